@@ -1,0 +1,269 @@
+//! The client's reading of server frames, over any JSON engine.
+//!
+//! Reads the type, the numbers and the ids; payloads (a message, a participant) are passed through as the
+//! engine's own values. Must not know what the client does with them. Client frames are written here as well.
+
+use crate::codes::ErrorCode;
+use crate::ids::{ClientMessageId, ConnectionId, Epoch, Seq};
+use crate::json::{Json, whole_number};
+use crate::wire::{Key, Word};
+
+/// Something the server said, as the client sees it. `J` is the payload.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Incoming<J> {
+    /// The connection is accepted.
+    Welcome {
+        /// The log's present life; `None` while nothing was ever stored.
+        epoch: Option<Epoch>,
+        /// The newest event.
+        seq: Seq,
+        /// The server's name of the connection.
+        connection_id: ConnectionId,
+        /// With a cursor: whether every event after it follows.
+        recovered: Option<bool>,
+    },
+    /// An event of the log.
+    Event {
+        /// Its place.
+        seq: Seq,
+        /// What it tells.
+        body: EventPayload<J>,
+    },
+    /// The events up to `to` were superseded.
+    Skip {
+        /// First.
+        from: Seq,
+        /// Last.
+        to: Seq,
+    },
+    /// Where the log stands.
+    Head {
+        /// The log's present life.
+        epoch: Option<Epoch>,
+        /// The newest event.
+        seq: Seq,
+        /// `Some(false)`: the `sync` could not be followed.
+        recovered: Option<bool>,
+    },
+    /// One of our messages is stored.
+    Ack {
+        /// Our id of it.
+        client_message_id: ClientMessageId,
+        /// Its place.
+        seq: Seq,
+        /// The message, where it is not told as an event.
+        message: Option<J>,
+    },
+    /// Somebody types or stopped.
+    Typing {
+        /// Who.
+        user_id: String,
+        /// Whether they type.
+        is_typing: bool,
+    },
+    /// Who is here: `here`, `joined` or `left`, and an array of users.
+    Presence {
+        /// How it changed.
+        status: Word,
+        /// Whom it is about.
+        users: J,
+    },
+    /// Our token's time is over soon.
+    Expiring,
+    /// A frame of ours was refused, or the connection ends.
+    Error(ErrorPayload),
+    /// The answer to a ping.
+    Pong,
+    /// A type of a later version: nothing to do.
+    Unknown,
+}
+
+/// What an event tells.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EventPayload<J> {
+    /// A message was stored.
+    Message(J),
+    /// Somebody is known for the first time.
+    Participant(J),
+    /// Metadata changed.
+    Metadata(J),
+    /// A kind of a later version: only the cursor moves.
+    Unknown,
+}
+
+/// An error the server told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorPayload {
+    /// Which kind; `None` for one of a later version.
+    pub code: Option<ErrorCode>,
+    /// A sentence for people.
+    pub error: String,
+    /// The field that is absent or wrong.
+    pub field: Option<String>,
+    /// What it answers.
+    pub reference: Option<String>,
+    /// When to try again, in milliseconds.
+    pub retry_after_ms: Option<u64>,
+}
+
+/// A frame, or an entry of a batch, that breaks the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unreadable;
+
+/// Reads one socket frame. One entry for each object of a batch.
+#[must_use]
+pub fn read<J: Json>(text: &J::Text) -> Vec<Result<Incoming<J>, Unreadable>> {
+    let Some(frame) = J::parse(text) else {
+        return vec![Err(Unreadable)];
+    };
+    match frame.items() {
+        None => vec![read_entry(&frame)],
+        Some(count) => (0..count)
+            .filter_map(|index| frame.item(index))
+            .map(|entry| read_entry(&entry))
+            .collect(),
+    }
+}
+
+fn read_entry<J: Json>(entry: &J) -> Result<Incoming<J>, Unreadable> {
+    let word = entry.get(Key::Type).ok_or(Unreadable)?.word();
+    match word {
+        Some(Word::Message) => event(entry, EventPayload::Message(required(entry, Key::Message)?)),
+        Some(Word::Participant) => event(
+            entry,
+            EventPayload::Participant(required(entry, Key::Participant)?),
+        ),
+        Some(Word::Metadata) => event(
+            entry,
+            EventPayload::Metadata(required(entry, Key::Changes)?),
+        ),
+        Some(Word::Ack) => Ok(Incoming::Ack {
+            client_message_id: ClientMessageId(text(entry, Key::ClientMessageId)?),
+            seq: seq(entry, Key::Seq)?,
+            message: entry.get(Key::Message),
+        }),
+        Some(Word::Welcome) => Ok(Incoming::Welcome {
+            epoch: epoch(entry),
+            seq: seq(entry, Key::Seq)?,
+            connection_id: ConnectionId(text(entry, Key::ConnectionId)?),
+            recovered: boolean(entry, Key::Recovered),
+        }),
+        Some(Word::Head) => Ok(Incoming::Head {
+            epoch: epoch(entry),
+            seq: seq(entry, Key::Seq)?,
+            recovered: boolean(entry, Key::Recovered),
+        }),
+        Some(Word::Skip) => Ok(Incoming::Skip {
+            from: seq(entry, Key::From)?,
+            to: seq(entry, Key::To)?,
+        }),
+        Some(Word::Typing) => Ok(Incoming::Typing {
+            user_id: text(entry, Key::UserId)?,
+            is_typing: boolean(entry, Key::IsTyping).ok_or(Unreadable)?,
+        }),
+        Some(Word::Presence) => Ok(Incoming::Presence {
+            status: required(entry, Key::Status)?.word().ok_or(Unreadable)?,
+            users: required(entry, Key::Users)?,
+        }),
+        Some(Word::Expiring) => Ok(Incoming::Expiring),
+        Some(Word::Error) => Ok(Incoming::Error(error(entry))),
+        Some(Word::Pong) => Ok(Incoming::Pong),
+        // A later version's event still has its place in the log.
+        Some(_) | None => match entry.get(Key::Seq) {
+            Some(_) => event(entry, EventPayload::Unknown),
+            None => Ok(Incoming::Unknown),
+        },
+    }
+}
+
+/// Reads the error that an HTTP answer or a frame carries.
+#[must_use]
+pub fn error<J: Json>(entry: &J) -> ErrorPayload {
+    let optional = |key: Key| entry.get(key).and_then(|value| value.string());
+    ErrorPayload {
+        code: optional(Key::Code).as_deref().and_then(ErrorCode::parse),
+        error: optional(Key::Error).unwrap_or_default(),
+        field: optional(Key::Field),
+        reference: optional(Key::Ref),
+        retry_after_ms: entry.get(Key::RetryAfterMs).as_ref().and_then(whole_number),
+    }
+}
+
+fn event<J: Json>(entry: &J, body: EventPayload<J>) -> Result<Incoming<J>, Unreadable> {
+    Ok(Incoming::Event {
+        seq: seq(entry, Key::Seq)?,
+        body,
+    })
+}
+
+fn required<J: Json>(entry: &J, key: Key) -> Result<J, Unreadable> {
+    entry.get(key).ok_or(Unreadable)
+}
+
+fn text<J: Json>(entry: &J, key: Key) -> Result<String, Unreadable> {
+    required(entry, key)?.string().ok_or(Unreadable)
+}
+
+fn seq<J: Json>(entry: &J, key: Key) -> Result<Seq, Unreadable> {
+    whole_number(&required(entry, key)?)
+        .map(Seq)
+        .ok_or(Unreadable)
+}
+
+fn epoch<J: Json>(entry: &J) -> Option<Epoch> {
+    entry.get(Key::Epoch)?.string().map(Epoch)
+}
+
+fn boolean<J: Json>(entry: &J, key: Key) -> Option<bool> {
+    entry.get(key)?.boolean()
+}
+
+/// Writes a `message` frame: the app's own body, with the type and the sender's id laid over it.
+#[must_use]
+pub fn message_frame<J: Json>(body: &J, client_message_id: &ClientMessageId) -> J {
+    let id = J::from_text(client_message_id.as_str());
+    J::extended(
+        body,
+        &[
+            (Key::Type, J::from_word(Word::Message)),
+            (Key::ClientMessageId, id),
+        ],
+    )
+}
+
+/// Writes a `typing` frame.
+#[must_use]
+pub fn typing_frame<J: Json>(user_id: &str, is_typing: bool) -> J {
+    J::object(&[
+        (Key::Type, J::from_word(Word::Typing)),
+        (Key::UserId, J::from_text(user_id)),
+        (Key::IsTyping, J::from_boolean(is_typing)),
+    ])
+}
+
+/// Writes an `auth` frame: a fresh token for the connection.
+#[must_use]
+pub fn auth_frame<J: Json>(token: &str) -> J {
+    J::object(&[
+        (Key::Type, J::from_word(Word::Auth)),
+        (Key::Token, J::from_text(token)),
+    ])
+}
+
+/// Writes a `sync` frame: asks for what came after `since`.
+#[must_use]
+pub fn sync_frame<J: Json>(since: Seq) -> J {
+    J::object(&[
+        (Key::Type, J::from_word(Word::Sync)),
+        (Key::Since, J::from_number(since.0 as f64)),
+    ])
+}
+
+/// Writes a `seen` frame: tells how far was read.
+#[must_use]
+pub fn seen_frame<J: Json>(seq: Seq) -> J {
+    J::object(&[
+        (Key::Type, J::from_word(Word::Seen)),
+        (Key::Seq, J::from_number(seq.0 as f64)),
+    ])
+}

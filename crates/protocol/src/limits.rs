@@ -1,0 +1,89 @@
+//! Every number that bounds something on the wire. Bytes are UTF-8 bytes of decoded values.
+//!
+//! They are sent to clients in `welcome` (see [`crate::frame::Limits`]), so that a client of another version
+//! can tell its user before the server has to.
+
+/// Longest message text, in bytes.
+pub const TEXT_BYTES_MAX: usize = 16 * 1024;
+/// Longest attachment URL, in bytes.
+pub const URL_BYTES_MAX: usize = 2 * 1024;
+/// Longest attachment file name, and longest content type, in bytes.
+pub const FILENAME_BYTES_MAX: usize = 255;
+/// Longest name or id of a person, an attachment or a client message, in bytes.
+pub const NAME_BYTES_MAX: usize = 128;
+/// Longest space id, in bytes; the shortest is 1.
+pub const SPACE_ID_BYTES_MAX: usize = 200;
+/// Longest space token, in bytes.
+pub const TOKEN_BYTES_MAX: usize = 4 * 1024;
+/// Most attachments of one message.
+pub const ATTACHMENTS_MAX: usize = 20;
+/// Largest frame, and largest HTTP body, that a client may send, in bytes. Checked before parsing.
+pub const CLIENT_FRAME_BYTES_MAX: usize = 256 * 1024;
+/// Most messages of one history page of the server; clients page by themselves above it.
+pub const PAGE_MESSAGES_MAX: usize = 200;
+/// Messages of a history page when the caller names no limit.
+pub const PAGE_MESSAGES_DEFAULT: usize = 50;
+/// Most messages one `getMessages()` collects over several pages.
+pub const HISTORY_MESSAGES_MAX: usize = 1_000;
+/// Most messages waiting in a client's outbox.
+pub const OUTBOX_MESSAGES_MAX: usize = 1_000;
+/// Most connections of one user to one space.
+pub const CONNECTIONS_PER_USER_MAX: usize = 20;
+/// Most connections to one space.
+pub const CONNECTIONS_PER_SPACE_MAX: usize = 5_000;
+/// Most sockets of the first version that have not authenticated yet, per space.
+pub const UNAUTHENTICATED_PEERS_MAX: usize = 50;
+/// Bytes of frames held for a socket of the first version until it authenticates.
+pub const HELD_BYTES_MAX: usize = 8 * 1024;
+/// Frames held for a socket of the first version until it authenticates.
+pub const HELD_FRAMES_MAX: usize = 16;
+/// How long a socket of the first version may take to authenticate, in milliseconds.
+pub const AUTHENTICATE_MS_MAX: u64 = 5_000;
+/// Most events a resume or a `sync` replays; beyond it the client starts afresh.
+pub const REPLAY_EVENTS_MAX: usize = 1_000;
+/// Most bytes a resume or a `sync` replays.
+pub const REPLAY_BYTES_MAX: usize = 512 * 1024;
+/// Most frames the server packs into one batch.
+pub const BATCH_FRAMES_MAX: usize = 50;
+/// How long the server gathers events after one was sent at once, in milliseconds.
+pub const COALESCE_MS: u64 = 5;
+/// Most keys of a space's metadata.
+pub const METADATA_KEYS_MAX: usize = 64;
+/// Longest key of a space's metadata, in bytes.
+pub const METADATA_KEY_BYTES_MAX: usize = 128;
+/// Longest value of a space's metadata, in bytes.
+pub const METADATA_VALUE_BYTES_MAX: usize = 4 * 1024;
+/// Days for which a `clientMessageId` is remembered.
+pub const DEDUPLICATION_DAYS: u64 = 30;
+/// Messages a sender may send at once before the rate limit bites.
+pub const SEND_BURST: u64 = 1_200;
+/// Messages a second that the send limit refills.
+pub const SEND_PER_SECOND: u64 = 20;
+/// Typing frames a sender may send at once.
+pub const TYPING_BURST: u64 = 60;
+/// Typing frames a second that the typing limit refills.
+pub const TYPING_PER_SECOND: u64 = 5;
+/// HTTP requests a caller may make at once.
+pub const HTTP_BURST: u64 = 600;
+/// HTTP requests a second that the HTTP limit refills.
+pub const HTTP_PER_SECOND: u64 = 20;
+/// A visible page pings after this much silence, in milliseconds.
+pub const PING_AFTER_MS: u64 = 25_000;
+/// A ping unanswered for this long means a dead link, in milliseconds.
+pub const PONG_WITHIN_MS: u64 = 10_000;
+/// A ping sent because the page woke up must be answered within this, in milliseconds.
+pub const WAKE_PONG_WITHIN_MS: u64 = 2_000;
+/// The server closes a socket that was silent for longer than this, in milliseconds.
+pub const PEER_SILENT_MS_MAX: u64 = 90_000;
+/// How long a connection attempt may take until the welcome, in milliseconds.
+pub const CONNECT_MS_MAX: u64 = 15_000;
+/// A typing client repeats itself this often, in milliseconds.
+pub const TYPING_REPEAT_MS: u64 = 3_000;
+/// A peer's typing is shown this long after its last sign, in milliseconds.
+pub const TYPING_SHOWN_MS: u64 = 6_000;
+/// First span of the reconnect back-off, in milliseconds; the very first retry comes at once.
+pub const BACKOFF_BASE_MS: u64 = 500;
+/// Longest span of the reconnect back-off, in milliseconds.
+pub const BACKOFF_MAX_MS: u64 = 20_000;
+/// Largest integer that JavaScript numbers hold exactly.
+pub const SAFE_INTEGER_MAX: u64 = (1 << 53) - 1;
