@@ -1,0 +1,317 @@
+//! Coming in and going out: who may enter, what they are told first, and what others hear of it.
+
+use std::rc::Rc;
+
+use protocol::codes::{CloseCode, ErrorCode};
+use protocol::dialect::Dialect;
+use protocol::frame::{PresenceChange, Refusal, ServerFrame, Welcome};
+use protocol::ids::{ConnectionId, Seq};
+use protocol::limits::{CONNECTIONS_PER_SPACE_MAX, CONNECTIONS_PER_USER_MAX, PEER_SILENT_MS_MAX};
+use protocol::principal::Principal;
+use protocol::time::UnixMillis;
+
+use crate::failure::{refuse, storage_refusal};
+use crate::frames::{self, Entry};
+use crate::history;
+use crate::io::{Cursor, Output, PeerId};
+use crate::ledger::Transaction;
+use crate::peers::Peer;
+use crate::room::Room;
+use crate::sends::Sender;
+use crate::storage::{Storage, StorageError};
+
+/// Longest close reason in bytes (RFC 6455 §5.5).
+const CLOSE_REASON_BYTES_MAX: usize = 123;
+
+/// A peer that proved who it is and wants in.
+pub(crate) struct Candidate {
+    pub(crate) id: PeerId,
+    pub(crate) dialect: Dialect,
+    pub(crate) principal: Principal,
+    pub(crate) cursor: Option<Cursor>,
+    pub(crate) client_scope: Option<String>,
+    pub(crate) connected_at: UnixMillis,
+    /// What a peer of the first version said before.
+    pub(crate) held: Vec<Entry>,
+}
+
+impl Room {
+    /// Lets the candidate in, or says why not and closes. What it changes is stored first, then it is welcomed
+    /// and told what it missed, then the others hear of it: all in one stretch, so that nothing comes between.
+    pub(crate) fn admit(
+        &mut self,
+        candidate: Candidate,
+        now: UnixMillis,
+        storage: &mut dyn Storage,
+    ) {
+        let (id, dialect) = (candidate.id, candidate.dialect);
+        let entered = match self.entry_refusal(&candidate.principal) {
+            Some(refusal) => Err(refusal),
+            None => self.enter(candidate, now, storage).map_err(storage_refusal),
+        };
+        if let Err(refusal) = entered {
+            self.dismiss(id, dialect, refusal);
+        }
+    }
+
+    fn entry_refusal(&self, principal: &Principal) -> Option<Refusal> {
+        if self.peers.count() >= CONNECTIONS_PER_SPACE_MAX {
+            return Some(refuse(ErrorCode::SpaceFull));
+        }
+        self.identity_refusal(principal).or_else(|| {
+            let connections = principal
+                .sub
+                .as_ref()
+                .map_or(0, |sub| self.peers.of_user(sub).len());
+            (connections >= CONNECTIONS_PER_USER_MAX).then(|| refuse(ErrorCode::TooManyConnections))
+        })
+    }
+
+    /// Whether this room wants people to be named, and this one is not.
+    pub(crate) fn identity_refusal(&self, principal: &Principal) -> Option<Refusal> {
+        let nameless =
+            self.settings.require_identity && !principal.verified() && !principal.gateway;
+        nameless.then(|| refuse(ErrorCode::IdentityRequired))
+    }
+
+    fn enter(
+        &mut self,
+        candidate: Candidate,
+        now: UnixMillis,
+        storage: &mut dyn Storage,
+    ) -> Result<(), StorageError> {
+        let Candidate {
+            id,
+            dialect,
+            principal,
+            cursor,
+            client_scope,
+            connected_at,
+            held,
+        } = candidate;
+        let sender = Sender {
+            principal: &principal,
+            client_scope: client_scope.as_deref(),
+        };
+        let mut transaction = Transaction::new(&self.ledger, &*storage, &mut self.random, now);
+        if let Some(sub) = &principal.sub {
+            transaction.meet(sub, principal.role, true)?;
+        }
+        let met = transaction.effect_count();
+        for entry in &held {
+            frames::decide(id, entry, sender, &mut transaction, &mut self.rates)?;
+        }
+        let decided = transaction.decided();
+        let (met, said) = match self.commit(decided, storage) {
+            Ok(mut effects) => {
+                let said = effects.split_off(met);
+                (effects, said)
+            }
+            // A full store is still worth reading: they enter, and what they said is refused.
+            Err(StorageError::Full) => {
+                (Vec::new(), frames::failures(id, &held, StorageError::Full))
+            }
+            Err(StorageError::Broken) => return Err(StorageError::Broken),
+        };
+        // The others hear of it whatever becomes of this peer: it is stored.
+        self.perform(met, &*storage);
+        let replay = match &cursor {
+            Some(cursor) => Some(self.replay_from(cursor, &*storage)?),
+            None => None,
+        };
+        let peer = Peer {
+            dialect,
+            principal: Rc::new(principal),
+            client_scope,
+            connected_at,
+            heard_at: now,
+        };
+        self.outputs.push_back(Output::Remember {
+            peer: id,
+            record: peer.record(),
+        });
+        let arrived = self.peers.enter(id, peer);
+        self.fanout.enter(id, dialect);
+        if dialect == Dialect::V2 {
+            self.welcome(id, replay, now);
+        }
+        self.perform(said, &*storage);
+        if let Some(user) = arrived {
+            let joined = ServerFrame::Presence {
+                change: PresenceChange::Joined,
+                users: vec![user],
+            };
+            self.fanout.share(&joined, vec![id]);
+        }
+        Ok(())
+    }
+
+    /// What comes after the cursor; `None` when it can not be followed from there.
+    fn replay_from(
+        &self,
+        cursor: &Cursor,
+        storage: &dyn Storage,
+    ) -> Result<Option<Vec<Rc<str>>>, StorageError> {
+        let head = self.ledger.head();
+        // Who met an empty space has missed nothing of whatever life began afterwards.
+        let same_life = match &cursor.epoch {
+            Some(epoch) => head.epoch.as_ref() == Some(epoch),
+            None => cursor.since == Seq::ZERO,
+        };
+        if same_life {
+            history::replay(storage, head, cursor.since)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// `replay`: outer `None` without a cursor, inner `None` where it could not be followed.
+    fn welcome(&mut self, id: PeerId, replay: Option<Option<Vec<Rc<str>>>>, now: UnixMillis) {
+        let head = self.ledger.head().clone();
+        let welcome = ServerFrame::Welcome(Welcome {
+            epoch: head.epoch,
+            seq: head.seq,
+            connection_id: ConnectionId(format!("{:016x}", id.0)),
+            recovered: replay.as_ref().map(Option::is_some),
+            server_time: now,
+        });
+        self.fanout
+            .tell(id, Dialect::V2, &welcome, &mut self.outputs);
+        for text in replay.flatten().unwrap_or_default() {
+            self.fanout
+                .tell_text(id, Dialect::V2, text, &mut self.outputs);
+        }
+        let here = ServerFrame::Presence {
+            change: PresenceChange::Here,
+            users: self.peers.present(),
+        };
+        self.fanout.tell(id, Dialect::V2, &here, &mut self.outputs);
+    }
+
+    /// Follows the shell's verdict on a token: a waiting peer gets in or goes, an accepted one is renewed.
+    pub(crate) fn judge_token(
+        &mut self,
+        id: PeerId,
+        verdict: Result<Principal, Refusal>,
+        now: UnixMillis,
+        storage: &mut dyn Storage,
+    ) {
+        if let Some(mut waiting) = self.peers.waiting.remove(&id) {
+            match verdict {
+                Ok(principal) => {
+                    let held = waiting.take_held();
+                    let candidate = Candidate {
+                        id,
+                        dialect: Dialect::V1,
+                        principal,
+                        cursor: None,
+                        connected_at: waiting.since(),
+                        client_scope: waiting.client_scope,
+                        held: held
+                            .iter()
+                            .flat_map(|text| Dialect::V1.decode(text))
+                            .collect(),
+                    };
+                    self.admit(candidate, now, storage);
+                }
+                Err(refusal) => self.dismiss(id, Dialect::V1, refusal),
+            }
+            return;
+        }
+        let Some(peer) = self.peers.get(id) else {
+            return;
+        };
+        let renewed = verdict.and_then(|principal| {
+            if principal.sub == peer.principal.sub {
+                return Ok(principal);
+            }
+            let error = "the token names another user than this connection's: connect anew with it";
+            Err(Refusal::new(ErrorCode::SenderMismatch, error))
+        });
+        match renewed {
+            Ok(principal) => {
+                self.peers.renew(id, principal);
+                if let Some(peer) = self.peers.get(id) {
+                    self.outputs.push_back(Output::Remember {
+                        peer: id,
+                        record: peer.record(),
+                    });
+                }
+            }
+            // The connection was accepted with a token that was good then; it stays.
+            Err(refusal) => {
+                let dialect = peer.dialect;
+                self.fanout
+                    .tell(id, dialect, &ServerFrame::Error(refusal), &mut self.outputs);
+            }
+        }
+    }
+
+    /// Closes a socket after it heard what is queued for it, and forgets the peer.
+    pub(crate) fn close(&mut self, id: PeerId, code: CloseCode, reason: &str) {
+        self.fanout.part(id, &mut self.outputs);
+        self.forget(id);
+        let mut end = reason.len().min(CLOSE_REASON_BYTES_MAX);
+        while !reason.is_char_boundary(end) {
+            end -= 1;
+        }
+        let reason = reason.get(..end).unwrap_or_default().to_owned();
+        self.outputs.push_back(Output::Close {
+            peer: id,
+            code: code.number(),
+            reason,
+        });
+    }
+
+    /// Forgets a peer; the others hear that it types no more, and that its user left with the last connection.
+    pub(crate) fn forget(&mut self, id: PeerId) {
+        self.peers.waiting.remove(&id);
+        self.fanout.leave(id);
+        let stopped = self.typists.leave(id);
+        let Some((peer, gone)) = self.peers.leave(id) else {
+            return;
+        };
+        for user_id in stopped {
+            let own = peer
+                .principal
+                .sub
+                .as_deref()
+                .map(|sub| self.peers.of_user(sub))
+                .unwrap_or_default();
+            self.fanout.share(
+                &ServerFrame::Typing {
+                    user_id,
+                    is_typing: false,
+                },
+                own,
+            );
+        }
+        if let Some(user) = gone {
+            let left = ServerFrame::Presence {
+                change: PresenceChange::Left,
+                users: vec![user],
+            };
+            self.fanout.share(&left, Vec::new());
+        }
+    }
+
+    /// Closes peers that were silent for too long. Those of the first version do not ping, and are left alone.
+    pub(crate) fn close_silent(&mut self, now: UnixMillis) {
+        let silent = |peer: &Peer| {
+            peer.dialect == Dialect::V2 && now.ms_since(peer.heard_at) > PEER_SILENT_MS_MAX
+        };
+        let silent: Vec<PeerId> = self
+            .peers
+            .accepted()
+            .filter(|(_, peer)| silent(peer))
+            .map(|(id, _)| id)
+            .collect();
+        for id in silent {
+            let reason = format!(
+                "nothing was heard from this socket for {} s",
+                PEER_SILENT_MS_MAX / 1_000
+            );
+            self.close(id, CloseCode::Silent, &reason);
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What goes into a room and what comes out of it.
+//!
+//! Owns the vocabulary between [`crate::Room`] and its shell. It knows peers by opaque id and principal,
+//! never sockets or tokens: a peer may as well sit behind a gateway or in a simulator.
+
+use std::rc::Rc;
+
+use protocol::dialect::Dialect;
+use protocol::frame::{Frame, Refusal};
+use protocol::ids::{Epoch, Seq};
+use protocol::principal::Principal;
+use protocol::time::UnixMillis;
+use serde::{Deserialize, Serialize};
+
+/// The shell's name of one connection. Random, never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PeerId(pub u64);
+
+/// The shell's name of one HTTP request that waits for [`Output::Respond`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+/// Where a reconnecting client stands in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// The log's life that the client knows; `None` for a client that met an empty space.
+    pub epoch: Option<Epoch>,
+    /// The last event it has.
+    pub since: Seq,
+}
+
+/// All of a peer that outlives the room's memory. The shell keeps it with the socket and hands it back to
+/// [`crate::Room::open`] when the room is built anew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PeerRecord {
+    /// Version of this record's own shape.
+    pub v: u8,
+    /// The peer's protocol version.
+    pub dialect: u8,
+    /// Who it is; `None` until a first-version peer authenticates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal: Option<Principal>,
+    /// Tells outboxes of senders without a `sub` apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_scope: Option<String>,
+    /// When it connected.
+    pub connected_at: UnixMillis,
+}
+
+/// Something that happened outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// A socket was accepted.
+    Connected {
+        /// Its name from now on.
+        peer: PeerId,
+        /// How it speaks.
+        dialect: Dialect,
+        /// Who it is. `None` for the first version, which authenticates by a frame.
+        principal: Option<Principal>,
+        /// Where it stands, if it was connected before.
+        cursor: Option<Cursor>,
+        /// Tells outboxes of senders without a `sub` apart.
+        client_scope: Option<String>,
+    },
+    /// A socket said something.
+    Frame {
+        /// Which.
+        peer: PeerId,
+        /// What.
+        frame: Frame,
+    },
+    /// The answer to [`Output::Authenticate`].
+    Authenticated {
+        /// Which peer asked.
+        peer: PeerId,
+        /// Who it is, or why it is nobody.
+        result: Result<Principal, Refusal>,
+    },
+    /// A socket is gone, or is closing.
+    Disconnected {
+        /// Which.
+        peer: PeerId,
+    },
+    /// An HTTP request whose caller is authenticated.
+    Request {
+        /// Its name in the answer.
+        request: RequestId,
+        /// Who asks.
+        principal: Principal,
+        /// What for.
+        call: Call,
+    },
+    /// When the runtime last answered each peer's ping by itself; asked for by [`crate::Room::wants_heard`].
+    Heard(Vec<(PeerId, UnixMillis)>),
+}
+
+/// An HTTP request, its credentials taken off. Bodies and queries are still as they came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// `POST /messages`
+    PostMessage {
+        /// The body's text.
+        body: String,
+        /// The version whose message shape the caller wants.
+        dialect: Dialect,
+    },
+    /// `GET /messages`
+    ListMessages {
+        /// `limit` as it stands in the query.
+        limit: Option<String>,
+        /// `before` as it stands in the query.
+        before: Option<String>,
+        /// The version whose message shape the caller wants. The second adds `epoch` and `seq`.
+        dialect: Dialect,
+    },
+    /// `GET /participants`
+    ListParticipants,
+    /// `POST /typing`
+    PostTyping {
+        /// The body's text.
+        body: String,
+    },
+    /// `GET /metadata`
+    GetMetadata,
+    /// `PUT /metadata`
+    PutMetadata {
+        /// The body's text.
+        body: String,
+    },
+}
+
+/// The answer to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// HTTP status.
+    pub status: u16,
+    /// JSON text.
+    pub body: String,
+    /// For the `Retry-After` header, in milliseconds.
+    pub retry_after_ms: Option<u64>,
+}
+
+/// Something the shell has to do, in this order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Send one frame, the same to all of these.
+    Send {
+        /// To whom.
+        peers: Vec<PeerId>,
+        /// What.
+        frame: Frame<Rc<str>, Rc<[u8]>>,
+    },
+    /// Close a socket. The room has forgotten the peer already.
+    Close {
+        /// Which.
+        peer: PeerId,
+        /// 1000 or 4400–4599.
+        code: u16,
+        /// At most 123 bytes.
+        reason: String,
+    },
+    /// Verify a token and answer with [`Input::Authenticated`], at once and before any other input.
+    Authenticate {
+        /// Who asks.
+        peer: PeerId,
+        /// The space token. Not to be logged.
+        token: String,
+        /// The gateway key, if shown. Not to be logged.
+        gateway_key: Option<String>,
+    },
+    /// Keep this with the socket.
+    Remember {
+        /// Whose.
+        peer: PeerId,
+        /// What.
+        record: PeerRecord,
+    },
+    /// Answer a request.
+    Respond {
+        /// Which.
+        request: RequestId,
+        /// With what.
+        response: Response,
+    },
+    /// Wake the room by [`crate::Room::handle_alarm`] at this time, instead of any set before. `None`: no alarm.
+    SetAlarm(Option<UnixMillis>),
+}

@@ -1,0 +1,395 @@
+//! What the room has committed, and what an input wants committed.
+//!
+//! Owns the log's numbering, its life, the newest timestamp and who is known. A [`Transaction`] gathers what one
+//! input decides and shows it to the entries that follow in the same input; nothing of it counts before the
+//! store has taken all of it and [`Ledger::apply`] is called.
+
+use std::collections::BTreeMap;
+
+use protocol::frame::{EventBody, ServerFrame};
+use protocol::ids::{Epoch, Seq};
+use protocol::limits::PAGE_MESSAGES_MAX;
+use protocol::model::{Message, Participant};
+use protocol::time::UnixMillis;
+use protocol::token::Role;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::io::PeerId;
+use crate::random::Random;
+use crate::storage::{
+    EntityKey, EntityKind, EntityRange, EventKind, LogHead, LogRow, Storage, StorageError, Write,
+};
+
+/// Participants held in memory. Beyond it the store is asked again.
+const KNOWN_MAX: usize = 2_000;
+
+/// What the room knows of its store.
+pub(crate) struct Ledger {
+    head: LogHead,
+    newest: Newest,
+    known: BTreeMap<String, Participant>,
+}
+
+/// The newest message's time, and how many share it.
+#[derive(Clone, Copy)]
+struct Newest {
+    at: UnixMillis,
+    count: usize,
+}
+
+impl Newest {
+    /// The time of the next message: never earlier than the one before, and never shared by more than a page,
+    /// because pages end where the time changes and must stay bounded.
+    fn stamp(&mut self, now: UnixMillis) -> UnixMillis {
+        if now > self.at {
+            *self = Self { at: now, count: 1 };
+        } else if self.count < PAGE_MESSAGES_MAX {
+            self.count += 1;
+        } else {
+            *self = Self {
+                at: self.at.plus_ms(1),
+                count: 1,
+            };
+        }
+        self.at
+    }
+}
+
+/// What was decided about a `clientMessageId`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SendRecord {
+    /// First 128 bits of the body's hash, in hex.
+    pub(crate) hash: String,
+    /// The message's place.
+    pub(crate) seq: Seq,
+    /// When it was stored; what is older than the de-duplication span may be forgotten.
+    pub(crate) at: UnixMillis,
+}
+
+/// Something to be said or done once the store has taken the input.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    /// Everybody hears it.
+    Share(ServerFrame),
+    /// One peer hears it.
+    Tell(PeerId, ServerFrame),
+    /// Everybody but the typist hears it; it is remembered with the peer until it stops or goes.
+    Typing {
+        peer: Option<PeerId>,
+        sub: Option<String>,
+        user_id: String,
+        is_typing: bool,
+    },
+    /// The shell verifies a token.
+    Authenticate {
+        peer: PeerId,
+        token: String,
+        gateway_key: Option<String>,
+    },
+    /// A peer hears what it missed up to `head`: where the log stood when it asked. Later entries of the same
+    /// frame may have moved it, and are told in their own place.
+    Replay {
+        peer: PeerId,
+        since: Seq,
+        head: LogHead,
+    },
+}
+
+/// All that one input decided.
+pub(crate) struct Decided {
+    pub(crate) writes: Vec<Write>,
+    pub(crate) effects: Vec<Effect>,
+    head: LogHead,
+    newest: Newest,
+    known: BTreeMap<String, Participant>,
+}
+
+impl Ledger {
+    pub(crate) fn open(storage: &dyn Storage) -> Result<Self, StorageError> {
+        let head = storage.head()?;
+        let range = EntityRange {
+            kind: EntityKind::Message,
+            from: None,
+            before: None,
+            descending: true,
+            limit: 1,
+        };
+        let at = match storage.range(&range)?.first() {
+            Some((_, json)) => from_json::<Message>(json)?.created_at,
+            None => UnixMillis(0),
+        };
+        Ok(Self {
+            head,
+            newest: Newest { at, count: 1 },
+            known: BTreeMap::new(),
+        })
+    }
+
+    /// Where the log stands.
+    pub(crate) fn head(&self) -> &LogHead {
+        &self.head
+    }
+
+    /// Counts what the store has taken, and hands out what follows from it.
+    pub(crate) fn apply(&mut self, decided: Decided) -> Vec<Effect> {
+        let Decided {
+            writes: _,
+            effects,
+            head,
+            newest,
+            known,
+        } = decided;
+        (self.head, self.newest) = (head, newest);
+        if self.known.len() + known.len() > KNOWN_MAX {
+            self.known.clear();
+        }
+        self.known.extend(known);
+        effects
+    }
+}
+
+/// What one input decides, entry by entry.
+pub(crate) struct Transaction<'a> {
+    pub(crate) storage: &'a dyn Storage,
+    pub(crate) now: UnixMillis,
+    pub(crate) random: &'a mut Random,
+    ledger: &'a Ledger,
+    sends: BTreeMap<String, SendRecord>,
+    messages: BTreeMap<Seq, Message>,
+    decided: Decided,
+}
+
+impl<'a> Transaction<'a> {
+    pub(crate) fn new(
+        ledger: &'a Ledger,
+        storage: &'a dyn Storage,
+        random: &'a mut Random,
+        now: UnixMillis,
+    ) -> Self {
+        let decided = Decided {
+            writes: Vec::new(),
+            effects: Vec::new(),
+            head: ledger.head.clone(),
+            newest: ledger.newest,
+            known: BTreeMap::new(),
+        };
+        Self {
+            storage,
+            now,
+            random,
+            ledger,
+            sends: BTreeMap::new(),
+            messages: BTreeMap::new(),
+            decided,
+        }
+    }
+
+    pub(crate) fn decided(self) -> Decided {
+        self.decided
+    }
+
+    /// Adds something that follows once the input is stored.
+    pub(crate) fn then(&mut self, effect: Effect) {
+        self.decided.effects.push(effect);
+    }
+
+    /// How many things follow so far.
+    pub(crate) fn effect_count(&self) -> usize {
+        self.decided.effects.len()
+    }
+
+    /// Where the log stands with what was decided so far.
+    pub(crate) fn head(&self) -> &LogHead {
+        &self.decided.head
+    }
+
+    /// The place that the next event gets.
+    pub(crate) fn next_seq(&self) -> Seq {
+        self.decided.head.seq.next()
+    }
+
+    /// The time that the next message gets.
+    pub(crate) fn stamp(&mut self) -> UnixMillis {
+        self.decided.newest.stamp(self.now)
+    }
+
+    /// Appends an event at [`Self::next_seq`]. The very first one begins the log's life, and live peers learn
+    /// its epoch before the event, so that they can come back to it.
+    pub(crate) fn append(
+        &mut self,
+        kind: EventKind,
+        entity: String,
+        data: String,
+        body: EventBody,
+    ) {
+        if self.decided.head.epoch.is_none() {
+            let epoch = Epoch(self.random.hex(16));
+            self.decided.head.epoch = Some(epoch.clone());
+            self.decided.writes.push(Write::Begin(epoch.clone()));
+            self.then(Effect::Share(ServerFrame::Head {
+                epoch: Some(epoch),
+                seq: Seq::ZERO,
+                recovered: None,
+            }));
+        }
+        let seq = self.next_seq();
+        self.decided.head.seq = seq;
+        self.decided.writes.push(Write::Append(LogRow {
+            seq,
+            kind,
+            entity,
+            data,
+        }));
+        self.then(Effect::Share(ServerFrame::Event { seq, body }));
+    }
+
+    pub(crate) fn put(&mut self, kind: EntityKind, key: EntityKey, json: String) {
+        self.decided.writes.push(Write::Put(kind, key, json));
+    }
+
+    pub(crate) fn remove(&mut self, kind: EntityKind, key: EntityKey) {
+        self.decided.writes.push(Write::Remove(kind, key));
+    }
+
+    /// Who `user_id` is here, if anybody.
+    pub(crate) fn participant(
+        &mut self,
+        user_id: &str,
+    ) -> Result<Option<Participant>, StorageError> {
+        if let Some(known) = self
+            .decided
+            .known
+            .get(user_id)
+            .or_else(|| self.ledger.known.get(user_id))
+        {
+            return Ok(Some(known.clone()));
+        }
+        let found = self.storage.get(
+            EntityKind::Participant,
+            &EntityKey::Text(user_id.to_owned()),
+        )?;
+        let Some(participant) = found.as_deref().map(from_json::<Participant>).transpose()? else {
+            return Ok(None);
+        };
+        self.decided
+            .known
+            .insert(user_id.to_owned(), participant.clone());
+        Ok(Some(participant))
+    }
+
+    /// Adds a participant when somebody is seen for the first time, and again when a token proves for the first
+    /// time who they are. The first sight's time stays.
+    pub(crate) fn meet(
+        &mut self,
+        user_id: &str,
+        role: Role,
+        verified: bool,
+    ) -> Result<(), StorageError> {
+        let participant = match self.participant(user_id)? {
+            Some(known) if known.verified || !verified => return Ok(()),
+            Some(known) => Participant {
+                role,
+                verified,
+                ..known
+            },
+            None => Participant {
+                user_id: user_id.to_owned(),
+                role,
+                joined_at: self.now,
+                verified,
+            },
+        };
+        let body = EventBody::Participant(participant.clone());
+        self.append(
+            EventKind::Participant,
+            user_id.to_owned(),
+            String::new(),
+            body,
+        );
+        self.put(
+            EntityKind::Participant,
+            EntityKey::Text(user_id.to_owned()),
+            to_json(&participant)?,
+        );
+        self.decided.known.insert(user_id.to_owned(), participant);
+        Ok(())
+    }
+
+    /// What was decided about a `clientMessageId`, in this input or before.
+    pub(crate) fn send_record(&self, key: &str) -> Result<Option<SendRecord>, StorageError> {
+        if let Some(record) = self.sends.get(key) {
+            return Ok(Some(record.clone()));
+        }
+        let found = self
+            .storage
+            .get(EntityKind::Send, &EntityKey::Text(key.to_owned()))?;
+        found.as_deref().map(from_json).transpose()
+    }
+
+    pub(crate) fn put_send_record(
+        &mut self,
+        key: String,
+        record: SendRecord,
+    ) -> Result<(), StorageError> {
+        self.put(
+            EntityKind::Send,
+            EntityKey::Text(key.clone()),
+            to_json(&record)?,
+        );
+        self.sends.insert(key, record);
+        Ok(())
+    }
+
+    /// The message at `seq`, of this input or before. One that a send record names and nobody has is a broken
+    /// store.
+    pub(crate) fn message(&self, seq: Seq) -> Result<Message, StorageError> {
+        if let Some(message) = self.messages.get(&seq) {
+            return Ok(message.clone());
+        }
+        let found = self
+            .storage
+            .get(EntityKind::Message, &EntityKey::Seq(seq))?;
+        from_json(&found.ok_or(StorageError::Broken)?)
+    }
+
+    /// Appends `message`, whose `seq` is [`Self::next_seq`].
+    pub(crate) fn append_message(&mut self, message: &Message) -> Result<(), StorageError> {
+        let json = to_json(message)?;
+        let body = EventBody::Message(Box::new(message.clone()));
+        self.append(EventKind::Message, String::new(), String::new(), body);
+        self.put(EntityKind::Message, EntityKey::Seq(message.seq), json);
+        // Only a repeat in the same input asks for it; its own body is the price.
+        self.messages.insert(message.seq, message.clone());
+        Ok(())
+    }
+}
+
+/// Reads what the room wrote; anything else is a broken store.
+pub(crate) fn from_json<T: DeserializeOwned>(json: &str) -> Result<T, StorageError> {
+    serde_json::from_str(json).map_err(|_| StorageError::Broken)
+}
+
+/// Our own types have a JSON form; should one ever not, nothing is written.
+pub(crate) fn to_json<T: Serialize>(value: &T) -> Result<String, StorageError> {
+    serde_json::to_string(value).map_err(|_| StorageError::Broken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_never_decrease_and_are_shared_by_a_page_at_most() {
+        let mut newest = Newest {
+            at: UnixMillis(100),
+            count: 1,
+        };
+        assert_eq!(newest.stamp(UnixMillis(50)), UnixMillis(100));
+        assert_eq!(newest.stamp(UnixMillis(101)), UnixMillis(101));
+        for _ in 1..PAGE_MESSAGES_MAX {
+            assert_eq!(newest.stamp(UnixMillis(0)), UnixMillis(101));
+        }
+        assert_eq!(newest.stamp(UnixMillis(101)), UnixMillis(102));
+    }
+}

@@ -1,0 +1,120 @@
+//! The room: everything one space decides, without any I/O.
+//!
+//! Owns membership, the event log's rules, message identity and de-duplication, fan-out with coalescing,
+//! presence, typing, rate limits, liveness, and the answers to HTTP requests. It must not know sockets, tokens,
+//! SQLite, clocks or a source of randomness: peers come as opaque ids with a
+//! [`Principal`](protocol::principal::Principal), the store is the synchronous port [`Storage`], time comes with
+//! every call and randomness once, as a seed.
+//!
+//! # The driving contract
+//! One input, then drain [`Room::poll_output`] to `None` and do what it says in that order, then read
+//! [`Room::poll_timeout`] and wait for the next input or that deadline. Three rules more:
+//!
+//! - [`Output::Authenticate`] is answered by [`Input::Authenticated`] at once, before any other input.
+//! - Before an input, ask [`Room::wants_heard`]; if it says so, feed [`Input::Heard`] first.
+//! - [`Output::SetAlarm`] is kept by something that survives the room; when it rings, call
+//!   [`Room::handle_alarm`].
+//!
+//! Everything an input wants written is one [`Storage::commit`]. Memory changes and outputs exist only once it
+//! succeeded, so that a room can be dropped at any moment and opened again from its store and the
+//! [`PeerRecord`]s of the sockets that are still open: nothing that a client was told is lost.
+//!
+//! ```
+//! use protocol::dialect::Dialect;
+//! use protocol::frame::Frame;
+//! use protocol::principal::Principal;
+//! use protocol::time::UnixMillis;
+//! use protocol::token::Role;
+//! use room_core::memory::MemoryStorage;
+//! use room_core::{Input, Output, PeerId, Room, Settings};
+//!
+//! let mut storage = MemoryStorage::default();
+//! let mut now = UnixMillis(1_700_000_000_000);
+//! let mut room = Room::open(Settings::default(), [7; 32], Vec::new(), now, &storage)?;
+//!
+//! let ada = Principal {
+//!     tenant: None,
+//!     sub: Some("ada".into()),
+//!     name: None,
+//!     role: Role::Customer,
+//!     caps: Vec::new(),
+//!     exp: UnixMillis(u64::MAX),
+//!     bucket: "sub:ada".into(),
+//!     gateway: false,
+//! };
+//! let peer = PeerId(1);
+//! let inputs = [
+//!     Input::Connected { peer, dialect: Dialect::V2, principal: Some(ada), cursor: None, client_scope: None },
+//!     Input::Frame { peer, frame: Frame::Text(r#"{"type":"message","text":"hi","clientMessageId":"1"}"#.into()) },
+//! ];
+//!
+//! let mut sent = Vec::new();
+//! for input in inputs {
+//!     room.handle_input(input, now, &mut storage);
+//!     loop {
+//!         while let Some(output) = room.poll_output() {
+//!             match output {
+//!                 Output::Send { frame: Frame::Text(text), .. } => sent.push(text),
+//!                 // A shell does each of these; this loop only shows the order.
+//!                 Output::Send { .. } | Output::Close { .. } | Output::Authenticate { .. } => {}
+//!                 Output::Remember { .. } | Output::Respond { .. } | Output::SetAlarm(_) => {}
+//!             }
+//!         }
+//!         let Some(deadline) = room.poll_timeout() else { break };
+//!         now = deadline; // A shell waits until then, or for the next input.
+//!         room.handle_timeout(now);
+//!     }
+//! }
+//! assert!(sent[0].contains("welcome"));
+//! assert!(sent[1].contains("\"text\":\"hi\"") && sent[1].contains("ack"));
+//! # Ok::<(), room_core::StorageError>(())
+//! ```
+//!
+//! # Code map
+//! | module | owns |
+//! |---|---|
+//! | [`io`], [`storage`] | the vocabulary between room, shell and store |
+//! | `room` | the public face: which input goes where, and what follows every input |
+//! | `admission`, `first_version` | who may come in, what they are told first, and what waits until they proved who they are |
+//! | `frames`, `requests` | what sockets say and what HTTP asks |
+//! | `ledger` | what is decided but not yet committed, and what is committed |
+//! | `sends`, `metadata`, `history` | storing messages once, changing metadata, reading both back |
+//! | `peers`, `typing` | who is connected, present, and typing |
+//! | `fanout` | who hears what, in which order, in which batches |
+//! | `rates`, `liveness` | who is too fast, and who is gone without a word |
+//! | [`memory`] | a store in memory, for tests and the simulator |
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic
+    )
+)]
+
+mod admission;
+mod failure;
+mod fanout;
+mod first_version;
+mod frames;
+mod history;
+pub mod io;
+mod ledger;
+mod liveness;
+pub mod memory;
+mod metadata;
+mod peers;
+mod random;
+mod rates;
+mod requests;
+mod room;
+mod sends;
+mod settings;
+pub mod storage;
+mod typing;
+
+pub use io::{Call, Cursor, Input, Output, PeerId, PeerRecord, RequestId, Response};
+pub use room::Room;
+pub use settings::{Rate, Settings};
+pub use storage::{Storage, StorageError};

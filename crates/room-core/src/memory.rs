@@ -1,0 +1,249 @@
+//! A store in memory, for tests and the simulator.
+//!
+//! Keeps the port's promises to the letter (a commit is whole or nothing, the log is gapless) and refuses what
+//! would break them, so that a room that got it wrong fails here first. It can be told to fail.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use protocol::ids::Seq;
+
+use crate::storage::{
+    EntityKey, EntityKind, EntityRange, LogHead, LogRow, Storage, StorageError, Write,
+};
+
+/// A store in memory. Cloning it is what a snapshot of the disk would be.
+///
+/// # Examples
+/// ```
+/// use room_core::memory::MemoryStorage;
+/// use room_core::{Storage as _, StorageError};
+/// let mut storage = MemoryStorage::default();
+/// storage.fail_next_commit(StorageError::Full);
+/// assert_eq!(storage.commit(&[]), Err(StorageError::Full));
+/// assert_eq!(storage.commit(&[]), Ok(()));
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStorage {
+    epoch: Option<protocol::ids::Epoch>,
+    log: Vec<LogRow>,
+    entities: BTreeMap<EntityKind, BTreeMap<EntityKey, String>>,
+    commit_failure: Option<StorageError>,
+    read_failure: Option<StorageError>,
+    rows_written: u64,
+    commits: u64,
+}
+
+impl MemoryStorage {
+    /// Lets the next commit fail, and only that one.
+    pub fn fail_next_commit(&mut self, error: StorageError) {
+        self.commit_failure = Some(error);
+    }
+
+    /// Lets every read fail until told `None`.
+    pub fn fail_reads(&mut self, error: Option<StorageError>) {
+        self.read_failure = error;
+    }
+
+    /// Rows written by all commits: what a real store would be billed for.
+    #[must_use]
+    pub fn rows_written(&self) -> u64 {
+        self.rows_written
+    }
+
+    /// Commits that succeeded.
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        self.commits
+    }
+
+    fn readable(&self) -> Result<(), StorageError> {
+        self.read_failure.map_or(Ok(()), Err)
+    }
+
+    /// Whether the writes keep the log's promises: begun once and first, and without gaps.
+    fn keeps_the_log(&self, writes: &[Write]) -> bool {
+        let mut begun = self.epoch.is_some();
+        let mut head = Seq(self.log.len() as u64);
+        writes.iter().all(|write| match write {
+            Write::Begin(_) => !std::mem::replace(&mut begun, true),
+            Write::Append(row) => {
+                let next = head.next();
+                head = row.seq;
+                begun && row.seq == next
+            }
+            Write::Put(..) | Write::Remove(..) => true,
+        })
+    }
+}
+
+impl Storage for MemoryStorage {
+    fn head(&self) -> Result<LogHead, StorageError> {
+        self.readable()?;
+        Ok(LogHead {
+            epoch: self.epoch.clone(),
+            seq: Seq(self.log.len() as u64),
+        })
+    }
+
+    fn log(&self, after: Seq, limit: usize) -> Result<Vec<LogRow>, StorageError> {
+        self.readable()?;
+        let skipped = usize::try_from(after.0).unwrap_or(usize::MAX);
+        Ok(self.log.iter().skip(skipped).take(limit).cloned().collect())
+    }
+
+    fn get(&self, kind: EntityKind, key: &EntityKey) -> Result<Option<String>, StorageError> {
+        self.readable()?;
+        Ok(self
+            .entities
+            .get(&kind)
+            .and_then(|entities| entities.get(key))
+            .cloned())
+    }
+
+    fn range(&self, range: &EntityRange) -> Result<Vec<(EntityKey, String)>, StorageError> {
+        self.readable()?;
+        let Some(entities) = self.entities.get(&range.kind) else {
+            return Ok(Vec::new());
+        };
+        // `BTreeMap::range` panics when the ends are the wrong way round.
+        if range
+            .from
+            .as_ref()
+            .zip(range.before.as_ref())
+            .is_some_and(|(from, before)| from >= before)
+        {
+            return Ok(Vec::new());
+        }
+        let from = range
+            .from
+            .as_ref()
+            .map_or(Bound::Unbounded, Bound::Included);
+        let before = range
+            .before
+            .as_ref()
+            .map_or(Bound::Unbounded, Bound::Excluded);
+        let found = entities
+            .range((from, before))
+            .map(|(key, json)| (key.clone(), json.clone()));
+        Ok(if range.descending {
+            found.rev().take(range.limit).collect()
+        } else {
+            found.take(range.limit).collect()
+        })
+    }
+
+    fn commit(&mut self, writes: &[Write]) -> Result<(), StorageError> {
+        if let Some(error) = self.commit_failure.take() {
+            return Err(error);
+        }
+        if !self.keeps_the_log(writes) {
+            return Err(StorageError::Broken);
+        }
+        for write in writes {
+            match write {
+                Write::Begin(epoch) => self.epoch = Some(epoch.clone()),
+                Write::Append(row) => self.log.push(row.clone()),
+                Write::Put(kind, key, json) => {
+                    self.entities
+                        .entry(*kind)
+                        .or_default()
+                        .insert(key.clone(), json.clone());
+                }
+                Write::Remove(kind, key) => {
+                    self.entities.entry(*kind).or_default().remove(key);
+                }
+            }
+        }
+        self.rows_written += writes.len() as u64;
+        self.commits += 1;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::ids::Epoch;
+
+    use super::*;
+    use crate::storage::EventKind;
+
+    fn row(seq: u64) -> Write {
+        Write::Append(LogRow {
+            seq: Seq(seq),
+            kind: EventKind::Message,
+            entity: String::new(),
+            data: String::new(),
+        })
+    }
+
+    #[test]
+    fn a_commit_that_would_break_the_log_writes_nothing() {
+        let begin = || Write::Begin(Epoch("e".into()));
+        for writes in [
+            vec![row(1)],
+            vec![begin(), row(2)],
+            vec![begin(), row(1), row(3)],
+            vec![begin(), begin()],
+        ] {
+            let mut storage = MemoryStorage::default();
+            assert_eq!(
+                storage.commit(&writes),
+                Err(StorageError::Broken),
+                "{writes:?}"
+            );
+            assert_eq!(
+                storage.head(),
+                Ok(LogHead {
+                    epoch: None,
+                    seq: Seq::ZERO
+                })
+            );
+        }
+    }
+
+    #[test]
+    fn ranges_know_both_ends_and_directions() {
+        let mut storage = MemoryStorage::default();
+        for seq in [1, 2, 4, 9] {
+            let key = EntityKey::Seq(Seq(seq));
+            storage
+                .commit(&[Write::Put(EntityKind::Message, key, seq.to_string())])
+                .unwrap();
+        }
+        storage
+            .commit(&[Write::Put(
+                EntityKind::Send,
+                EntityKey::Text("x".into()),
+                "s".into(),
+            )])
+            .unwrap();
+        let check = |from: Option<u64>,
+                     before: Option<u64>,
+                     descending: bool,
+                     limit: usize,
+                     expected: &[&str]| {
+            let key = |seq: u64| EntityKey::Seq(Seq(seq));
+            let range = EntityRange {
+                kind: EntityKind::Message,
+                from: from.map(key),
+                before: before.map(key),
+                descending,
+                limit,
+            };
+            let found: Vec<String> = storage
+                .range(&range)
+                .unwrap()
+                .into_iter()
+                .map(|(_, json)| json)
+                .collect();
+            assert_eq!(found, expected);
+        };
+        check(None, None, false, 9, &["1", "2", "4", "9"]);
+        check(Some(2), Some(9), false, 9, &["2", "4"]);
+        check(Some(3), None, false, 1, &["4"]);
+        check(None, Some(9), true, 2, &["4", "2"]);
+        check(Some(10), None, true, 2, &[]);
+        check(Some(9), Some(2), false, 2, &[]);
+    }
+}

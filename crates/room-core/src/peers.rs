@@ -1,0 +1,172 @@
+//! Who is connected, and which people that makes present.
+//!
+//! Owns the accepted peers, those that have not said who they are yet, and presence: a person counts once over
+//! all connections, and only if a token names them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use protocol::dialect::Dialect;
+use protocol::model::PresentUser;
+use protocol::principal::Principal;
+use protocol::time::UnixMillis;
+
+use crate::first_version::Waiting;
+use crate::io::{PeerId, PeerRecord};
+
+/// Version of [`PeerRecord`]'s shape.
+const RECORD_VERSION: u8 = 1;
+
+/// A peer that was accepted.
+pub(crate) struct Peer {
+    pub(crate) dialect: Dialect,
+    /// Shared, so that a frame can be judged by it while the room changes.
+    pub(crate) principal: Rc<Principal>,
+    pub(crate) client_scope: Option<String>,
+    pub(crate) connected_at: UnixMillis,
+    /// When it last gave a sign of life.
+    pub(crate) heard_at: UnixMillis,
+}
+
+impl Peer {
+    pub(crate) fn record(&self) -> PeerRecord {
+        PeerRecord {
+            v: RECORD_VERSION,
+            dialect: self.dialect.version(),
+            principal: Some((*self.principal).clone()),
+            client_scope: self.client_scope.clone(),
+            connected_at: self.connected_at,
+        }
+    }
+
+    /// The peer that a record tells of; `None` for one that had not authenticated, or of another shape.
+    pub(crate) fn of_record(record: PeerRecord) -> Option<Self> {
+        let dialect = Dialect::of_version(record.dialect).filter(|_| record.v == RECORD_VERSION)?;
+        Some(Self {
+            dialect,
+            principal: Rc::new(record.principal?),
+            client_scope: record.client_scope,
+            connected_at: record.connected_at,
+            heard_at: record.connected_at,
+        })
+    }
+}
+
+/// The record of a peer that has not authenticated: enough to know, after a rebuild, that its frames are gone.
+pub(crate) fn record_of_waiting(client_scope: Option<String>, now: UnixMillis) -> PeerRecord {
+    let dialect = Dialect::V1.version();
+    PeerRecord {
+        v: RECORD_VERSION,
+        dialect,
+        principal: None,
+        client_scope,
+        connected_at: now,
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Peers {
+    pub(crate) waiting: BTreeMap<PeerId, Waiting>,
+    accepted: BTreeMap<PeerId, Peer>,
+    users: BTreeMap<String, User>,
+}
+
+struct User {
+    present: PresentUser,
+    peers: BTreeSet<PeerId>,
+}
+
+impl Peers {
+    /// All open sockets.
+    pub(crate) fn count(&self) -> usize {
+        self.waiting.len() + self.accepted.len()
+    }
+
+    pub(crate) fn knows(&self, peer: PeerId) -> bool {
+        self.waiting.contains_key(&peer) || self.accepted.contains_key(&peer)
+    }
+
+    pub(crate) fn get(&self, peer: PeerId) -> Option<&Peer> {
+        self.accepted.get(&peer)
+    }
+
+    pub(crate) fn accepted(&self) -> impl Iterator<Item = (PeerId, &Peer)> {
+        self.accepted.iter().map(|(id, peer)| (*id, peer))
+    }
+
+    /// Takes in an accepted peer. `Some` when that makes somebody present who was not.
+    pub(crate) fn enter(&mut self, id: PeerId, peer: Peer) -> Option<PresentUser> {
+        let arrived = peer.principal.sub.as_ref().and_then(|sub| {
+            let principal = &peer.principal;
+            let present = PresentUser {
+                user_id: sub.clone(),
+                name: principal.name.clone(),
+                role: principal.role,
+            };
+            let user = self.users.entry(sub.clone()).or_insert_with(|| User {
+                present: present.clone(),
+                peers: BTreeSet::new(),
+            });
+            // The newest token knows best how somebody is called.
+            user.present = present.clone();
+            user.peers.insert(id);
+            (user.peers.len() == 1).then_some(present)
+        });
+        self.accepted.insert(id, peer);
+        arrived
+    }
+
+    /// Forgets an accepted peer. `Some` user when nobody of them is left.
+    pub(crate) fn leave(&mut self, id: PeerId) -> Option<(Peer, Option<PresentUser>)> {
+        let peer = self.accepted.remove(&id)?;
+        let Some(sub) = &peer.principal.sub else {
+            return Some((peer, None));
+        };
+        let mut gone = None;
+        if let Some(user) = self.users.get_mut(sub) {
+            user.peers.remove(&id);
+            if user.peers.is_empty() {
+                gone = self.users.remove(sub).map(|user| user.present);
+            }
+        }
+        Some((peer, gone))
+    }
+
+    /// Puts a renewed principal, of the same user, in place of the old one.
+    pub(crate) fn renew(&mut self, id: PeerId, principal: Principal) {
+        let Some(peer) = self.accepted.get_mut(&id) else {
+            return;
+        };
+        if let Some(user) = principal
+            .sub
+            .as_ref()
+            .and_then(|sub| self.users.get_mut(sub))
+        {
+            (user.present.name, user.present.role) = (principal.name.clone(), principal.role);
+        }
+        peer.principal = Rc::new(principal);
+    }
+
+    /// Notes a sign of life. One from before the last changes nothing.
+    pub(crate) fn heard(&mut self, id: PeerId, at: UnixMillis) {
+        if let Some(peer) = self.accepted.get_mut(&id) {
+            peer.heard_at = peer.heard_at.max(at);
+        }
+    }
+
+    /// All of a user's connections.
+    pub(crate) fn of_user(&self, sub: &str) -> Vec<PeerId> {
+        self.users
+            .get(sub)
+            .map(|user| user.peers.iter().copied().collect())
+            .unwrap_or_default()
+    }
+
+    /// Everybody who is here.
+    pub(crate) fn present(&self) -> Vec<PresentUser> {
+        self.users
+            .values()
+            .map(|user| user.present.clone())
+            .collect()
+    }
+}

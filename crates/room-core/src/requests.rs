@@ -1,0 +1,272 @@
+//! What HTTP asks: one request, one answer, the bodies of the contract.
+
+use protocol::codes::ErrorCode;
+use protocol::dialect::Dialect;
+use protocol::draft;
+use protocol::fields::{self, FieldError, Length};
+use protocol::frame::Refusal;
+use protocol::http::refusal_text;
+use protocol::json::parse_text;
+use protocol::limits::{
+    CLIENT_FRAME_BYTES_MAX, NAME_BYTES_MAX, PAGE_MESSAGES_DEFAULT, PAGE_MESSAGES_MAX,
+    SAFE_INTEGER_MAX,
+};
+use protocol::principal::Principal;
+use protocol::time::UnixMillis;
+use protocol::wire::Key;
+use serde_json::{Map, Value, json};
+
+use crate::failure::Failure;
+use crate::frames::decide_typing;
+use crate::io::{Call, Output, RequestId, Response};
+use crate::ledger::{Effect, Transaction};
+use crate::rates::Counted;
+use crate::room::Room;
+use crate::sends::{self, Sender};
+use crate::storage::Storage;
+use crate::{history, metadata};
+
+/// A good answer, and what follows from the request once it is given.
+struct Answer {
+    status: u16,
+    body: Value,
+    effects: Vec<Effect>,
+}
+
+impl Answer {
+    fn of(body: Value) -> Self {
+        Self {
+            status: 200,
+            body,
+            effects: Vec::new(),
+        }
+    }
+}
+
+impl Room {
+    /// Answers a request; others hear of it after the caller.
+    pub(crate) fn request(
+        &mut self,
+        request: RequestId,
+        principal: &Principal,
+        call: Call,
+        now: UnixMillis,
+        storage: &mut dyn Storage,
+    ) {
+        let (response, effects) = match self.follow_call(principal, call, now, storage) {
+            Ok(Answer {
+                status,
+                body,
+                effects,
+            }) => (
+                Response {
+                    status,
+                    body: body.to_string(),
+                    retry_after_ms: None,
+                },
+                effects,
+            ),
+            Err(failure) => (refused(failure.into()), Vec::new()),
+        };
+        self.outputs
+            .push_back(Output::Respond { request, response });
+        self.perform(effects, &*storage);
+    }
+
+    fn follow_call(
+        &mut self,
+        principal: &Principal,
+        call: Call,
+        now: UnixMillis,
+        storage: &mut dyn Storage,
+    ) -> Result<Answer, Failure> {
+        self.rates.take(Counted::Http, &principal.bucket, now)?;
+        if let Some(refusal) = self.identity_refusal(principal) {
+            return Err(refusal.into());
+        }
+        match call {
+            Call::PostMessage { body, dialect } => {
+                self.post_message(principal, &body, dialect, now, storage)
+            }
+            Call::ListMessages {
+                limit,
+                before,
+                dialect,
+            } => self.list_messages(limit.as_deref(), before.as_deref(), dialect, &*storage),
+            Call::ListParticipants => Ok(Answer::of(
+                json!({ "success": true, "participants": history::participants(&*storage)? }),
+            )),
+            Call::PostTyping { body } => self.post_typing(principal, &body, now, storage),
+            Call::GetMetadata => Ok(Answer::of(
+                json!({ "success": true, "metadata": metadata::read(&*storage)? }),
+            )),
+            Call::PutMetadata { body } => self.put_metadata(principal, &body, now, storage),
+        }
+    }
+
+    fn post_message(
+        &mut self,
+        principal: &Principal,
+        body: &str,
+        dialect: Dialect,
+        now: UnixMillis,
+        storage: &mut dyn Storage,
+    ) -> Result<Answer, Failure> {
+        self.rates.take(Counted::Send, &principal.bucket, now)?;
+        let draft = draft::read(&parse(body)?)?;
+        let sender = Sender {
+            principal,
+            client_scope: None,
+        };
+        let mut transaction = Transaction::new(&self.ledger, &*storage, &mut self.random, now);
+        let stored = sends::store(&draft, sender, &mut transaction)?;
+        let decided = transaction.decided();
+        let effects = self.commit(decided, storage)?;
+        let body = json!({ "success": true, "message": dialect.message(&stored.message) });
+        Ok(Answer {
+            status: 201,
+            body,
+            effects,
+        })
+    }
+
+    fn list_messages(
+        &self,
+        limit: Option<&str>,
+        before: Option<&str>,
+        dialect: Dialect,
+        storage: &dyn Storage,
+    ) -> Result<Answer, Failure> {
+        let limit = match limit {
+            Some(limit) => usize::try_from(positive("limit", "a whole number from 1", limit)?)
+                .unwrap_or(usize::MAX),
+            None => PAGE_MESSAGES_DEFAULT,
+        };
+        let before = match before {
+            Some(before) => Some(UnixMillis(positive(
+                "before",
+                "a whole number of milliseconds since 1970, from 1",
+                before,
+            )?)),
+            None => None,
+        };
+        let head = self.ledger.head();
+        let page = history::page(storage, head.seq, before, limit.min(PAGE_MESSAGES_MAX))?;
+        let messages: Vec<Value> = page
+            .iter()
+            .map(|message| dialect.message(message))
+            .collect();
+        let mut body = json!({ "success": true, "messages": messages });
+        if let (Dialect::V2, Value::Object(fields)) = (dialect, &mut body) {
+            fields.insert(Key::Epoch.as_str().to_owned(), json!(head.epoch));
+            fields.insert(Key::Seq.as_str().to_owned(), json!(head.seq));
+        }
+        Ok(Answer::of(body))
+    }
+
+    fn post_typing(
+        &mut self,
+        principal: &Principal,
+        body: &str,
+        now: UnixMillis,
+        storage: &mut dyn Storage,
+    ) -> Result<Answer, Failure> {
+        let body = parse(body)?;
+        if !body.is_object() {
+            return Err(Refusal::new(ErrorCode::BadFrame, "the body must be a JSON object").into());
+        }
+        let user_id = fields::id(
+            &body,
+            Key::UserId,
+            Length {
+                min: 1,
+                max: NAME_BYTES_MAX,
+            },
+        )?;
+        let sender = Sender {
+            principal,
+            client_scope: None,
+        };
+        let mut transaction = Transaction::new(&self.ledger, &*storage, &mut self.random, now);
+        // `userId` first: of two missing fields the one that stands first in the contract is named.
+        let is_typing = fields::required_boolean(&body, Key::IsTyping);
+        if user_id.is_none() {
+            sends::speaker(None, Key::UserId, principal, &mut transaction)?;
+        }
+        decide_typing(
+            None,
+            user_id.as_deref(),
+            is_typing?,
+            sender,
+            &mut transaction,
+            &mut self.rates,
+        )?;
+        let decided = transaction.decided();
+        let effects = self.commit(decided, storage)?;
+        Ok(Answer {
+            effects,
+            ..Answer::of(json!({ "success": true }))
+        })
+    }
+
+    fn put_metadata(
+        &mut self,
+        principal: &Principal,
+        body: &str,
+        now: UnixMillis,
+        storage: &mut dyn Storage,
+    ) -> Result<Answer, Failure> {
+        let changes = parse(body)?;
+        let mut transaction = Transaction::new(&self.ledger, &*storage, &mut self.random, now);
+        let metadata = metadata::merge(&changes, principal, &mut transaction)?;
+        let decided = transaction.decided();
+        let effects = self.commit(decided, storage)?;
+        Ok(Answer {
+            effects,
+            ..Answer::of(json!({ "success": true, "metadata": metadata }))
+        })
+    }
+}
+
+fn parse(body: &str) -> Result<Value, Refusal> {
+    if body.len() > CLIENT_FRAME_BYTES_MAX {
+        let error = format!(
+            "the body has {} bytes: at most {CLIENT_FRAME_BYTES_MAX} are taken",
+            body.len()
+        );
+        return Err(Refusal::new(ErrorCode::TooLarge, error));
+    }
+    parse_text(body)
+        .ok_or_else(|| Refusal::new(ErrorCode::BadFrame, refusal_text(ErrorCode::BadFrame)))
+}
+
+/// Reads a whole number from 1, in digits only. What is larger than any limit is as good as the largest number.
+fn positive(name: &str, expected: &str, text: &str) -> Result<u64, FieldError> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = if digits {
+        text.parse()
+            .unwrap_or(SAFE_INTEGER_MAX)
+            .min(SAFE_INTEGER_MAX)
+    } else {
+        0
+    };
+    if number == 0 {
+        Err(FieldError::new(name, expected, Some("another value")))
+    } else {
+        Ok(number)
+    }
+}
+
+fn refused(refusal: Refusal) -> Response {
+    let mut body = Map::new();
+    body.insert(Key::Error.as_str().to_owned(), refusal.error.into());
+    body.insert(Key::Code.as_str().to_owned(), refusal.code.as_str().into());
+    if let Some(field) = refusal.field {
+        body.insert(Key::Field.as_str().to_owned(), field.into());
+    }
+    Response {
+        status: refusal.code.http_status(),
+        body: Value::Object(body).to_string(),
+        retry_after_ms: refusal.retry_after_ms,
+    }
+}

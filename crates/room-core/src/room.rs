@@ -1,0 +1,225 @@
+//! The public face of the room: which input goes where, and what follows every input.
+
+use std::collections::VecDeque;
+
+use protocol::codes::{CloseCode, ErrorCode};
+use protocol::dialect::Dialect;
+use protocol::frame::ServerFrame;
+use protocol::time::UnixMillis;
+
+use crate::admission::Candidate;
+use crate::failure::refuse;
+use crate::fanout::Fanout;
+use crate::io::{Input, Output, PeerId, PeerRecord};
+use crate::ledger::{Decided, Effect, Ledger};
+use crate::liveness::Liveness;
+use crate::peers::{Peer, Peers};
+use crate::random::Random;
+use crate::rates::Rates;
+use crate::settings::Settings;
+use crate::storage::{Storage, StorageError};
+use crate::typing::Typists;
+
+/// One space's room. See the crate's documentation for how it is driven.
+///
+/// `now` is the wall clock everywhere. It may stand still between inputs; steps backwards do no harm.
+pub struct Room {
+    pub(crate) settings: Settings,
+    pub(crate) random: Random,
+    pub(crate) ledger: Ledger,
+    pub(crate) peers: Peers,
+    pub(crate) fanout: Fanout,
+    pub(crate) typists: Typists,
+    pub(crate) rates: Rates,
+    pub(crate) outputs: VecDeque<Output>,
+    liveness: Liveness,
+}
+
+impl Room {
+    /// Builds the room from what is stored and the sockets that are open.
+    ///
+    /// Queues `head {epoch, seq}` to each open peer of the second version, so that one that missed something
+    /// while the room was away asks for it. Closes peers that had not authenticated, with
+    /// [`CloseCode::Internal`]: what they had said is gone. `seed` must be random and secret, and another one
+    /// each time: epochs and message ids come from it.
+    ///
+    /// # Errors
+    /// When the store can not be read, or holds what no room wrote.
+    pub fn open(
+        settings: Settings,
+        seed: [u8; 32],
+        peers: Vec<(PeerId, PeerRecord)>,
+        now: UnixMillis,
+        storage: &dyn Storage,
+    ) -> Result<Self, StorageError> {
+        let mut room = Self {
+            rates: Rates::new(&settings),
+            settings,
+            random: Random::new(seed),
+            ledger: Ledger::open(storage)?,
+            peers: Peers::default(),
+            fanout: Fanout::default(),
+            typists: Typists::default(),
+            outputs: VecDeque::new(),
+            liveness: Liveness::new(0, now),
+        };
+        for (id, record) in peers {
+            match Peer::of_record(record) {
+                Some(peer) => {
+                    room.fanout.enter(id, peer.dialect);
+                    room.peers.enter(id, peer);
+                }
+                None => room.close(
+                    id,
+                    CloseCode::Internal,
+                    "the server lost what was sent: connect again",
+                ),
+            }
+        }
+        room.liveness = Liveness::new(room.peers.count(), now);
+        let head = room.ledger.head().clone();
+        room.fanout.share(
+            &ServerFrame::Head {
+                epoch: head.epoch,
+                seq: head.seq,
+                recovered: None,
+            },
+            Vec::new(),
+        );
+        // At once, and without a window: nothing can follow it yet.
+        room.fanout.flush(&mut room.outputs);
+        Ok(room)
+    }
+
+    /// Takes one input; then drain [`Self::poll_output`].
+    ///
+    /// Never fails as a whole: a refusal or a failing store becomes a typed error to whoever asked. Inputs of
+    /// peers that the room does not know, or has closed, are ignored.
+    pub fn handle_input(&mut self, input: Input, now: UnixMillis, storage: &mut dyn Storage) {
+        match input {
+            Input::Connected { peer, .. } if self.peers.knows(peer) => {}
+            Input::Connected {
+                peer,
+                dialect,
+                principal: Some(principal),
+                cursor,
+                client_scope,
+            } => {
+                let held = Vec::new();
+                let candidate = Candidate {
+                    id: peer,
+                    dialect,
+                    principal,
+                    cursor,
+                    client_scope,
+                    connected_at: now,
+                    held,
+                };
+                self.admit(candidate, now, storage);
+            }
+            Input::Connected {
+                peer,
+                dialect: Dialect::V1,
+                principal: None,
+                cursor: _,
+                client_scope,
+            } => {
+                self.admit_waiting(peer, client_scope, now);
+            }
+            Input::Connected {
+                peer,
+                dialect: Dialect::V2,
+                principal: None,
+                ..
+            } => {
+                // The second version brings its token in the upgrade; there is no frame to wait for.
+                self.dismiss(peer, Dialect::V2, refuse(ErrorCode::NotAuthenticated));
+            }
+            Input::Frame { peer, frame } => self.hear(peer, frame, now, storage),
+            Input::Authenticated { peer, result } => self.judge_token(peer, result, now, storage),
+            Input::Disconnected { peer } => self.forget(peer),
+            Input::Request {
+                request,
+                principal,
+                call,
+            } => self.request(request, &principal, call, now, storage),
+            Input::Heard(heard) => {
+                self.note_heard(heard, now);
+                return;
+            }
+        }
+        self.settle(now);
+    }
+
+    /// Ends the coalescing window. Legal early or late; see [`Self::poll_timeout`].
+    pub fn handle_timeout(&mut self, now: UnixMillis) {
+        self.fanout.settle(now, &mut self.outputs);
+    }
+
+    /// Looks for peers that are gone without a word, when the alarm that [`Output::SetAlarm`] asked for rings,
+    /// early or late. `heard` is as in [`Input::Heard`]. Nothing is stored by it today; the store is at hand
+    /// for what an alarm will have to clean up.
+    pub fn handle_alarm(
+        &mut self,
+        now: UnixMillis,
+        heard: Vec<(PeerId, UnixMillis)>,
+        _storage: &mut dyn Storage,
+    ) {
+        self.liveness.rang();
+        self.note_heard(heard, now);
+        self.settle(now);
+    }
+
+    /// Whether the shell should feed [`Input::Heard`] before the input at hand: at most every 30 s while
+    /// sockets are open.
+    #[must_use]
+    pub fn wants_heard(&self, now: UnixMillis) -> bool {
+        self.liveness.wants_heard(self.peers.count(), now)
+    }
+
+    /// The next thing to do, until there is none.
+    #[must_use]
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to call [`Self::handle_timeout`]; `None` while nothing waits in memory.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<UnixMillis> {
+        self.fanout.deadline()
+    }
+
+    /// Has the store take what was decided, and hands out what follows. On failure nothing has changed.
+    pub(crate) fn commit(
+        &mut self,
+        decided: Decided,
+        storage: &mut dyn Storage,
+    ) -> Result<Vec<Effect>, StorageError> {
+        if !decided.writes.is_empty() {
+            storage.commit(&decided.writes)?;
+        }
+        Ok(self.ledger.apply(decided))
+    }
+
+    fn note_heard(&mut self, heard: Vec<(PeerId, UnixMillis)>, now: UnixMillis) {
+        for (peer, at) in heard {
+            self.peers.heard(peer, at);
+        }
+        self.liveness.heard(now);
+    }
+
+    /// Ends an input: closes who is overdue or gone, lets the queue leave, sees to the alarm.
+    fn settle(&mut self, now: UnixMillis) {
+        self.dismiss_overdue(now);
+        if self.liveness.judge() {
+            self.close_silent(now);
+        }
+        self.fanout.settle(now, &mut self.outputs);
+        if let Some(at) = self
+            .liveness
+            .alarm(self.peers.count(), self.waiting_deadline(), now)
+        {
+            self.outputs.push_back(Output::SetAlarm(Some(at)));
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Storing messages: who may speak as whom, and each message once.
+//!
+//! Must not know whether a message came by socket or by HTTP, nor who hears of it.
+
+use protocol::codes::ErrorCode;
+use protocol::draft::Draft;
+use protocol::fields::FieldError;
+use protocol::frame::Refusal;
+use protocol::ids::MessageId;
+use protocol::model::{Attachment, Message, SenderType};
+use protocol::principal::{CAP_SYSTEM, Principal};
+use protocol::wire::Key;
+use sha2::{Digest as _, Sha256};
+
+use crate::failure::{Failure, refuse};
+use crate::ledger::{SendRecord, Transaction, to_json};
+use crate::random::hex;
+use crate::storage::StorageError;
+
+/// Between scope and id of a send record's key: neither may hold a control character.
+const KEY_SEPARATOR: char = '\n';
+
+/// Who sends, and what tells its outbox from others.
+#[derive(Clone, Copy)]
+pub(crate) struct Sender<'a> {
+    pub(crate) principal: &'a Principal,
+    pub(crate) client_scope: Option<&'a str>,
+}
+
+/// A message that is stored, or was before.
+pub(crate) struct Stored {
+    pub(crate) message: Message,
+    pub(crate) repeated: bool,
+}
+
+/// Stores the draft, or finds that it was stored before.
+pub(crate) fn store(
+    draft: &Draft,
+    sender: Sender<'_>,
+    transaction: &mut Transaction<'_>,
+) -> Result<Stored, Failure> {
+    let principal = sender.principal;
+    let sender_id = speaker(
+        draft.sender_id.as_deref(),
+        Key::SenderId,
+        principal,
+        transaction,
+    )?;
+    let sender_type = sender_type(draft.sender_type, principal)?;
+    let hash = body_hash(&sender_id, sender_type, &draft.text, &draft.attachments)?;
+    let send_key = draft.client_message_id.as_ref().map(|id| {
+        let scope = scope(draft, sender);
+        format!("{scope}{KEY_SEPARATOR}{id}")
+    });
+    if let Some(key) = &send_key
+        && let Some(record) = transaction.send_record(key)?
+    {
+        if record.hash != hash {
+            return Err(refuse(ErrorCode::ConflictingDuplicate).into());
+        }
+        return Ok(Stored {
+            message: transaction.message(record.seq)?,
+            repeated: true,
+        });
+    }
+    let role = if principal.verified() {
+        Some(principal.role)
+    } else {
+        sender_type.role()
+    };
+    if let (Some(role), false) = (role, sender_type == SenderType::System) {
+        transaction.meet(&sender_id, role, principal.verified())?;
+    }
+    let seq = transaction.next_seq();
+    let at = transaction.stamp();
+    let message = Message {
+        // Holds its place, so that it is found again without an index.
+        id: MessageId(format!("m{seq}-{}", transaction.random.hex(8))),
+        seq,
+        sender_id,
+        sender_type,
+        text: draft.text.clone(),
+        attachments: draft.attachments.clone(),
+        created_at: at,
+        updated_at: at,
+        verified: principal.verified(),
+    };
+    transaction.append_message(&message)?;
+    if let Some(key) = send_key {
+        transaction.put_send_record(key, SendRecord { hash, seq, at })?;
+    }
+    Ok(Stored {
+        message,
+        repeated: false,
+    })
+}
+
+/// Whom the caller speaks as: the token's user, or, where it names nobody, whom the caller says, unless a token
+/// of this space has proven that name to be somebody's.
+pub(crate) fn speaker(
+    said: Option<&str>,
+    field: Key,
+    principal: &Principal,
+    transaction: &mut Transaction<'_>,
+) -> Result<String, Failure> {
+    let mismatch = |error: String| {
+        Failure::from(Refusal {
+            field: Some(field.as_str().to_owned()),
+            ..Refusal::new(ErrorCode::SenderMismatch, error)
+        })
+    };
+    match (&principal.sub, said) {
+        (Some(sub), None) => Ok(sub.clone()),
+        (Some(sub), Some(said)) if sub == said => Ok(sub.clone()),
+        (Some(_), Some(_)) => Err(mismatch(format!(
+            "`{}` is not the user that the token names: leave it out",
+            field.as_str()
+        ))),
+        (None, None) => {
+            Err(FieldError::new(field.as_str(), "a string: the token names nobody", None).into())
+        }
+        (None, Some(said)) => {
+            let owned = transaction
+                .participant(said)?
+                .is_some_and(|participant| participant.verified);
+            if owned && !principal.gateway {
+                return Err(mismatch(format!(
+                    "`{}` belongs to somebody in this space: use a token that names that user",
+                    field.as_str()
+                )));
+            }
+            Ok(said.to_owned())
+        }
+    }
+}
+
+fn sender_type(said: Option<SenderType>, principal: &Principal) -> Result<SenderType, Failure> {
+    match said {
+        Some(SenderType::System) if principal.may(CAP_SYSTEM) => Ok(SenderType::System),
+        Some(SenderType::System) => Err(Refusal {
+            field: Some(Key::SenderType.as_str().to_owned()),
+            ..Refusal::new(
+                ErrorCode::CapRequired,
+                "to speak as 'system' takes a token with the capability 'system'",
+            )
+        }
+        .into()),
+        Some(SenderType::User | SenderType::Support) | None if principal.verified() => {
+            Ok(SenderType::of_role(principal.role))
+        }
+        Some(said) => Ok(said),
+        None => Err(FieldError::new(
+            Key::SenderType.as_str(),
+            "'user' or 'support': the token names nobody",
+            None,
+        )
+        .into()),
+    }
+}
+
+/// Whose `clientMessageId`s these are: one's own never meet another's.
+fn scope(draft: &Draft, sender: Sender<'_>) -> String {
+    match (
+        &sender.principal.sub,
+        draft.client_scope.as_deref().or(sender.client_scope),
+    ) {
+        (Some(sub), _) => format!("sub:{sub}"),
+        (None, Some(scope)) => format!("scope:{scope}"),
+        // Neither: the token itself, so that two anonymous callers can not stumble over each other.
+        (None, None) => sender.principal.bucket.clone(),
+    }
+}
+
+/// First 128 bits of SHA-256 over the body's canonical form: a JSON array in this order.
+fn body_hash(
+    sender_id: &str,
+    sender_type: SenderType,
+    text: &str,
+    attachments: &[Attachment],
+) -> Result<String, StorageError> {
+    let canonical = to_json(&(sender_id, sender_type, text, attachments))?;
+    Ok(hex(Sha256::digest(canonical).into_iter().take(16)))
+}

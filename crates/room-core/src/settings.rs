@@ -1,0 +1,52 @@
+//! What an owner may set about a room. The defaults are the limits that clients are told.
+
+use protocol::limits;
+
+/// How fast something may happen: a bucket of `burst` permits that refills by `per_second`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Permits of a full bucket. 0 counts as 1: a bucket that holds nothing would refuse for ever.
+    pub burst: u64,
+    /// Permits that come back each second. 0 counts as 1, for the same reason.
+    pub per_second: u64,
+}
+
+/// What an owner may set about a room.
+///
+/// # Examples
+/// ```
+/// use room_core::{Rate, Settings};
+/// let strict = Settings { require_identity: true, ..Settings::default() };
+/// assert_eq!(strict.send_rate, Rate { burst: 1_200, per_second: 20 });
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Whether everybody must be named by their token, save callers who show the gateway key. Default: no.
+    pub require_identity: bool,
+    /// Messages of one user, or of one token that names nobody. Default: 1,200 at once, 20 a second.
+    pub send_rate: Rate,
+    /// Typing signs of the same. Default: 60 at once, 5 a second.
+    pub typing_rate: Rate,
+    /// HTTP requests of the same, and the answers to `sync`. Default: 600 at once, 20 a second.
+    pub http_rate: Rate,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            require_identity: false,
+            send_rate: Rate {
+                burst: limits::SEND_BURST,
+                per_second: limits::SEND_PER_SECOND,
+            },
+            typing_rate: Rate {
+                burst: limits::TYPING_BURST,
+                per_second: limits::TYPING_PER_SECOND,
+            },
+            http_rate: Rate {
+                burst: limits::HTTP_BURST,
+                per_second: limits::HTTP_PER_SECOND,
+            },
+        }
+    }
+}

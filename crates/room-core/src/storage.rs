@@ -1,0 +1,156 @@
+//! The port to the space's own store: an event log and the entities it speaks of.
+//!
+//! Synchronous, because a Durable Object's SQLite is. All that a [`crate::Room`] decides reaches the store as
+//! one list of [`Write`]s per input, committed whole or not at all; memory and outputs change only afterwards.
+
+use std::fmt;
+
+use protocol::ids::{Epoch, Seq};
+
+/// What a log row tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum EventKind {
+    /// A message was stored; the entity is [`EntityKind::Message`] under the row's own seq.
+    Message = 1,
+    /// Somebody became known; the entity is [`EntityKind::Participant`] under the user's id.
+    Participant = 2,
+    /// Metadata changed; `data` is the JSON array of changed keys, their values stand in [`EntityKind::Metadata`].
+    Metadata = 3,
+}
+
+impl EventKind {
+    /// The kind with this number, if it is known.
+    #[must_use]
+    pub fn of_number(number: u8) -> Option<Self> {
+        [Self::Message, Self::Participant, Self::Metadata]
+            .into_iter()
+            .find(|kind| *kind as u8 == number)
+    }
+}
+
+/// What an entity is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum EntityKind {
+    /// A message, keyed by its seq.
+    Message = 1,
+    /// A participant, keyed by user id.
+    Participant = 2,
+    /// One metadata value, keyed by its key.
+    Metadata = 3,
+    /// What became of a `clientMessageId`, keyed by sender scope and id.
+    Send = 4,
+}
+
+/// Key of an entity: numbers sort by value and before texts.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EntityKey {
+    /// A place in the log.
+    Seq(Seq),
+    /// A name.
+    Text(String),
+}
+
+/// One row of the log. `seq` is gapless; the row holds no text of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogRow {
+    /// Its place.
+    pub seq: Seq,
+    /// What it tells.
+    pub kind: EventKind,
+    /// The entity's key where it is not the row's own seq; else empty.
+    pub entity: String,
+    /// Small data of the event itself; mostly empty.
+    pub data: String,
+}
+
+/// Where the log stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogHead {
+    /// The log's present life; `None` while nothing was ever stored.
+    pub epoch: Option<Epoch>,
+    /// The newest event.
+    pub seq: Seq,
+}
+
+/// A part of the entities of one kind, by key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntityRange {
+    /// Of which kind.
+    pub kind: EntityKind,
+    /// Only keys from this on (inclusive).
+    pub from: Option<EntityKey>,
+    /// Only keys before this (exclusive).
+    pub before: Option<EntityKey>,
+    /// Highest key first.
+    pub descending: bool,
+    /// At most this many.
+    pub limit: usize,
+}
+
+/// One change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// Begins the log's life; comes once, before the first `Append`.
+    Begin(Epoch),
+    /// Appends to the log.
+    Append(LogRow),
+    /// Sets an entity's JSON.
+    Put(EntityKind, EntityKey, String),
+    /// Removes an entity; nothing happens when there is none.
+    Remove(EntityKind, EntityKey),
+}
+
+/// Why the store did not do as asked. Nothing was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StorageError {
+    /// The store is full or refuses the write.
+    Full,
+    /// The store failed, or what it holds can not be read.
+    Broken,
+}
+
+impl fmt::Display for StorageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full => "the store is full",
+            Self::Broken => "the store failed",
+        })
+    }
+}
+
+impl std::error::Error for StorageError {}
+
+/// The space's own store.
+pub trait Storage {
+    /// Where the log stands.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn head(&self) -> Result<LogHead, StorageError>;
+
+    /// Log rows after `after`, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn log(&self, after: Seq, limit: usize) -> Result<Vec<LogRow>, StorageError>;
+
+    /// An entity's JSON.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn get(&self, kind: EntityKind, key: &EntityKey) -> Result<Option<String>, StorageError>;
+
+    /// Entities by key.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn range(&self, range: &EntityRange) -> Result<Vec<(EntityKey, String)>, StorageError>;
+
+    /// Writes all of `writes`, or nothing.
+    ///
+    /// # Errors
+    /// When the store is full or fails; then nothing was written.
+    fn commit(&mut self, writes: &[Write]) -> Result<(), StorageError>;
+}

@@ -1,0 +1,399 @@
+//! A shell for tests: drives a room over a store in memory, and keeps what every peer heard.
+
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    unreachable_pub,
+    missing_docs,
+    reason = "shared by several test programs, none of which uses all of it"
+)]
+
+use std::collections::BTreeMap;
+
+use protocol::codes::ErrorCode;
+use protocol::dialect::Dialect;
+use protocol::frame::{Frame, Refusal};
+use protocol::ids::{Epoch, Seq};
+use protocol::principal::Principal;
+use protocol::time::UnixMillis;
+use protocol::token::Role;
+use room_core::memory::MemoryStorage;
+use room_core::{
+    Call, Cursor, Input, Output, PeerId, PeerRecord, RequestId, Response, Room, Settings,
+};
+use serde_json::{Value, json};
+
+/// Where every test's clock starts.
+pub const START: u64 = 1_700_000_000_000;
+
+/// A token's outcome that names nobody.
+pub fn anonymous(bucket: &str) -> Principal {
+    Principal {
+        tenant: None,
+        sub: None,
+        name: None,
+        role: Role::Customer,
+        caps: Vec::new(),
+        exp: UnixMillis(u64::MAX),
+        bucket: format!("token:{bucket}"),
+        gateway: false,
+    }
+}
+
+/// A token's outcome that names a customer.
+pub fn user(sub: &str) -> Principal {
+    Principal {
+        sub: Some(sub.into()),
+        bucket: format!("sub:{sub}"),
+        ..anonymous(sub)
+    }
+}
+
+pub fn agent(sub: &str) -> Principal {
+    Principal {
+        role: Role::Agent,
+        ..user(sub)
+    }
+}
+
+pub fn with_caps(principal: Principal, caps: &[&str]) -> Principal {
+    Principal {
+        caps: caps.iter().map(|cap| (*cap).to_owned()).collect(),
+        ..principal
+    }
+}
+
+pub fn gateway(principal: Principal) -> Principal {
+    Principal {
+        gateway: true,
+        ..principal
+    }
+}
+
+/// Drives a room.
+pub struct Shell {
+    pub room: Room,
+    pub storage: MemoryStorage,
+    pub now: u64,
+    settings: Settings,
+    seed: u8,
+    next_peer: u64,
+    /// What tokens of `auth` frames stand for; all others are refused.
+    pub tokens: BTreeMap<String, Principal>,
+    pub records: BTreeMap<u64, PeerRecord>,
+    /// Frames as they came, and the close if there was one.
+    pub frames: BTreeMap<u64, Vec<String>>,
+    pub closed: BTreeMap<u64, (u16, String)>,
+    pub responses: Vec<Response>,
+    pub alarms: Vec<u64>,
+    pub sends: usize,
+}
+
+impl Shell {
+    pub fn new() -> Self {
+        Self::with(Settings::default())
+    }
+
+    pub fn with(settings: Settings) -> Self {
+        let storage = MemoryStorage::default();
+        let room = Room::open(
+            settings.clone(),
+            [0; 32],
+            Vec::new(),
+            UnixMillis(START),
+            &storage,
+        )
+        .unwrap();
+        Self {
+            room,
+            storage,
+            now: START,
+            settings,
+            seed: 0,
+            next_peer: 1,
+            tokens: BTreeMap::new(),
+            records: BTreeMap::new(),
+            frames: BTreeMap::new(),
+            closed: BTreeMap::new(),
+            responses: Vec::new(),
+            alarms: Vec::new(),
+            sends: 0,
+        }
+    }
+
+    /// Forgets the room and builds it anew: hibernation, eviction, a crash.
+    pub fn rebuild(&mut self) {
+        self.seed = self.seed.wrapping_add(1);
+        let open: Vec<(PeerId, PeerRecord)> = self
+            .records
+            .iter()
+            .filter(|(id, _)| !self.closed.contains_key(id))
+            .map(|(id, record)| (PeerId(*id), record.clone()))
+            .collect();
+        let settings = self.settings.clone();
+        self.room = Room::open(
+            settings,
+            [self.seed; 32],
+            open,
+            UnixMillis(self.now),
+            &self.storage,
+        )
+        .unwrap();
+        self.drain();
+    }
+
+    pub fn input(&mut self, input: Input) {
+        self.room
+            .handle_input(input, UnixMillis(self.now), &mut self.storage);
+        self.drain();
+    }
+
+    /// Lets time pass, with the deadline of the window kept on the way.
+    pub fn pass(&mut self, ms: u64) {
+        let end = self.now + ms;
+        while let Some(at) = self.room.poll_timeout().filter(|at| at.0 <= end) {
+            self.now = self.now.max(at.0);
+            self.room.handle_timeout(UnixMillis(self.now));
+            self.drain();
+        }
+        self.now = end;
+    }
+
+    pub fn alarm(&mut self, heard: &[(u64, u64)]) {
+        let heard = heard
+            .iter()
+            .map(|(id, at)| (PeerId(*id), UnixMillis(*at)))
+            .collect();
+        self.room
+            .handle_alarm(UnixMillis(self.now), heard, &mut self.storage);
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.room.poll_output() {
+            match output {
+                Output::Send {
+                    peers,
+                    frame: Frame::Text(text),
+                } => {
+                    self.sends += 1;
+                    for peer in peers {
+                        assert!(
+                            !self.closed.contains_key(&peer.0),
+                            "sent after close: {text}"
+                        );
+                        self.frames
+                            .entry(peer.0)
+                            .or_default()
+                            .push(text.to_string());
+                    }
+                }
+                Output::Send {
+                    frame: Frame::Binary(_),
+                    ..
+                } => panic!("nothing binary is ever said"),
+                Output::Close { peer, code, reason } => {
+                    assert!(reason.len() <= 123);
+                    self.records.remove(&peer.0);
+                    assert!(
+                        self.closed.insert(peer.0, (code, reason)).is_none(),
+                        "closed twice"
+                    );
+                }
+                Output::Authenticate {
+                    peer,
+                    token,
+                    gateway_key: _,
+                } => {
+                    let refusal = Refusal::new(ErrorCode::TokenInvalid, "Invalid token signature");
+                    let result = self.tokens.get(&token).cloned().ok_or(refusal);
+                    self.room.handle_input(
+                        Input::Authenticated { peer, result },
+                        UnixMillis(self.now),
+                        &mut self.storage,
+                    );
+                }
+                Output::Remember { peer, record } => {
+                    self.records.insert(peer.0, record);
+                }
+                Output::Respond {
+                    request: _,
+                    response,
+                } => self.responses.push(response),
+                Output::SetAlarm(at) => self.alarms.extend(at.map(|at| at.0)),
+            }
+        }
+    }
+
+    fn connected(
+        &mut self,
+        dialect: Dialect,
+        principal: Option<Principal>,
+        cursor: Option<Cursor>,
+    ) -> u64 {
+        let id = self.next_peer;
+        self.next_peer += 1;
+        self.input(Input::Connected {
+            peer: PeerId(id),
+            dialect,
+            principal,
+            cursor,
+            client_scope: None,
+        });
+        id
+    }
+
+    /// A peer of the second version.
+    pub fn join(&mut self, principal: Principal) -> u64 {
+        self.connected(Dialect::V2, Some(principal), None)
+    }
+
+    pub fn resume(&mut self, principal: Principal, epoch: Option<&str>, since: u64) -> u64 {
+        let cursor = Cursor {
+            epoch: epoch.map(|epoch| Epoch(epoch.to_owned())),
+            since: Seq(since),
+        };
+        self.connected(Dialect::V2, Some(principal), Some(cursor))
+    }
+
+    /// A peer of the first version that has not said who it is.
+    pub fn knock(&mut self) -> u64 {
+        self.connected(Dialect::V1, None, None)
+    }
+
+    /// A peer of the first version that has.
+    pub fn join_v1(&mut self, principal: Principal) -> u64 {
+        let id = self.knock();
+        self.tokens.insert("join_v1".into(), principal);
+        self.say(id, json!({"type": "auth", "spaceToken": "join_v1"}));
+        id
+    }
+
+    pub fn leave(&mut self, id: u64) {
+        self.records.remove(&id);
+        self.input(Input::Disconnected { peer: PeerId(id) });
+    }
+
+    pub fn say(&mut self, id: u64, frame: Value) {
+        self.say_text(id, &frame.to_string());
+    }
+
+    pub fn say_text(&mut self, id: u64, text: &str) {
+        self.input(Input::Frame {
+            peer: PeerId(id),
+            frame: Frame::Text(text.to_owned()),
+        });
+    }
+
+    /// Everything the peer heard since it was asked last, batches taken apart.
+    pub fn heard(&mut self, id: u64) -> Vec<Value> {
+        let take_apart = |text: String| match serde_json::from_str(&text).unwrap() {
+            Value::Array(entries) => entries,
+            one @ (Value::Object(_)
+            | Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)) => {
+                vec![one]
+            }
+        };
+        self.frames
+            .remove(&id)
+            .unwrap_or_default()
+            .into_iter()
+            .flat_map(take_apart)
+            .collect()
+    }
+
+    /// As [`Self::heard`], only those of a type.
+    pub fn heard_of(&mut self, id: u64, kind: &str) -> Vec<Value> {
+        self.heard(id)
+            .into_iter()
+            .filter(|frame| frame["type"] == kind)
+            .collect()
+    }
+
+    /// The types of everything the peer heard.
+    pub fn heard_types(&mut self, id: u64) -> Vec<String> {
+        self.heard(id)
+            .iter()
+            .map(|frame| frame["type"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    pub fn forget_heard(&mut self) {
+        self.frames.clear();
+    }
+
+    /// Asks over HTTP.
+    pub fn call(&mut self, principal: Principal, call: Call) -> (u16, Value) {
+        let response = self.respond(principal, call);
+        (
+            response.status,
+            serde_json::from_str(&response.body).unwrap(),
+        )
+    }
+
+    pub fn respond(&mut self, principal: Principal, call: Call) -> Response {
+        let before = self.responses.len();
+        self.input(Input::Request {
+            request: RequestId(7),
+            principal,
+            call,
+        });
+        assert_eq!(self.responses.len(), before + 1, "one request, one answer");
+        self.responses.pop().unwrap()
+    }
+
+    pub fn post(&mut self, principal: Principal, body: Value) -> (u16, Value) {
+        self.call(
+            principal,
+            Call::PostMessage {
+                body: body.to_string(),
+                dialect: Dialect::V2,
+            },
+        )
+    }
+
+    pub fn list(&mut self, limit: Option<&str>, before: Option<&str>) -> (u16, Value) {
+        let (limit, before) = (limit.map(str::to_owned), before.map(str::to_owned));
+        self.call(
+            anonymous("reader"),
+            Call::ListMessages {
+                limit,
+                before,
+                dialect: Dialect::V2,
+            },
+        )
+    }
+
+    /// The texts of a page, newest first.
+    pub fn texts(&mut self, limit: Option<&str>, before: Option<&str>) -> Vec<String> {
+        let (status, body) = self.list(limit, before);
+        assert_eq!(status, 200, "{body}");
+        let text = |message: &Value| message["text"].as_str().unwrap().to_owned();
+        body["messages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(text)
+            .collect()
+    }
+
+    /// Where the log stands.
+    pub fn head(&mut self) -> (Option<String>, u64) {
+        let (_, body) = self.list(Some("1"), None);
+        (
+            body["epoch"].as_str().map(str::to_owned),
+            body["seq"].as_u64().unwrap(),
+        )
+    }
+}
+
+/// A `message` frame.
+pub fn message(text: &str, id: &str) -> Value {
+    json!({"type": "message", "text": text, "clientMessageId": id})
+}

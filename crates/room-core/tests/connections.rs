@@ -1,0 +1,668 @@
+//! Coming in, staying, going: welcome, resume, presence, typing, the first version's authentication, liveness.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests say plainly what they expect"
+)]
+
+mod common;
+
+use common::{START, Shell, agent, anonymous, gateway, message, user};
+use protocol::dialect::Dialect;
+use protocol::frame::Frame;
+use protocol::limits;
+use protocol::principal::Principal;
+use protocol::time::UnixMillis;
+use room_core::{Input, PeerId, Settings, StorageError};
+use serde_json::{Value, json};
+
+#[test]
+fn a_joiner_is_welcomed_and_sees_who_is_here() {
+    let mut shell = Shell::new();
+    let ada = shell.join(Principal {
+        name: Some("Ada".into()),
+        ..user("ada")
+    });
+    let heard = shell.heard(ada);
+    assert_eq!(
+        heard.iter().map(|frame| &frame["type"]).collect::<Vec<_>>(),
+        ["welcome", "presence"]
+    );
+    assert_eq!(
+        (&heard[0]["seq"], heard[0].get("recovered")),
+        (&json!(1), None)
+    );
+    assert_eq!(heard[0]["serverTime"], START);
+    let ada_user = json!({"userId": "ada", "name": "Ada", "role": "customer"});
+    assert_eq!(
+        (&heard[1]["status"], &heard[1]["users"]),
+        (&json!("here"), &json!([ada_user]))
+    );
+
+    let eve = shell.join(agent("eve"));
+    shell.pass(10);
+    let eve_user = json!({"userId": "eve", "role": "agent"});
+    assert_eq!(shell.heard(eve)[1]["users"], json!([ada_user, eve_user]));
+    let others = shell.heard(ada);
+    assert_eq!(
+        (&others[0]["type"], &others[0]["participant"]["role"]),
+        (&json!("participant"), &json!("agent"))
+    );
+    assert_eq!(
+        (&others[1]["status"], &others[1]["users"]),
+        (&json!("joined"), &json!([eve_user]))
+    );
+
+    // A user is present once, over all connections; who has no name is not.
+    let again = shell.join(agent("eve"));
+    let nameless = shell.join(anonymous("t"));
+    shell.leave(eve);
+    shell.leave(nameless);
+    shell.pass(10);
+    assert_eq!(shell.heard(ada), Vec::<Value>::new());
+    shell.leave(again);
+    shell.pass(10);
+    let left = shell.heard(ada);
+    assert_eq!(
+        (left.len(), &left[0]["status"], &left[0]["users"]),
+        (1, &json!("left"), &json!([eve_user]))
+    );
+}
+
+/// Resumes with a cursor and says what came back: `recovered`, and the seqs of the replay.
+fn resumed(shell: &mut Shell, epoch: Option<&str>, since: u64) -> (bool, Vec<u64>) {
+    let id = shell.resume(anonymous("reader"), epoch, since);
+    let heard = shell.heard(id);
+    shell.leave(id);
+    assert_eq!(
+        (&heard[0]["type"], &heard[heard.len() - 1]["status"]),
+        (&json!("welcome"), &json!("here"))
+    );
+    let seqs = heard[1..heard.len() - 1]
+        .iter()
+        .map(|event| event["seq"].as_u64().unwrap())
+        .collect();
+    (heard[0]["recovered"].as_bool().unwrap(), seqs)
+}
+
+#[test]
+fn a_cursor_is_followed_wholly_or_not_at_all() {
+    let mut shell = Shell::new();
+    assert_eq!(
+        resumed(&mut shell, None, 0),
+        (true, vec![]),
+        "an empty space, and nothing missed"
+    );
+    assert_eq!(
+        resumed(&mut shell, Some("e"), 0),
+        (false, vec![]),
+        "a life that never began here"
+    );
+    for text in ["a", "b", "c"] {
+        shell.post(user("ada"), json!({"text": text}));
+    }
+    let epoch = shell.head().0.unwrap();
+    assert_eq!(resumed(&mut shell, None, 0), (true, vec![1, 2, 3, 4]));
+    assert_eq!(resumed(&mut shell, None, 1), (false, vec![]));
+    assert_eq!(resumed(&mut shell, Some(&epoch), 2), (true, vec![3, 4]));
+    assert_eq!(resumed(&mut shell, Some(&epoch), 4), (true, vec![]));
+    assert_eq!(resumed(&mut shell, Some(&epoch), 5), (false, vec![]));
+    assert_eq!(resumed(&mut shell, Some(&epoch), u64::MAX), (false, vec![]));
+    assert_eq!(resumed(&mut shell, Some("another"), 2), (false, vec![]));
+}
+
+#[test]
+fn a_replay_tells_the_present_state_in_bounded_batches() {
+    let mut shell = Shell::new();
+    let owner = gateway(anonymous("owner"));
+    shell.call(
+        owner.clone(),
+        room_core::Call::PutMetadata {
+            body: r#"{"topic":"old","gone":"x"}"#.into(),
+        },
+    );
+    shell.post(
+        anonymous("t"),
+        json!({"senderId": "ada", "senderType": "user", "text": "before"}),
+    );
+    shell.call(
+        owner,
+        room_core::Call::PutMetadata {
+            body: r#"{"topic":"new","gone":null}"#.into(),
+        },
+    );
+    let ada = shell.join(agent("ada"));
+    shell.leave(ada);
+    for n in 0..100 {
+        shell.post(
+            user("ada"),
+            json!({"text": format!("{n} {}", "x".repeat(4_000))}),
+        );
+    }
+    let id = shell.resume(anonymous("reader"), None, 0);
+    let texts = shell.frames[&id].clone();
+    assert!(texts.len() > 3 && texts.iter().all(|text| text.len() <= 64 * 1024));
+    let heard = shell.heard(id);
+    assert_eq!(heard[1]["changes"], json!({"gone": null, "topic": "new"}));
+    let participant =
+        json!({"userId": "ada", "role": "agent", "joinedAt": START, "verified": true});
+    assert_eq!(
+        (&heard[2]["participant"], &heard[5]["participant"]),
+        (&participant, &participant)
+    );
+    assert_eq!(
+        (&heard[3]["message"]["text"], &heard[4]["changes"]["topic"]),
+        (&json!("before"), &json!("new"))
+    );
+    let seqs: Vec<u64> = heard
+        .iter()
+        .filter_map(|event| event["seq"].as_u64())
+        .collect();
+    assert_eq!(
+        seqs[1..],
+        (1..=105).collect::<Vec<u64>>(),
+        "after the welcome's own"
+    );
+    let batch_sizes = texts.iter().map(|text| {
+        serde_json::from_str::<Value>(text)
+            .unwrap()
+            .as_array()
+            .map_or(1, Vec::len)
+    });
+    assert!(batch_sizes.max().unwrap() <= limits::BATCH_FRAMES_MAX);
+}
+
+#[test]
+fn too_much_to_replay_is_not_replayed() {
+    let mut shell = Shell::with(Settings {
+        http_rate: room_core::Rate {
+            burst: 5_000,
+            per_second: 1,
+        },
+        ..Settings::default()
+    });
+    for _ in 0..limits::REPLAY_EVENTS_MAX {
+        shell.post(user("ada"), json!({"text": "x"}));
+    }
+    let epoch = shell.head().0.unwrap();
+    assert!(!resumed(&mut shell, None, 0).0, "1,001 events");
+    assert!(resumed(&mut shell, Some(&epoch), 1).0, "1,000 events");
+    for _ in 0..33 {
+        shell.post(user("bob"), json!({"text": "x".repeat(16_000)}));
+    }
+    let (_, head) = shell.head();
+    assert!(!resumed(&mut shell, Some(&epoch), head - 33).0, "528 kB");
+    assert!(resumed(&mut shell, Some(&epoch), head - 30).0);
+}
+
+#[test]
+fn sync_tells_what_was_missed_and_where_the_log_stands() {
+    let mut shell = Shell::new();
+    let ada = shell.join(user("ada"));
+    shell.say(ada, message("a", "1"));
+    shell.say(ada, message("b", "2"));
+    shell.pass(10);
+    shell.forget_heard();
+    let (epoch, _) = shell.head();
+    shell.say(ada, json!({"type": "sync", "since": 1}));
+    let heard = shell.heard(ada);
+    assert_eq!(
+        heard
+            .iter()
+            .filter_map(|frame| frame["message"]["text"].as_str())
+            .collect::<Vec<_>>(),
+        ["a", "b"]
+    );
+    let head = heard.last().unwrap();
+    assert_eq!(
+        (
+            &head["type"],
+            &head["epoch"],
+            &head["seq"],
+            head.get("recovered")
+        ),
+        (&json!("head"), &json!(epoch), &json!(3), None)
+    );
+    shell.say(ada, json!({"type": "sync", "since": 9}));
+    let head = shell.heard(ada).pop().unwrap();
+    assert_eq!(
+        (&head["type"], &head["recovered"]),
+        (&json!("head"), &json!(false))
+    );
+    shell.say(ada, json!([{"type": "seen", "seq": 3}, {"type": "ping"}]));
+    assert_eq!(shell.heard_types(ada), ["pong"]);
+}
+
+#[test]
+fn a_room_built_anew_tells_its_head_and_goes_on() {
+    let mut shell = Shell::new();
+    let (ada, old) = (shell.join(user("ada")), shell.join_v1(anonymous("t")));
+    let waiting = shell.knock();
+    shell.say(ada, message("a", "1"));
+    shell.pass(10);
+    shell.forget_heard();
+    shell.rebuild();
+    assert_eq!(shell.closed[&waiting].0, 4500);
+    let head = shell.heard(ada);
+    assert_eq!(
+        (head.len(), &head[0]["type"], &head[0]["seq"]),
+        (1, &json!("head"), &json!(2))
+    );
+    assert_eq!(shell.heard(old), Vec::<Value>::new());
+    shell.say(ada, message("b", "2"));
+    shell.pass(10);
+    assert_eq!(shell.heard_of(old, "message")[0]["message"]["text"], "b");
+    // Who was here still is.
+    let bob = shell.join(user("bob"));
+    assert_eq!(
+        shell.heard_of(bob, "presence")[0]["users"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
+}
+
+#[test]
+fn a_name_seen_before_is_upgraded_when_a_token_proves_it() {
+    let mut shell = Shell::new();
+    let post = |shell: &mut Shell, sender: &str, kind: &str| {
+        shell.post(
+            gateway(anonymous("t")),
+            json!({"senderId": sender, "senderType": kind, "text": "x"}),
+        )
+    };
+    post(&mut shell, "ada", "user");
+    post(&mut shell, "ada", "support");
+    post(&mut shell, "bot", "system");
+    shell.now += 1_000;
+    let ada = shell.join(agent("ada"));
+    shell.leave(ada);
+    let again = shell.join(user("ada"));
+    shell.say(again, json!({"type": "typing", "isTyping": true}));
+    let (_, body) = shell.call(anonymous("r"), room_core::Call::ListParticipants);
+    let expected = json!([{"userId": "ada", "role": "agent", "joinedAt": START, "verified": true}]);
+    assert_eq!(body["participants"], expected);
+    assert_eq!(shell.head().1, 5, "seen, three messages, proven");
+}
+
+#[test]
+fn connections_are_limited_by_user_by_space_and_by_identity() {
+    let mut shell = Shell::with(Settings {
+        require_identity: true,
+        ..Settings::default()
+    });
+    let check = |shell: &mut Shell, principal: Principal, expected: Option<(u16, &str)>| {
+        let id = shell.join(principal);
+        assert_eq!(
+            shell.closed.get(&id).map(|(code, _)| *code),
+            expected.map(|(code, _)| code)
+        );
+        let error = shell
+            .heard_of(id, "error")
+            .first()
+            .map(|error| error["code"].as_str().unwrap().to_owned());
+        assert_eq!(error.as_deref(), expected.map(|(_, error)| error));
+    };
+    check(&mut shell, anonymous("t"), Some((4405, "identityRequired")));
+    check(&mut shell, gateway(anonymous("t")), None);
+    for _ in 0..limits::CONNECTIONS_PER_USER_MAX {
+        check(&mut shell, user("ada"), None);
+    }
+    check(&mut shell, user("ada"), Some((4409, "tooManyConnections")));
+    for n in 1 + limits::CONNECTIONS_PER_USER_MAX..limits::CONNECTIONS_PER_SPACE_MAX {
+        shell.join(gateway(anonymous(&n.to_string())));
+    }
+    check(&mut shell, user("bob"), Some((4503, "spaceFull")));
+    let (status, body) = shell.list(None, None);
+    assert_eq!((status, &body["code"]), (403, &json!("identityRequired")));
+}
+
+#[test]
+fn a_full_store_is_still_worth_reading() {
+    let mut shell = Shell::new();
+    shell.storage.fail_next_commit(StorageError::Full);
+    let ada = shell.join(user("ada"));
+    assert_eq!(shell.heard_types(ada), ["welcome", "presence"]);
+    shell.storage.fail_next_commit(StorageError::Broken);
+    let bob = shell.join(user("bob"));
+    assert_eq!(shell.closed[&bob].0, 4500);
+    shell.say(ada, message("hi", "1"));
+    shell.pass(10);
+    assert_eq!(
+        shell.heard_types(ada),
+        ["head", "participant", "message", "ack"]
+    );
+}
+
+#[test]
+fn frames_before_auth_are_held_and_then_taken_in_order() {
+    let mut shell = Shell::new();
+    let watcher = shell.join(user("ada"));
+    let old = shell.knock();
+    let rows = shell.storage.rows_written();
+    for text in ["one", "two"] {
+        shell.say(
+            old,
+            json!({"type": "message", "senderId": "guest", "senderType": "user", "text": text}),
+        );
+    }
+    shell.say_text(old, "garbage");
+    shell.pass(10);
+    assert_eq!(
+        (
+            shell.storage.rows_written(),
+            shell.frames.contains_key(&old)
+        ),
+        (rows, false)
+    );
+    shell.forget_heard();
+    shell.tokens.insert("good".into(), anonymous("t"));
+    shell.say(old, json!({"type": "auth", "spaceToken": "good"}));
+    shell.pass(10);
+    let heard = shell.heard(old);
+    let expected = ["one", "two"].map(|text| ("message", text));
+    let got: Vec<(&str, &str)> = heard[..2]
+        .iter()
+        .map(|frame| {
+            (
+                frame["type"].as_str().unwrap(),
+                frame["message"]["text"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(got, expected);
+    assert_eq!(heard[0]["message"]["attachments"], Value::Null);
+    assert_eq!(
+        heard[2],
+        json!({"type": "error", "error": "the frame is not JSON"})
+    );
+    assert_eq!(shell.heard_of(watcher, "message").len(), 2);
+    assert_eq!(
+        shell.storage.commits(),
+        2,
+        "all that was held is stored at once"
+    );
+}
+
+#[test]
+fn who_does_not_authenticate_is_refused_and_writes_nothing() {
+    let mut shell = Shell::new();
+    let auth = json!({"type": "auth", "spaceToken": "bad"});
+    let check = |shell: &mut Shell, id: u64, code: u16, error: &str| {
+        assert_eq!(shell.closed.get(&id).map(|(code, _)| *code), Some(code));
+        let said = shell.heard(id).pop().unwrap();
+        assert_eq!(said["type"], "error");
+        assert!(said["error"].as_str().unwrap().starts_with(error), "{said}");
+    };
+    let id = shell.knock();
+    shell.say(id, auth.clone());
+    check(&mut shell, id, 4402, "Invalid token signature");
+    let id = shell.knock();
+    for _ in 0..=limits::HELD_FRAMES_MAX {
+        shell.say(
+            id,
+            json!({"type": "typing", "userId": "x", "isTyping": true}),
+        );
+    }
+    check(&mut shell, id, 4408, "authenticate first");
+    let id = shell.knock();
+    shell.say_text(id, &"x".repeat(limits::HELD_BYTES_MAX + 1));
+    check(&mut shell, id, 4408, "authenticate first");
+    let ids: Vec<u64> = (0..limits::UNAUTHENTICATED_PEERS_MAX)
+        .map(|_| shell.knock())
+        .collect();
+    let id = shell.knock();
+    check(&mut shell, id, 4408, "too many connections wait");
+    assert_eq!(
+        shell.alarms,
+        [START + limits::AUTHENTICATE_MS_MAX],
+        "one alarm for all of them"
+    );
+    shell.pass(limits::AUTHENTICATE_MS_MAX - 1);
+    shell.alarm(&[]);
+    assert!(
+        !shell.closed.contains_key(&ids[0]),
+        "an alarm that rings too early does nothing"
+    );
+    shell.pass(1);
+    shell.alarm(&[]);
+    for id in ids {
+        check(&mut shell, id, 4408, "authenticate first");
+    }
+    // Or by the next event, when the alarm is late.
+    let (old, new) = (shell.knock(), shell.join(anonymous("t")));
+    shell.pass(limits::AUTHENTICATE_MS_MAX);
+    shell.say(new, json!({"type": "ping"}));
+    check(&mut shell, old, 4408, "authenticate first");
+    assert_eq!(shell.storage.rows_written(), 0);
+}
+
+#[test]
+fn a_token_is_renewed_in_place_for_the_same_user_only() {
+    let mut shell = Shell::new();
+    let ada = shell.join(user("ada"));
+    shell.forget_heard();
+    shell.tokens.insert("agent".into(), agent("ada"));
+    shell.tokens.insert("bob".into(), user("bob"));
+    shell.say(
+        ada,
+        json!([{"type": "auth", "token": "agent"}, message("as before", "1")]),
+    );
+    shell.say(ada, message("as agent", "2"));
+    shell.pass(10);
+    let types: Vec<Value> = shell
+        .heard_of(ada, "message")
+        .iter()
+        .map(|event| event["message"]["senderType"].clone())
+        .collect();
+    assert_eq!(types, ["user", "support"]);
+    assert_eq!(shell.records[&ada].principal, Some(agent("ada")));
+    for (token, code) in [("bob", "senderMismatch"), ("bad", "tokenInvalid")] {
+        shell.say(ada, json!({"type": "auth", "token": token}));
+        shell.pass(10);
+        assert_eq!(shell.heard(ada)[0]["code"], code);
+    }
+    assert!(shell.closed.is_empty());
+    assert_eq!(shell.records[&ada].principal, Some(agent("ada")));
+}
+
+#[test]
+fn typing_reaches_the_others_and_stops_with_the_last_socket() {
+    let mut shell = Shell::new();
+    let (ada, ada_too, bob) = (
+        shell.join(user("ada")),
+        shell.join(user("ada")),
+        shell.join(user("bob")),
+    );
+    let (guest, old) = (shell.join(anonymous("t")), shell.join_v1(user("carol")));
+    let typing =
+        |user: Option<&str>, is: bool| json!({"type": "typing", "userId": user, "isTyping": is});
+    let heard = |shell: &mut Shell, ids: &[u64]| -> Vec<Vec<String>> {
+        shell.pass(10);
+        let read = |frame: &Value| {
+            format!(
+                "{} {}",
+                frame["userId"].as_str().unwrap_or("error"),
+                frame["isTyping"]
+            )
+        };
+        ids.iter()
+            .map(|id| {
+                let frames = shell.heard(*id);
+                let wanted = frames
+                    .iter()
+                    .filter(|frame| frame["type"] == "typing" || frame["type"] == "error");
+                wanted.map(read).collect()
+            })
+            .collect()
+    };
+    heard(&mut shell, &[]);
+    shell.forget_heard();
+    let all = [ada, ada_too, bob, guest, old];
+    shell.say(ada, typing(None, true));
+    assert_eq!(
+        heard(&mut shell, &all),
+        [
+            vec![],
+            vec![],
+            vec!["ada true"],
+            vec!["ada true"],
+            vec!["ada true"]
+        ]
+    );
+    shell.say(ada_too, typing(Some("ada"), true));
+    shell.say(ada, typing(Some("bob"), true));
+    assert_eq!(
+        heard(&mut shell, &[ada, bob]),
+        [["error null"], ["ada true"]]
+    );
+    shell.say(guest, typing(None, true));
+    shell.say(guest, typing(Some("ada"), true));
+    assert_eq!(
+        heard(&mut shell, &[guest, bob]),
+        [vec!["ada true", "error null", "error null"], vec![]]
+    );
+    shell.say(guest, typing(Some("visitor"), true));
+    assert_eq!(
+        heard(&mut shell, &[guest, bob]),
+        [vec![], vec!["visitor true"]]
+    );
+    shell.say(old, typing(Some("carol"), true));
+    shell.say(old, typing(Some("carol"), false));
+    assert_eq!(
+        heard(&mut shell, &[old, bob])[0].len(),
+        4,
+        "the first version echoes, and heard the two others"
+    );
+    shell.leave(ada);
+    assert_eq!(
+        heard(&mut shell, &[bob]),
+        [Vec::<String>::new()],
+        "the other socket still types"
+    );
+    shell.leave(ada_too);
+    shell.leave(guest);
+    shell.leave(old);
+    assert_eq!(heard(&mut shell, &[bob]), [["ada false", "visitor false"]]);
+    let (status, body) = shell.call(
+        user("ada"),
+        room_core::Call::PostTyping {
+            body: r#"{"isTyping":true}"#.into(),
+        },
+    );
+    assert_eq!((status, body), (200, json!({"success": true})));
+    assert_eq!(heard(&mut shell, &[bob]), [["ada true"]]);
+}
+
+#[test]
+fn bytes_are_refused_in_both_versions() {
+    let mut shell = Shell::new();
+    let (new, old, waiting) = (
+        shell.join(user("ada")),
+        shell.join_v1(user("bob")),
+        shell.knock(),
+    );
+    shell.pass(10);
+    shell.forget_heard();
+    for id in [new, old, waiting] {
+        shell.input(Input::Frame {
+            peer: PeerId(id),
+            frame: Frame::Binary(vec![1, 2]),
+        });
+        assert_eq!(shell.heard_types(id), ["error"]);
+    }
+    assert!(shell.closed.is_empty());
+}
+
+#[test]
+fn a_batch_of_nothing_is_not_answered_by_megabytes() {
+    let mut shell = Shell::new();
+    let ada = shell.join(user("ada"));
+    shell.forget_heard();
+    shell.say(ada, vec![json!(0); 1_001].into());
+    let heard = shell.heard(ada);
+    assert_eq!((heard.len(), &heard[0]["code"]), (1, &json!("tooLarge")));
+    shell.say(ada, vec![json!(0); 1_000].into());
+    assert_eq!(shell.heard(ada).len(), 1_000, "each entry has its answer");
+    shell.say(ada, json!([]));
+    assert!(shell.heard(ada).is_empty() && shell.closed.is_empty());
+}
+
+#[test]
+fn silent_peers_are_closed_and_those_who_pinged_are_not() {
+    let mut shell = Shell::new();
+    let (ada, bob, carol) = (
+        shell.join(user("ada")),
+        shell.join(user("bob")),
+        shell.join(user("carol")),
+    );
+    let old = shell.join_v1(user("dave"));
+    assert_eq!(
+        shell.alarms.len(),
+        2,
+        "one for the sweep, one for the first version's authentication"
+    );
+    shell.pass(600_000);
+    let pinged = shell.now - limits::PEER_SILENT_MS_MAX;
+    assert!(shell.room.wants_heard(UnixMillis(shell.now)));
+    shell.input(Input::Heard(vec![
+        (PeerId(ada), UnixMillis(pinged)),
+        (PeerId(carol), UnixMillis(pinged - 1)),
+    ]));
+    assert!(!shell.room.wants_heard(UnixMillis(shell.now)));
+    // Bob was as silent as Carol, but is the one who speaks.
+    shell.say(bob, json!({"type": "ping"}));
+    assert_eq!(shell.closed.keys().copied().collect::<Vec<_>>(), [carol]);
+    assert_eq!(shell.closed[&carol].0, 4510);
+    assert_eq!(
+        shell.heard_of(ada, "presence").last().unwrap()["status"],
+        "left"
+    );
+    shell.pass(600_000);
+    shell.alarms.clear();
+    shell.alarm(&[(bob, shell.now)]);
+    assert!(shell.closed.contains_key(&ada) && !shell.closed.contains_key(&bob));
+    assert!(
+        !shell.closed.contains_key(&old),
+        "the first version does not ping"
+    );
+    assert_eq!(shell.alarms, [shell.now + 600_000]);
+}
+
+#[test]
+fn strangers_and_second_connects_do_nothing() {
+    let mut shell = Shell::new();
+    let ada = shell.join(user("ada"));
+    shell.forget_heard();
+    let again = Input::Connected {
+        peer: PeerId(ada),
+        dialect: Dialect::V2,
+        principal: Some(user("bob")),
+        cursor: None,
+        client_scope: None,
+    };
+    shell.input(again);
+    shell.input(Input::Disconnected { peer: PeerId(99) });
+    shell.input(Input::Frame {
+        peer: PeerId(99),
+        frame: Frame::Text("{}".into()),
+    });
+    shell.input(Input::Authenticated {
+        peer: PeerId(99),
+        result: Ok(user("bob")),
+    });
+    shell.pass(10);
+    assert!(shell.frames.is_empty() && shell.closed.is_empty());
+    let nobody = Input::Connected {
+        peer: PeerId(98),
+        dialect: Dialect::V2,
+        principal: None,
+        cursor: None,
+        client_scope: None,
+    };
+    shell.input(nobody);
+    assert_eq!(shell.closed[&98].0, 4408);
+}

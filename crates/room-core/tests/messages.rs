@@ -1,0 +1,502 @@
+//! Sending: who may speak as whom, each message once, all of an input or nothing.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests say plainly what they expect"
+)]
+
+mod common;
+
+use common::{Shell, agent, anonymous, gateway, message, user, with_caps};
+use protocol::codes::ErrorCode;
+use protocol::principal::Principal;
+use room_core::{Rate, Settings, StorageError};
+use serde_json::{Value, json};
+
+/// Posts `body` and says what came of it: `senderId/senderType/verified`, or the error's code and field.
+#[track_caller]
+fn check_sender(principal: Principal, body: Value, expected: &str) {
+    let mut shell = Shell::new();
+    // `ada` is somebody whom a token has proven.
+    let ada = shell.join(user("ada"));
+    shell.leave(ada);
+    let mut with_text = json!({"text": "hi"});
+    for (key, value) in body.as_object().unwrap() {
+        with_text[key] = value.clone();
+    }
+    let describe = |message: &Value| {
+        let text = |key: &str| message[key].as_str().unwrap().to_owned();
+        format!(
+            "{}/{}/{}",
+            text("senderId"),
+            text("senderType"),
+            message["verified"]
+        )
+    };
+    let (status, answer) = shell.post(principal.clone(), with_text.clone());
+    let by_http = match status {
+        201 => describe(&answer["message"]),
+        _ => {
+            let code = ErrorCode::parse(answer["code"].as_str().unwrap()).unwrap();
+            assert_eq!(status, code.http_status());
+            format!("{code} {}", answer["field"].as_str().unwrap_or("-"))
+        }
+    };
+    assert_eq!(by_http, expected, "by HTTP");
+    let peer = shell.join(principal);
+    shell.forget_heard();
+    with_text["type"] = "message".into();
+    shell.say(peer, with_text);
+    shell.pass(10);
+    let heard = shell.heard(peer);
+    let by_socket = heard
+        .iter()
+        .find_map(|frame| match frame["type"].as_str().unwrap() {
+            "message" => Some(describe(&frame["message"])),
+            "error" => Some(format!(
+                "{} {}",
+                frame["code"].as_str().unwrap(),
+                frame["field"].as_str().unwrap_or("-")
+            )),
+            _ => None,
+        });
+    assert_eq!(by_socket.as_deref(), Some(expected), "by socket");
+}
+
+#[test]
+fn senders_are_who_their_token_names_or_say_who_they_are() {
+    let system = |principal| with_caps(principal, &["system"]);
+    check_sender(user("bob"), json!({}), "bob/user/true");
+    check_sender(
+        user("bob"),
+        json!({"senderId": "bob", "senderType": "support"}),
+        "bob/user/true",
+    );
+    check_sender(
+        agent("eve"),
+        json!({"senderType": "user"}),
+        "eve/support/true",
+    );
+    check_sender(
+        user("bob"),
+        json!({"senderId": "ada"}),
+        "senderMismatch senderId",
+    );
+    check_sender(
+        gateway(user("bob")),
+        json!({"senderId": "ada"}),
+        "senderMismatch senderId",
+    );
+    check_sender(
+        user("bob"),
+        json!({"senderType": "system"}),
+        "capRequired senderType",
+    );
+    check_sender(
+        system(user("bob")),
+        json!({"senderType": "system"}),
+        "bob/system/true",
+    );
+    check_sender(anonymous("t"), json!({}), "missingField senderId");
+    check_sender(
+        anonymous("t"),
+        json!({"senderId": "guest"}),
+        "missingField senderType",
+    );
+    check_sender(
+        anonymous("t"),
+        json!({"senderId": "guest", "senderType": "support"}),
+        "guest/support/false",
+    );
+    check_sender(
+        anonymous("t"),
+        json!({"senderId": "ada", "senderType": "user"}),
+        "senderMismatch senderId",
+    );
+    check_sender(
+        gateway(anonymous("t")),
+        json!({"senderId": "ada", "senderType": "user"}),
+        "ada/user/false",
+    );
+    check_sender(
+        anonymous("t"),
+        json!({"senderId": "x", "senderType": "system"}),
+        "capRequired senderType",
+    );
+    check_sender(
+        system(anonymous("t")),
+        json!({"senderId": "x", "senderType": "system"}),
+        "x/system/false",
+    );
+    check_sender(
+        gateway(anonymous("t")),
+        json!({"senderId": "x", "senderType": "system"}),
+        "x/system/false",
+    );
+}
+
+#[test]
+fn text_may_not_be_an_object() {
+    let mut shell = Shell::new();
+    let body = json!({"senderId": "a", "senderType": "user", "text": {"bold": "hi"}});
+    let (status, answer) = shell.post(anonymous("t"), body.clone());
+    assert_eq!((status, answer["field"].as_str()), (400, Some("text")));
+    let peer = shell.join(anonymous("t"));
+    let mut frame = body;
+    frame["type"] = "message".into();
+    shell.say(peer, frame);
+    let errors = shell.heard_of(peer, "error");
+    assert_eq!(errors[0]["field"], "text");
+    assert_eq!(shell.storage.commits(), 0);
+}
+
+#[test]
+fn the_sender_hears_its_message_first_and_then_the_ack() {
+    let mut shell = Shell::new();
+    let (ada, bob) = (shell.join(user("ada")), shell.join(user("bob")));
+    shell.pass(10);
+    shell.forget_heard();
+    shell.say(ada, message("hi", "1"));
+    let heard = shell.heard(ada);
+    assert_eq!(
+        (heard[0]["type"].as_str(), heard[1]["type"].as_str()),
+        (Some("message"), Some("ack"))
+    );
+    assert_eq!(heard[0]["seq"], heard[1]["seq"]);
+    assert_eq!(
+        (
+            heard[1]["clientMessageId"].as_str(),
+            heard[1].get("message")
+        ),
+        (Some("1"), None)
+    );
+    assert!(
+        heard[0]["message"].get("clientMessageId").is_none(),
+        "told to its sender only"
+    );
+    let others = shell.heard(bob);
+    assert_eq!((others.len(), &others[0]), (1, &heard[0]));
+    // Without an id there is nothing to acknowledge.
+    shell.pass(10);
+    shell.say(ada, json!({"type": "message", "text": "plain"}));
+    shell.pass(10);
+    assert_eq!(shell.heard_types(ada), ["message"]);
+}
+
+#[test]
+fn a_repeat_is_acknowledged_and_not_stored_again() {
+    let mut shell = Shell::new();
+    let ada = shell.join(user("ada"));
+    shell.say(ada, message("hi", "1"));
+    shell.pass(10);
+    shell.forget_heard();
+    let commits = shell.storage.commits();
+    shell.rebuild();
+    shell.forget_heard();
+    shell.say(ada, message("hi", "1"));
+    let heard = shell.heard(ada);
+    assert_eq!(
+        (
+            heard.len(),
+            heard[0]["type"].as_str(),
+            heard[0]["message"]["text"].as_str()
+        ),
+        (1, Some("ack"), Some("hi"))
+    );
+    assert_eq!(shell.storage.commits(), commits);
+    // By HTTP as well, and from another connection of the same user.
+    let (status, answer) = shell.post(user("ada"), json!({"text": "hi", "clientMessageId": "1"}));
+    assert_eq!((status, &answer["message"]), (201, &heard[0]["message"]));
+    let (status, answer) = shell.post(
+        user("ada"),
+        json!({"text": "other", "clientMessageId": "1"}),
+    );
+    assert_eq!(
+        (status, answer["code"].as_str()),
+        (409, Some("conflictingDuplicate"))
+    );
+    shell.say(ada, message("other", "1"));
+    let error = shell.heard(ada).pop().unwrap();
+    assert_eq!(
+        (error["code"].as_str(), error["ref"].as_str()),
+        (Some("conflictingDuplicate"), Some("1"))
+    );
+    assert_eq!(shell.texts(None, None), ["hi"]);
+}
+
+#[test]
+fn ids_of_different_senders_never_meet() {
+    let mut shell = Shell::new();
+    let post = |shell: &mut Shell, principal: Principal, sender: &str, scope: Option<&str>| {
+        let body = json!({"senderId": sender, "senderType": "user", "text": sender, "clientMessageId": "1", "clientScope": scope});
+        let (status, answer) = shell.post(principal, body);
+        assert_eq!(status, 201, "{answer}");
+        answer["message"]["seq"].as_u64().unwrap()
+    };
+    let seqs = [
+        post(&mut shell, user("ada"), "ada", None),
+        post(&mut shell, user("bob"), "bob", None),
+        post(&mut shell, anonymous("t"), "x", Some("one")),
+        post(&mut shell, anonymous("t"), "y", Some("two")),
+        post(&mut shell, anonymous("t"), "z", None),
+        post(&mut shell, anonymous("u"), "w", None),
+    ];
+    // A scope outlives the token, as an outbox does.
+    assert_eq!(
+        post(&mut shell, anonymous("later"), "x", Some("one")),
+        seqs[2]
+    );
+    assert_eq!(shell.texts(None, None).len(), seqs.len());
+}
+
+#[test]
+fn duplicates_inside_one_batch_are_stored_once() {
+    let mut shell = Shell::new();
+    let ada = shell.join(user("ada"));
+    shell.pass(10);
+    shell.forget_heard();
+    shell.say(
+        ada,
+        json!([
+            message("a", "1"),
+            message("a", "1"),
+            message("b", "1"),
+            message("c", "2")
+        ]),
+    );
+    let heard = shell.heard(ada);
+    let types: Vec<&str> = heard
+        .iter()
+        .map(|frame| frame["type"].as_str().unwrap())
+        .collect();
+    assert_eq!(types, ["message", "ack", "ack", "error", "message", "ack"]);
+    assert_eq!(heard[2]["message"]["text"], "a");
+    assert_eq!(shell.texts(None, None), ["c", "a"]);
+}
+
+#[test]
+fn a_message_costs_three_rows_and_a_batch_one_commit() {
+    let mut shell = Shell::new();
+    let ada = shell.join(user("ada"));
+    let (rows, commits) = (shell.storage.rows_written(), shell.storage.commits());
+    assert_eq!(
+        (rows, commits),
+        (3, 1),
+        "the log's life, the event, the participant"
+    );
+    shell.say(ada, message("one", "1"));
+    assert_eq!(shell.storage.rows_written() - rows, 3);
+    let batch: Vec<Value> = (0..50).map(|n| message("many", &format!("b{n}"))).collect();
+    shell.say(ada, batch.into());
+    assert_eq!(shell.storage.rows_written() - rows, 3 * 51);
+    assert_eq!(shell.storage.commits() - commits, 2);
+    // Neither reading nor typing nor being refused writes.
+    shell.list(None, None);
+    shell.say(ada, json!({"type": "typing", "isTyping": true}));
+    shell.say(ada, message("other", "1"));
+    shell.leave(ada);
+    let ada = shell.join(user("ada"));
+    shell.say(ada, json!({"type": "sync", "since": 0}));
+    assert_eq!(shell.storage.rows_written() - rows, 3 * 51);
+}
+
+#[test]
+fn a_failing_store_changes_nothing_and_every_entry_hears_of_it() {
+    for (failure, code) in [
+        (StorageError::Full, "storageFull"),
+        (StorageError::Broken, "internal"),
+    ] {
+        let mut shell = Shell::new();
+        let (ada, bob) = (shell.join(user("ada")), shell.join(user("bob")));
+        shell.pass(10);
+        let before = shell.head();
+        shell.forget_heard();
+        shell.storage.fail_next_commit(failure);
+        let typing = json!({"type": "typing", "isTyping": true});
+        shell.say(
+            ada,
+            json!([message("a", "1"), typing, {"type": "nonsense"}, message("b", "2")]),
+        );
+        shell.pass(10);
+        let errors: Vec<(Value, Value)> = shell
+            .heard(ada)
+            .into_iter()
+            .map(|error| (error["code"].clone(), error["ref"].clone()))
+            .collect();
+        let expected = json!([
+            [code, "1"],
+            [code, null],
+            ["unknownType", null],
+            [code, "2"]
+        ]);
+        assert_eq!(json!(errors), expected);
+        assert_eq!(shell.heard(bob), Vec::<Value>::new());
+        assert_eq!(shell.head(), before);
+        // The same again, on the same room: gapless, and stored this time.
+        shell.say(ada, json!([message("a", "1"), message("b", "2")]));
+        shell.pass(10);
+        let seqs: Vec<u64> = shell
+            .heard_of(bob, "message")
+            .iter()
+            .map(|event| event["seq"].as_u64().unwrap())
+            .collect();
+        assert_eq!(seqs, [before.1 + 1, before.1 + 2]);
+        shell.storage.fail_next_commit(failure);
+        let (status, answer) = shell.post(user("ada"), json!({"text": "c"}));
+        assert_eq!(
+            (status, answer["code"].as_str()),
+            (if code == "internal" { 500 } else { 507 }, Some(code))
+        );
+        assert_eq!(shell.heard(bob), Vec::<Value>::new());
+    }
+}
+
+#[test]
+fn a_store_that_can_not_be_read_is_an_error_to_whoever_asked() {
+    let mut shell = Shell::new();
+    let ada = shell.join(user("ada"));
+    shell.forget_heard();
+    shell.storage.fail_reads(Some(StorageError::Broken));
+    shell.say(
+        ada,
+        json!([message("a", "1"), {"type": "sync", "since": 0}]),
+    );
+    shell.say(ada, json!({"type": "sync", "since": 0}));
+    let codes: Vec<Value> = shell
+        .heard(ada)
+        .into_iter()
+        .map(|frame| frame["code"].clone())
+        .collect();
+    assert_eq!(codes, ["internal"; 3]);
+    assert_eq!(shell.list(None, None).0, 500);
+    let late = shell.resume(user("bob"), None, 0);
+    assert_eq!(shell.closed[&late].0, 4500);
+    shell.storage.fail_reads(None);
+    shell.say(ada, message("a", "1"));
+    shell.pass(10);
+    assert_eq!(shell.heard_types(ada), ["message", "ack"]);
+}
+
+#[test]
+fn the_first_event_tells_live_clients_the_epoch() {
+    let mut shell = Shell::new();
+    let peer = shell.join(anonymous("t"));
+    let welcome = shell.heard(peer).remove(0);
+    assert_eq!(
+        (&welcome["epoch"], &welcome["seq"]),
+        (&Value::Null, &json!(0))
+    );
+    shell.say(
+        peer,
+        json!({"type": "message", "senderId": "x", "senderType": "user", "text": "hi"}),
+    );
+    shell.pass(10);
+    let heard = shell.heard(peer);
+    let types: Vec<&Value> = heard.iter().map(|frame| &frame["type"]).collect();
+    assert_eq!(types, ["head", "participant", "message"]);
+    let epoch = heard[0]["epoch"].as_str().unwrap();
+    assert!(epoch.len() == 32 && epoch.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    assert_eq!(
+        (&heard[0]["seq"], shell.head().0.as_deref()),
+        (&json!(0), Some(epoch))
+    );
+}
+
+#[test]
+fn created_at_never_decreases_when_the_clock_does() {
+    let mut shell = Shell::new();
+    let peer = shell.join(user("ada"));
+    for now in [5_000, 4_000, 4_500, 6_000] {
+        shell.now = common::START + now;
+        shell.say(peer, json!({"type": "message", "text": now.to_string()}));
+    }
+    shell.pass(10);
+    let times: Vec<u64> = shell
+        .heard_of(peer, "message")
+        .iter()
+        .map(|event| event["message"]["createdAt"].as_u64().unwrap() - common::START)
+        .collect();
+    assert_eq!(times, [5_000, 5_000, 5_000, 6_000]);
+    shell.rebuild();
+    shell.now = common::START;
+    let (_, answer) = shell.post(user("ada"), json!({"text": "after"}));
+    assert_eq!(answer["message"]["createdAt"], common::START + 6_000);
+    assert_eq!(
+        answer["message"]["updatedAt"],
+        answer["message"]["createdAt"]
+    );
+}
+
+#[test]
+fn who_is_too_fast_is_told_when_to_try_again() {
+    let slow = Rate {
+        burst: 2,
+        per_second: 1,
+    };
+    let mut shell = Shell::with(Settings {
+        send_rate: slow,
+        typing_rate: slow,
+        http_rate: slow,
+        ..Settings::default()
+    });
+    let (ada, bob) = (shell.join(user("ada")), shell.join(user("bob")));
+    shell.pass(10);
+    shell.forget_heard();
+    shell.say(
+        ada,
+        json!([message("a", "1"), message("a", "1"), message("c", "3")]),
+    );
+    let refused = shell.heard(ada).pop().unwrap();
+    assert_eq!(
+        (refused["code"].as_str(), refused["ref"].as_str()),
+        (Some("rateLimited"), Some("3"))
+    );
+    assert_eq!(refused["retryAfterMs"], 1_000);
+    shell.say(bob, message("b", "1"));
+    shell.pass(1_000);
+    shell.forget_heard();
+    shell.say(ada, message("c", "3"));
+    shell.pass(10);
+    assert_eq!(shell.heard_types(ada), ["message", "ack"]);
+    for _ in 0..3 {
+        shell.say(ada, json!({"type": "typing", "isTyping": true}));
+    }
+    shell.pass(10);
+    assert_eq!(shell.heard(ada).pop().unwrap()["code"], "rateLimited");
+    assert_eq!(shell.list(None, None).0, 200);
+    assert_eq!(shell.list(None, None).0, 200);
+    let call = room_core::Call::GetMetadata;
+    let response = shell.respond(anonymous("reader"), call);
+    assert_eq!(
+        (response.status, response.retry_after_ms),
+        (429, Some(1_000))
+    );
+}
+
+#[test]
+fn one_sender_and_5000_readers_take_two_sends() {
+    let mut shell = Shell::new();
+    let sender = shell.join(user("ada"));
+    for peer in 1..protocol::limits::CONNECTIONS_PER_SPACE_MAX {
+        shell.join(anonymous(&peer.to_string()));
+    }
+    assert!(shell.closed.is_empty());
+    shell.pass(1_000);
+    shell.forget_heard();
+    shell.sends = 0;
+    shell.say(sender, message("hi", "1"));
+    assert_eq!(
+        shell.sends, 2,
+        "one text for all, one for the sender with its ack"
+    );
+    assert_eq!(shell.frames.values().map(Vec::len).sum::<usize>(), 5_000);
+    for n in 0..49 {
+        shell.say(sender, message("more", &format!("m{n}")));
+    }
+    assert_eq!(shell.sends, 2, "gathered");
+    shell.pass(5);
+    // The sender's acks double its frames, so that they fill two batches.
+    assert_eq!(shell.sends, 2 + 3);
+}

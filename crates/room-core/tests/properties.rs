@@ -1,0 +1,218 @@
+//! Whatever comes, in whatever order: nothing panics, the log has no gap, and a room built anew at any point
+//! tells the same history.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests say plainly what they expect"
+)]
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use common::{Shell, agent, anonymous, gateway, message, user};
+use proptest::prelude::*;
+use protocol::principal::Principal;
+use room_core::{Call, StorageError};
+use serde_json::{Value, json};
+
+#[derive(Clone, Debug)]
+enum Step {
+    Join(u8),
+    JoinFirstVersion(u8),
+    Knock,
+    Leave(usize),
+    Say(usize, String),
+    Post(u8, String),
+    List(Option<String>, Option<String>),
+    PutMetadata(String),
+    Pass(u16),
+    Back(u16),
+    Alarm,
+    FailNext(bool),
+    Rebuild,
+}
+
+fn principal(number: u8) -> Principal {
+    match number % 6 {
+        0 => user("ada"),
+        1 => agent("bob"),
+        2 => anonymous("one"),
+        3 => gateway(anonymous("two")),
+        4 => user("guest"),
+        _ => user("carol"),
+    }
+}
+
+fn frame() -> impl Strategy<Value = String> {
+    let id = (0..6u8).prop_map(|id| id.to_string());
+    let text = prop_oneof![Just("hi".to_owned()), "[a-c]{0,3}", Just("x".repeat(9_000))];
+    let sender = prop_oneof![
+        Just(Value::Null),
+        Just(json!("ada")),
+        Just(json!("guest")),
+        Just(json!(7))
+    ];
+    let send = (id, text, sender).prop_map(|(id, text, sender)| {
+        let mut frame = message(&text, &id);
+        frame["senderId"] = sender;
+        frame["senderType"] = "user".into();
+        frame
+    });
+    let entry = prop_oneof![
+        6 => send,
+        1 => any::<bool>().prop_map(|is| json!({"type": "typing", "userId": "guest", "isTyping": is})),
+        1 => any::<bool>().prop_map(|is| json!({"type": "typing", "isTyping": is})),
+        1 => (0..40u64).prop_map(|since| json!({"type": "sync", "since": since})),
+        1 => Just(json!({"type": "ping"})),
+        1 => Just(json!({"type": "seen", "seq": 1})),
+        1 => Just(json!({"type": "auth", "token": "join_v1", "spaceToken": "join_v1"})),
+        1 => Just(json!({"type": "auth", "token": "bad", "spaceToken": "bad"})),
+    ];
+    prop_oneof![
+        4 => entry.clone().prop_map(|entry| entry.to_string()),
+        3 => prop::collection::vec(entry, 0..6).prop_map(|entries| Value::from(entries).to_string()),
+        1 => ".{0,40}",
+        1 => r#"[\[\]{}",:a-z0-9]{0,40}"#,
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => any::<u8>().prop_map(Step::Join),
+        1 => any::<u8>().prop_map(Step::JoinFirstVersion),
+        1 => Just(Step::Knock),
+        1 => any::<usize>().prop_map(Step::Leave),
+        10 => (any::<usize>(), frame()).prop_map(|(peer, frame)| Step::Say(peer, frame)),
+        2 => (any::<u8>(), frame()).prop_map(|(who, body)| Step::Post(who, body)),
+        1 => (prop::option::of("[0-9a-]{0,4}"), prop::option::of("[0-9.]{0,15}")).prop_map(|(a, b)| Step::List(a, b)),
+        1 => r#"\{"[ab]":("[ab]"|null|1)\}"#.prop_map(Step::PutMetadata),
+        2 => any::<u16>().prop_map(Step::Pass),
+        1 => any::<u16>().prop_map(Step::Back),
+        1 => Just(Step::Alarm),
+        1 => any::<bool>().prop_map(Step::FailNext),
+        1 => Just(Step::Rebuild),
+    ]
+}
+
+/// What a peer of the second version may count on.
+#[derive(Default)]
+struct Reader {
+    last: Option<u64>,
+    events: BTreeMap<u64, Value>,
+}
+
+impl Reader {
+    /// Follows frames as a client does: the next event is applied, an older one was had, a newer one would
+    /// mean that one was lost, for nothing here closes the link.
+    fn follow(&mut self, frames: Vec<Value>) {
+        for frame in frames {
+            match (frame["type"].as_str().unwrap(), frame["seq"].as_u64()) {
+                ("welcome", Some(seq)) => self.last = Some(seq),
+                ("head", Some(seq)) => {
+                    assert!(
+                        Some(seq) <= self.last,
+                        "the head is {seq}, and {:?} is all that came",
+                        self.last
+                    );
+                }
+                ("message" | "participant" | "metadata", Some(seq)) => {
+                    let Some(last) = self.last else {
+                        panic!("the welcome comes first")
+                    };
+                    assert!(seq <= last + 1, "a gap: {seq} after {last}");
+                    self.last = Some(last.max(seq));
+                    self.events.insert(seq, frame);
+                }
+                ("ack", Some(seq)) => assert!(Some(seq) <= self.last, "an ack before its event"),
+                _ => {}
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_panics_the_log_has_no_gap_and_rebuilds_change_nothing(steps in prop::collection::vec(step(), 1..60)) {
+        let mut shell = Shell::new();
+        let (mut peers, mut readers) = (Vec::new(), BTreeMap::<u64, Reader>::new());
+        shell.tokens.insert("join_v1".into(), user("ada"));
+        for step in steps {
+            let mut history = None;
+            match step {
+                Step::Join(who) => {
+                    let id = shell.join(principal(who));
+                    peers.push(id);
+                    readers.insert(id, Reader::default());
+                }
+                Step::JoinFirstVersion(who) => peers.push(shell.join_v1(principal(who))),
+                Step::Knock => peers.push(shell.knock()),
+                Step::Leave(index) if !peers.is_empty() => {
+                    let id = peers.swap_remove(index % peers.len());
+                    shell.leave(id);
+                    readers.remove(&id);
+                }
+                Step::Say(index, frame) if !peers.is_empty() => shell.say_text(peers[index % peers.len()], &frame),
+                Step::Leave(_) | Step::Say(..) => {}
+                Step::Post(who, body) => {
+                    let dialect = protocol::dialect::Dialect::V2;
+                    shell.call(principal(who), Call::PostMessage { body, dialect });
+                }
+                Step::List(limit, before) => {
+                    let (status, _) = shell.list(limit.as_deref(), before.as_deref());
+                    prop_assert!(status == 200 || status == 400);
+                }
+                Step::PutMetadata(body) => {
+                    shell.call(principal(3), Call::PutMetadata { body });
+                }
+                Step::Pass(ms) => shell.pass(u64::from(ms)),
+                Step::Back(ms) => shell.now -= u64::from(ms),
+                Step::Alarm => shell.alarm(&[]),
+                Step::FailNext(full) => {
+                    shell.storage.fail_next_commit(if full { StorageError::Full } else { StorageError::Broken });
+                }
+                Step::Rebuild => {
+                    // What waits in the window would be lost with the room; a client asks for it by the head.
+                    shell.pass(10);
+                    history = Some(shell.texts(Some("200"), None));
+                    shell.rebuild();
+                }
+            }
+            if let Some(history) = history {
+                prop_assert_eq!(history, shell.texts(Some("200"), None));
+            }
+            for (id, reader) in &mut readers {
+                reader.follow(shell.heard(*id));
+            }
+        }
+        shell.pass(10);
+        // Everybody who heard an event heard the same, and it is what the log replays.
+        let late = shell.resume(anonymous("late"), None, 0);
+        let replayed: BTreeMap<u64, Value> = shell
+            .heard(late)
+            .into_iter()
+            .filter(|frame| frame["type"] != "welcome")
+            .filter_map(|frame| frame["seq"].as_u64().map(|seq| (seq, frame)))
+            .collect();
+        let (_, head) = shell.head();
+        if replayed.len() as u64 == head {
+            prop_assert_eq!(replayed.keys().copied().collect::<Vec<_>>(), (1..=head).collect::<Vec<_>>());
+        } else {
+            prop_assert!(replayed.is_empty(), "all or nothing");
+        }
+        for (id, mut reader) in readers {
+            reader.follow(shell.heard(id));
+            if shell.closed.contains_key(&id) {
+                continue;
+            }
+            prop_assert!(reader.last == Some(head), "an open peer is at the head");
+            for (seq, event) in reader.events.iter().filter(|(_, event)| event["type"] == "message") {
+                prop_assert!(replayed.is_empty() || replayed.get(seq) == Some(event));
+            }
+        }
+    }
+}

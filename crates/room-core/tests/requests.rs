@@ -1,0 +1,347 @@
+//! The HTTP table of the contract, as far as the room answers it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests say plainly what they expect"
+)]
+
+mod common;
+
+use common::{START, Shell, anonymous, gateway, user, with_caps};
+use protocol::dialect::Dialect;
+use protocol::limits;
+use room_core::Call;
+use serde_json::{Value, json};
+
+fn with_texts(count: u64, step: u64) -> Shell {
+    let mut shell = Shell::new();
+    for n in 0..count {
+        shell.now = START + n * step;
+        shell.post(user("ada"), json!({"text": n.to_string()}));
+        // Other events take places between the messages.
+        if n % 3 == 0 {
+            let body = json!({"n": n.to_string()}).to_string();
+            shell.call(gateway(anonymous("owner")), Call::PutMetadata { body });
+        }
+    }
+    shell
+}
+
+#[test]
+fn pages_come_newest_first_and_meet_exactly() {
+    let mut shell = with_texts(30, 7);
+    let newest_first: Vec<String> = (0..30).rev().map(|n: u64| n.to_string()).collect();
+    assert_eq!(shell.texts(None, None), newest_first);
+    assert_eq!(shell.texts(Some("4"), None), newest_first[..4]);
+    for (index, _) in newest_first.iter().enumerate() {
+        let before = (START + (29 - index as u64) * 7).to_string();
+        assert_eq!(
+            shell.texts(Some("3"), Some(&before)),
+            newest_first[index + 1..]
+                .iter()
+                .take(3)
+                .cloned()
+                .collect::<Vec<_>>()
+        );
+    }
+    assert_eq!(shell.texts(None, Some("1")), Vec::<String>::new());
+    assert_eq!(
+        shell.texts(Some("2"), Some(&u64::MAX.to_string())),
+        newest_first[..2]
+    );
+}
+
+#[test]
+fn before_with_equal_timestamps_skips_no_row() {
+    // 100 messages, 7 of which share each millisecond, paged by 5.
+    let mut shell = Shell::new();
+    for n in 0..100 {
+        shell.now = START + n / 7;
+        shell.post(user("ada"), json!({"text": n.to_string()}));
+    }
+    let (mut reached, mut before) = (Vec::new(), None);
+    loop {
+        let (_, body) = shell.list(Some("5"), before.as_deref());
+        let page = body["messages"].as_array().unwrap();
+        let Some(oldest) = page.last() else { break };
+        before = Some(oldest["createdAt"].to_string());
+        reached.extend(
+            page.iter()
+                .map(|message| message["text"].as_str().unwrap().parse::<u64>().unwrap()),
+        );
+    }
+    assert_eq!(reached, (0..100).rev().collect::<Vec<_>>());
+}
+
+#[test]
+fn a_group_of_equal_timestamps_is_whole_and_yet_bounded() {
+    let mut shell = Shell::new();
+    for _ in 0..450 {
+        shell.post(user("ada"), json!({"text": "x"}));
+    }
+    let sizes = [None, Some(START + 2), Some(START + 1)].map(|before: Option<u64>| {
+        shell
+            .texts(Some("1"), before.map(|at| at.to_string()).as_deref())
+            .len()
+    });
+    assert_eq!(sizes, [50, 200, 200]);
+}
+
+#[test]
+fn limit_abc_is_400_and_not_500() {
+    let mut shell = with_texts(3, 1);
+    for bad in ["abc", "-1", "0", "1.5", "", " 1", "+1", "1e3", "٣"] {
+        for (limit, before, field) in [(Some(bad), None, "limit"), (None, Some(bad), "before")] {
+            let (status, body) = shell.list(limit, before);
+            assert_eq!((status, &body["field"]), (400, &json!(field)), "{bad:?}");
+            assert!(body["error"].as_str().unwrap().contains(field));
+        }
+    }
+    for good in ["201", "1000", "99999999999999999999999999"] {
+        assert_eq!(shell.list(Some(good), None).0, 200);
+    }
+}
+
+#[test]
+fn limit_is_clamped_to_a_page() {
+    let mut shell = with_texts(250, 1);
+    assert_eq!(
+        shell.texts(Some("1000"), None).len(),
+        limits::PAGE_MESSAGES_MAX
+    );
+    assert_eq!(shell.texts(None, None).len(), limits::PAGE_MESSAGES_DEFAULT);
+}
+
+#[test]
+fn answers_have_the_shape_of_their_version() {
+    let mut shell = Shell::new();
+    let body = json!({"senderId": "x", "senderType": "user", "text": "hi", "attachments": null})
+        .to_string();
+    let (status, answer) = shell.call(
+        anonymous("t"),
+        Call::PostMessage {
+            body,
+            dialect: Dialect::V1,
+        },
+    );
+    assert_eq!(
+        (
+            status,
+            &answer["success"],
+            &answer["message"]["attachments"]
+        ),
+        (201, &json!(true), &Value::Null)
+    );
+    assert!(
+        answer["message"]
+            .as_object()
+            .unwrap()
+            .contains_key("attachments")
+    );
+    let list = |dialect| Call::ListMessages {
+        limit: None,
+        before: None,
+        dialect,
+    };
+    let (_, first) = shell.call(anonymous("t"), list(Dialect::V1));
+    let (_, second) = shell.call(anonymous("t"), list(Dialect::V2));
+    assert_eq!(
+        first.as_object().unwrap().keys().collect::<Vec<_>>(),
+        ["messages", "success"]
+    );
+    assert_eq!(
+        second.as_object().unwrap().keys().collect::<Vec<_>>(),
+        ["epoch", "messages", "seq", "success"]
+    );
+    assert_eq!(
+        (&second["seq"], second["messages"][0].get("attachments")),
+        (&json!(2), None)
+    );
+    let id = second["messages"][0]["id"].as_str().unwrap();
+    assert!(id.starts_with("m2-") && id.len() == 3 + 16, "{id}");
+}
+
+#[test]
+fn participants_and_metadata_are_written() {
+    let mut shell = Shell::new();
+    let watcher = shell.join(anonymous("watcher"));
+    shell.post(
+        anonymous("t"),
+        json!({"senderId": "guest", "senderType": "user", "text": "hi"}),
+    );
+    shell.now += 1;
+    shell.post(
+        anonymous("t"),
+        json!({"senderId": "agent", "senderType": "support", "text": "hi"}),
+    );
+    shell.post(
+        gateway(anonymous("t")),
+        json!({"senderId": "system", "senderType": "system", "text": "hi"}),
+    );
+    let (status, body) = shell.call(anonymous("t"), Call::ListParticipants);
+    let expected = json!([
+        {"userId": "guest", "role": "customer", "joinedAt": START, "verified": false},
+        {"userId": "agent", "role": "agent", "joinedAt": START + 1, "verified": false},
+    ]);
+    assert_eq!(
+        (status, body),
+        (200, json!({"success": true, "participants": expected}))
+    );
+
+    assert_eq!(
+        shell.call(anonymous("t"), Call::GetMetadata),
+        (200, json!({"success": true, "metadata": {}}))
+    );
+    let put = |shell: &mut Shell, body: Value| {
+        shell.call(
+            with_caps(user("ada"), &["metadata"]),
+            Call::PutMetadata {
+                body: body.to_string(),
+            },
+        )
+    };
+    let whole = |metadata: Value| (200, json!({"success": true, "metadata": metadata}));
+    shell.pass(10);
+    shell.forget_heard();
+    assert_eq!(
+        put(&mut shell, json!({"topic": "a", "state": "open"})),
+        whole(json!({"topic": "a", "state": "open"}))
+    );
+    assert_eq!(
+        put(
+            &mut shell,
+            json!({"topic": null, "state": "open", "none": null})
+        ),
+        whole(json!({"state": "open"}))
+    );
+    assert_eq!(
+        put(&mut shell, json!({"state": "open"})),
+        whole(json!({"state": "open"}))
+    );
+    assert_eq!(put(&mut shell, json!({})), whole(json!({"state": "open"})));
+    shell.pass(10);
+    let changes: Vec<Value> = shell
+        .heard_of(watcher, "metadata")
+        .iter()
+        .map(|event| event["changes"].clone())
+        .collect();
+    assert_eq!(
+        changes,
+        [
+            json!({"topic": "a", "state": "open"}),
+            json!({"topic": null})
+        ],
+        "only what changed"
+    );
+    shell.rebuild();
+    assert_eq!(
+        shell.call(anonymous("t"), Call::GetMetadata),
+        whole(json!({"state": "open"}))
+    );
+}
+
+#[test]
+fn metadata_is_checked_and_bounded() {
+    let mut shell = Shell::new();
+    let put = |shell: &mut Shell, body: Value| {
+        let (status, answer) = shell.call(
+            gateway(anonymous("t")),
+            Call::PutMetadata {
+                body: body.to_string(),
+            },
+        );
+        (status, answer["field"].as_str().unwrap_or("-").to_owned())
+    };
+    let (status, answer) = shell.call(user("ada"), Call::PutMetadata { body: "{}".into() });
+    assert_eq!((status, &answer["code"]), (403, &json!("capRequired")));
+    let check = |shell: &mut Shell, body: Value, status: u16, field: &str| {
+        assert_eq!(
+            put(shell, body.clone()),
+            (status, field.to_owned()),
+            "{body}"
+        );
+    };
+    check(&mut shell, json!([]), 400, "metadata");
+    check(&mut shell, json!({"": "x"}), 400, "metadata");
+    check(&mut shell, json!({"a\u{0}": "x"}), 400, "metadata");
+    check(&mut shell, json!({"k".repeat(129): "x"}), 400, "metadata");
+    check(&mut shell, json!({"n": 1}), 400, "n");
+    check(&mut shell, json!({"n": {"a": "b"}}), 400, "n");
+    check(&mut shell, json!({"n": "x".repeat(4 * 1024 + 1)}), 400, "n");
+    check(&mut shell, json!({"n": "x".repeat(4 * 1024)}), 200, "-");
+    let many = |count: usize| {
+        (0..count)
+            .map(|n| (format!("k{n}"), json!("v")))
+            .collect::<serde_json::Map<_, _>>()
+    };
+    check(&mut shell, many(64).into(), 400, "metadata");
+    check(&mut shell, many(63).into(), 200, "-");
+    check(&mut shell, json!({"n": null, "another": "x"}), 200, "-");
+    assert_eq!(shell.head().1, 3, "refused changes are no events");
+}
+
+#[test]
+fn bodies_are_checked_and_the_field_is_named() {
+    let mut shell = Shell::new();
+    let mut check = |typing: bool, body: &str, status: u16, code: &str, field: Option<&str>| {
+        let body = body.to_owned();
+        let call = if typing {
+            Call::PostTyping { body }
+        } else {
+            Call::PostMessage {
+                body,
+                dialect: Dialect::V1,
+            }
+        };
+        let (got, answer) = shell.call(anonymous("t"), call);
+        assert_eq!(
+            (got, answer["code"].as_str(), answer["field"].as_str()),
+            (status, Some(code), field),
+            "{answer}"
+        );
+        answer["error"].as_str().unwrap().to_owned()
+    };
+    check(false, "{", 400, "badFrame", None);
+    check(false, "[]", 400, "invalidField", Some("message"));
+    check(
+        false,
+        &" ".repeat(limits::CLIENT_FRAME_BYTES_MAX + 1),
+        413,
+        "tooLarge",
+        None,
+    );
+    let error = check(
+        false,
+        r#"{"text":"hi"}"#,
+        400,
+        "missingField",
+        Some("senderId"),
+    );
+    assert_eq!(error, "Missing required fields");
+    check(
+        false,
+        r#"{"senderId":"x","senderType":"user"}"#,
+        400,
+        "missingField",
+        Some("text"),
+    );
+    check(true, "1", 400, "badFrame", None);
+    check(true, "{}", 400, "missingField", Some("userId"));
+    check(
+        true,
+        r#"{"userId":"x"}"#,
+        400,
+        "missingField",
+        Some("isTyping"),
+    );
+    check(
+        true,
+        r#"{"userId":"x","isTyping":"yes"}"#,
+        400,
+        "invalidField",
+        Some("isTyping"),
+    );
+    assert_eq!(shell.storage.commits(), 0);
+}
