@@ -1,0 +1,216 @@
+//! The client: one space, seen from outside. Everything an app can ask for, everything that can happen.
+//!
+//! Owns the parts and routes between them. Decisions about the link stand in [`crate::connection`], about
+//! sending in [`crate::sending`], about history in [`crate::history`].
+
+use std::collections::{BTreeMap, VecDeque};
+
+use protocol::incoming::typing_frame;
+use protocol::json::Json;
+use protocol::time::Instant;
+
+use crate::backoff::Backoff;
+use crate::connection::Link;
+use crate::credentials::Credentials;
+use crate::error::ClientError;
+use crate::io::{CallId, Config, ConnectionState, Event, FetchId, Input, Output, Reply};
+use crate::outbox::Outbox;
+use crate::presence::Presence;
+use crate::random::Random;
+use crate::requests::Pending;
+use crate::session::Session;
+use crate::timeline::Timeline;
+use crate::timer::{Timer, TimerTable};
+use crate::typing::Typing;
+
+/// A client of one space.
+///
+/// Methods come in four families, and there is no fifth:
+/// - **getters** take `&self`: [`Client::is_connected`], [`Client::state`].
+/// - **`handle_*`** bring in what happened outside: [`Client::handle_input`], [`Client::handle_timeout`].
+/// - **verbs** are what the app asks for: [`Client::connect`], [`Client::disconnect`],
+///   [`Client::send_message`], [`Client::messages`], [`Client::set_typing`], [`Client::participants`],
+///   [`Client::metadata`], [`Client::set_metadata`]. Each that takes a [`CallId`] is settled exactly once by
+///   [`Output::Settle`].
+/// - **`poll_*`** give what is to be done: [`Client::poll_output`], [`Client::poll_timeout`].
+///
+/// After any `handle_*` or verb: drain [`Client::poll_output`], then read [`Client::poll_timeout`]. The crate's
+/// front page has the loop.
+#[derive(Debug)]
+pub struct Client<J: Json> {
+    pub(crate) config: Config,
+    pub(crate) random: Random,
+    /// Tells this client's sends from those of others where the token names nobody.
+    pub(crate) client_scope: String,
+    pub(crate) outputs: VecDeque<Output<J>>,
+    pub(crate) timers: TimerTable,
+    pub(crate) credentials: Credentials,
+    pub(crate) link: Link,
+    pub(crate) backoff: Backoff,
+    /// Calls of `connect()` that wait for the welcome.
+    pub(crate) connecting: Vec<CallId>,
+    pub(crate) session: Session<J>,
+    pub(crate) timeline: Timeline<J>,
+    pub(crate) outbox: Outbox<J>,
+    /// Message events of this link whose ack may still come: the sender's call is settled with the payload.
+    pub(crate) unacked_events: VecDeque<(protocol::ids::Seq, J)>,
+    pub(crate) typing: Typing,
+    pub(crate) presence: Presence<J>,
+    pub(crate) pending: BTreeMap<FetchId, Pending<J>>,
+    /// Requests that wait for a token.
+    pub(crate) unsent: Vec<Pending<J>>,
+    pub(crate) next_fetch: u32,
+    pub(crate) next_socket: u32,
+}
+
+impl<J: Json> Client<J> {
+    /// A client that is idle. Nothing happens until a verb is called.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        let mut random = Random::new(config.seed);
+        let client_scope = random.id();
+        Self {
+            config,
+            random,
+            client_scope,
+            outputs: VecDeque::new(),
+            timers: TimerTable::default(),
+            credentials: Credentials::new(),
+            link: Link::Idle,
+            backoff: Backoff::default(),
+            connecting: Vec::new(),
+            session: Session::new(),
+            timeline: Timeline::new(),
+            outbox: Outbox::new(),
+            unacked_events: VecDeque::new(),
+            typing: Typing::default(),
+            presence: Presence::new(),
+            pending: BTreeMap::new(),
+            unsent: Vec::new(),
+            next_fetch: 0,
+            next_socket: 0,
+        }
+    }
+
+    /// Whether the space has accepted the client and the link is not known to be dead.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        matches!(self.link, Link::Ready { .. })
+    }
+
+    /// What the connection is doing.
+    #[must_use]
+    pub fn state(&self) -> ConnectionState {
+        self.link.state()
+    }
+
+    /// Brings in something that happened. Inputs of sockets, requests and questions that are over are ignored.
+    pub fn handle_input(&mut self, input: Input<J>, now: Instant) {
+        match input {
+            // Nothing is known before the welcome.
+            Input::SocketOpened { .. } => {}
+            Input::Frame { socket, frame } => self.handle_frame(socket, frame, now),
+            Input::SocketClosed { socket, code } => self.handle_socket_closed(socket, code, now),
+            Input::SocketUnavailable { socket } => self.handle_socket_unavailable(socket, now),
+            Input::TokenReady { token_id, token } => self.handle_token(token_id, token, now),
+            Input::TokenFailed { token_id, message } => {
+                self.handle_token_failed(token_id, message, now)
+            }
+            Input::Fetched { fetch, outcome } => self.handle_fetched(fetch, outcome, now),
+            Input::TaskPassed => {
+                for event in self.timeline.task_passed() {
+                    self.tell(event);
+                }
+            }
+            Input::Woken => self.handle_woken(now),
+            Input::OutboxLoaded(rows) => {
+                self.outbox.restore(rows);
+                self.flush_outbox();
+            }
+            // Memory holds the messages anyway; only a reload would lose them.
+            Input::PersistFailed => {}
+        }
+    }
+
+    /// Brings in that time has passed. Legal at any time, early or late.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        // Bounded: each timer sets another one only for later, or leads to one that is.
+        while let Some((timer, set_for)) = self.timers.take_expired(now) {
+            match timer {
+                Timer::Connect => self.give_up_attempt(now),
+                Timer::Retry => self.start_attempt(now),
+                Timer::Ping => self.ping_if_quiet(now),
+                Timer::Pong => self.judge_link(now.ms_since(set_for), now),
+                Timer::Sync => self.lose_link(None, now),
+                Timer::Resend => self.flush_outbox(),
+                Timer::Typing => self.refresh_typing(now),
+                Timer::Fetch => self.give_up_requests(now),
+            }
+        }
+    }
+
+    /// What to do next, in order; `None` when there is nothing until the next input, verb or timeout.
+    #[must_use = "outputs that are dropped never happen"]
+    pub fn poll_output(&mut self) -> Option<Output<J>> {
+        self.outputs.pop_front()
+    }
+
+    /// When to call [`Client::handle_timeout`]; `None` for never. Changes with every call that takes `&mut`.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// Says that somebody types here or stopped. `user_id` and `is_typing` are as the app gave them.
+    ///
+    /// Connected: a frame, at most one in three seconds, repeated while it lasts. Connecting: kept for the
+    /// link. Not connected: one HTTP request.
+    pub fn set_typing(&mut self, call: CallId, user_id: &J, is_typing: &J, now: Instant) {
+        let (user_id, is_typing) = match crate::arguments::typing(user_id, is_typing) {
+            Ok(arguments) => arguments,
+            Err(error) => return self.settle(call, Err(error.into())),
+        };
+        if matches!(self.link, Link::Idle | Link::Failed) {
+            let body = typing_frame::<J>(&user_id, is_typing);
+            return self.post_typing(call, &body, now);
+        }
+        let due = self.typing.say(&user_id, is_typing, now);
+        if due && self.is_connected() {
+            self.transmit(&typing_frame(&user_id, is_typing));
+            self.typing.sent(&user_id, now);
+        }
+        self.timers.set(Timer::Typing, self.typing.next_deadline());
+        self.settle(call, Ok(Reply::Done));
+    }
+
+    fn refresh_typing(&mut self, now: Instant) {
+        for user_id in self.typing.take_expired(now) {
+            self.tell(Event::Typing {
+                user_id,
+                is_typing: false,
+            });
+        }
+        if self.is_connected() {
+            for user_id in self.typing.due(now) {
+                self.transmit(&typing_frame(&user_id, true));
+                self.typing.sent(&user_id, now);
+            }
+        }
+        self.timers.set(Timer::Typing, self.typing.next_deadline());
+    }
+
+    pub(crate) fn hear_typing(&mut self, user_id: String, is_typing: bool, now: Instant) {
+        if self.typing.heard(&user_id, is_typing, now) {
+            self.tell(Event::Typing { user_id, is_typing });
+        }
+        self.timers.set(Timer::Typing, self.typing.next_deadline());
+    }
+
+    pub(crate) fn settle(&mut self, call: CallId, result: Result<Reply<J>, ClientError>) {
+        self.outputs.push_back(Output::Settle { call, result });
+    }
+
+    pub(crate) fn tell(&mut self, event: Event<J>) {
+        self.outputs.push_back(Output::Event(event));
+    }
+}

@@ -1,0 +1,182 @@
+//! Loading history: pages of the server's size, collected until the app's limit, joined to live messages.
+
+use protocol::ids::{Epoch, Seq};
+use protocol::json::{Json, whole_number};
+use protocol::limits::PAGE_MESSAGES_MAX;
+use protocol::time::Instant;
+use protocol::wire::Key;
+
+use crate::arguments::{self, HistoryQuery};
+use crate::client::Client;
+use crate::connection::Link;
+use crate::error::{ClientError, Code};
+use crate::io::{CallId, Event, Output, Reply};
+use crate::requests::{Pending, Purpose};
+use crate::timeline::Placed;
+
+/// Most pages fetched below a page that is shorter than what arrived: a bound, should the server ever not
+/// move on.
+const PAGES_BELOW_MAX: usize = 10;
+
+/// One `getMessages()` on its way.
+#[derive(Clone, Debug)]
+pub(crate) struct HistoryRun<J> {
+    call: CallId,
+    query: HistoryQuery,
+    /// What came so far, newest first.
+    collected: Vec<Placed<J>>,
+    /// Where the log stood when the first page was read.
+    head: Option<(Option<Epoch>, Seq)>,
+    /// Fetched beyond the limit, newest first: messages that nobody was told of yet.
+    below: Vec<Placed<J>>,
+    pages_below: usize,
+}
+
+impl<J: Json> Client<J> {
+    /// Loads messages: `options` is `{limit?, before?, order?}` as the app gave it. The call is settled with
+    /// [`Reply::Messages`]; without `before` the page joins live messages (Rule J, see [`crate::timeline`]).
+    pub fn messages(&mut self, call: CallId, options: Option<&J>, now: Instant) {
+        let query = match arguments::history(options, self.config.newest_first) {
+            Ok(query) => query,
+            Err(error) => return self.settle(call, Err(error.into())),
+        };
+        if query.before.is_none() {
+            self.timeline.page_asked();
+        }
+        let run = HistoryRun {
+            call,
+            query,
+            collected: Vec::new(),
+            head: None,
+            below: Vec::new(),
+            pages_below: 0,
+        };
+        self.ask_for_page(run, query.limit, query.before, now);
+    }
+
+    fn ask_for_page(
+        &mut self,
+        run: HistoryRun<J>,
+        wanted: usize,
+        before: Option<u64>,
+        now: Instant,
+    ) {
+        let limit = wanted.min(PAGE_MESSAGES_MAX).to_string();
+        let before = before.map(|before| before.to_string());
+        let mut parameters = vec![("v", "2"), ("limit", limit.as_str())];
+        parameters.extend(before.as_deref().map(|before| ("before", before)));
+        let url = self.config.endpoint.http("/messages", &parameters);
+        self.request(Pending::get(url, Purpose::History(Box::new(run))), now);
+    }
+
+    pub(crate) fn take_page(&mut self, mut run: HistoryRun<J>, answer: &J, now: Instant) {
+        let Some(page) = read_page(answer) else {
+            let told = "Failed to get messages: the answer is not a page of messages";
+            return self.fail_history(&run, ClientError::new(Code::Protocol, told));
+        };
+        run.head.get_or_insert_with(|| page.head.clone());
+        let oldest = page
+            .messages
+            .last()
+            .and_then(|(_, message)| message.get(Key::CreatedAt)?.number());
+        let before = oldest.map(|ms| ms as u64);
+        let wanted = run
+            .query
+            .limit
+            .saturating_sub(run.collected.len())
+            .min(PAGE_MESSAGES_MAX);
+        let more = page.messages.len() >= wanted;
+        if run.pages_below > 0 {
+            run.below.extend(page.messages);
+        } else {
+            run.collected.extend(page.messages);
+            let missing = run.query.limit.saturating_sub(run.collected.len());
+            if more && missing > 0 {
+                return self.ask_for_page(run, missing, before, now);
+            }
+        }
+        if more && self.hides_news(&run) && run.pages_below < PAGES_BELOW_MAX {
+            run.pages_below += 1;
+            return self.ask_for_page(run, PAGE_MESSAGES_MAX, before, now);
+        }
+        self.give_page(run);
+    }
+
+    /// Whether below the oldest message so far there may be one that the app was never told of.
+    fn hides_news(&self, run: &HistoryRun<J>) -> bool {
+        let joins =
+            run.query.before.is_none() && self.is_same_life(run) && !self.session.is_unmet();
+        let oldest = run.below.last().or(run.collected.last());
+        joins && oldest.is_some_and(|(seq, _)| *seq > self.timeline.accounted().next())
+    }
+
+    fn is_same_life(&self, run: &HistoryRun<J>) -> bool {
+        let page_epoch = run.head.as_ref().and_then(|(epoch, _)| epoch.as_ref());
+        let own_epoch = self
+            .session
+            .cursor()
+            .and_then(|cursor| cursor.epoch.as_ref());
+        own_epoch.is_none() || own_epoch == page_epoch
+    }
+
+    fn give_page(&mut self, run: HistoryRun<J>) {
+        let mut page: Vec<Placed<J>> = run.collected.iter().rev().cloned().collect();
+        let mut yields = false;
+        if run.query.before.is_none() {
+            let (epoch, head) = run.head.clone().unwrap_or((None, Seq::ZERO));
+            if self.session.is_unmet() {
+                // What is stored after this page reaches the app once it connects.
+                let attempt_out = !matches!(self.link, Link::Idle | Link::Failed);
+                self.session.seed(epoch, head, attempt_out);
+                self.timeline.page_failed();
+                self.start_timeline_at(head.max(self.timeline.accounted()));
+            } else if self.is_same_life(&run) {
+                let below = run.below.into_iter().rev().collect();
+                for (_, message) in self.timeline.join(&mut page, below, head) {
+                    self.tell(Event::Message(message));
+                }
+                yields = true;
+            } else {
+                self.timeline.page_failed();
+            }
+        }
+        let mut messages: Vec<J> = page.into_iter().map(|(_, message)| message).collect();
+        if run.query.newest_first {
+            messages.reverse();
+        }
+        self.settle(run.call, Ok(Reply::Messages(messages)));
+        if yields {
+            self.outputs.push_back(Output::YieldTask);
+        }
+    }
+
+    pub(crate) fn fail_history(&mut self, run: &HistoryRun<J>, error: ClientError) {
+        if run.query.before.is_none() {
+            self.timeline.page_failed();
+        }
+        self.settle(run.call, Err(error));
+    }
+}
+
+struct Page<J> {
+    /// Newest first, as the server gives them.
+    messages: Vec<Placed<J>>,
+    head: (Option<Epoch>, Seq),
+}
+
+fn read_page<J: Json>(answer: &J) -> Option<Page<J>> {
+    let list = answer.get(Key::Messages)?;
+    let place = |message: J| Some((whole_number(&message.get(Key::Seq)?).map(Seq)?, message));
+    let messages = (0..list.items()?)
+        .map(|index| place(list.item(index)?))
+        .collect::<Option<Vec<_>>>()?;
+    let epoch = answer
+        .get(Key::Epoch)
+        .and_then(|epoch| epoch.string())
+        .map(Epoch);
+    let seq = whole_number(&answer.get(Key::Seq)?).map(Seq)?;
+    Some(Page {
+        messages,
+        head: (epoch, seq),
+    })
+}

@@ -1,0 +1,359 @@
+//! HTTP requests on their way: headers, the one retry with a fresh token, and what an answer means.
+
+use protocol::codes::ErrorCode;
+use protocol::http::{SPACE_ID_HEADER, SPACE_TOKEN_HEADER};
+use protocol::incoming;
+use protocol::json::{Json, Shape};
+use protocol::text::encode_header;
+use protocol::time::Instant;
+use protocol::wire::Key;
+
+use crate::client::Client;
+use crate::error::{ClientError, Code};
+use crate::history::HistoryRun;
+use crate::io::{CallId, FetchId, Fetched, Output, Reply, Request};
+use crate::timer::Timer;
+
+/// How long an answer may take.
+const ANSWER_MS_MAX: u64 = 30_000;
+
+/// What a request is for.
+#[derive(Clone, Debug)]
+pub(crate) enum Purpose<J> {
+    /// A call that wants one value of the answer.
+    Call {
+        call: CallId,
+        /// What an error text starts with.
+        prefix: &'static str,
+        /// Where the value stands in the answer; `None` for a call that wants none.
+        value: Option<Key>,
+    },
+    /// A page of a `getMessages()`.
+    History(Box<HistoryRun<J>>),
+}
+
+/// A request that is out, or waits for a token.
+#[derive(Clone, Debug)]
+pub(crate) struct Pending<J: Json> {
+    pub(crate) purpose: Purpose<J>,
+    method: &'static str,
+    url: String,
+    body: Option<J::Text>,
+    /// The token it went out with.
+    token: Option<String>,
+    deadline: Option<Instant>,
+    /// Why it was refused, when it waits for a fresh token.
+    refusal: Option<ClientError>,
+}
+
+impl<J: Json> Pending<J> {
+    pub(crate) fn get(url: String, purpose: Purpose<J>) -> Self {
+        Self {
+            purpose,
+            method: "GET",
+            url,
+            body: None,
+            token: None,
+            deadline: None,
+            refusal: None,
+        }
+    }
+}
+
+impl<J: Json> Client<J> {
+    /// Asks who has been in the space.
+    pub fn participants(&mut self, call: CallId, now: Instant) {
+        self.get_value(
+            call,
+            "/participants",
+            "Failed to get participants: ",
+            Key::Participants,
+            now,
+        );
+    }
+
+    /// Asks for the space's metadata.
+    pub fn metadata(&mut self, call: CallId, now: Instant) {
+        self.get_value(
+            call,
+            "/metadata",
+            "Failed to get metadata: ",
+            Key::Metadata,
+            now,
+        );
+    }
+
+    /// Merges `changes` into the space's metadata: an object of strings, `null` to remove a key. The call is
+    /// settled with the whole metadata.
+    pub fn set_metadata(&mut self, call: CallId, changes: &J, now: Instant) {
+        if changes.shape() != Shape::Object {
+            let expected = "an object of strings, null to remove a key";
+            let error = protocol::fields::FieldError::new(
+                "metadata",
+                expected,
+                Some(changes.shape().as_str()),
+            );
+            return self.settle(call, Err(error.into()));
+        }
+        let prefix = "Failed to set metadata: ";
+        self.send_body(
+            "PUT",
+            "/metadata",
+            &[],
+            changes,
+            Purpose::Call {
+                call,
+                prefix,
+                value: Some(Key::Metadata),
+            },
+            now,
+        );
+    }
+
+    pub(crate) fn post_message(&mut self, call: CallId, body: &J, now: Instant) {
+        let prefix = "Failed to send message: ";
+        let purpose = Purpose::Call {
+            call,
+            prefix,
+            value: Some(Key::Message),
+        };
+        self.send_body("POST", "/messages", &[("v", "2")], body, purpose, now);
+    }
+
+    pub(crate) fn post_typing(&mut self, call: CallId, body: &J, now: Instant) {
+        let prefix = "Failed to update typing status: ";
+        self.send_body(
+            "POST",
+            "/typing",
+            &[],
+            body,
+            Purpose::Call {
+                call,
+                prefix,
+                value: None,
+            },
+            now,
+        );
+    }
+
+    fn get_value(
+        &mut self,
+        call: CallId,
+        path: &str,
+        prefix: &'static str,
+        value: Key,
+        now: Instant,
+    ) {
+        let url = self.config.endpoint.http(path, &[]);
+        self.request(
+            Pending::get(
+                url,
+                Purpose::Call {
+                    call,
+                    prefix,
+                    value: Some(value),
+                },
+            ),
+            now,
+        );
+    }
+
+    fn send_body(
+        &mut self,
+        method: &'static str,
+        path: &str,
+        parameters: &[(&str, &str)],
+        body: &J,
+        purpose: Purpose<J>,
+        now: Instant,
+    ) {
+        let url = self.config.endpoint.http(path, parameters);
+        let Some(text) = body.to_text() else {
+            let error = ClientError::new(
+                Code::InvalidArgument,
+                "the argument can not be written as JSON",
+            );
+            return self.end_request(purpose, Err(error), now);
+        };
+        let pending = Pending {
+            body: Some(text),
+            method,
+            ..Pending::get(url, purpose)
+        };
+        self.request(pending, now);
+    }
+
+    /// Sends a request, or keeps it until there is a token.
+    pub(crate) fn request(&mut self, mut pending: Pending<J>, now: Instant) {
+        let Some(token) = self.credentials.token() else {
+            self.unsent.push(pending);
+            return self.ask_for_token();
+        };
+        let mut headers = vec![
+            (
+                SPACE_ID_HEADER,
+                encode_header(self.config.space_id.as_str()).into_owned(),
+            ),
+            (SPACE_TOKEN_HEADER, encode_header(token).into_owned()),
+        ];
+        if pending.body.is_some() {
+            headers.push(("Content-Type", "application/json".to_owned()));
+        }
+        pending.token = Some(token.to_owned());
+        pending.deadline = Some(now.plus_ms(ANSWER_MS_MAX));
+        self.next_fetch = self.next_fetch.wrapping_add(1);
+        let fetch = FetchId(self.next_fetch);
+        let request = Request {
+            method: pending.method,
+            url: pending.url.clone(),
+            headers,
+            body: pending.body.clone(),
+        };
+        self.outputs.push_back(Output::Fetch { fetch, request });
+        self.pending.insert(fetch, pending);
+        self.set_fetch_timer();
+    }
+
+    pub(crate) fn send_waiting_requests(&mut self, now: Instant) {
+        for pending in std::mem::take(&mut self.unsent) {
+            self.request(pending, now);
+        }
+    }
+
+    pub(crate) fn fail_waiting_requests(&mut self, error: &ClientError) {
+        for pending in std::mem::take(&mut self.unsent) {
+            let prefix = pending.purpose.prefix();
+            let told = ClientError {
+                message: format!("{prefix}{}", error.message),
+                ..error.clone()
+            };
+            self.refuse_request(pending.purpose, pending.refusal.unwrap_or(told));
+        }
+    }
+
+    pub(crate) fn give_up_requests(&mut self, now: Instant) {
+        let late: Vec<FetchId> = self
+            .pending
+            .iter()
+            .filter(|(_, pending)| pending.deadline.is_some_and(|deadline| deadline <= now))
+            .map(|(fetch, _)| *fetch)
+            .collect();
+        for fetch in late {
+            self.handle_fetched(fetch, Err("no answer in time".to_owned()), now);
+        }
+        self.set_fetch_timer();
+    }
+
+    pub(crate) fn handle_fetched(
+        &mut self,
+        fetch: FetchId,
+        outcome: Result<Fetched<J>, String>,
+        now: Instant,
+    ) {
+        let Some(pending) = self.pending.remove(&fetch) else {
+            return;
+        };
+        self.set_fetch_timer();
+        let prefix = pending.purpose.prefix();
+        let answer = match outcome {
+            Err(told) => Err(ClientError::new(Code::Network, format!("{prefix}{told}"))),
+            Ok(answer) if (200..300).contains(&answer.status) => {
+                let told =
+                    || ClientError::new(Code::Protocol, format!("{prefix}the answer is not JSON"));
+                J::parse(&answer.body).ok_or_else(told)
+            }
+            Ok(answer) => {
+                let error = refusal::<J>(prefix, &answer);
+                let token_is_to_blame = matches!(
+                    error.code,
+                    Code::Server(ErrorCode::TokenExpired | ErrorCode::TokenInvalid)
+                );
+                if token_is_to_blame && self.may_try_with_fresh_token(&pending, &error) {
+                    return self.request(
+                        Pending {
+                            refusal: Some(error),
+                            ..pending
+                        },
+                        now,
+                    );
+                }
+                Err(error)
+            }
+        };
+        if answer.is_ok() {
+            self.credentials.accepted();
+        }
+        self.end_request(pending.purpose, answer, now);
+    }
+
+    /// Whether a request whose token was refused may go out once more, with a fresh one. It was refused
+    /// before anything was done, so nothing happens twice.
+    fn may_try_with_fresh_token(&mut self, pending: &Pending<J>, error: &ClientError) -> bool {
+        let token = pending.token.as_ref().filter(|_| pending.refusal.is_none());
+        token.is_some_and(|token| self.credentials.refuse(token, error))
+    }
+
+    fn end_request(&mut self, purpose: Purpose<J>, answer: Result<J, ClientError>, now: Instant) {
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => return self.refuse_request(purpose, error),
+        };
+        match purpose {
+            Purpose::History(run) => self.take_page(*run, &answer, now),
+            Purpose::Call {
+                call,
+                prefix,
+                value,
+            } => {
+                let missing = || {
+                    ClientError::new(
+                        Code::Protocol,
+                        format!("{prefix}the answer lacks its value"),
+                    )
+                };
+                let reply = match value {
+                    None => Ok(Reply::Done),
+                    Some(key) => answer.get(key).map(Reply::Value).ok_or_else(missing),
+                };
+                self.settle(call, reply);
+            }
+        }
+    }
+
+    fn refuse_request(&mut self, purpose: Purpose<J>, error: ClientError) {
+        match purpose {
+            Purpose::Call { call, .. } => self.settle(call, Err(error)),
+            Purpose::History(run) => self.fail_history(&run, error),
+        }
+    }
+
+    fn set_fetch_timer(&mut self) {
+        let next = self
+            .pending
+            .values()
+            .filter_map(|pending| pending.deadline)
+            .min();
+        self.timers.set(Timer::Fetch, next);
+    }
+}
+
+impl<J> Purpose<J> {
+    fn prefix(&self) -> &'static str {
+        match self {
+            Self::Call { prefix, .. } => prefix,
+            Self::History(_) => "Failed to get messages: ",
+        }
+    }
+}
+
+/// The error of an answer that is not a success: apps match on the prefix, the body follows.
+fn refusal<J: Json>(prefix: &str, answer: &Fetched<J>) -> ClientError {
+    let payload = J::parse(&answer.body).map(|body| incoming::error(&body));
+    let code = payload.as_ref().and_then(|payload| payload.code);
+    let message = format!("{prefix}{}", J::text_string(&answer.body));
+    let mut error = ClientError::new(code.map_or(Code::Protocol, Code::Server), message);
+    error.retryable |= answer.status == 429 || answer.status >= 500;
+    error.field = payload.and_then(|payload| payload.field);
+    error.status = Some(answer.status);
+    error
+}

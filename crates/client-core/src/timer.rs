@@ -1,0 +1,74 @@
+//! The client's deadlines: one table, one next deadline, so that the shell needs one timer.
+
+use protocol::time::Instant;
+
+/// What a deadline is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Timer {
+    /// When to give up a connection attempt.
+    Connect,
+    /// When to make the next attempt.
+    Retry,
+    /// When to ask a quiet link for a sign of life.
+    Ping,
+    /// When to judge a link dead that was asked.
+    Pong,
+    /// When to judge a link broken whose missing events did not come.
+    Sync,
+    /// When to send again what the server asked to send later.
+    Resend,
+    /// When to say again that somebody types here, or that somebody elsewhere no longer does.
+    Typing,
+    /// When to give up the oldest HTTP request.
+    Fetch,
+}
+
+impl Timer {
+    const ALL: [Self; 8] = [
+        Self::Connect,
+        Self::Retry,
+        Self::Ping,
+        Self::Pong,
+        Self::Sync,
+        Self::Resend,
+        Self::Typing,
+        Self::Fetch,
+    ];
+}
+
+/// The deadlines that are set.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TimerTable([Option<Instant>; Timer::ALL.len()]);
+
+impl TimerTable {
+    pub(crate) fn set(&mut self, timer: Timer, at: Option<Instant>) {
+        if let Some(slot) = self.0.get_mut(timer as usize) {
+            *slot = at;
+        }
+    }
+
+    pub(crate) fn stop(&mut self, timer: Timer) {
+        self.set(timer, None);
+    }
+
+    pub(crate) fn get(&self, timer: Timer) -> Option<Instant> {
+        self.0.get(timer as usize).copied().flatten()
+    }
+
+    /// The earliest deadline.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        self.0.iter().flatten().min().copied()
+    }
+
+    /// Takes one deadline that has passed, if there is one, with the time for which it was set.
+    pub(crate) fn take_expired(&mut self, now: Instant) -> Option<(Timer, Instant)> {
+        for timer in Timer::ALL {
+            if let Some(at) = self.get(timer).filter(|at| *at <= now) {
+                self.stop(timer);
+                return Some((timer, at));
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,179 @@
+//! Who types: here, said again while it lasts; elsewhere, shown for a while after the last sign.
+
+use std::collections::BTreeMap;
+
+use protocol::limits::{TYPING_REPEAT_MS, TYPING_SHOWN_MS};
+use protocol::time::Instant;
+
+/// How long an app may leave "is typing" standing without saying it again. A form that was abandoned in the
+/// middle of a sentence should not keep a room waiting.
+const ABANDONED_MS: u64 = 60_000;
+
+/// Somebody who types here.
+#[derive(Clone, Copy, Debug)]
+struct Local {
+    /// When the app last said so.
+    said_at: Instant,
+    /// When the server was last told; `None` while there is no link.
+    sent_at: Option<Instant>,
+}
+
+/// Who types, here and elsewhere.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Typing {
+    local: BTreeMap<String, Local>,
+    remote: BTreeMap<String, Instant>,
+}
+
+impl Typing {
+    /// The app says that somebody types here or stopped. Tells whether the server should hear of it now: not
+    /// again within the span after which it is repeated anyway.
+    pub(crate) fn say(&mut self, user_id: &str, is_typing: bool, now: Instant) -> bool {
+        if !is_typing {
+            return self
+                .local
+                .remove(user_id)
+                .is_some_and(|local| local.sent_at.is_some());
+        }
+        match self.local.get_mut(user_id) {
+            Some(local) => {
+                local.said_at = now;
+                local
+                    .sent_at
+                    .is_none_or(|at| now.ms_since(at) >= TYPING_REPEAT_MS)
+            }
+            None => {
+                self.local.insert(
+                    user_id.to_owned(),
+                    Local {
+                        said_at: now,
+                        sent_at: None,
+                    },
+                );
+                true
+            }
+        }
+    }
+
+    /// The server was told that `user_id` types.
+    pub(crate) fn sent(&mut self, user_id: &str, now: Instant) {
+        if let Some(local) = self.local.get_mut(user_id) {
+            local.sent_at = Some(now);
+        }
+    }
+
+    /// Who should be said again to type.
+    pub(crate) fn due(&mut self, now: Instant) -> Vec<String> {
+        self.local
+            .retain(|_, local| now.ms_since(local.said_at) < ABANDONED_MS);
+        let due = |local: &Local| {
+            local
+                .sent_at
+                .is_none_or(|at| now.ms_since(at) >= TYPING_REPEAT_MS)
+        };
+        self.local
+            .iter()
+            .filter(|(_, local)| due(local))
+            .map(|(user_id, _)| user_id.clone())
+            .collect()
+    }
+
+    /// Somebody elsewhere types or stopped. Tells whether that is news.
+    pub(crate) fn heard(&mut self, user_id: &str, is_typing: bool, now: Instant) -> bool {
+        if is_typing {
+            self.remote
+                .insert(user_id.to_owned(), now.plus_ms(TYPING_SHOWN_MS))
+                .is_none()
+        } else {
+            self.remote.remove(user_id).is_some()
+        }
+    }
+
+    /// Takes those elsewhere of whom nothing was heard for long enough.
+    pub(crate) fn take_expired(&mut self, now: Instant) -> Vec<String> {
+        let expired: Vec<String> = self
+            .remote
+            .iter()
+            .filter(|(_, until)| **until <= now)
+            .map(|(user_id, _)| user_id.clone())
+            .collect();
+        for user_id in &expired {
+            self.remote.remove(user_id);
+        }
+        expired
+    }
+
+    /// The link is gone: takes everybody elsewhere, and will tell the next link who types here.
+    pub(crate) fn link_lost(&mut self) -> Vec<String> {
+        for local in self.local.values_mut() {
+            local.sent_at = None;
+        }
+        std::mem::take(&mut self.remote).into_keys().collect()
+    }
+
+    /// Nobody types here any more.
+    pub(crate) fn stop(&mut self) {
+        self.local.clear();
+    }
+
+    /// When something is due next.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        let repeats = self
+            .local
+            .values()
+            .filter_map(|local| local.sent_at.map(|at| at.plus_ms(TYPING_REPEAT_MS)));
+        repeats.chain(self.remote.values().copied()).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at_ms(ms: u64) -> Instant {
+        Instant(ms)
+    }
+
+    #[test]
+    fn every_keystroke_is_one_frame_in_three_seconds() {
+        let mut typing = Typing::default();
+        assert!(typing.say("ada", true, at_ms(0)));
+        typing.sent("ada", at_ms(0));
+        assert!(!typing.say("ada", true, at_ms(100)));
+        assert!(typing.due(at_ms(2_999)).is_empty());
+        assert_eq!(typing.due(at_ms(3_000)), ["ada"]);
+        assert!(typing.say("ada", false, at_ms(3_100)));
+        assert!(!typing.say("ada", false, at_ms(3_200)));
+        assert!(typing.due(at_ms(9_000)).is_empty());
+    }
+
+    #[test]
+    fn an_abandoned_form_stops_typing() {
+        let mut typing = Typing::default();
+        typing.say("ada", true, at_ms(0));
+        typing.sent("ada", at_ms(0));
+        assert!(typing.due(at_ms(60_000)).is_empty());
+        assert_eq!(typing.next_deadline(), None);
+    }
+
+    #[test]
+    fn a_peer_is_shown_for_six_seconds_after_the_last_sign() {
+        let mut typing = Typing::default();
+        assert!(typing.heard("bo", true, at_ms(0)));
+        assert!(!typing.heard("bo", true, at_ms(3_000)));
+        assert!(typing.take_expired(at_ms(8_999)).is_empty());
+        assert_eq!(typing.next_deadline(), Some(at_ms(9_000)));
+        assert_eq!(typing.take_expired(at_ms(9_000)), ["bo"]);
+        assert!(!typing.heard("bo", false, at_ms(9_100)), "no news");
+    }
+
+    #[test]
+    fn a_lost_link_ends_typing_elsewhere_and_repeats_it_here() {
+        let mut typing = Typing::default();
+        typing.say("ada", true, at_ms(0));
+        typing.sent("ada", at_ms(0));
+        typing.heard("bo", true, at_ms(0));
+        assert_eq!(typing.link_lost(), ["bo"]);
+        assert_eq!(typing.due(at_ms(10)), ["ada"]);
+    }
+}
