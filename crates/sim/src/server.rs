@@ -1,0 +1,193 @@
+//! The room with its store, and what the Worker does around it: tokens, queries, routes.
+
+use protocol::dialect::Dialect;
+use protocol::http::{Route, SPACE_TOKEN_HEADER};
+use protocol::ids::{Epoch, Seq};
+use protocol::principal::Principal;
+use protocol::text::{decode_header, decode_token_subprotocol};
+use protocol::time::UnixMillis;
+use protocol::token::{self, ClaimsJson};
+use room_core::io::{Call, Cursor, Input, PeerId, PeerRecord, RequestId};
+use room_core::memory::MemoryStorage;
+use room_core::{Room, Settings};
+
+use crate::random::Random;
+
+/// The space of every run.
+pub const SPACE: &str = "simulated";
+const GATEWAY_KEY: &[u8] = b"a key of the simulator";
+/// Virtual time 0 on the wall clock.
+const BEGINNING: u64 = 1_700_000_000_000;
+
+/// The server of a run.
+pub struct Server {
+    /// The room, while it is in memory.
+    pub room: Room,
+    /// What survives everything.
+    pub storage: MemoryStorage,
+    /// What is kept with each open socket.
+    pub records: Vec<(PeerId, PeerRecord)>,
+    /// When the alarm rings.
+    pub alarm: Option<u64>,
+}
+
+/// The wall clock at virtual time `now`.
+#[must_use]
+pub fn wall(now: u64) -> UnixMillis {
+    UnixMillis(BEGINNING + now)
+}
+
+/// Virtual time of a wall-clock time.
+#[must_use]
+pub fn virtual_ms(wall: UnixMillis) -> u64 {
+    wall.0.saturating_sub(BEGINNING)
+}
+
+impl Server {
+    /// A server with an empty store.
+    ///
+    /// # Errors
+    /// When the room can not be opened.
+    pub fn new(random: &mut Random) -> Result<Self, String> {
+        let storage = MemoryStorage::default();
+        let room = open(random, Vec::new(), 0, &storage)?;
+        Ok(Self {
+            room,
+            storage,
+            records: Vec::new(),
+            alarm: None,
+        })
+    }
+
+    /// The object loses its memory; its sockets stay open.
+    ///
+    /// # Errors
+    /// When the room can not be opened.
+    pub fn evict(&mut self, random: &mut Random, now: u64) -> Result<(), String> {
+        self.room = open(random, self.records.clone(), now, &self.storage)?;
+        Ok(())
+    }
+
+    /// A connection arrives: what the room hears of it, or `None` when its token is not good.
+    #[must_use]
+    pub fn connected(peer: PeerId, url: &str, protocols: &[String], now: u64) -> Option<Input> {
+        let token = protocols
+            .iter()
+            .find_map(|entry| decode_token_subprotocol(entry))?;
+        let query = url.split_once('?').map_or("", |(_, query)| query);
+        let since = parameter(query, "since")
+            .and_then(|since| since.parse().ok())
+            .map(Seq);
+        let cursor = since.map(|since| Cursor {
+            epoch: parameter(query, "epoch").map(Epoch),
+            since,
+        });
+        Some(Input::Connected {
+            peer,
+            dialect: Dialect::V2,
+            principal: Some(principal(&token, now)?),
+            cursor,
+            client_scope: parameter(query, "clientScope"),
+        })
+    }
+
+    /// A request arrives: what the room hears of it, or the status of its refusal.
+    ///
+    /// # Errors
+    /// The HTTP status.
+    pub fn request(
+        request: RequestId,
+        asked: &client_core::io::Request<serde_json::Value>,
+        now: u64,
+    ) -> Result<Input, u16> {
+        let token = asked
+            .headers
+            .iter()
+            .find(|(name, _)| *name == SPACE_TOKEN_HEADER)
+            .ok_or(401_u16)?;
+        let principal = principal(&decode_header(&token.1), now).ok_or(401_u16)?;
+        let rest = asked.url.split_once("://").map_or("", |(_, rest)| rest);
+        let location = rest.split_once('/').map_or("", |(_, location)| location);
+        let (path, query) = location.split_once('?').unwrap_or((location, ""));
+        let route = Route::find(asked.method, &format!("/{path}"))
+            .map_err(protocol::codes::ErrorCode::http_status)?;
+        let body = asked.body.clone().unwrap_or_default();
+        let dialect = if parameter(query, "v").as_deref() == Some("2") {
+            Dialect::V2
+        } else {
+            Dialect::V1
+        };
+        let call = match route {
+            Route::PostMessage => Call::PostMessage { body, dialect },
+            Route::ListMessages => {
+                let (limit, before) = (parameter(query, "limit"), parameter(query, "before"));
+                Call::ListMessages {
+                    limit,
+                    before,
+                    dialect,
+                }
+            }
+            Route::ListParticipants => Call::ListParticipants,
+            Route::PostTyping => Call::PostTyping { body },
+            Route::GetMetadata => Call::GetMetadata,
+            Route::PutMetadata => Call::PutMetadata { body },
+            Route::Health => return Err(404),
+        };
+        Ok(Input::Request {
+            request,
+            principal,
+            call,
+        })
+    }
+
+    /// A token for a person; `None` stands for anybody.
+    ///
+    /// # Errors
+    /// When it can not be minted.
+    pub fn mint(user: Option<&str>, random: &mut Random) -> Result<String, String> {
+        let claims = user.map(|user| ClaimsJson {
+            sub: Some(user.to_owned()),
+            name: None,
+            role: None,
+            caps: Vec::new(),
+        });
+        let salt = format!("{:016x}", random.between(0, u64::MAX - 1));
+        token::mint(
+            SPACE,
+            &salt,
+            claims.as_ref(),
+            wall(u64::from(u32::MAX)),
+            GATEWAY_KEY,
+        )
+        .map_err(|error| format!("{error:?}"))
+    }
+}
+
+fn open(
+    random: &mut Random,
+    peers: Vec<(PeerId, PeerRecord)>,
+    now: u64,
+    storage: &MemoryStorage,
+) -> Result<Room, String> {
+    Room::open(
+        Settings::default(),
+        random.seed(),
+        peers,
+        wall(now),
+        storage,
+    )
+    .map_err(|error| error.to_string())
+}
+
+fn principal(token: &str, now: u64) -> Option<Principal> {
+    let claims = token::verify(token, SPACE, GATEWAY_KEY, wall(now)).ok()?;
+    Some(Principal::of_claims(claims, false))
+}
+
+/// A parameter of a query. The simulator's own values need no decoding.
+fn parameter(query: &str, name: &str) -> Option<String> {
+    query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+        .map(str::to_owned)
+}
