@@ -241,14 +241,14 @@ impl<J: Json> Client<J> {
             return;
         }
         self.forget_socket();
-        self.after_loss(CloseCode::from_number(code), now);
+        self.after_loss(CloseCode::from_number(code), None, now);
     }
 
     /// Leaves a link that is there but of no use, and makes another.
     pub(crate) fn lose_link(&mut self, code: Option<CloseCode>, now: Instant) {
         if self.link.socket().is_some() {
             self.drop_socket(4000, "no longer usable");
-            self.after_loss(code, now);
+            self.after_loss(code, None, now);
         }
     }
 
@@ -258,11 +258,11 @@ impl<J: Json> Client<J> {
         }
     }
 
-    fn after_loss(&mut self, code: Option<CloseCode>, now: Instant) {
-        let error = match code {
-            Some(code) => ClientError::of_close(code),
-            None => ClientError::new(Code::ConnectionLost, "WebSocket error"),
-        };
+    /// The link is gone: `code` decides what follows, `told` is what the server said about it.
+    fn after_loss(&mut self, code: Option<CloseCode>, told: Option<ClientError>, now: Instant) {
+        let error = told.or(code.map(ClientError::of_close));
+        let error =
+            error.unwrap_or_else(|| ClientError::new(Code::ConnectionLost, "WebSocket error"));
         let mut reaction = code.map_or(Reaction::Retry, CloseCode::reaction);
         if reaction == Reaction::NewToken {
             let token = self.credentials.token().map(str::to_owned);
@@ -467,7 +467,13 @@ impl<J: Json> Client<J> {
             ) => {
                 self.handle_welcome(epoch, seq, recovered, now);
             }
-            // Before the welcome only the reason of a refusal may come; the close that follows carries its code.
+            // Before the welcome an error is a refusal. The close that follows says the same, but some engines and
+            // workerd itself take seconds to end a connection that the server closed.
+            (Link::Connecting { .. }, Incoming::Error(payload)) => {
+                let code = payload.code.map(CloseCode::from);
+                self.drop_socket(1000, "refused");
+                self.after_loss(code, Some(ClientError::of_payload(payload)), now);
+            }
             (Link::Connecting { .. }, _) => {}
             (_, Incoming::Event { seq, body }) => {
                 let mut due = Vec::new();

@@ -341,6 +341,22 @@ fn a_terminal_refusal_rejects_and_ends() {
 }
 
 #[test]
+fn a_refusal_is_acted_on_before_the_connection_ends() {
+    let mut bench = Bench::new();
+    bench.connect(1);
+    bench.take();
+    bench.frame(r#"{"type":"error","code":"identityRequired","error":"a name, please"}"#);
+    bench.expect(&[
+        "close 1000",
+        "failed",
+        "error identityRequired",
+        "1 identityRequired: a name, please",
+    ]);
+    bench.close(4405);
+    bench.expect(&[]);
+}
+
+#[test]
 fn a_rejected_token_does_not_loop_for_ever() {
     let mut bench = Bench::new();
     bench.connect(1);
