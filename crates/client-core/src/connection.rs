@@ -11,32 +11,24 @@
 //!                                        ▼
 //!                                      Failed ── connect() ──▶ AwaitingToken
 //! ```
-//! Owns that machine and the reading of frames. Must not know how sockets are made or what messages say.
+//! Owns that machine. Must not know how sockets are made or what messages say.
 
 use protocol::codes::{CloseCode, Reaction};
-use protocol::frame::Frame;
-use protocol::ids::{Epoch, Seq};
-use protocol::incoming::{self, EventPayload, Incoming, Unreadable, sync_frame};
 use protocol::json::Json;
-use protocol::limits::{CONNECT_MS_MAX, PING_AFTER_MS, PONG_WITHIN_MS, WAKE_PONG_WITHIN_MS};
+use protocol::limits::CONNECT_MS_MAX;
 use protocol::text::encode_token_subprotocol;
 use protocol::time::Instant;
-use protocol::wire::{PING, SUBPROTOCOL};
+use protocol::wire::SUBPROTOCOL;
 
 use crate::client::Client;
 use crate::credentials::Answer;
 use crate::error::{ClientError, Code};
 use crate::io::{CallId, ConnectionState, Event, Output, Reply, SocketId, TokenId};
-use crate::session::Next;
 use crate::timer::Timer;
 
 /// A link that lasted this long was good: the next loss starts the back-off anew. Shorter ones count as
 /// failures, so that a server that drops everybody right after the welcome is not hammered.
 const GOOD_AFTER_MS: u64 = 5_000;
-/// A deadline that comes later than this was not judged by a running clock: the page slept.
-const SLEPT_MS: u64 = 1_000;
-/// How long missing events may take to come.
-const SYNC_WITHIN_MS: u64 = 10_000;
 
 /// What the link is doing. The first connection and a later one differ only in how they are told to the app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +70,7 @@ impl Link {
         }
     }
 
-    fn socket(self) -> Option<SocketId> {
+    pub(crate) fn socket(self) -> Option<SocketId> {
         match self {
             Self::Connecting { socket, .. } | Self::Ready { socket, .. } => Some(socket),
             Self::Idle | Self::AwaitingToken { .. } | Self::Waiting { .. } | Self::Failed => None,
@@ -259,7 +251,12 @@ impl<J: Json> Client<J> {
     }
 
     /// The link is gone: `code` decides what follows, `told` is what the server said about it.
-    fn after_loss(&mut self, code: Option<CloseCode>, told: Option<ClientError>, now: Instant) {
+    pub(crate) fn after_loss(
+        &mut self,
+        code: Option<CloseCode>,
+        told: Option<ClientError>,
+        now: Instant,
+    ) {
         let error = told.or(code.map(ClientError::of_close));
         let error =
             error.unwrap_or_else(|| ClientError::new(Code::ConnectionLost, "WebSocket error"));
@@ -328,7 +325,7 @@ impl<J: Json> Client<J> {
     }
 
     /// Closes the socket, if there is one.
-    fn drop_socket(&mut self, code: u16, reason: &'static str) {
+    pub(crate) fn drop_socket(&mut self, code: u16, reason: &'static str) {
         if let Some(socket) = self.link.socket() {
             self.outputs.push_back(Output::CloseSocket {
                 socket,
@@ -367,261 +364,11 @@ impl<J: Json> Client<J> {
         self.timers.set(Timer::Typing, self.typing.next_deadline());
     }
 
-    fn tell_state(&mut self, retry_in_ms: Option<u64>, reason: Option<ClientError>) {
+    pub(crate) fn tell_state(&mut self, retry_in_ms: Option<u64>, reason: Option<ClientError>) {
         self.tell(Event::StateChanged {
             state: self.link.state(),
             retry_in_ms,
             reason,
         });
-    }
-
-    /// The page woke up, or the network is said to be back: what was thought of the link may be wrong.
-    pub(crate) fn handle_woken(&mut self, now: Instant) {
-        match self.link {
-            Link::Waiting { .. } => self.start_attempt(now),
-            Link::Ready { .. } => self.ask_for_sign(WAKE_PONG_WITHIN_MS, now),
-            Link::Idle | Link::AwaitingToken { .. } | Link::Connecting { .. } | Link::Failed => {}
-        }
-    }
-
-    pub(crate) fn ping_if_quiet(&mut self, now: Instant) {
-        let Link::Ready { last_heard, .. } = self.link else {
-            return;
-        };
-        let due = last_heard.plus_ms(PING_AFTER_MS);
-        if due > now {
-            self.timers.set(Timer::Ping, Some(due));
-        } else {
-            self.ask_for_sign(PONG_WITHIN_MS, now);
-        }
-    }
-
-    fn ask_for_sign(&mut self, within_ms: u64, now: Instant) {
-        let Link::Ready { socket, asked, .. } = &mut self.link else {
-            return;
-        };
-        *asked = true;
-        let socket = *socket;
-        self.timers.stop(Timer::Ping);
-        self.timers.set(Timer::Pong, Some(now.plus_ms(within_ms)));
-        self.outputs.push_back(Output::Transmit {
-            socket,
-            frame: Frame::Text(J::text_from(PING)),
-        });
-    }
-
-    /// The answer to a ping did not come in time. A page that slept may have it in its queue: it asks again.
-    pub(crate) fn judge_link(&mut self, late_ms: u64, now: Instant) {
-        if late_ms > SLEPT_MS {
-            self.ask_for_sign(WAKE_PONG_WITHIN_MS, now);
-        } else {
-            self.lose_link(None, now);
-        }
-    }
-
-    pub(crate) fn handle_frame(&mut self, socket: SocketId, frame: Frame<J::Text>, now: Instant) {
-        if self.link.socket() != Some(socket) {
-            return;
-        }
-        if let Link::Ready {
-            last_heard, asked, ..
-        } = &mut self.link
-        {
-            *last_heard = now;
-            if std::mem::take(asked) {
-                self.timers.stop(Timer::Pong);
-                self.timers
-                    .set(Timer::Ping, Some(now.plus_ms(PING_AFTER_MS)));
-            }
-        }
-        let entries = match frame {
-            Frame::Text(text) => incoming::read::<J>(&text),
-            // No binary frames are spoken here.
-            Frame::Binary(_) => vec![Err(Unreadable)],
-        };
-        for entry in entries {
-            // An entry may have ended this link.
-            if self.link.socket() != Some(socket) {
-                return;
-            }
-            match entry {
-                Ok(entry) => self.handle_entry(entry, now),
-                Err(Unreadable) => {
-                    let next = self.session.unreadable();
-                    return self.follow(next, now);
-                }
-            }
-        }
-    }
-
-    fn handle_entry(&mut self, entry: Incoming<J>, now: Instant) {
-        match (self.link, entry) {
-            (
-                Link::Connecting { .. },
-                Incoming::Welcome {
-                    epoch,
-                    seq,
-                    recovered,
-                    ..
-                },
-            ) => {
-                self.handle_welcome(epoch, seq, recovered, now);
-            }
-            // Before the welcome an error is a refusal. The close that follows says the same, but some engines and
-            // workerd itself take seconds to end a connection that the server closed.
-            (Link::Connecting { .. }, Incoming::Error(payload)) => {
-                let code = payload.code.map(CloseCode::from);
-                self.drop_socket(1000, "refused");
-                self.after_loss(code, Some(ClientError::of_payload(payload)), now);
-            }
-            (Link::Connecting { .. }, _) => {}
-            (_, Incoming::Event { seq, body }) => {
-                let mut due = Vec::new();
-                let next = self
-                    .session
-                    .event(seq, body, |seq, body| due.push((seq, body)));
-                self.apply(due, now);
-                self.follow(next, now);
-            }
-            (_, Incoming::Skip { from, to }) => {
-                let mut due = Vec::new();
-                let next = self
-                    .session
-                    .skip(from, to, |seq, body| due.push((seq, body)));
-                self.apply(due, now);
-                self.follow(next, now);
-            }
-            (
-                _,
-                Incoming::Head {
-                    epoch,
-                    seq,
-                    recovered,
-                },
-            ) => {
-                self.timers.stop(Timer::Sync);
-                let next = self.session.head(epoch, seq, recovered);
-                self.follow(next, now);
-            }
-            (
-                _,
-                Incoming::Ack {
-                    client_message_id,
-                    seq,
-                    message,
-                },
-            ) => self.handle_ack(&client_message_id, seq, message),
-            (_, Incoming::Typing { user_id, is_typing }) => {
-                self.hear_typing(user_id, is_typing, now)
-            }
-            (_, Incoming::Presence { status, users }) => {
-                let here = self.presence.change(status, &users);
-                self.tell(Event::Presence(here));
-            }
-            (_, Incoming::Error(payload)) => self.handle_error(payload, now),
-            // A second welcome, a warning of expiry (asked for at the next connect), a sign of life, and what a
-            // later version says: nothing to do.
-            (
-                _,
-                Incoming::Welcome { .. } | Incoming::Expiring | Incoming::Pong | Incoming::Unknown,
-            ) => {}
-        }
-    }
-
-    fn handle_welcome(
-        &mut self,
-        epoch: Option<Epoch>,
-        seq: Seq,
-        recovered: Option<bool>,
-        now: Instant,
-    ) {
-        let Link::Connecting { socket, .. } = self.link else {
-            return;
-        };
-        self.link = Link::Ready {
-            socket,
-            since: now,
-            last_heard: now,
-            asked: false,
-        };
-        self.credentials.accepted();
-        self.timers.stop(Timer::Connect);
-        self.timers
-            .set(Timer::Ping, Some(now.plus_ms(PING_AFTER_MS)));
-        let first = self.session.cursor().is_none();
-        let next = self.session.welcomed(epoch, seq, recovered);
-        if first {
-            self.start_timeline_at(seq);
-        }
-        self.tell(Event::ConnectionChanged(true));
-        self.tell_state(None, None);
-        self.follow(next, now);
-        for call in std::mem::take(&mut self.connecting) {
-            self.settle(call, Ok(Reply::Done));
-        }
-        self.flush_outbox();
-        // Who types here is told to the new link.
-        self.timers.set(Timer::Typing, Some(now));
-    }
-
-    pub(crate) fn start_timeline_at(&mut self, seq: Seq) {
-        for event in self.timeline.start_at(seq) {
-            self.tell(event);
-        }
-    }
-
-    /// Tells the app the events that are due.
-    fn apply(&mut self, due: Vec<(Seq, EventPayload<J>)>, now: Instant) {
-        if !due.is_empty() && self.timers.get(Timer::Sync).is_some() {
-            self.timers
-                .set(Timer::Sync, Some(now.plus_ms(SYNC_WITHIN_MS)));
-        }
-        for (seq, body) in due {
-            let event = match body {
-                EventPayload::Message(message) => {
-                    self.remember_for_ack(seq, &message);
-                    Event::Message(message)
-                }
-                EventPayload::Participant(participant) => Event::Participant(participant),
-                EventPayload::Metadata(changes) => Event::Metadata(changes),
-                EventPayload::Unknown => continue,
-            };
-            if let Some(event) = self.timeline.event(seq, event) {
-                self.tell(event);
-            }
-        }
-    }
-
-    /// Does what the session asks for.
-    fn follow(&mut self, next: Next, now: Instant) {
-        match next {
-            Next::Fine => {}
-            Next::Sync(since) => {
-                self.transmit(&sync_frame(since));
-                self.timers
-                    .set(Timer::Sync, Some(now.plus_ms(SYNC_WITHIN_MS)));
-            }
-            Next::Discontinuity(reason) => {
-                if let Some(seq) = self.session.cursor().map(|cursor| cursor.seq) {
-                    self.start_timeline_at(seq);
-                }
-                self.tell(Event::Discontinuity { reason });
-            }
-            Next::Reconnect => self.lose_link(None, now),
-            Next::StartAfresh(reason) => {
-                self.lose_link(None, now);
-                self.tell(Event::Discontinuity { reason });
-            }
-        }
-    }
-
-    /// Sends a frame, if there is a link.
-    pub(crate) fn transmit(&mut self, frame: &J) {
-        if let (Link::Ready { socket, .. }, Some(text)) = (self.link, frame.to_text()) {
-            self.outputs.push_back(Output::Transmit {
-                socket,
-                frame: Frame::Text(text),
-            });
-        }
     }
 }

@@ -1,0 +1,61 @@
+//! Whether the link still lives: signs of life, asked for when it is quiet and when the page wakes up.
+
+use protocol::frame::Frame;
+use protocol::json::Json;
+use protocol::limits::{PING_AFTER_MS, PONG_WITHIN_MS, WAKE_PONG_WITHIN_MS};
+use protocol::time::Instant;
+use protocol::wire::PING;
+
+use crate::client::Client;
+use crate::connection::Link;
+use crate::io::Output;
+use crate::timer::Timer;
+
+/// A deadline that comes later than this was not judged by a running clock: the page slept.
+const SLEPT_MS: u64 = 1_000;
+
+impl<J: Json> Client<J> {
+    /// The page woke up, or the network is said to be back: what was thought of the link may be wrong.
+    pub(crate) fn handle_woken(&mut self, now: Instant) {
+        match self.link {
+            Link::Waiting { .. } => self.start_attempt(now),
+            Link::Ready { .. } => self.ask_for_sign(WAKE_PONG_WITHIN_MS, now),
+            Link::Idle | Link::AwaitingToken { .. } | Link::Connecting { .. } | Link::Failed => {}
+        }
+    }
+
+    pub(crate) fn ping_if_quiet(&mut self, now: Instant) {
+        let Link::Ready { last_heard, .. } = self.link else {
+            return;
+        };
+        let due = last_heard.plus_ms(PING_AFTER_MS);
+        if due > now {
+            self.timers.set(Timer::Ping, Some(due));
+        } else {
+            self.ask_for_sign(PONG_WITHIN_MS, now);
+        }
+    }
+
+    fn ask_for_sign(&mut self, within_ms: u64, now: Instant) {
+        let Link::Ready { socket, asked, .. } = &mut self.link else {
+            return;
+        };
+        *asked = true;
+        let socket = *socket;
+        self.timers.stop(Timer::Ping);
+        self.timers.set(Timer::Pong, Some(now.plus_ms(within_ms)));
+        self.outputs.push_back(Output::Transmit {
+            socket,
+            frame: Frame::Text(J::text_from(PING)),
+        });
+    }
+
+    /// The answer to a ping did not come in time. A page that slept may have it in its queue: it asks again.
+    pub(crate) fn judge_link(&mut self, late_ms: u64, now: Instant) {
+        if late_ms > SLEPT_MS {
+            self.ask_for_sign(WAKE_PONG_WITHIN_MS, now);
+        } else {
+            self.lose_link(None, now);
+        }
+    }
+}

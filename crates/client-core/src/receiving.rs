@@ -1,0 +1,227 @@
+//! Reading what the server says, and handing each thing to whoever it concerns.
+
+use protocol::codes::CloseCode;
+use protocol::frame::Frame;
+use protocol::ids::{Epoch, Seq};
+use protocol::incoming::{self, EventPayload, Incoming, Unreadable, sync_frame};
+use protocol::json::Json;
+use protocol::limits::PING_AFTER_MS;
+use protocol::time::Instant;
+
+use crate::client::Client;
+use crate::connection::Link;
+use crate::error::ClientError;
+use crate::io::{Event, Output, Reply, SocketId};
+use crate::session::Next;
+use crate::timer::Timer;
+
+/// How long missing events may take to come.
+const SYNC_WITHIN_MS: u64 = 10_000;
+
+impl<J: Json> Client<J> {
+    pub(crate) fn handle_frame(&mut self, socket: SocketId, frame: Frame<J::Text>, now: Instant) {
+        if self.link.socket() != Some(socket) {
+            return;
+        }
+        if let Link::Ready {
+            last_heard, asked, ..
+        } = &mut self.link
+        {
+            *last_heard = now;
+            if std::mem::take(asked) {
+                self.timers.stop(Timer::Pong);
+                self.timers
+                    .set(Timer::Ping, Some(now.plus_ms(PING_AFTER_MS)));
+            }
+        }
+        let entries = match frame {
+            Frame::Text(text) => incoming::read::<J>(&text),
+            // No binary frames are spoken here.
+            Frame::Binary(_) => vec![Err(Unreadable)],
+        };
+        for entry in entries {
+            // An entry may have ended this link.
+            if self.link.socket() != Some(socket) {
+                return;
+            }
+            match entry {
+                Ok(entry) => self.handle_entry(entry, now),
+                Err(Unreadable) => {
+                    let next = self.session.unreadable();
+                    return self.follow(next, now);
+                }
+            }
+        }
+    }
+
+    fn handle_entry(&mut self, entry: Incoming<J>, now: Instant) {
+        match (self.link, entry) {
+            (
+                Link::Connecting { .. },
+                Incoming::Welcome {
+                    epoch,
+                    seq,
+                    recovered,
+                    ..
+                },
+            ) => {
+                self.handle_welcome(epoch, seq, recovered, now);
+            }
+            // Before the welcome an error is a refusal. The close that follows says the same, but some engines and
+            // workerd itself take seconds to end a connection that the server closed.
+            (Link::Connecting { .. }, Incoming::Error(payload)) => {
+                let code = payload.code.map(CloseCode::from);
+                self.drop_socket(1000, "refused");
+                self.after_loss(code, Some(ClientError::of_payload(payload)), now);
+            }
+            (Link::Connecting { .. }, _) => {}
+            (_, Incoming::Event { seq, body }) => {
+                let mut due = Vec::new();
+                let next = self
+                    .session
+                    .event(seq, body, |seq, body| due.push((seq, body)));
+                self.apply(due, now);
+                self.follow(next, now);
+            }
+            (_, Incoming::Skip { from, to }) => {
+                let mut due = Vec::new();
+                let next = self
+                    .session
+                    .skip(from, to, |seq, body| due.push((seq, body)));
+                self.apply(due, now);
+                self.follow(next, now);
+            }
+            (
+                _,
+                Incoming::Head {
+                    epoch,
+                    seq,
+                    recovered,
+                },
+            ) => {
+                self.timers.stop(Timer::Sync);
+                let next = self.session.head(epoch, seq, recovered);
+                self.follow(next, now);
+            }
+            (
+                _,
+                Incoming::Ack {
+                    client_message_id,
+                    seq,
+                    message,
+                },
+            ) => self.handle_ack(&client_message_id, seq, message),
+            (_, Incoming::Typing { user_id, is_typing }) => {
+                self.hear_typing(user_id, is_typing, now)
+            }
+            (_, Incoming::Presence { status, users }) => {
+                let here = self.presence.change(status, &users);
+                self.tell(Event::Presence(here));
+            }
+            (_, Incoming::Error(payload)) => self.handle_error(payload, now),
+            // A second welcome, a warning of expiry (asked for at the next connect), a sign of life, and what a
+            // later version says: nothing to do.
+            (
+                _,
+                Incoming::Welcome { .. } | Incoming::Expiring | Incoming::Pong | Incoming::Unknown,
+            ) => {}
+        }
+    }
+
+    fn handle_welcome(
+        &mut self,
+        epoch: Option<Epoch>,
+        seq: Seq,
+        recovered: Option<bool>,
+        now: Instant,
+    ) {
+        let Link::Connecting { socket, .. } = self.link else {
+            return;
+        };
+        self.link = Link::Ready {
+            socket,
+            since: now,
+            last_heard: now,
+            asked: false,
+        };
+        self.credentials.accepted();
+        self.timers.stop(Timer::Connect);
+        self.timers
+            .set(Timer::Ping, Some(now.plus_ms(PING_AFTER_MS)));
+        let first = self.session.cursor().is_none();
+        let next = self.session.welcomed(epoch, seq, recovered);
+        if first {
+            self.start_timeline_at(seq);
+        }
+        self.tell(Event::ConnectionChanged(true));
+        self.tell_state(None, None);
+        self.follow(next, now);
+        for call in std::mem::take(&mut self.connecting) {
+            self.settle(call, Ok(Reply::Done));
+        }
+        self.flush_outbox();
+        // Who types here is told to the new link.
+        self.timers.set(Timer::Typing, Some(now));
+    }
+
+    pub(crate) fn start_timeline_at(&mut self, seq: Seq) {
+        for event in self.timeline.start_at(seq) {
+            self.tell(event);
+        }
+    }
+
+    /// Tells the app the events that are due.
+    fn apply(&mut self, due: Vec<(Seq, EventPayload<J>)>, now: Instant) {
+        if !due.is_empty() && self.timers.get(Timer::Sync).is_some() {
+            self.timers
+                .set(Timer::Sync, Some(now.plus_ms(SYNC_WITHIN_MS)));
+        }
+        for (seq, body) in due {
+            let event = match body {
+                EventPayload::Message(message) => {
+                    self.remember_for_ack(seq, &message);
+                    Event::Message(message)
+                }
+                EventPayload::Participant(participant) => Event::Participant(participant),
+                EventPayload::Metadata(changes) => Event::Metadata(changes),
+                EventPayload::Unknown => continue,
+            };
+            if let Some(event) = self.timeline.event(seq, event) {
+                self.tell(event);
+            }
+        }
+    }
+
+    /// Does what the session asks for.
+    fn follow(&mut self, next: Next, now: Instant) {
+        match next {
+            Next::Fine => {}
+            Next::Sync(since) => {
+                self.transmit(&sync_frame(since));
+                self.timers
+                    .set(Timer::Sync, Some(now.plus_ms(SYNC_WITHIN_MS)));
+            }
+            Next::Discontinuity(reason) => {
+                if let Some(seq) = self.session.cursor().map(|cursor| cursor.seq) {
+                    self.start_timeline_at(seq);
+                }
+                self.tell(Event::Discontinuity { reason });
+            }
+            Next::Reconnect => self.lose_link(None, now),
+            Next::StartAfresh(reason) => {
+                self.lose_link(None, now);
+                self.tell(Event::Discontinuity { reason });
+            }
+        }
+    }
+
+    /// Sends a frame, if there is a link.
+    pub(crate) fn transmit(&mut self, frame: &J) {
+        if let (Link::Ready { socket, .. }, Some(text)) = (self.link, frame.to_text()) {
+            self.outputs.push_back(Output::Transmit {
+                socket,
+                frame: Frame::Text(text),
+            });
+        }
+    }
+}
