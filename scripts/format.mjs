@@ -1,0 +1,13 @@
+/** `npm run format`: formats Rust with rustfmt, JS, TypeScript and JSON with Biome. */
+import { bin, modulesStep } from './lib/modules.mjs';
+import { ROOT } from './lib/paths.mjs';
+import { run, runMain } from './lib/process.mjs';
+import { step } from './lib/steps.mjs';
+import { requireBasics } from './lib/system.mjs';
+
+runMain(async () => {
+  requireBasics();
+  await step(modulesStep);
+  await run('cargo', ['fmt', '--all'], { cwd: ROOT, show: 'stream' });
+  await run(bin('biome'), ['check', '--write', '.'], { cwd: ROOT, show: 'stream' });
+});

@@ -1,0 +1,138 @@
+/**
+ * `npm test`: sets up what the tests need, runs every suite and closes with `N passed, N failed`.
+ *
+ * `npm test -- unit e2e` runs those suites only. A suite that fails does not stop the others.
+ */
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { chromedriver, chromium, firefox } from './lib/browsers.mjs';
+import { counter, verdict } from './lib/counts.mjs';
+import { CRATES, ROOT } from './lib/paths.mjs';
+import { run, runMain, seconds, UserError } from './lib/process.mjs';
+import { setUp } from './lib/setup.mjs';
+import { table } from './lib/table.mjs';
+import { nativeCargo, requireWasmCargo, WASM_TARGET } from './lib/toolchain.mjs';
+import { geckodriver, wasmBindgenTestRunner } from './lib/tools.mjs';
+
+/** Longer than any suite takes on two slow cores: what takes longer hangs. */
+const SUITE_TIMEOUT_MS = 20 * 60_000;
+
+/** Stands in for a runner's exit code when there was nothing to run. */
+const NOT_STARTED = 0;
+
+const SUITES = {
+  check: {
+    needs: { modules: true, bindgen: true },
+    command: () => [process.execPath, ['scripts/check.mjs'], process.env],
+  },
+  native: {
+    needs: {},
+    command() {
+      const { cargo, env } = nativeCargo();
+      return [cargo, ['test', '--no-fail-fast'], env];
+    },
+  },
+  'wasm-chromium': {
+    needs: { wasm: true, bindgen: true, chromium: true },
+    command: () => wasmTests({ CHROMEDRIVER: chromedriver() }),
+  },
+  'wasm-firefox': {
+    needs: { wasm: true, bindgen: true, firefox: true },
+    // Firefox is named: geckodriver does not look for Debian's name of it.
+    command: () =>
+      wasmTests({ GECKODRIVER: geckodriver().program, GECKODRIVER_ARGS: `--binary ${firefox()}` }),
+  },
+  unit: {
+    needs: { modules: true },
+    command: () => nodeTests('unit'),
+  },
+  contract: {
+    needs: { modules: true, wasm: true, bindgen: true, client: true, workerTest: true },
+    command: () => nodeTests('contract'),
+  },
+  e2e: {
+    needs: { modules: true, wasm: true, bindgen: true, chromium: true, client: true, workerTest: true },
+    command: () => nodeTests('e2e', { CHROMIUM_BIN: chromium() }),
+  },
+};
+
+/** Short names for several suites. */
+const GROUPS = { wasm: ['wasm-chromium', 'wasm-firefox'] };
+
+runMain(async () => {
+  const started = Date.now();
+  const names = chosenSuites(process.argv.slice(2));
+  console.log('Setting up the tests');
+  await setUp(Object.assign({}, ...names.map((name) => SUITES[name].needs)));
+  const results = [];
+  for (const name of names) results.push(await runSuite(name));
+  const passed = results.reduce((sum, result) => sum + result.passed, 0);
+  const failed = results.reduce((sum, result) => sum + result.failed, 0);
+  const rows = results.map((result) => [
+    result.name,
+    `${result.passed}`,
+    `${result.failed}`,
+    (result.ms / 1000).toFixed(1),
+    result.why ?? '',
+  ]);
+  console.log(`\n${table([['suite', 'passed', 'failed', 'seconds', ''], ...rows])}`);
+  console.log(`\nSet-up and tests took ${seconds(Date.now() - started)}.`);
+  console.log(`${passed} passed, ${failed} failed`);
+  process.exit(failed === 0 ? 0 : 1);
+});
+
+function chosenSuites(words) {
+  const names = words.flatMap((word) => GROUPS[word] ?? [word]);
+  const unknown = names.filter((name) => !(name in SUITES));
+  if (unknown.length > 0) {
+    const known = [...Object.keys(SUITES), ...Object.keys(GROUPS)].join(', ');
+    throw new UserError(`No suite is called ${unknown.join(', ')}; there are: ${known}.`);
+  }
+  return names.length > 0 ? names : Object.keys(SUITES);
+}
+
+async function runSuite(name) {
+  console.log(`\n== ${name}`);
+  const started = Date.now();
+  const { line, counts } = counter();
+  let code;
+  try {
+    const [command, args, env] = SUITES[name].command();
+    const options = { cwd: ROOT, env, show: 'stream', onLine: line, allowFailure: true };
+    ({ code } = await run(command, args, { ...options, timeoutMs: SUITE_TIMEOUT_MS }));
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    console.log(error.message);
+    code = NOT_STARTED;
+  }
+  return { name, ms: Date.now() - started, ...verdict(counts, code) };
+}
+
+function wasmTests(driver) {
+  const { cargo, env } = requireWasmCargo();
+  const runner = `CARGO_TARGET_${WASM_TARGET.toUpperCase().replaceAll('-', '_')}_RUNNER`;
+  const clean = { ...env };
+  // The runner takes the first driver that it finds named.
+  for (const name of ['CHROMEDRIVER', 'GECKODRIVER', 'SAFARIDRIVER']) delete clean[name];
+  return [
+    cargo,
+    ['test', '--target', WASM_TARGET, '-p', CRATES.client, '--tests', '--no-fail-fast'],
+    {
+      ...clean,
+      ...driver,
+      [runner]: wasmBindgenTestRunner(),
+      WASM_BINDGEN_USE_BROWSER: '1',
+      WASM_BINDGEN_TEST_WEBDRIVER_JSON: join(ROOT, 'scripts', 'webdriver.json'),
+      WASM_BINDGEN_TEST_TIMEOUT: '120',
+    },
+  ];
+}
+
+/** Node before version 21 takes no patterns: the files are listed here. */
+function nodeTests(folder, env = {}) {
+  const path = join(ROOT, 'tests', folder);
+  const files = existsSync(path) ? readdirSync(path).filter((file) => file.endsWith('.test.mjs')) : [];
+  if (files.length === 0) throw new UserError(`tests/${folder} holds no *.test.mjs file.`);
+  const paths = files.sort().map((file) => join('tests', folder, file));
+  return [process.execPath, ['--test', '--test-reporter=spec', ...paths], { ...process.env, ...env }];
+}
