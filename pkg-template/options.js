@@ -1,0 +1,129 @@
+/**
+ * What an app hands in, checked at once and by name.
+ *
+ * Owns the expectations of `client(config)` and `connect(options)`. Message bodies are not checked here but in
+ * the Wasm, with the rules that the server has. Must not know what the options are used for.
+ */
+
+import { getSpacesEnvironment, missingSetting } from './environment.js';
+import { ChatError } from './errors.js';
+import { CALLBACK_OF } from './events.js';
+
+const SPACE_ID_BYTES_MAX = 200;
+/** Control characters, and halves of surrogate pairs. */
+const UNFIT_PATTERN = /[\p{Cc}\p{Cs}]/u;
+/** The longest time that a timer takes. */
+const TIMEOUT_MS_MAX = 2_147_483_647;
+
+/**
+ * The error for a bad argument. The value itself is never quoted: it may be a secret.
+ *
+ * @param {string} field
+ * @param {string} expectation
+ */
+export function invalid(field, expectation) {
+  return new ChatError(`${field} ${expectation}`, { code: 'invalidArgument', field });
+}
+
+/**
+ * Checks the config of a client and fills in what the environment gives.
+ *
+ * @throws {ChatError} `invalidArgument`, with the `field`.
+ */
+export function readConfig(config) {
+  if (config === null || typeof config !== 'object') {
+    throw invalid('config', `must be an object (got ${shapeOf(config)})`);
+  }
+  const { spaceId, spaceToken, gatewayKey, order, webSocket } = config;
+  if (!isSpaceId(spaceId)) {
+    const expected = `a string of 1 to ${SPACE_ID_BYTES_MAX} bytes in UTF-8 without control characters`;
+    const got = typeof spaceId === 'string' && spaceId !== '' ? 'another string' : shapeOf(spaceId);
+    throw invalid('spaceId', `must be ${expected} (got ${got})`);
+  }
+  const isToken = typeof spaceToken === 'function' || (typeof spaceToken === 'string' && spaceToken !== '');
+  expect(isToken, 'spaceToken', spaceToken, 'a non-empty string, or a function that gives one');
+  expect(typeof gatewayKey === 'string', 'gatewayKey', gatewayKey, 'a string');
+  expect(order === 'asc' || order === 'desc', 'order', order, "'asc' or 'desc'");
+  expect(typeof webSocket === 'function', 'webSocket', webSocket, 'a WebSocket class');
+  const callbacks = [];
+  for (const [event, name] of Object.entries(CALLBACK_OF)) {
+    const callback = config[name];
+    expect(typeof callback === 'function', name, callback, 'a function');
+    if (callback) {
+      callbacks.push([event, callback]);
+    }
+  }
+  const workerUrl = readWorkerUrl(config.workerUrl);
+  return { spaceId, spaceToken, gatewayKey, workerUrl, newestFirst: order === 'desc', webSocket, callbacks };
+}
+
+/**
+ * Checks the options of `connect()`.
+ *
+ * @returns {{timeoutMs?: number, signal?: AbortSignal} | undefined} Undefined when nothing limits the waiting.
+ * @throws {ChatError} `invalidArgument`, with the `field`.
+ */
+export function readConnectOptions(options) {
+  expect(typeof options === 'object', 'options', options, 'an object');
+  const { timeoutMs, signal } = options ?? {};
+  const isTime = Number.isFinite(timeoutMs) && timeoutMs > 0 && timeoutMs <= TIMEOUT_MS_MAX;
+  expect(isTime, 'timeoutMs', timeoutMs, `a number of milliseconds above 0, up to ${TIMEOUT_MS_MAX}`);
+  expect(typeof signal?.addEventListener === 'function', 'signal', signal, 'an AbortSignal');
+  return timeoutMs == null && signal == null ? undefined : { timeoutMs, signal };
+}
+
+/** Throws unless the value is absent or as expected. */
+export function expect(isGood, field, value, expectation) {
+  if (!isGood && value !== undefined && value !== null) {
+    throw invalid(field, `must be ${expectation} (got ${shapeOf(value)})`);
+  }
+}
+
+function isSpaceId(value) {
+  return (
+    typeof value === 'string' &&
+    value !== '' &&
+    // A text has at least as many bytes as UTF-16 units.
+    value.length <= SPACE_ID_BYTES_MAX &&
+    !UNFIT_PATTERN.test(value) &&
+    new TextEncoder().encode(value).length <= SPACE_ID_BYTES_MAX
+  );
+}
+
+function readWorkerUrl(given) {
+  const workerUrl = given || getSpacesEnvironment().workerUrl;
+  if (!workerUrl) {
+    throw missingSetting('workerUrl');
+  }
+  if (typeof workerUrl !== 'string' || !isWorkerUrl(workerUrl.trim())) {
+    const expected = "an absolute URL with http, https, ws or wss, such as 'https://chat.example.com'";
+    throw invalid('workerUrl', `must be ${expected}`);
+  }
+  return workerUrl;
+}
+
+function isWorkerUrl(text) {
+  // The parser would mend what the Wasm refuses: missing slashes, and blanks in the middle.
+  if (!/^(?:https?|wss?):\/\/[^/]/i.test(text) || /\s/.test(text)) {
+    return false;
+  }
+  try {
+    const { username, password } = new URL(text);
+    return username === '' && password === '';
+  } catch {
+    return false;
+  }
+}
+
+function shapeOf(value) {
+  if (value === null) {
+    return 'null';
+  }
+  if (Array.isArray(value)) {
+    return 'array';
+  }
+  if (value === '') {
+    return 'an empty string';
+  }
+  return Number.isNaN(value) ? 'NaN' : typeof value;
+}

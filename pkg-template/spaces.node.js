@@ -1,0 +1,33 @@
+/**
+ * The package's API in Node, Deno and Bun.
+ *
+ * Owns where the Wasm comes from there. Must not know what the client does with it.
+ */
+
+import { SpaceClient } from './client.js';
+import { compileBytes, createEngine } from './loader.js';
+
+export {
+  getDoEnvironment,
+  getSpacesEnvironment,
+  validateDoEnvironment,
+  validateSpacesEnvironment,
+} from './environment.js';
+export { ChatError } from './errors.js';
+export { generateSpaceToken, generateToken, validateSpaceToken } from './tokens.js';
+
+const engine = /* @__PURE__ */ createEngine(async () => {
+  // Node's modules are loaded here and not at the top, because importing the package does nothing.
+  const { readFile } = await import('node:fs/promises');
+  return compileBytes(await readFile(new URL('./kuratchi_spaces_bg.wasm', import.meta.url)));
+});
+
+export class KuratchiSpaceClient extends SpaceClient {
+  constructor(config) {
+    super(config, engine);
+  }
+}
+
+export function client(config) {
+  return new KuratchiSpaceClient(config);
+}

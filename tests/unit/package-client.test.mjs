@@ -1,0 +1,751 @@
+/**
+ * The client's own logic: order of calls, the promise of `connect()`, listeners, closing, a dead core.
+ *
+ * Owns a double of the Wasm core that does what it is told and notes what it was asked. The real one is tested
+ * in browsers.
+ */
+
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, mock, test } from 'node:test';
+import { setImmediate as nextTask } from 'node:timers/promises';
+
+import { SpaceClient } from '../../pkg-template/client.js';
+import { createEngine } from '../../pkg-template/loader.js';
+
+const CONFIG = { spaceId: 'a', spaceToken: 'token', workerUrl: 'https://chat.example' };
+const MESSAGE = {
+  id: 'm1',
+  seq: 1,
+  senderId: 'ada',
+  senderType: 'user',
+  text: 'hi',
+  createdAt: 1,
+  updatedAt: 1,
+};
+
+/** What no test caused on purpose. */
+const stray = [];
+const onStray = (error) => stray.push(error);
+
+beforeEach(() => {
+  stray.length = 0;
+  process.on('unhandledRejection', onStray);
+});
+
+afterEach(async () => {
+  await nextTask();
+  process.off('unhandledRejection', onStray);
+  mock.restoreAll();
+  delete globalThis.reportError;
+  delete globalThis.window;
+  assert.deepEqual(stray, []);
+});
+
+/** Stands in for the Wasm core. */
+class CoreDouble {
+  static made = [];
+  asked = [];
+  owed = [];
+  connected = false;
+  freed = 0;
+
+  constructor(options, host) {
+    this.options = options;
+    this.host = host;
+    CoreDouble.made.push(this);
+  }
+
+  #ask(...words) {
+    this.asked.push(words);
+    return new Promise((resolve, reject) => this.owed.push({ name: words[0], resolve, reject }));
+  }
+
+  connect() {
+    this.host.onState({ state: 'connecting' });
+    return this.#ask('connect');
+  }
+
+  disconnect() {
+    this.asked.push(['disconnect']);
+    if (this.connected) {
+      this.connected = false;
+      this.host.onConnectionChange(false);
+    }
+    this.host.onState({ state: 'idle' });
+    this.settle('connect', 'reject', this.host.error('closed', 'disconnect() was called', false));
+  }
+
+  isConnected() {
+    return this.connected;
+  }
+
+  sendMessage(options, untilStored) {
+    return this.#ask('sendMessage', options, untilStored);
+  }
+
+  getMessages(options) {
+    return this.#ask('getMessages', options);
+  }
+
+  setTyping(...values) {
+    return this.#ask('setTyping', ...values);
+  }
+
+  getParticipants() {
+    return this.#ask('getParticipants');
+  }
+
+  getMetadata() {
+    return this.#ask('getMetadata');
+  }
+
+  setMetadata(changes) {
+    return this.#ask('setMetadata', changes);
+  }
+
+  free() {
+    this.freed += 1;
+  }
+
+  settle(name, how, value) {
+    const settled = this.owed.filter((call) => call.name === name);
+    this.owed = this.owed.filter((call) => call.name !== name);
+    for (const call of settled) {
+      call[how](value);
+    }
+  }
+
+  accept() {
+    this.connected = true;
+    this.host.onConnectionChange(true);
+    this.host.onState({ state: 'connected' });
+    this.settle('connect', 'resolve');
+  }
+
+  refuse(code) {
+    const error = this.host.error(code, 'refused', false);
+    this.host.onState({ state: 'failed', reason: error });
+    this.host.onError(error);
+    this.settle('connect', 'reject', error);
+    return error;
+  }
+
+  names() {
+    return this.asked.map(([name]) => name);
+  }
+}
+
+/** A client over a double, whose loading ends when the test says so. */
+function setUp(config = {}, glue = {}) {
+  CoreDouble.made = [];
+  const loading = {};
+  loading.promise = new Promise((resolve, reject) => Object.assign(loading, { resolve, reject }));
+  const source = mock.fn(() => loading.promise);
+  const engine = createEngine(source, async () => ({
+    default: async () => {},
+    SpaceCore: CoreDouble,
+    ...glue,
+  }));
+  const client = new SpaceClient({ ...CONFIG, ...config }, engine);
+  const load = async () => {
+    loading.resolve('module');
+    await nextTask();
+    return CoreDouble.made[0];
+  };
+  return { client, engine, source, loading, load };
+}
+
+/** A client whose core is there, and connected. */
+async function setUpConnected(config, glue) {
+  const all = setUp(config, glue);
+  const connecting = all.client.connect();
+  const core = await all.load();
+  core.accept();
+  await connecting;
+  return { ...all, core };
+}
+
+const codeOf = (promise) =>
+  promise.then(
+    () => 'resolved',
+    (error) => error.code,
+  );
+
+/** What the host's `error` makes. */
+const errorOf = (core, ...values) => core.host.error(...values);
+
+describe('loading', () => {
+  test('starts with the first call that needs it, not before', async () => {
+    const { client, source } = setUp();
+    client.isConnected();
+    client.disconnect();
+    client.on('message', () => {});
+    client.getSnapshot();
+    assert.equal(source.mock.callCount(), 0);
+    const waiting = codeOf(client.getMessages());
+    assert.equal(source.mock.callCount(), 1);
+    client.close();
+    assert.equal(await waiting, 'closed');
+  });
+
+  test('calls made before it keep their order, and so do those made meanwhile', async () => {
+    const { client, load } = setUp({
+      onStateChange: ({ state }) => {
+        if (state === 'connecting' && CoreDouble.made.length > 0) {
+          client.getMetadata();
+        }
+      },
+    });
+    client.sendMessage({ text: '1' });
+    client.connect();
+    client.setTyping('ada', true);
+    client.sendMessage({ text: '2' }, { until: 'stored' });
+    const core = await load();
+    assert.deepEqual(core.names(), ['sendMessage', 'connect', 'setTyping', 'sendMessage']);
+    core.host.onState({ state: 'connecting', retryInMs: 5 });
+    assert.equal(core.names().at(-1), 'getMetadata');
+    client.close();
+    await nextTask();
+  });
+
+  test('a message is what it was when it was sent', async () => {
+    const { client, load } = setUp();
+    const form = { senderId: 'ada', senderType: 'user', text: 'hello', until: 'stored' };
+    client.sendMessage(form);
+    form.text = '';
+    const core = await load();
+    assert.deepEqual(core.asked[0], [
+      'sendMessage',
+      { senderId: 'ada', senderType: 'user', text: 'hello' },
+      true,
+    ]);
+    client.close();
+  });
+
+  test('a failure rejects what waits, tells the state, and the next call tries again', async () => {
+    const onError = mock.fn();
+    const { client, loading, source } = setUp({ onError });
+    const connecting = codeOf(client.connect());
+    const sending = codeOf(client.sendMessage({ text: 'hi' }));
+    loading.reject(new Error('offline'));
+    assert.deepEqual([await connecting, await sending], ['wasmUnavailable', 'wasmUnavailable']);
+    assert.equal(client.getSnapshot().state, 'failed');
+    assert.equal(onError.mock.calls[0].arguments[0].code, 'wasmUnavailable');
+    assert.equal(await codeOf(client.connect()), 'wasmUnavailable');
+    assert.equal(source.mock.callCount(), 2);
+  });
+
+  test('the core gets the config, and the token when it asks', async () => {
+    const webSocket = class {};
+    const { client, load } = setUp({ order: 'desc', webSocket, spaceToken: ({ fresh }) => `token ${fresh}` });
+    client.getMessages();
+    const core = await load();
+    const { spaceId, workerUrl } = CONFIG;
+    assert.deepEqual(core.options, { spaceId, workerUrl, newestFirst: true, webSocket });
+    assert.equal(core.host.token(true), 'token true');
+    client.close();
+  });
+});
+
+describe('connect()', () => {
+  test('connect_twice_leaks_no_socket_and_gives_one_promise', async () => {
+    const { client, load } = setUp();
+    const first = client.connect();
+    assert.equal(client.connect(), first);
+    const core = await load();
+    assert.equal(client.connect(), first);
+    core.accept();
+    await first;
+    await client.connect();
+    assert.deepEqual(core.names(), ['connect']);
+  });
+
+  test('connect_does_not_resolve_before_the_space_accepts', async () => {
+    const { client, load } = setUp();
+    const connecting = mock.fn();
+    client.connect().then(connecting);
+    const core = await load();
+    await nextTask();
+    assert.equal(connecting.mock.callCount(), 0);
+    assert.equal(client.isConnected(), false);
+    core.accept();
+    await nextTask();
+    assert.equal(connecting.mock.callCount(), 1);
+    assert.equal(client.isConnected(), true);
+  });
+
+  test('a refusal rejects it, and the next call is a new attempt', async () => {
+    const { client, load } = setUp();
+    const first = client.connect();
+    const core = await load();
+    const error = core.refuse('tokenExpired');
+    await assert.rejects(first, error);
+    const second = client.connect();
+    assert.notEqual(second, first);
+    core.accept();
+    await second;
+    assert.deepEqual(core.names(), ['connect', 'connect']);
+  });
+
+  test('a refusal of a connection that was lost makes the next call a new attempt', async () => {
+    const { client, core } = await setUpConnected();
+    core.connected = false;
+    core.host.onConnectionChange(false);
+    core.refuse('tokenInvalid');
+    client.connect();
+    assert.deepEqual(core.names(), ['connect', 'connect']);
+    client.disconnect();
+  });
+
+  test('a_refusal_nobody_awaits_is_not_hidden', async (t) => {
+    // The runner's own listener would fail the test for what it is about.
+    const others = process.listeners('unhandledRejection').filter((listener) => listener !== onStray);
+    for (const listener of others) {
+      process.off('unhandledRejection', listener);
+      t.after(() => process.on('unhandledRejection', listener));
+    }
+    const { client, load } = setUp();
+    client.connect();
+    const core = await load();
+    const error = core.refuse('spaceMismatch');
+    await nextTask();
+    assert.deepEqual(stray.splice(0), [error]);
+  });
+
+  test('a time limit ends the waiting, not the trying', async () => {
+    const { client, load } = setUp();
+    const limited = client.connect({ timeoutMs: 1 });
+    await assert.rejects(limited, { code: 'timeout', retryable: true });
+    const core = await load();
+    core.accept();
+    await client.connect();
+    assert.equal(client.isConnected(), true);
+  });
+
+  test('a signal ends the waiting, not the trying', async () => {
+    const { client, load } = setUp();
+    const controller = new AbortController();
+    const limited = client.connect({ signal: controller.signal, timeoutMs: 60_000 });
+    const reason = new Error('left');
+    controller.abort(reason);
+    await assert.rejects(limited, (error) => error.code === 'aborted' && error.cause === reason);
+    const core = await load();
+    core.accept();
+    await client.connect({ signal: new AbortController().signal });
+  });
+
+  test('a signal that was aborted before starts nothing', async () => {
+    const { client, source } = setUp();
+    assert.equal(await codeOf(client.connect({ signal: AbortSignal.abort() })), 'aborted');
+    assert.equal(source.mock.callCount(), 0);
+  });
+
+  test('names options that are not as expected', async () => {
+    const { client } = setUp();
+    for (const [options, field] of [
+      [7, 'options'],
+      [{ timeoutMs: 0 }, 'timeoutMs'],
+      [{ timeoutMs: '5' }, 'timeoutMs'],
+      [{ timeoutMs: 2 ** 31 }, 'timeoutMs'],
+      [{ timeoutMs: Number.NaN }, 'timeoutMs'],
+      [{ signal: new AbortController() }, 'signal'],
+    ]) {
+      await assert.rejects(client.connect(options), { code: 'invalidArgument', field });
+    }
+  });
+});
+
+describe('disconnect()', () => {
+  test('while loading: rejects at once, and the core never hears of it', async () => {
+    const states = [];
+    const { client, load } = setUp({ onStateChange: ({ state }) => states.push(state) });
+    const connecting = codeOf(client.connect());
+    const reading = client.getMessages();
+    client.disconnect();
+    client.disconnect();
+    assert.equal(await connecting, 'closed');
+    const core = await load();
+    assert.deepEqual(core.names(), ['getMessages']);
+    assert.deepEqual(states, ['connecting', 'idle']);
+    core.settle('getMessages', 'resolve', []);
+    assert.deepEqual(await reading, []);
+  });
+
+  test('while loading, then connect() again', async () => {
+    const { client, load } = setUp();
+    const first = client.connect();
+    client.disconnect();
+    const second = client.connect();
+    assert.notEqual(second, first);
+    const core = await load();
+    core.accept();
+    await second;
+    assert.deepEqual(core.names(), ['connect']);
+  });
+
+  test('disconnect_comes_back_at_once', async () => {
+    const states = [];
+    const { client, core } = await setUpConnected({
+      onConnectionChange: (connected) => states.push(connected),
+    });
+    client.disconnect();
+    assert.equal(client.isConnected(), false);
+    assert.deepEqual(states, [true, false]);
+    assert.deepEqual(core.names(), ['connect', 'disconnect']);
+  });
+
+  test('in a cleanup causes no unhandled rejection', async () => {
+    const { client, load } = setUp();
+    client.connect();
+    client.connect({ timeoutMs: 60_000 });
+    client.disconnect();
+    const core = await load();
+    client.connect();
+    client.disconnect();
+    await nextTask();
+    assert.deepEqual(core.names(), ['connect', 'disconnect']);
+    // afterEach asserts that nothing was unhandled.
+  });
+
+  test('in a cleanup keeps a page from reporting exactly the error that it caused', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const page = new EventTarget();
+    const removed = mock.method(page, 'removeEventListener');
+    globalThis.window = page;
+    const { client } = setUp();
+    const mounted = (async () => {
+      await client.connect();
+    })();
+    client.disconnect();
+    const error = await mounted.catch((reason) => reason);
+    const report = (reason) => {
+      const event = Object.assign(new Event('unhandledrejection', { cancelable: true }), { reason });
+      return page.dispatchEvent(event);
+    };
+    assert.equal(error.code, 'closed');
+    assert.equal(report(error), false);
+    assert.equal(report(new Error('of the app')), true);
+    t.mock.timers.tick(250);
+    assert.equal(removed.mock.callCount(), 1);
+    assert.equal(report(error), true);
+  });
+
+  test('out of a callback of connecting', async () => {
+    const { client, load } = setUp({
+      onStateChange: ({ state }) => state === 'connecting' && client.disconnect(),
+    });
+    assert.equal(await codeOf(client.connect()), 'closed');
+    client.getMetadata();
+    const core = await load();
+    assert.deepEqual(core.names(), ['getMetadata']);
+    client.close();
+  });
+
+  test('out of a callback while the core connects', async () => {
+    const { client, load } = setUp({
+      onStateChange: ({ state }) => state === 'connecting' && CoreDouble.made[0] && client.disconnect(),
+    });
+    const connecting = codeOf(client.connect());
+    const core = await load();
+    core.host.onState({ state: 'connecting', retryInMs: 1 });
+    assert.equal(await connecting, 'closed');
+    assert.deepEqual(core.names(), ['connect', 'disconnect']);
+    assert.equal(client.getSnapshot().state, 'idle');
+  });
+});
+
+describe('calls', () => {
+  test('give what the core gives, and fail as it fails', async () => {
+    const { client, core } = await setUpConnected();
+    const reading = client.getMessages({ limit: 1 });
+    const sending = client.sendMessage({ text: 'hi' });
+    core.settle('getMessages', 'resolve', [MESSAGE]);
+    const error = errorOf(core, 'rateLimited', 'too many', true, 'text', 429);
+    core.settle('sendMessage', 'reject', error);
+    assert.deepEqual(await reading, [MESSAGE]);
+    await assert.rejects(sending, error);
+    const { name, code, retryable, field, status, message } = error;
+    assert.deepEqual(
+      { name, code, retryable, field, status, message },
+      {
+        name: 'ChatError',
+        code: 'rateLimited',
+        retryable: true,
+        field: 'text',
+        status: 429,
+        message: 'too many',
+      },
+    );
+    assert.deepEqual(client.getSnapshot().messages, [MESSAGE]);
+  });
+
+  test('until is taken from either place, and named when it is something else', async () => {
+    const { client, core } = await setUpConnected();
+    client.sendMessage({ text: '1' });
+    client.sendMessage({ text: '2', until: 'stored' });
+    client.sendMessage({ text: '3' }, { until: 'stored' });
+    const flags = core.asked.slice(1).map(([, { text, until }, untilStored]) => [text, until, untilStored]);
+    assert.deepEqual(flags, [
+      ['1', undefined, false],
+      ['2', undefined, true],
+      ['3', undefined, true],
+    ]);
+    await assert.rejects(client.sendMessage({ text: '4', until: 'read' }), { field: 'until' });
+    await assert.rejects(client.sendMessage({ text: '5' }, 'stored'), { field: 'options' });
+    client.close();
+  });
+
+  test('what is no object is left to the core to name', async () => {
+    const { client, core } = await setUpConnected();
+    client.sendMessage(null);
+    client.getMessages(7);
+    assert.deepEqual(core.asked.slice(1), [
+      ['sendMessage', null, false],
+      ['getMessages', 7],
+    ]);
+    client.close();
+  });
+});
+
+describe('events', () => {
+  test('reach the callback first, then the listeners in their order', async () => {
+    const heard = [];
+    const { client, core } = await setUpConnected({ onMessage: () => heard.push('callback') });
+    client.on('message', () => heard.push('first'));
+    client.on('message', () => heard.push('second'));
+    core.host.onMessage(MESSAGE);
+    assert.deepEqual(heard, ['callback', 'first', 'second']);
+  });
+
+  test('each has a callback and a name, with the same arguments', async () => {
+    const callbacks = {};
+    const events = ['message', 'typing', 'presence', 'participant', 'metadata', 'discontinuity', 'error'];
+    const nameOf = (event) => `on${event[0].toUpperCase()}${event.slice(1)}`;
+    for (const event of events) {
+      callbacks[nameOf(event)] = mock.fn();
+    }
+    const { client, core } = await setUpConnected(callbacks);
+    for (const event of events) {
+      const listener = mock.fn();
+      client.on(event, listener);
+      const values = event === 'typing' ? ['ada', true] : event === 'presence' ? [[]] : [{ id: 'x' }];
+      core.host[nameOf(event)](...values);
+      assert.deepEqual(callbacks[nameOf(event)].mock.calls[0].arguments, values);
+      assert.deepEqual(listener.mock.calls[0].arguments, values);
+    }
+  });
+
+  test('an_exception_in_onMessage_is_reported_as_such_and_harms_nothing', async () => {
+    const reported = mock.fn();
+    globalThis.reportError = reported;
+    const onError = mock.fn();
+    const thrown = new Error('from the app');
+    const { client, core } = await setUpConnected({
+      onError,
+      onMessage: () => {
+        throw thrown;
+      },
+    });
+    const listener = mock.fn();
+    client.on('message', listener);
+    core.host.onMessage(MESSAGE);
+    assert.deepEqual(reported.mock.calls[0].arguments, [thrown]);
+    assert.equal(listener.mock.callCount(), 1);
+    assert.equal(onError.mock.callCount(), 0);
+    assert.equal(client.isConnected(), true);
+  });
+
+  test('without reportError the exception is thrown in a task of its own', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const { core } = await setUpConnected({
+      onMessage: () => {
+        throw new Error('from the app');
+      },
+    });
+    core.host.onMessage(MESSAGE);
+    assert.throws(() => t.mock.timers.tick(1), /from the app/);
+  });
+
+  test('listeners may come and go during an event', async () => {
+    const { client, core } = await setUpConnected();
+    const heard = [];
+    let stopSecond;
+    const stopFirst = client.on('typing', () => {
+      heard.push('first');
+      stopFirst();
+      stopFirst();
+      stopSecond();
+      client.on('typing', () => heard.push('late'));
+    });
+    stopSecond = client.on('typing', () => heard.push('second'));
+    core.host.onTyping('ada', true);
+    assert.deepEqual(heard, ['first']);
+    core.host.onTyping('ada', false);
+    assert.deepEqual(heard, ['first', 'late']);
+  });
+
+  test('a listener may call every method', async () => {
+    const { client, core } = await setUpConnected({
+      onMessage: () => {
+        client.sendMessage({ text: 'echo' });
+        client.connect();
+        client.getMessages();
+      },
+    });
+    core.host.onMessage(MESSAGE);
+    assert.deepEqual(core.names(), ['connect', 'sendMessage', 'getMessages']);
+    client.close();
+  });
+
+  test('an unknown event and a listener that is none are named', () => {
+    const { client } = setUp();
+    assert.throws(() => client.on('messages', () => {}), { code: 'invalidArgument', field: 'event' });
+    assert.throws(() => client.on('toString', () => {}), { field: 'event' });
+    assert.throws(() => client.on('message'), { field: 'listener' });
+    assert.throws(() => client.subscribe(), { field: 'listener' });
+  });
+});
+
+describe('the store of a client', () => {
+  test('follows the core, and its methods are bound', async () => {
+    const { client, core } = await setUpConnected();
+    const { subscribe, getSnapshot, getServerSnapshot } = client;
+    const told = mock.fn();
+    const stop = subscribe(told);
+    core.host.onMessage(MESSAGE);
+    core.host.onTyping('ada', true);
+    core.host.onPresence([{ userId: 'ada', role: 'customer' }]);
+    await nextTask();
+    assert.equal(told.mock.callCount(), 1);
+    const { state, connected, messages, typing, presence } = getSnapshot();
+    assert.deepEqual([state, connected, messages, typing], ['connected', true, [MESSAGE], ['ada']]);
+    assert.equal(presence[0].userId, 'ada');
+    assert.equal(getServerSnapshot().state, 'idle');
+    core.host.onDiscontinuity('gap');
+    assert.equal(getSnapshot().messages.length, 1);
+    core.host.onDiscontinuity('reset');
+    assert.equal(getSnapshot().messages.length, 0);
+    stop();
+  });
+
+  test('a state that was told while loading is not told twice', async () => {
+    const states = [];
+    const { core } = await setUpConnected({ onStateChange: (change) => states.push(change) });
+    core.host.onState({ state: 'reconnecting', retryInMs: 500 });
+    core.host.onState({ state: 'reconnecting' });
+    core.host.onState({ state: 'reconnecting' });
+    assert.deepEqual(states, [
+      { state: 'connecting' },
+      { state: 'connected' },
+      { state: 'reconnecting', retryInMs: 500 },
+      { state: 'reconnecting' },
+    ]);
+  });
+});
+
+describe('close()', () => {
+  test('disconnects, frees, and later calls fail', async () => {
+    const states = [];
+    const { client, core } = await setUpConnected({ onStateChange: ({ state }) => states.push(state) });
+    const sending = codeOf(client.sendMessage({ text: 'hi' }));
+    client.close();
+    client.close();
+    client[Symbol.dispose]();
+    client.disconnect();
+    await nextTask();
+    assert.equal(core.freed, 1);
+    assert.equal(await sending, 'closed');
+    assert.deepEqual(states, ['connecting', 'connected', 'idle']);
+    assert.equal(client.isConnected(), false);
+    for (const call of [() => client.connect(), () => client.getMessages(), () => client.sendMessage({})]) {
+      assert.equal(await codeOf(call()), 'closed');
+    }
+    assert.throws(() => client.on('message', () => {}), { code: 'closed' });
+    assert.deepEqual(core.names(), ['connect', 'sendMessage', 'disconnect']);
+  });
+
+  test('out of a callback frees the core only when it is through', async () => {
+    const heard = mock.fn();
+    const { client, core } = await setUpConnected({ onTyping: () => client.close(), onMessage: heard });
+    core.host.onTyping('ada', true);
+    assert.equal(core.freed, 0);
+    // What the core still had to tell is not heard any more.
+    core.host.onMessage(MESSAGE);
+    await nextTask();
+    assert.equal(core.freed, 1);
+    assert.equal(heard.mock.callCount(), 0);
+  });
+
+  test('while loading makes no core at all', async () => {
+    const { client, load } = setUp();
+    const connecting = codeOf(client.connect());
+    client.close();
+    assert.equal(await connecting, 'closed');
+    assert.equal(await load(), undefined);
+  });
+
+  test('leaves nothing unhandled behind', async () => {
+    const { client } = await setUpConnected();
+    client.sendMessage({ text: 'hi' });
+    client.getMessages();
+    client.getParticipants();
+    client.close();
+    await nextTask();
+    // afterEach asserts that nothing was unhandled.
+  });
+});
+
+describe('a core that stopped by a panic', () => {
+  const trap = () => {
+    throw new WebAssembly.RuntimeError('unreachable');
+  };
+
+  test('is never called again, and everything that waits fails', async () => {
+    const onError = mock.fn();
+    const { client, core } = await setUpConnected({ onError });
+    const waiting = codeOf(client.getMessages());
+    core.setTyping = trap;
+    assert.equal(await codeOf(client.setTyping('ada', true)), 'internal');
+    assert.equal(await waiting, 'internal');
+    assert.equal(onError.mock.calls[0].arguments[0].code, 'internal');
+    assert.ok(onError.mock.calls[0].arguments[0].cause instanceof WebAssembly.RuntimeError);
+    const asked = core.asked.length;
+    assert.equal(await codeOf(client.connect()), 'internal');
+    client.disconnect();
+    client.close();
+    await nextTask();
+    assert.deepEqual([core.asked.length, core.freed], [asked, 0]);
+    assert.deepEqual([client.isConnected(), client.getSnapshot().state], [false, 'failed']);
+  });
+
+  test('ends every client of its instance, also when no call of theirs saw it', async () => {
+    let panic;
+    const { client, core, engine } = await setUpConnected({}, { lastPanic: () => panic });
+    const other = new SpaceClient(CONFIG, engine);
+    panic = 'internal error at src/drive.rs:1';
+    assert.equal(await codeOf(client.getMessages()), 'internal');
+    assert.equal(await codeOf(other.connect()), 'internal');
+    assert.deepEqual(core.names(), ['connect']);
+    assert.equal(CoreDouble.made.length, 1);
+  });
+});
+
+describe('the gateway key', () => {
+  test('is warned about once in a page, by name and not by value, and never reaches the core', async () => {
+    const warn = mock.method(console, 'warn', () => {});
+    setUp({ gatewayKey: 'secret' });
+    assert.equal(warn.mock.callCount(), 0);
+    globalThis.window = Object.assign(new EventTarget(), { document: {} });
+    setUp({ gatewayKey: '' });
+    assert.equal(warn.mock.callCount(), 0);
+    const { client, load } = setUp({ gatewayKey: 'secret' });
+    setUp({ gatewayKey: 'secret' });
+    assert.equal(warn.mock.callCount(), 1);
+    assert.match(warn.mock.calls[0].arguments[0], /gatewayKey is not needed in a browser and is not sent/);
+    assert.doesNotMatch(warn.mock.calls[0].arguments[0], /secret/);
+    client.getMetadata();
+    const core = await load();
+    assert.doesNotMatch(JSON.stringify(core.options), /secret/);
+    client.close();
+  });
+});

@@ -1,0 +1,162 @@
+/**
+ * Loading the Wasm: once, again after a failure, and a cure in every error.
+ *
+ * Owns nothing but expectations. The network is a function.
+ */
+
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, mock, test } from 'node:test';
+
+import { compileBytes, createEngine, fetchModule } from '../../pkg-template/loader.js';
+
+/** The smallest module: a magic number and a version. */
+const WASM = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]);
+const URL_OF_WASM = 'https://app.example/assets/kuratchi_spaces_bg.wasm';
+
+afterEach(() => mock.restoreAll());
+
+function answers(answer) {
+  return mock.method(globalThis, 'fetch', async (url) => answer(url));
+}
+
+const wasmAnswer = (type = 'application/wasm') => new Response(WASM, { headers: { 'content-type': type } });
+const htmlAnswer = (status = 200) =>
+  new Response('<!doctype html>', { status, headers: { 'content-type': 'text/html' } });
+
+function checkUnavailable(promise, pattern) {
+  return assert.rejects(promise, (error) => {
+    assert.deepEqual([error.name, error.code, error.retryable], ['ChatError', 'wasmUnavailable', true]);
+    assert.match(error.message, pattern);
+    return true;
+  });
+}
+
+describe('an engine', () => {
+  const glue = () => ({ default: mock.fn(async () => {}), SpaceCore: class {} });
+
+  test('loads at the first call, and once', async () => {
+    const loaded = glue();
+    const source = mock.fn(() => 'module');
+    const engine = createEngine(source, async () => loaded);
+    assert.equal(source.mock.callCount(), 0);
+    const [first, second] = await Promise.all([engine.load(), engine.load()]);
+    assert.equal(first, loaded);
+    assert.equal(second, loaded);
+    assert.equal(source.mock.callCount(), 1);
+    assert.deepEqual(loaded.default.mock.calls[0].arguments, [{ module_or_path: 'module' }]);
+  });
+
+  test('tries again after a failure', async () => {
+    let isBroken = true;
+    const source = () => (isBroken ? Promise.reject(new Error('offline')) : 'module');
+    const engine = createEngine(source, async () => glue());
+    await checkUnavailable(engine.load(), /lies beside the package's JavaScript .*\(offline\)/);
+    isBroken = false;
+    assert.ok((await engine.load()).SpaceCore);
+  });
+
+  for (const said of [
+    "Refused to compile or instantiate WebAssembly module because neither 'wasm-eval' nor 'unsafe-eval' is allowed",
+    'call to WebAssembly.compile() blocked by CSP',
+  ]) {
+    test(`names the policy's cure: ${said.slice(0, 30)}`, async () => {
+      const engine = createEngine(
+        () => Promise.reject(new WebAssembly.CompileError(said)),
+        async () => glue(),
+      );
+      await checkUnavailable(engine.load(), /add 'wasm-unsafe-eval' to script-src/);
+    });
+  }
+
+  test('names what is missing where there is no WebAssembly', async (t) => {
+    const { WebAssembly } = globalThis;
+    t.after(() => {
+      globalThis.WebAssembly = WebAssembly;
+    });
+    globalThis.WebAssembly = undefined;
+    const engine = createEngine(
+      () => 'module',
+      async () => glue(),
+    );
+    await checkUnavailable(engine.load(), /this environment has no WebAssembly: use a current browser/);
+  });
+
+  test('knows of a panic that no call of ours saw', async () => {
+    let panic;
+    const engine = createEngine(
+      () => 'module',
+      async () => ({ ...glue(), lastPanic: () => panic }),
+    );
+    await engine.load();
+    assert.equal(engine.fault(), undefined);
+    panic = 'at src/drive.rs';
+    assert.equal(engine.fault().code, 'internal');
+    assert.equal(engine.fault(), engine.fault());
+  });
+});
+
+describe('fetching', () => {
+  test('takes the module, with the right content type or a wrong one', async () => {
+    for (const type of ['application/wasm', 'application/octet-stream']) {
+      answers(() => wasmAnswer(type));
+      assert.ok((await fetchModule(URL_OF_WASM, 'https://app.example/a.js')) instanceof WebAssembly.Module);
+      mock.restoreAll();
+    }
+  });
+
+  test('an HTML page instead of the file is named, with the cure', async () => {
+    answers(() => htmlAnswer());
+    const cure =
+      /kuratchi_spaces_bg\.wasm \(content type 'text\/html'\) is an HTML page.*serve .* as application\/wasm/;
+    const engine = createEngine(
+      () => fetchModule(URL_OF_WASM, 'https://app.example/a.js'),
+      async () => ({}),
+    );
+    await checkUnavailable(engine.load(), cure);
+  });
+
+  test('a missing file is named, with the cure', async () => {
+    answers(() => htmlAnswer(404));
+    await checkUnavailable(
+      fetchModule(URL_OF_WASM, 'https://app.example/a.js'),
+      /was answered with status 404: serve/,
+    );
+  });
+
+  test('where Vite moved the JavaScript the package folder is asked, under both of its names', async () => {
+    const importer = 'http://localhost:5173/node_modules/.vite/deps/kuratchi-spaces.js?v=1';
+    const moved = 'http://localhost:5173/node_modules/.vite/deps/kuratchi_spaces_bg.wasm';
+    for (const name of ['kuratchi-spaces', 'kuratchi-sdk']) {
+      const right = `http://localhost:5173/node_modules/${name}/kuratchi_spaces_bg.wasm`;
+      answers((url) => (url === right ? wasmAnswer() : htmlAnswer()));
+      assert.ok((await fetchModule(moved, importer)) instanceof WebAssembly.Module);
+      mock.restoreAll();
+    }
+    answers(() => htmlAnswer());
+    await checkUnavailable(
+      fetchModule(moved, importer),
+      /add optimizeDeps: \{ exclude: \['kuratchi-spaces'\] \}/,
+    );
+  });
+
+  test('elsewhere nothing else is asked', async () => {
+    const fetched = answers(() => htmlAnswer());
+    await assert.rejects(fetchModule(URL_OF_WASM, 'https://app.example/a.js'));
+    assert.equal(fetched.mock.callCount(), 1);
+  });
+});
+
+test('in Node a file that is not there is named', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'kuratchi-'));
+  try {
+    const { readFile } = await import('node:fs/promises');
+    const source = async () => compileBytes(await readFile(join(folder, 'kuratchi_spaces_bg.wasm')));
+    const engine = createEngine(source, async () => ({}));
+    await checkUnavailable(engine.load(), /kuratchi_spaces_bg\.wasm lies beside .*ENOENT/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});

@@ -1,0 +1,185 @@
+/**
+ * The npm package as a whole: its exports, its types and its error codes agree, and importing it does nothing.
+ *
+ * Owns nothing but expectations. Behaviour is tested beside it, in `package-*.test.mjs`.
+ */
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import vm from 'node:vm';
+import { build } from 'esbuild';
+
+const ROOT = new URL('../../', import.meta.url);
+const PACKAGE = new URL('pkg-template/', ROOT);
+const WASM_FILES = ['kuratchi_spaces.js', 'kuratchi_spaces_bg.wasm'];
+
+const read = (path, base = ROOT) => readFileSync(new URL(path, base), 'utf8');
+
+/** Bundles an entry as an app's bundler does; the Wasm half is not there before a build. */
+async function bundle(entry, options = {}) {
+  const result = await build({
+    entryPoints: [fileURLToPath(new URL(entry, PACKAGE))],
+    bundle: true,
+    write: false,
+    format: 'iife',
+    globalName: 'bundled',
+    logLevel: 'error',
+    logOverride: { 'empty-import-meta': 'silent' },
+    external: ['./kuratchi_spaces.js', 'node:*'],
+    plugins: [
+      {
+        name: 'wasm-module',
+        setup({ onResolve, onLoad }) {
+          onResolve({ filter: /_bg\.wasm$/ }, ({ path }) => ({ path, namespace: 'wasm-module' }));
+          onLoad({ filter: /./, namespace: 'wasm-module' }, () => ({ contents: 'export default {}' }));
+        },
+      },
+    ],
+    ...options,
+  });
+  return result.outputFiles[0].text;
+}
+
+/** What a realm holds that has a language and no host, and in which nothing may happen. */
+function bareRealm() {
+  const realm = vm.createContext({});
+  vm.runInContext(
+    `const forbid = (what) => () => { throw new Error(what + ' at import'); };
+     Math.random = forbid('Math.random');
+     Date.now = forbid('Date.now');
+     for (const name of ['compile', 'compileStreaming', 'instantiate']) WebAssembly[name] = forbid(name);
+     globalThis.Promise = class extends Promise { constructor() { forbid('a promise')(); } };`,
+    realm,
+  );
+  return realm;
+}
+
+/** The names of `spaces.d.ts` that are values. */
+function declaredValues() {
+  const names = read('spaces.d.ts', PACKAGE).matchAll(/^export (?:function|class|const) (\w+)/gm);
+  return [...new Set([...names].map(([, name]) => name))].sort();
+}
+
+describe('exports', () => {
+  const ENTRIES = ['index.js', 'index.node.js', 'index.workerd.js'];
+
+  for (const entry of ENTRIES) {
+    test(`${entry} exports what the types declare, by name and as spaces`, async () => {
+      const realm = bareRealm();
+      vm.runInContext(await bundle(entry), realm);
+      const exported = vm.runInContext('Object.keys(bundled)', realm);
+      const inNamespace = vm.runInContext('Object.keys(bundled.spaces)', realm);
+      assert.deepEqual([...exported].sort(), [...declaredValues(), 'spaces'].sort());
+      assert.deepEqual([...inNamespace].sort(), declaredValues());
+    });
+  }
+
+  test('both import forms resolve for every condition, and types come first', () => {
+    const { exports } = JSON.parse(read('package.json', PACKAGE));
+    for (const path of ['.', './spaces']) {
+      const conditions = Object.keys(exports[path]);
+      assert.deepEqual(conditions, ['types', 'workerd', 'node', 'browser', 'default']);
+      for (const file of Object.values(exports[path])) {
+        assert.ok(existsSync(new URL(file, PACKAGE)), file);
+      }
+    }
+    assert.equal(exports['./client.wasm'], `./${WASM_FILES[1]}`);
+  });
+
+  test('every file of the package is published, and imports only what is', () => {
+    const files = readdirSync(PACKAGE);
+    const { files: patterns } = JSON.parse(read('package.json', PACKAGE));
+    for (const file of files.filter((name) => name !== 'package.json')) {
+      assert.ok(
+        patterns.includes(file) || patterns.includes(file.replace(/^[^.]+(?:\.node|\.workerd)?/, '*')),
+        file,
+      );
+    }
+    for (const file of files.filter((name) => name.endsWith('.js'))) {
+      for (const [, imported] of read(file, PACKAGE).matchAll(/(?:from |import\(|^import )'\.\/([^']+)'/gm)) {
+        assert.ok(files.includes(imported) || WASM_FILES.includes(imported), `${file} imports ${imported}`);
+      }
+    }
+  });
+});
+
+describe('importing', () => {
+  test('in Node it starts nothing, and so does making a client', () => {
+    // In a process of its own: the runner's comes with timers and pipes.
+    const script = `
+      // Not what reading a module and printing take.
+      const held = () => process.getActiveResourcesInfo().filter((kind) => !/Pipe|TTY|CloseReq/.test(kind)).length;
+      const { client, spaces } = await import(${JSON.stringify(new URL('index.node.js', PACKAGE))});
+      const made = client({ spaceId: 'a', workerUrl: 'https://a.example' });
+      console.log(held(), made.isConnected(), spaces.client === client);`;
+    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+      encoding: 'utf8',
+      timeout: 20_000,
+    });
+    assert.equal(stdout, '0 false true\n', stderr);
+  });
+
+  test('a server that only mints tokens carries no client', async () => {
+    const text = await bundle('index.node.js', {
+      stdin: {
+        contents: "export { generateToken } from './index.node.js'",
+        resolveDir: fileURLToPath(PACKAGE),
+      },
+      entryPoints: undefined,
+      format: 'esm',
+      globalName: undefined,
+      minify: true,
+    });
+    assert.doesNotMatch(text, /SpaceCore|_bg\.wasm/);
+  });
+});
+
+test('process_is_not_defined_breaks_nothing_in_a_browser', async () => {
+  const realm = bareRealm();
+  vm.runInContext(await bundle('index.js'), realm);
+  const empty = vm.runInContext('JSON.stringify(bundled.getSpacesEnvironment())', realm);
+  assert.deepEqual(JSON.parse(empty), { workerUrl: '', gatewayKey: '' });
+  const said = vm.runInContext(
+    "globalThis.TextEncoder = class { encode(text) { return text; } }; try { bundled.client({ spaceId: 'a' }) } catch (error) { error.message }",
+    realm,
+  );
+  assert.equal(said, 'workerUrl is required or set KURATCHI_SPACES_WORKER_URL');
+});
+
+test('the code union of the types is the Rust tables and the codes that JavaScript adds', () => {
+  const union = read('spaces.d.ts', PACKAGE).match(/export type ChatErrorCode =([^;]+);/)[1];
+  const declared = [...union.matchAll(/'(\w+)'/g)].map(([, code]) => code);
+  const serverTable = read('crates/protocol/src/codes.rs').match(/\nerror_codes! \{([\s\S]+?)\n\}/)[1];
+  const server = [...serverTable.matchAll(/=> "(\w+)", \d{3};/g)].map(([, code]) => code);
+  const clientTable = read('crates/client-core/src/error.rs').match(/fn as_str[\s\S]+?\n {4}\}/)[0];
+  const client = [...clientTable.matchAll(/=> "(\w+)"/g)].map(([, code]) => code);
+  assert.ok(server.length > 20 && client.length > 5, 'the tables are where they were');
+  const scripts = readdirSync(PACKAGE).filter((name) => name.endsWith('.js'));
+  const own = scripts.flatMap((name) => [...read(name, PACKAGE).matchAll(/\bcode: '(\w+)'/g)]);
+  const expected = new Set([...server, ...client, ...own.map(([, code]) => code)]);
+  assert.equal(new Set(declared).size, declared.length, 'no code stands twice');
+  assert.deepEqual([...declared].sort(), [...expected].sort());
+});
+
+test('every exported type, function and member is explained by an example', () => {
+  const lines = read('spaces.d.ts', PACKAGE).split('\n');
+  let comment = '';
+  const bare = [];
+  for (const line of lines) {
+    if (line.trimStart().startsWith('/**')) {
+      comment = '';
+    }
+    if (/^\s*(?:\/\*\*|\*)/.test(line)) {
+      comment += line;
+    } else if (/^(?:export |\s{2}(?:readonly )?(?:\w+|\[Symbol\.dispose\])[?<(:])/.test(line)) {
+      if (!comment.includes('@example')) {
+        bare.push(line);
+      }
+      comment = '';
+    }
+  }
+  assert.deepEqual(bare, []);
+});
