@@ -1,0 +1,175 @@
+/**
+ * The Worker's entry module: the only place that enters Rust, and the only one that waits for anything.
+ *
+ * Owns the two awaits there are (a body, an object's answer), each object's one timer, and recovery. It
+ * decides nothing about protocol: what it can not do it passes to Rust's `refuse`.
+ *
+ * Recovery. One Wasm instance serves the Worker and every object of the isolate. A panic leaves it unusable:
+ * nothing is unwound, whatever was borrowed stays borrowed. Rust is entered synchronously only, so a panic
+ * always comes out of `enter` as an exception; `enter` then puts a fresh instance in place
+ * (`__wbg_reset_state`, which also makes closures of the old one throw instead of running). An object notices
+ * at its next event that its own half is of an older instance and builds it anew from sockets, attachments
+ * and SQLite, which the runtime keeps; its timer is here and not in Rust, so that this event comes by itself.
+ */
+import { DurableObject } from 'cloudflare:workers';
+import * as rust from './index.js';
+
+/**
+ * Written by the `worker` crate: `criticalError` by its panic hook, because an exception alone may be
+ * swallowed on its way out, and `instanceId` by every new instance, whoever made it.
+ */
+const health = rust.__worker_init_state();
+
+/** Header in which the Worker tells an object what to do; see errand.rs. */
+const ERRAND = 'x-space-errand';
+
+/** Runs `work`, and replaces the Wasm instance should it have panicked. */
+function enter(work) {
+  let thrown;
+  try {
+    const result = work();
+    if (!health.criticalError) return result;
+    thrown = new Error('Rust panicked');
+  } catch (error) {
+    thrown = error;
+  }
+  if (health.criticalError || thrown instanceof WebAssembly.RuntimeError) {
+    console.error(JSON.stringify({ level: 'error', event: 'panicked', error: String(thrown) }));
+    rust.__wbg_reset_state();
+    health.criticalError = false;
+  }
+  throw thrown;
+}
+
+/**
+ * The text of a body of at most `bytesMax` bytes, or the code of what is wrong with it. Reads no further than
+ * it has to.
+ */
+async function readText(request, bytesMax) {
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  let text = '';
+  let bytes = 0;
+  for await (const chunk of request.body ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes > bytesMax) return { refused: 'tooLarge' };
+    try {
+      text += decoder.decode(chunk, { stream: true });
+    } catch {
+      return { refused: 'badFrame' };
+    }
+  }
+  try {
+    return { text: text + decoder.decode() };
+  } catch {
+    return { refused: 'badFrame' };
+  }
+}
+
+/** Asks the object of a space. The request is made of our own words: nothing of the client's but the body. */
+function ask(env, visit, body) {
+  const headers = { [ERRAND]: visit.errand };
+  if (visit.upgrade) headers.Upgrade = 'websocket';
+  const method = body === undefined ? 'GET' : 'POST';
+  return env.SPACES.getByName(visit.space).fetch(new Request('https://space/', { method, headers, body }));
+}
+
+async function answer(request, env) {
+  const received = enter(() => rust.receive(request, env));
+  if (received instanceof Response) return received;
+  let body;
+  if (received.bodyBytesMax !== undefined) {
+    const read = await readText(request, received.bodyBytesMax);
+    if (read.refused) return enter(() => rust.refuse(request, env, read.refused));
+    body = read.text;
+  }
+  const response = await ask(env, received, body);
+  // The answer to an upgrade carries the socket itself and can not be copied.
+  return response.webSocket ? response : enter(() => rust.deliver(request, env, response));
+}
+
+export default {
+  async fetch(request, env) {
+    try {
+      return await answer(request, env);
+    } catch (error) {
+      // An object that failed, a client that left in mid-body, or a panic of ours.
+      console.error(JSON.stringify({ level: 'error', event: 'failed', error: String(error) }));
+      return enter(() => rust.refuse(request, env, 'internal'));
+    }
+  },
+};
+
+export class Space extends DurableObject {
+  #space;
+  #instanceId;
+  #timer;
+  #timerAt;
+
+  async fetch(request) {
+    const errand = request.headers.get(ERRAND) ?? undefined;
+    // The Worker has bounded it.
+    const body = await request.text();
+    return this.#enter((space) => space.fetch(errand, body));
+  }
+
+  webSocketMessage(socket, message) {
+    this.#survive((space) => space.message(socket, message));
+  }
+
+  webSocketClose(socket, code) {
+    this.#survive((space) => space.closed(socket, code));
+  }
+
+  webSocketError(socket) {
+    this.#survive((space) => space.failed(socket));
+  }
+
+  alarm() {
+    // What is thrown here makes the runtime ring again.
+    this.#enter((space) => space.alarm());
+  }
+
+  #enter(work) {
+    try {
+      return enter(() => {
+        if (this.#instanceId !== health.instanceId) {
+          this.#space = new rust.SpaceObject(this.ctx, this.env);
+          this.#instanceId = health.instanceId;
+        }
+        const result = work(this.#space);
+        this.#wakeAt(this.#space.deadline());
+        return result;
+      });
+    } catch (error) {
+      // Frames that waited in the lost memory are in SQLite: waking up tells every client to ask for them.
+      if (this.#instanceId !== health.instanceId) this.#wakeAt(Date.now());
+      throw error;
+    }
+  }
+
+  /** For events that nobody waits for: the panic is logged, and the next event starts afresh. */
+  #survive(work) {
+    try {
+      this.#enter(work);
+    } catch (error) {
+      if (!(error instanceof WebAssembly.RuntimeError)) {
+        console.error(JSON.stringify({ level: 'error', event: 'failed', error: String(error) }));
+      }
+    }
+  }
+
+  /** Keeps one timer, for the room's next deadline (ms since 1970), or none. */
+  #wakeAt(deadline) {
+    if (deadline === this.#timerAt) return;
+    clearTimeout(this.#timer);
+    this.#timerAt = deadline;
+    if (deadline === undefined) return;
+    this.#timer = setTimeout(
+      () => {
+        this.#timerAt = undefined;
+        this.#survive((space) => space.timeout());
+      },
+      Math.max(0, deadline - Date.now()),
+    );
+  }
+}

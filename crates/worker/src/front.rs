@@ -1,0 +1,409 @@
+//! The Worker: every request enters here, and every answer leaves here.
+//!
+//! Owns the order route → credentials → object, and CORS on whatever comes back. It must not know what an
+//! object does with an errand. `entry.js` calls [`receive`] first; if that gives no answer but a [`Visit`],
+//! it reads the body, asks the object, and passes the object's answer through [`deliver`], or a failure on
+//! the way through [`refuse`].
+
+use js_sys::Object;
+use protocol::codes::ErrorCode;
+use protocol::dialect::Dialect;
+use protocol::frame::Refusal;
+use protocol::http::{Route, SPACE_ID_HEADER, SPACE_TOKEN_HEADER};
+use protocol::limits::CLIENT_FRAME_BYTES_MAX;
+use protocol::principal::Principal;
+use protocol::wire::SUBPROTOCOL;
+use serde_json::json;
+use wasm_bindgen::prelude::*;
+use worker::Url;
+use worker::web_sys::{Request, Response};
+
+use crate::credentials::{self, CredentialHeaders, plain};
+use crate::errand::{CallName, Errand, Task};
+use crate::host::{now, variable};
+use crate::log::Log;
+use crate::origins::Origins;
+use crate::reply::{self, Cors};
+use crate::upgrade::{self, UpgradeRefusal};
+use crate::variables::{Configuration, Level, read_origins};
+
+/// What the service calls itself in `/health`.
+const SERVICE: &str = "kuratchi-spaces";
+/// `limit` and `before` are passed on this long at most: what is longer is no number either way.
+const PARAMETER_CHARS_MAX: usize = 32;
+
+#[wasm_bindgen]
+extern "C" {
+    /// What `entry.js` has to ask of an object. A plain object, because it outlives a lost instance.
+    #[wasm_bindgen(extends = Object)]
+    pub type Visit;
+
+    #[wasm_bindgen(method, setter)]
+    fn set_space(this: &Visit, space: &str);
+
+    #[wasm_bindgen(method, setter)]
+    fn set_errand(this: &Visit, errand: &str);
+
+    #[wasm_bindgen(method, setter)]
+    fn set_upgrade(this: &Visit, upgrade: bool);
+
+    #[wasm_bindgen(method, setter, js_name = bodyBytesMax)]
+    fn set_body_bytes_max(this: &Visit, bytes: Option<u32>);
+}
+
+/// Judges a request. Gives a `Response`, or a [`Visit`] to make.
+///
+/// # Errors
+/// When the runtime refuses to make an answer.
+#[wasm_bindgen]
+pub fn receive(request: &Request, env: &JsValue) -> Result<JsValue, JsValue> {
+    Front::new(request, env)?.receive()
+}
+
+/// Makes an object's answer presentable.
+///
+/// # Errors
+/// When the runtime refuses to make an answer.
+#[wasm_bindgen]
+pub fn deliver(request: &Request, env: &JsValue, answer: &Response) -> Result<Response, JsValue> {
+    let front = Front::new(request, env)?;
+    if answer.status() >= 400 {
+        front.log.info(
+            "refused",
+            &[
+                ("status", answer.status().into()),
+                ("path", front.known_path().into()),
+            ],
+        );
+    }
+    front.finish(answer)
+}
+
+/// Answers a request that failed on its way, for one of the reasons that `entry.js` can meet: `tooLarge`,
+/// `badFrame` (a body that is not UTF-8), `internal`.
+///
+/// # Errors
+/// When the runtime refuses to make an answer.
+#[wasm_bindgen]
+pub fn refuse(request: &Request, env: &JsValue, code: &str) -> Result<Response, JsValue> {
+    let front = Front::new(request, env)?;
+    let refusal = match ErrorCode::parse(code).unwrap_or(ErrorCode::Internal) {
+        ErrorCode::TooLarge => too_large(),
+        ErrorCode::BadFrame => Refusal::new(ErrorCode::BadFrame, "the body is not text in UTF-8"),
+        code => plain(code),
+    };
+    match front.offered_dialect() {
+        Some(dialect) if front.is_upgrade() => front.turn_away(dialect, refusal.into()),
+        Some(_) | None => front.refused(&refusal),
+    }
+}
+
+/// One request and what its answer depends on.
+struct Front<'a> {
+    request: &'a Request,
+    env: &'a JsValue,
+    url: Url,
+    method: String,
+    origin: Option<String>,
+    cors: Cors,
+    log: Log,
+}
+
+impl<'a> Front<'a> {
+    fn new(request: &'a Request, env: &'a JsValue) -> Result<Self, JsValue> {
+        let url =
+            Url::parse(&request.url()).map_err(|error| JsValue::from_str(&error.to_string()))?;
+        let origin = request.headers().get("Origin")?;
+        // A list that can not be read admits no page; the answer about it is for the owner, not for pages.
+        let origins =
+            read_origins(|name| variable(env, name)).unwrap_or(Origins::Listed(Vec::new()));
+        let cors = Cors::new(&origins, origin.as_deref());
+        let log = Log::new(Level::Info, None);
+        Ok(Self {
+            request,
+            env,
+            url,
+            method: request.method(),
+            origin,
+            cors,
+            log,
+        })
+    }
+
+    fn receive(mut self) -> Result<JsValue, JsValue> {
+        if self.method == "OPTIONS" {
+            let private = self
+                .header("Access-Control-Request-Private-Network")
+                .as_deref()
+                == Some("true");
+            return reply::preflight(&self.cors, private).map(JsValue::from);
+        }
+        let configuration = Configuration::read(|name| variable(self.env, name));
+        if let Ok(configuration) = &configuration {
+            self.log = Log::new(configuration.level, None);
+        }
+        let is_health = self.is_health();
+        if self.is_upgrade() && !is_health {
+            return self.upgrade(configuration.map_err(|error| error.to_string()));
+        }
+        #[cfg(feature = "test-hooks")]
+        if let (Some(hook), Ok(configuration)) =
+            (crate::hooks::Hook::find(self.url.path()), &configuration)
+        {
+            return self.test(hook, configuration);
+        }
+        let route = match Route::find(&self.method, self.url.path()) {
+            Ok(route) => route,
+            Err(code) => return self.no_such_route(code).map(JsValue::from),
+        };
+        let Some(call) = call_name(route) else {
+            return self.health().map(JsValue::from);
+        };
+        match configuration {
+            Ok(configuration) => self.call(call, &configuration),
+            Err(error) => {
+                let refusal = Refusal::new(ErrorCode::Internal, error.to_string());
+                self.misconfigured(&refusal);
+                self.refused(&refusal).map(JsValue::from)
+            }
+        }
+    }
+
+    fn health(&self) -> Result<Response, JsValue> {
+        let protocols = [Dialect::V1.version(), Dialect::V2.version()];
+        let body = json!({
+            "status": "ok",
+            "service": SERVICE,
+            "version": env!("CARGO_PKG_VERSION"),
+            "protocols": protocols,
+            "timestamp": now().0,
+        });
+        self.finish(&reply::json(200, &body.to_string())?)
+    }
+
+    fn no_such_route(&self, code: ErrorCode) -> Result<Response, JsValue> {
+        let response = reply::refusal(&plain(code))?;
+        let methods = Route::methods(self.url.path());
+        if !methods.is_empty() {
+            response.headers().set("Allow", &methods.join(", "))?;
+        }
+        self.finish(&response)
+    }
+
+    fn call(&self, call: CallName, configuration: &Configuration) -> Result<JsValue, JsValue> {
+        let headers = CredentialHeaders {
+            authorization: self.header("Authorization"),
+            space_id: self.header(SPACE_ID_HEADER),
+            space_token: self.header(SPACE_TOKEN_HEADER),
+        };
+        let key = &configuration.gateway_key;
+        let (space, principal) =
+            match credentials::check(&headers, key, configuration.room.require_identity, now()) {
+                Ok(caller) => caller,
+                Err(refusal) => return self.refused(&refusal).map(JsValue::from),
+            };
+        let announced = self
+            .header("Content-Length")
+            .and_then(|length| length.parse::<usize>().ok());
+        if call.has_body() && announced.is_some_and(|bytes| bytes > CLIENT_FRAME_BYTES_MAX) {
+            return self.refused(&too_large()).map(JsValue::from);
+        }
+        self.log
+            .debug("call", &[("path", self.known_path().into())]);
+        let errand = Errand {
+            space: space.as_str().to_owned(),
+            task: self.call_task(call, principal),
+        };
+        self.visit(&errand, call.has_body())
+    }
+
+    fn call_task(&self, call: CallName, principal: Principal) -> Task {
+        let second = self.query("v").as_deref() == Some("2");
+        let dialect = if second { Dialect::V2 } else { Dialect::V1 }.version();
+        let parameter = |name: &str| {
+            self.query(name)
+                .map(|text| text.chars().take(PARAMETER_CHARS_MAX).collect())
+        };
+        Task::Call {
+            principal,
+            call,
+            dialect,
+            limit: parameter("limit"),
+            before: parameter("before"),
+        }
+    }
+
+    /// A WebSocket upgrade: any path will do, because a client keeps the path of its `workerUrl`.
+    fn upgrade(&self, configuration: Result<Configuration, String>) -> Result<JsValue, JsValue> {
+        let Some(dialect) = self.offered_dialect() else {
+            let field = "Sec-WebSocket-Protocol";
+            let error =
+                format!("`{field}` must offer `{SUBPROTOCOL}`, or be absent for the first version");
+            let refusal = Refusal {
+                field: Some(field.to_owned()),
+                ..Refusal::new(ErrorCode::InvalidField, error)
+            };
+            return self.refused(&refusal).map(JsValue::from);
+        };
+        let upgrade = configuration
+            .map_err(|error| self.misconfigured(&Refusal::new(ErrorCode::Internal, error)))
+            .and_then(|configuration| {
+                self.check_origin(&configuration)?;
+                let key = &configuration.gateway_key;
+                let offer = self.header("Sec-WebSocket-Protocol");
+                upgrade::read(
+                    dialect,
+                    offer.as_deref(),
+                    |name| self.query(name),
+                    key,
+                    now(),
+                )
+            });
+        match upgrade {
+            Ok(upgrade) => {
+                let errand = Errand {
+                    space: upgrade.space.as_str().to_owned(),
+                    task: Task::Connect {
+                        dialect: dialect.version(),
+                        principal: upgrade.principal,
+                        epoch: upgrade.epoch,
+                        since: upgrade.since,
+                        client_scope: upgrade.client_scope,
+                    },
+                };
+                self.visit(&errand, false)
+            }
+            Err(refused) => self.turn_away(dialect, refused).map(JsValue::from),
+        }
+    }
+
+    /// Sockets know no CORS: a page of another origin is turned away. What is no page sends no origin.
+    fn check_origin(&self, configuration: &Configuration) -> Result<(), UpgradeRefusal> {
+        match &self.origin {
+            Some(origin) if !configuration.origins.allow(origin) => {
+                let error = "this page's origin may not connect: the Worker's owner lists origins in ALLOWED_ORIGINS";
+                Err(Refusal::new(ErrorCode::NotAuthenticated, error).into())
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    #[cfg(feature = "test-hooks")]
+    fn test(
+        &self,
+        hook: crate::hooks::Hook,
+        configuration: &Configuration,
+    ) -> Result<JsValue, JsValue> {
+        let authorization = self.header("Authorization");
+        let allowed = credentials::check_gateway_key(
+            authorization.as_deref(),
+            false,
+            &configuration.gateway_key,
+        );
+        if let Err(refusal) = allowed {
+            return self.refused(&refusal).map(JsValue::from);
+        }
+        let space = self.query("spaceId").unwrap_or_default();
+        self.visit(
+            &Errand {
+                space,
+                task: Task::Test(hook),
+            },
+            false,
+        )
+    }
+
+    fn visit(&self, errand: &Errand, has_body: bool) -> Result<JsValue, JsValue> {
+        let Some(header) = errand.encode() else {
+            return self.refused(&plain(ErrorCode::Internal)).map(JsValue::from);
+        };
+        let visit: Visit = Object::new().unchecked_into();
+        visit.set_space(&errand.space);
+        visit.set_errand(&header);
+        visit.set_upgrade(matches!(errand.task, Task::Connect { .. }));
+        visit.set_body_bytes_max(has_body.then_some(CLIENT_FRAME_BYTES_MAX as u32));
+        Ok(visit.into())
+    }
+
+    fn turn_away(&self, dialect: Dialect, refused: UpgradeRefusal) -> Result<Response, JsValue> {
+        let fields = [
+            ("code", refused.refusal.code.as_str().into()),
+            ("close", refused.close.number().into()),
+        ];
+        self.log.info("turned away", &fields);
+        reply::turned_away(dialect, &refused)
+    }
+
+    fn refused(&self, refusal: &Refusal) -> Result<Response, JsValue> {
+        let fields = [
+            ("code", refusal.code.as_str().into()),
+            ("path", self.known_path().into()),
+        ];
+        self.log.info("refused", &fields);
+        self.finish(&reply::refusal(refusal)?)
+    }
+
+    fn misconfigured(&self, refusal: &Refusal) -> UpgradeRefusal {
+        self.log
+            .error("misconfigured", &[("error", refusal.error.as_str().into())]);
+        refusal.clone().into()
+    }
+
+    fn finish(&self, response: &Response) -> Result<Response, JsValue> {
+        reply::with_cors(response, &self.cors, self.method == "HEAD")
+    }
+
+    fn offered_dialect(&self) -> Option<Dialect> {
+        upgrade::dialect(self.header("Sec-WebSocket-Protocol").as_deref())
+    }
+
+    fn is_upgrade(&self) -> bool {
+        self.method == "GET"
+            && self
+                .header("Upgrade")
+                .is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket"))
+    }
+
+    fn is_health(&self) -> bool {
+        Route::find(&self.method, self.url.path()) == Ok(Route::Health)
+    }
+
+    /// The path for the log: of the table, or nothing, because a client may write anything into one.
+    fn known_path(&self) -> Option<&'static str> {
+        let path = self.url.path();
+        Route::TABLE
+            .iter()
+            .map(|(known, _, _)| *known)
+            .find(|known| *known == path.trim_end_matches('/'))
+    }
+
+    fn header(&self, name: &str) -> Option<String> {
+        self.request.headers().get(name).ok().flatten()
+    }
+
+    /// The first value of a query parameter, percent-decoded once.
+    fn query(&self, name: &str) -> Option<String> {
+        self.url
+            .query_pairs()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.into_owned())
+    }
+}
+
+fn call_name(route: Route) -> Option<CallName> {
+    match route {
+        Route::Health => None,
+        Route::PostMessage => Some(CallName::PostMessage),
+        Route::ListMessages => Some(CallName::ListMessages),
+        Route::ListParticipants => Some(CallName::ListParticipants),
+        Route::PostTyping => Some(CallName::PostTyping),
+        Route::GetMetadata => Some(CallName::GetMetadata),
+        Route::PutMetadata => Some(CallName::PutMetadata),
+    }
+}
+
+fn too_large() -> Refusal {
+    let error =
+        format!("the body is larger than {CLIENT_FRAME_BYTES_MAX} bytes: send less at once");
+    Refusal::new(ErrorCode::TooLarge, error)
+}

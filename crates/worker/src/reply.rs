@@ -1,0 +1,197 @@
+//! Answers: JSON bodies, CORS headers, and sockets that are only told why they are not wanted.
+//!
+//! Owns headers that every answer carries. It must not know who decided on the answer.
+
+use js_sys::Reflect;
+use protocol::dialect::Dialect;
+use protocol::frame::{Refusal, ServerFrame};
+use protocol::wire::SUBPROTOCOL;
+use serde_json::{Map, Value};
+use wasm_bindgen::prelude::*;
+use worker::web_sys::{Headers, Response, ResponseInit};
+
+use crate::host::{Socket, socket_pair};
+use crate::origins::Origins;
+use crate::upgrade::UpgradeRefusal;
+
+const METHODS: &str = "GET, POST, PUT, PATCH, DELETE, OPTIONS";
+const REQUEST_HEADERS: &str = "Authorization, Content-Type, x-space-id, x-space-token";
+const PREFLIGHT_SECONDS: &str = "86400";
+
+/// What the asking page may see, decided from its origin.
+#[derive(Clone, Debug)]
+pub(crate) struct Cors {
+    /// `Access-Control-Allow-Origin`; absent when the page may see nothing.
+    allow: Option<String>,
+    /// Whether the answer would be another for another page.
+    varies: bool,
+}
+
+impl Cors {
+    /// The policy for a page of `origin`.
+    pub(crate) fn new(origins: &Origins, origin: Option<&str>) -> Self {
+        match origins {
+            Origins::Any => Self {
+                allow: Some("*".to_owned()),
+                varies: false,
+            },
+            Origins::Listed(_) => Self {
+                allow: origin
+                    .filter(|origin| origins.allow(origin))
+                    .map(str::to_owned),
+                varies: true,
+            },
+        }
+    }
+
+    /// Writes the headers over what may stand there.
+    pub(crate) fn write(&self, headers: &Headers) -> Result<(), JsValue> {
+        if let Some(allow) = &self.allow {
+            headers.set("Access-Control-Allow-Origin", allow)?;
+        }
+        if self.varies {
+            headers.set("Vary", "Origin")?;
+        }
+        headers.set("Access-Control-Allow-Methods", METHODS)?;
+        headers.set("Access-Control-Allow-Headers", REQUEST_HEADERS)?;
+        headers.set("Access-Control-Expose-Headers", "Retry-After")
+    }
+}
+
+/// A JSON answer, without CORS.
+pub(crate) fn json(status: u16, body: &str) -> Result<Response, JsValue> {
+    let headers = Headers::new()?;
+    headers.set("Content-Type", "application/json")?;
+    Response::new_with_opt_str_and_init(Some(body), &init(status, &headers))
+}
+
+/// A refusal as an answer, without CORS.
+pub(crate) fn refusal(refusal: &Refusal) -> Result<Response, JsValue> {
+    let response = json(refusal.code.http_status(), &refusal_body(refusal))?;
+    if let Some(ms) = refusal.retry_after_ms {
+        response
+            .headers()
+            .set("Retry-After", &retry_after_seconds(ms))?;
+    }
+    Ok(response)
+}
+
+/// The body of a refusal: `{error, code, field?}`.
+pub(crate) fn refusal_body(refusal: &Refusal) -> String {
+    let mut body = Map::new();
+    body.insert("error".to_owned(), refusal.error.as_str().into());
+    body.insert("code".to_owned(), refusal.code.as_str().into());
+    if let Some(field) = &refusal.field {
+        body.insert("field".to_owned(), field.as_str().into());
+    }
+    Value::Object(body).to_string()
+}
+
+/// `Retry-After` counts whole seconds: rounded up, so that who obeys it is not too early.
+pub(crate) fn retry_after_seconds(ms: u64) -> String {
+    ms.div_ceil(1_000).max(1).to_string()
+}
+
+/// The answer to a preflight.
+pub(crate) fn preflight(cors: &Cors, private_network: bool) -> Result<Response, JsValue> {
+    let headers = Headers::new()?;
+    cors.write(&headers)?;
+    headers.set("Access-Control-Max-Age", PREFLIGHT_SECONDS)?;
+    if private_network {
+        headers.set("Access-Control-Allow-Private-Network", "true")?;
+    }
+    Response::new_with_opt_str_and_init(None, &init(204, &headers))
+}
+
+/// The same answer with CORS headers, and without a body if only the headers are wanted.
+pub(crate) fn with_cors(
+    response: &Response,
+    cors: &Cors,
+    head_only: bool,
+) -> Result<Response, JsValue> {
+    // Headers of an answer that came from an object can not be changed: they are copied.
+    let headers = Headers::new_with_headers(&response.headers())?;
+    cors.write(&headers)?;
+    let init = init(response.status(), &headers);
+    if head_only {
+        return Response::new_with_opt_str_and_init(None, &init);
+    }
+    Response::new_with_opt_readable_stream_and_init(response.body().as_ref(), &init)
+}
+
+/// The answer that accepts a socket: `client` is the client's end.
+pub(crate) fn accepted(client: &Socket, dialect: Dialect) -> Result<Response, JsValue> {
+    let headers = Headers::new()?;
+    match dialect {
+        Dialect::V1 => {}
+        // Never the token's entry: the answer may be logged on the way.
+        Dialect::V2 => headers.set("Sec-WebSocket-Protocol", SUBPROTOCOL)?,
+    }
+    let init = init(101, &headers);
+    Reflect::set(init.as_ref(), &"webSocket".into(), client.as_ref())?;
+    Response::new_with_opt_str_and_init(None, &init)
+}
+
+/// Accepts a socket, says why it is not wanted, and closes it: a browser's page could not see a status.
+pub(crate) fn turned_away(dialect: Dialect, refused: &UpgradeRefusal) -> Result<Response, JsValue> {
+    let (client, server) = socket_pair()?;
+    server.accept()?;
+    let frame = ServerFrame::Error(refused.refusal.clone());
+    if let Some(text) = dialect.encode(&frame) {
+        server.send(&JsValue::from_str(&text))?;
+    }
+    server.close(refused.close.number(), refused.refusal.code.as_str())?;
+    accepted(&client, dialect)
+}
+
+fn init(status: u16, headers: &Headers) -> ResponseInit {
+    let init = ResponseInit::new();
+    init.set_status(status);
+    init.set_headers(headers.as_ref());
+    init
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::codes::ErrorCode;
+
+    #[test]
+    fn retry_after_is_never_too_early() {
+        for (ms, seconds) in [
+            (0, "1"),
+            (1, "1"),
+            (1_000, "1"),
+            (1_001, "2"),
+            (59_999, "60"),
+        ] {
+            assert_eq!(retry_after_seconds(ms), seconds);
+        }
+    }
+
+    #[test]
+    fn refusals_name_code_and_field() {
+        let refusal = Refusal {
+            field: Some("limit".into()),
+            ..Refusal::new(ErrorCode::InvalidField, "no")
+        };
+        assert_eq!(
+            refusal_body(&refusal),
+            r#"{"code":"invalidField","error":"no","field":"limit"}"#
+        );
+    }
+
+    #[test]
+    fn a_page_of_another_origin_sees_nothing() {
+        let origins = Origins::parse("https://a.example").unwrap();
+        assert_eq!(
+            Cors::new(&origins, Some("https://a.example"))
+                .allow
+                .as_deref(),
+            Some("https://a.example")
+        );
+        let other = Cors::new(&origins, Some("https://b.example"));
+        assert!(other.allow.is_none() && other.varies);
+        assert_eq!(Cors::new(&Origins::Any, None).allow.as_deref(), Some("*"));
+    }
+}

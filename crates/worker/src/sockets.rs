@@ -1,0 +1,236 @@
+//! The object's hibernatable sockets, by peer.
+//!
+//! Owns which socket is which peer (its tag), and what is kept with a socket (its attachment). It must not
+//! know what a peer says or hears.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use js_sys::{Array, Uint8Array};
+use protocol::codes::CloseCode;
+use protocol::frame::Frame;
+use protocol::ids::SpaceId;
+use protocol::time::UnixMillis;
+use room_core::{PeerId, PeerRecord};
+use serde::{Deserialize, Serialize};
+use wasm_bindgen::prelude::*;
+
+use crate::host::{ObjectState, Socket, millis, random};
+
+/// The socket is gone, or takes no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Dead;
+
+/// What is kept with a socket, as JSON. At most 16 KiB; a peer's record has at most about 6.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Attachment {
+    /// The space's name: an object that wakes up does not know its own for certain.
+    pub(crate) space: String,
+    /// The room's own record.
+    pub(crate) record: PeerRecord,
+}
+
+/// A socket found open by an object that woke up.
+pub(crate) struct Found {
+    pub(crate) peer: PeerId,
+    pub(crate) attachment: Attachment,
+}
+
+/// Every socket that the room knows as a peer.
+pub(crate) struct Sockets {
+    open: BTreeMap<PeerId, Slot>,
+}
+
+/// A peer's socket.
+enum Slot {
+    /// Accepted, to hibernate with the object.
+    Accepted(Socket),
+    /// Not accepted yet: the room is being asked. See [`Sockets::settle`].
+    Arriving {
+        socket: Socket,
+        frames: RefCell<Vec<JsValue>>,
+        attachment: RefCell<Option<JsValue>>,
+    },
+}
+
+impl Sockets {
+    /// Takes up the sockets that are open. One that can not be read is closed: its client connects anew.
+    pub(crate) fn wake(state: &ObjectState) -> Result<(Self, Vec<Found>), JsValue> {
+        let mut sockets = Self {
+            open: BTreeMap::new(),
+        };
+        let mut found = Vec::new();
+        for socket in state.web_sockets()?.iter() {
+            let socket: Socket = socket.unchecked_into();
+            // The list also holds sockets whose other end has not answered our close yet.
+            if !socket.is_open() {
+                continue;
+            }
+            match (peer_of(state, &socket), read_attachment(&socket)) {
+                (Some(peer), Some(attachment)) => {
+                    sockets.open.insert(peer, Slot::Accepted(socket));
+                    found.push(Found { peer, attachment });
+                }
+                (_, _) => close_socket(&socket, CloseCode::Internal.number(), "unknown socket"),
+            }
+        }
+        Ok((sockets, found))
+    }
+
+    /// Names a new socket. What is sent to it waits until [`Sockets::settle`].
+    pub(crate) fn arrive(&mut self, socket: Socket) -> Result<PeerId, JsValue> {
+        let peer = PeerId(u64::from_le_bytes(random::<8>()?));
+        let slot = Slot::Arriving {
+            socket,
+            frames: RefCell::default(),
+            attachment: RefCell::default(),
+        };
+        self.open.insert(peer, slot);
+        Ok(peer)
+    }
+
+    /// Accepts a socket that the room let in. One that it did not is accepted and closed by
+    /// [`Sockets::close`] in the ordinary way and not to hibernate: the runtime never ends the connection of
+    /// a hibernatable socket that is closed before its client said anything, and the client would wait.
+    pub(crate) fn settle(&mut self, state: &ObjectState, peer: PeerId) -> Result<(), JsValue> {
+        match self.open.remove(&peer) {
+            None => Ok(()),
+            Some(Slot::Accepted(socket)) => {
+                self.open.insert(peer, Slot::Accepted(socket));
+                Ok(())
+            }
+            Some(Slot::Arriving {
+                socket,
+                frames,
+                attachment,
+            }) => {
+                state.accept_web_socket(&socket, &Array::of1(&JsValue::from_str(&tag(peer))))?;
+                if let Some(attachment) = attachment.take() {
+                    socket.serialize_attachment(&attachment)?;
+                }
+                for frame in frames.take() {
+                    socket.send(&frame)?;
+                }
+                self.open.insert(peer, Slot::Accepted(socket));
+                Ok(())
+            }
+        }
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.open.len()
+    }
+
+    /// The peer behind a socket, if the room still knows it.
+    pub(crate) fn peer(&self, state: &ObjectState, socket: &Socket) -> Option<PeerId> {
+        peer_of(state, socket).filter(|peer| self.open.contains_key(peer))
+    }
+
+    /// Sends one frame to all of `peers`, converted once. Gives those whose socket is dead.
+    pub(crate) fn send(&self, peers: &[PeerId], frame: &Frame<Rc<str>, Rc<[u8]>>) -> Vec<PeerId> {
+        let data = match frame {
+            Frame::Text(text) => JsValue::from_str(text),
+            Frame::Binary(bytes) => Uint8Array::from(bytes.as_ref()).into(),
+        };
+        let dead = |peer: &&PeerId| {
+            self.open
+                .get(peer)
+                .is_some_and(|slot| slot.send(&data).is_err())
+        };
+        peers.iter().filter(dead).copied().collect()
+    }
+
+    /// Keeps `record` with the peer's socket.
+    pub(crate) fn remember(
+        &self,
+        space: &SpaceId,
+        peer: PeerId,
+        record: PeerRecord,
+    ) -> Result<(), Dead> {
+        let Some(slot) = self.open.get(&peer) else {
+            return Ok(());
+        };
+        let attachment = Attachment {
+            space: space.as_str().to_owned(),
+            record,
+        };
+        let json = serde_json::to_string(&attachment).map_err(|_| Dead)?;
+        let json = JsValue::from_str(&json);
+        match slot {
+            Slot::Accepted(socket) => socket.serialize_attachment(&json).map_err(|_| Dead),
+            Slot::Arriving { attachment, .. } => {
+                attachment.replace(Some(json));
+                Ok(())
+            }
+        }
+    }
+
+    /// Forgets the peer and closes its socket.
+    pub(crate) fn close(&mut self, peer: PeerId, code: u16, reason: &str) {
+        match self.open.remove(&peer) {
+            None => {}
+            Some(Slot::Accepted(socket)) => close_socket(&socket, code, reason),
+            Some(Slot::Arriving { socket, frames, .. }) => {
+                // An exception means that the client left while we looked at it.
+                let _gone = socket.accept().and_then(|()| {
+                    frames
+                        .take()
+                        .iter()
+                        .try_for_each(|frame| socket.send(frame))?;
+                    socket.close(code, reason)
+                });
+            }
+        }
+    }
+
+    /// Forgets the peer.
+    pub(crate) fn forget(&mut self, peer: PeerId) {
+        self.open.remove(&peer);
+    }
+
+    /// When the runtime last answered each peer's ping by itself.
+    pub(crate) fn heard(&self, state: &ObjectState) -> Vec<(PeerId, UnixMillis)> {
+        let heard = |(peer, slot): (&PeerId, &Slot)| {
+            let Slot::Accepted(socket) = slot else {
+                return None;
+            };
+            let date = state.auto_response_timestamp(socket).ok().flatten()?;
+            Some((*peer, millis(date.get_time())))
+        };
+        self.open.iter().filter_map(heard).collect()
+    }
+}
+
+impl Slot {
+    fn send(&self, data: &JsValue) -> Result<(), JsValue> {
+        match self {
+            Self::Accepted(socket) => socket.send(data),
+            Self::Arriving { frames, .. } => {
+                frames.borrow_mut().push(data.clone());
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Closes an accepted socket for good: should the object be built anew before the other end has answered, the socket
+/// must not be taken for a peer again. An exception means that it is closed already.
+pub(crate) fn close_socket(socket: &Socket, code: u16, reason: &str) {
+    let _forgotten = socket.serialize_attachment(&JsValue::NULL);
+    let _closed = socket.close(code, reason);
+}
+
+fn tag(peer: PeerId) -> String {
+    format!("{:016x}", peer.0)
+}
+
+fn peer_of(state: &ObjectState, socket: &Socket) -> Option<PeerId> {
+    let tag = state.tags(socket).ok()?.get(0).as_string()?;
+    u64::from_str_radix(&tag, 16).ok().map(PeerId)
+}
+
+fn read_attachment(socket: &Socket) -> Option<Attachment> {
+    serde_json::from_str(&socket.deserialize_attachment().ok()?.as_string()?).ok()
+}

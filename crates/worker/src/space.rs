@@ -1,0 +1,489 @@
+//! The Durable Object of one space: drives the room.
+//!
+//! Owns when the room is built, the order input → outputs → deadline, and who is asked for each output. It
+//! must not know what a frame means. Every method runs to its end without waiting for anything.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+
+use js_sys::{ArrayBuffer, Promise, Uint8Array};
+use protocol::codes::{CloseCode, ErrorCode};
+use protocol::dialect::Dialect;
+use protocol::frame::{Frame, Refusal};
+use protocol::ids::SpaceId;
+use protocol::time::UnixMillis;
+use protocol::wire::{PING, PONG};
+use room_core::{Input, Output, PeerId, RequestId, Response as RoomResponse, Room, StorageError};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use worker::web_sys::Response;
+
+use crate::credentials::{authenticate, plain};
+use crate::errand::{Errand, Task, cursor};
+use crate::host::{
+    AutoResponse, ObjectState, ObjectStorage, Socket, message, now, object_id, random, socket_pair,
+    variable,
+};
+use crate::log::Log;
+use crate::reply;
+use crate::sockets::{Sockets, close_socket};
+use crate::sqlite::Sqlite;
+use crate::upgrade::UpgradeRefusal;
+use crate::variables::{Configuration, Level};
+
+/// One space. `entry.js` builds it when the first event arrives, and again whenever Rust's memory was lost.
+#[wasm_bindgen]
+pub struct SpaceObject {
+    state: ObjectState,
+    storage: ObjectStorage,
+    /// `None` when a variable is wrong; the Worker says which, and lets nobody through.
+    configuration: Option<Configuration>,
+    log: Log,
+    /// The space's name, once somebody told it.
+    space: RefCell<Option<SpaceId>>,
+    live: RefCell<Option<Live>>,
+    requests: Cell<u64>,
+}
+
+/// What an object that is awake has in memory.
+struct Live {
+    room: Room,
+    store: Sqlite,
+    sockets: Sockets,
+}
+
+/// Something to tell the room.
+enum Event {
+    Input(Input),
+    Timeout,
+    Alarm,
+}
+
+/// Why the room could not be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Asleep;
+
+#[wasm_bindgen]
+impl SpaceObject {
+    /// Never fails: an object that could not be constructed could not tell anybody why.
+    #[wasm_bindgen(constructor)]
+    #[must_use]
+    pub fn new(state: ObjectState, env: &JsValue) -> Self {
+        let configuration = Configuration::read(|name| variable(env, name)).ok();
+        let level = configuration
+            .as_ref()
+            .map_or(Level::Info, |configuration| configuration.level);
+        let log = Log::new(level, Some(object_id(&state)));
+        let storage = state.storage();
+        #[cfg(feature = "test-hooks")]
+        crate::hooks::count_construction(&storage.sql());
+        Self {
+            state,
+            storage,
+            configuration,
+            log,
+            space: RefCell::new(None),
+            live: RefCell::new(None),
+            requests: Cell::new(0),
+        }
+    }
+
+    /// Runs an errand of the Worker's: `errand` as in the header, `body` the client's.
+    ///
+    /// # Errors
+    /// When the runtime refuses to make an answer.
+    pub fn fetch(&self, errand: Option<String>, body: String) -> Result<Response, JsValue> {
+        let errand = errand.as_deref().and_then(Errand::decode);
+        let Some((errand, space)) =
+            errand.and_then(|errand| errand.space_id().map(|space| (errand, space)))
+        else {
+            return reply::refusal(&plain(ErrorCode::NotFound));
+        };
+        *self.space.borrow_mut() = Some(space);
+        match errand.task {
+            Task::Connect {
+                dialect,
+                principal,
+                epoch,
+                since,
+                client_scope,
+            } => {
+                let Some(dialect) = Dialect::of_version(dialect) else {
+                    return reply::refusal(&plain(ErrorCode::NotFound));
+                };
+                let cursor = cursor(epoch, since);
+                self.connect(dialect, |peer| Input::Connected {
+                    peer,
+                    dialect,
+                    principal,
+                    cursor,
+                    client_scope,
+                })
+            }
+            Task::Call {
+                principal,
+                call,
+                dialect,
+                limit,
+                before,
+            } => {
+                let dialect = Dialect::of_version(dialect).unwrap_or(Dialect::V1);
+                let call = call.call(dialect, limit, before, body);
+                self.answer(|request| Input::Request {
+                    request,
+                    principal,
+                    call,
+                })
+            }
+            #[cfg(feature = "test-hooks")]
+            Task::Test(hook) => {
+                // Asked of the runtime: the question alone is not to wake the room.
+                crate::hooks::answer(
+                    hook,
+                    &self.storage.sql(),
+                    self.state.web_sockets()?.length(),
+                )
+            }
+        }
+    }
+
+    /// A socket said something: a string, or the bytes of a binary frame.
+    pub fn message(&self, socket: &Socket, data: &JsValue) {
+        let frame = match data.as_string() {
+            Some(text) => Frame::Text(text),
+            None => Frame::Binary(bytes(data)),
+        };
+        match self.peer(socket) {
+            Ok(Some(peer)) => self.run_for(socket, Input::Frame { peer, frame }),
+            // Said on the way to our close, or before we forgot the socket.
+            Ok(None) => {}
+            Err(Asleep) => close_socket(socket, CloseCode::Internal.number(), "internal"),
+        }
+    }
+
+    /// A socket is closing. `code` is the client's.
+    pub fn closed(&self, socket: &Socket, code: u16) {
+        self.lost(socket);
+        // The close is answered in kind; 1005, 1006 and 1015 stand for "none" and can not be sent.
+        let code = if matches!(code, 1005 | 1006 | 1015) {
+            1000
+        } else {
+            code
+        };
+        close_socket(socket, code, "");
+    }
+
+    /// A socket broke.
+    pub fn failed(&self, socket: &Socket) {
+        self.lost(socket);
+        close_socket(socket, CloseCode::Internal.number(), "");
+    }
+
+    /// The alarm rang.
+    ///
+    /// # Errors
+    /// When the room could not be asked: the runtime rings again.
+    pub fn alarm(&self) -> Result<(), JsValue> {
+        self.run(Event::Alarm)
+            .map(drop)
+            .map_err(|Asleep| JsValue::from_str("the space could not be opened"))
+    }
+
+    /// The timer that stands for [`SpaceObject::deadline`] rang. Too early or too late does no harm.
+    pub fn timeout(&self) {
+        // Nobody waits for this: what went wrong is logged, and told at the next event.
+        let _logged = self.run(Event::Timeout);
+    }
+
+    /// When [`SpaceObject::timeout`] is to be called, in milliseconds since 1970. `undefined`: never.
+    #[must_use]
+    pub fn deadline(&self) -> Option<f64> {
+        let live = self.live.borrow();
+        live.as_ref()
+            .and_then(|live| live.room.poll_timeout())
+            .map(|at| at.0 as f64)
+    }
+}
+
+impl SpaceObject {
+    /// Accepts a socket, and has the room say hello in the same breath.
+    fn connect(
+        &self,
+        dialect: Dialect,
+        input: impl FnOnce(PeerId) -> Input,
+    ) -> Result<Response, JsValue> {
+        if self.wake().is_err() {
+            let refused = UpgradeRefusal::from(plain(ErrorCode::Internal));
+            return reply::turned_away(dialect, &refused);
+        }
+        let (client, server) = socket_pair()?;
+        let asleep = |Asleep| JsValue::from_str("the space fell asleep");
+        let peer = self
+            .with_live(|live| live.sockets.arrive(server))
+            .map_err(asleep)??;
+        self.log
+            .debug("connected", &[("version", dialect.version().into())]);
+        let asked = self.run(Event::Input(input(peer))).map_err(asleep);
+        let settled = self
+            .with_live(|live| live.sockets.settle(&self.state, peer))
+            .map_err(asleep)?;
+        if let Err(thrown) = asked.and(settled) {
+            self.run(Event::Input(Input::Disconnected { peer }))
+                .map(drop)
+                .map_err(asleep)?;
+            return Err(thrown);
+        }
+        reply::accepted(&client, dialect)
+    }
+
+    fn answer(&self, input: impl FnOnce(RequestId) -> Input) -> Result<Response, JsValue> {
+        let request = RequestId(self.requests.get());
+        self.requests.set(request.0.wrapping_add(1));
+        let answers = self.run(Event::Input(input(request))).unwrap_or_default();
+        match answers
+            .into_iter()
+            .find(|(answered, _)| *answered == request)
+        {
+            Some((_, answer)) => {
+                let response = reply::json(answer.status, &answer.body)?;
+                if let Some(ms) = answer.retry_after_ms {
+                    response
+                        .headers()
+                        .set("Retry-After", &reply::retry_after_seconds(ms))?;
+                }
+                Ok(response)
+            }
+            None => reply::refusal(&plain(ErrorCode::Internal)),
+        }
+    }
+
+    fn lost(&self, socket: &Socket) {
+        if let Ok(Some(peer)) = self.peer(socket) {
+            let _forgotten = self.with_live(|live| live.sockets.forget(peer));
+            let _logged = self.run(Event::Input(Input::Disconnected { peer }));
+            self.log.debug("disconnected", &[]);
+        }
+    }
+
+    fn peer(&self, socket: &Socket) -> Result<Option<PeerId>, Asleep> {
+        self.wake()?;
+        self.with_live(|live| live.sockets.peer(&self.state, socket))
+    }
+
+    /// Runs an input whose sender can be told by closing its socket.
+    fn run_for(&self, socket: &Socket, input: Input) {
+        if self.run(Event::Input(input)).is_err() {
+            close_socket(socket, CloseCode::Internal.number(), "internal");
+        }
+    }
+
+    /// One event through the room, and everything that follows from it. Gives the answers to requests.
+    fn run(&self, event: Event) -> Result<Vec<(RequestId, RoomResponse)>, Asleep> {
+        let now = now();
+        self.wake()?;
+        let mut answers = Vec::new();
+        let mut events = VecDeque::from([event]);
+        if self.with_live(|live| live.room.wants_heard(now))? {
+            let heard = self.with_live(|live| live.sockets.heard(&self.state))?;
+            events.push_front(Event::Input(Input::Heard(heard)));
+        }
+        while let Some(event) = events.pop_front() {
+            let outputs = self.with_live(|live| live.step(event, now, &self.state))?;
+            self.perform(outputs, now, &mut events, &mut answers);
+        }
+        Ok(answers)
+    }
+
+    /// Builds the room, unless it is there. What it then has to say is said at once.
+    fn wake(&self) -> Result<(), Asleep> {
+        if self.live.borrow().is_some() {
+            return Ok(());
+        }
+        let now = now();
+        let (live, outputs) = self.open(now).map_err(|error| {
+            self.log
+                .error("the space could not be opened", &[("error", error.into())]);
+            Asleep
+        })?;
+        self.log
+            .info("woke", &[("sockets", live.sockets.count().into())]);
+        *self.live.borrow_mut() = Some(live);
+        let mut events = VecDeque::new();
+        self.perform(outputs, now, &mut events, &mut Vec::new());
+        while let Some(event) = events.pop_front() {
+            let outputs = self.with_live(|live| live.step(event, now, &self.state))?;
+            self.perform(outputs, now, &mut events, &mut Vec::new());
+        }
+        Ok(())
+    }
+
+    fn open(&self, now: UnixMillis) -> Result<(Live, Vec<Output>), String> {
+        let configuration = self
+            .configuration
+            .as_ref()
+            .ok_or("a variable of the Worker is wrong")?;
+        let text = |thrown: JsValue| message(&thrown);
+        let pings = AutoResponse::new(PING, PONG).map_err(text)?;
+        self.state.set_auto_response(&pings).map_err(text)?;
+        let (sockets, found) = Sockets::wake(&self.state).map_err(text)?;
+        let mut space = self.space.borrow_mut();
+        if space.is_none() {
+            *space = found
+                .first()
+                .and_then(|found| SpaceId::parse(&found.attachment.space));
+        }
+        let store = Sqlite::new(self.storage.clone(), self.log.clone());
+        let peers = found
+            .into_iter()
+            .map(|found| (found.peer, found.attachment.record))
+            .collect();
+        let seed = random().map_err(text)?;
+        let room = Room::open(configuration.room.clone(), seed, peers, now, &store);
+        let room = room.map_err(|error: StorageError| error.to_string())?;
+        let mut live = Live {
+            room,
+            store,
+            sockets,
+        };
+        let outputs = live.drain();
+        Ok((live, outputs))
+    }
+
+    /// Does what the room said, in its order. Inputs that follow from it are put before those that wait.
+    fn perform(
+        &self,
+        outputs: Vec<Output>,
+        now: UnixMillis,
+        events: &mut VecDeque<Event>,
+        answers: &mut Vec<(RequestId, RoomResponse)>,
+    ) {
+        let mut authenticated = Vec::new();
+        let mut gone = Vec::new();
+        for output in outputs {
+            match output {
+                Output::Send { peers, frame } => {
+                    gone.extend(
+                        self.with_live(|live| live.sockets.send(&peers, &frame))
+                            .unwrap_or_default(),
+                    );
+                }
+                Output::Close { peer, code, reason } => {
+                    self.log.info("closed", &[("code", code.into())]);
+                    let _closed = self.with_live(|live| live.sockets.close(peer, code, &reason));
+                }
+                Output::Authenticate {
+                    peer,
+                    token,
+                    gateway_key,
+                } => {
+                    let result = self.authenticate(&token, gateway_key.as_deref(), now);
+                    if let Err(refusal) = &result {
+                        self.log
+                            .info("refused", &[("code", refusal.code.as_str().into())]);
+                    }
+                    authenticated.push(Event::Input(Input::Authenticated { peer, result }));
+                }
+                Output::Remember { peer, record } => {
+                    if !self.remember(peer, record) {
+                        self.log.error("a socket's record could not be kept", &[]);
+                        gone.push(peer);
+                    }
+                }
+                Output::Respond { request, response } => answers.push((request, response)),
+                Output::SetAlarm(at) => self.set_alarm(at),
+            }
+        }
+        gone.sort_unstable();
+        gone.dedup();
+        for peer in gone {
+            let code = CloseCode::Internal.number();
+            let _closed = self.with_live(|live| live.sockets.close(peer, code, ""));
+            events.push_front(Event::Input(Input::Disconnected { peer }));
+        }
+        for event in authenticated.into_iter().rev() {
+            events.push_front(event);
+        }
+    }
+
+    fn authenticate(
+        &self,
+        token: &str,
+        gateway_key: Option<&str>,
+        now: UnixMillis,
+    ) -> Result<protocol::principal::Principal, Refusal> {
+        match (&self.configuration, &*self.space.borrow()) {
+            (Some(configuration), Some(space)) => {
+                authenticate(token, gateway_key, space, &configuration.gateway_key, now)
+            }
+            (_, _) => Err(plain(ErrorCode::Internal)),
+        }
+    }
+
+    fn remember(&self, peer: PeerId, record: room_core::PeerRecord) -> bool {
+        let space = self.space.borrow();
+        let Some(space) = &*space else { return false };
+        self.with_live(|live| live.sockets.remember(space, peer, record))
+            .is_ok_and(|kept| kept.is_ok())
+    }
+
+    fn set_alarm(&self, at: Option<UnixMillis>) {
+        #[cfg(feature = "test-hooks")]
+        crate::hooks::count_alarm(&self.storage.sql());
+        let set = match at {
+            Some(at) => self.storage.set_alarm(at.0 as f64),
+            None => self.storage.delete_alarm(),
+        };
+        let log = self.log.clone();
+        let failed = move |thrown: JsValue| {
+            log.error(
+                "the alarm could not be set",
+                &[("error", message(&thrown).into())],
+            );
+        };
+        match set {
+            Ok(promise) => watch(promise, failed),
+            Err(thrown) => failed(thrown),
+        }
+    }
+
+    /// Borrows what is in memory for one synchronous step. Nothing called in there calls back.
+    fn with_live<T>(&self, work: impl FnOnce(&mut Live) -> T) -> Result<T, Asleep> {
+        self.live.borrow_mut().as_mut().map(work).ok_or(Asleep)
+    }
+}
+
+impl Live {
+    fn step(&mut self, event: Event, now: UnixMillis, state: &ObjectState) -> Vec<Output> {
+        match event {
+            Event::Input(input) => self.room.handle_input(input, now, &mut self.store),
+            Event::Timeout => self.room.handle_timeout(now),
+            Event::Alarm => self
+                .room
+                .handle_alarm(now, self.sockets.heard(state), &mut self.store),
+        }
+        #[cfg(feature = "test-hooks")]
+        self.store.report_rows_written();
+        self.drain()
+    }
+
+    fn drain(&mut self) -> Vec<Output> {
+        std::iter::from_fn(|| self.room.poll_output()).collect()
+    }
+}
+
+/// The bytes of a binary frame, which the runtime gives as a buffer.
+fn bytes(data: &JsValue) -> Vec<u8> {
+    data.dyn_ref::<ArrayBuffer>()
+        .map(|buffer| Uint8Array::new(buffer).to_vec())
+        .unwrap_or_default()
+}
+
+/// Calls `failed` should the promise be rejected. The one future there is: it holds nothing of the room, and
+/// nobody waits for it.
+fn watch(promise: Promise, failed: impl FnOnce(JsValue) + 'static) {
+    spawn_local(async move {
+        if let Err(thrown) = JsFuture::from(promise).await {
+            failed(thrown);
+        }
+    });
+}

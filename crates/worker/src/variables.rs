@@ -1,0 +1,247 @@
+//! What an owner sets: the Worker's environment variables, read once per use.
+//!
+//! Owns their names, their spelling and the errors that name them. It must not know what a setting does.
+
+use std::fmt;
+
+use room_core::{Rate, Settings};
+
+use crate::origins::Origins;
+
+/// The variables that hold the gateway key, first one first.
+const GATEWAY_KEY: [&str; 2] = ["GATEWAY_KEY", "KURATCHI_GATEWAY_KEY"];
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Level {
+    /// Failures only.
+    Error,
+    /// Refusals and waking up, too.
+    Info,
+    /// Every request and connection, too.
+    Debug,
+}
+
+/// The gateway key: signs tokens, and opens every door. Not printable, so that it gets into no log.
+#[derive(Clone)]
+pub(crate) struct GatewayKey(String);
+
+impl GatewayKey {
+    /// Whether `shown` is the key, in time that does not depend on how much of it is right.
+    pub(crate) fn is(&self, shown: &str) -> bool {
+        use subtle::ConstantTimeEq as _;
+        bool::from(self.0.as_bytes().ct_eq(shown.as_bytes()))
+    }
+
+    /// The bytes that tokens are signed with.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Debug for GatewayKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("GatewayKey(…)")
+    }
+}
+
+/// All settings of the Worker.
+#[derive(Clone, Debug)]
+pub(crate) struct Configuration {
+    /// Signs the tokens.
+    pub(crate) gateway_key: GatewayKey,
+    /// Which pages may talk to us.
+    pub(crate) origins: Origins,
+    /// What the room is to do.
+    pub(crate) room: Settings,
+    /// How much is logged.
+    pub(crate) level: Level,
+}
+
+/// A variable that is absent or has a value it may not have. `Display` names it and says what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BadVariable {
+    name: &'static str,
+    expected: String,
+}
+
+impl fmt::Display for BadVariable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the Worker's variable {} must be {}",
+            self.name, self.expected
+        )
+    }
+}
+
+impl std::error::Error for BadVariable {}
+
+impl Configuration {
+    /// Reads every variable. `lookup` gives a variable's text.
+    ///
+    /// # Errors
+    /// Names the first variable that is wrong.
+    pub(crate) fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, BadVariable> {
+        let lookup = |name: &str| lookup(name).filter(|text| !text.is_empty());
+        let gateway_key = GATEWAY_KEY
+            .into_iter()
+            .find_map(lookup)
+            .ok_or_else(|| BadVariable {
+                name: GATEWAY_KEY[0],
+                expected: "set to the key that signs the space tokens, for instance with \
+                       `npx wrangler secret put GATEWAY_KEY`"
+                    .to_owned(),
+            })?;
+        Ok(Self {
+            gateway_key: GatewayKey(gateway_key),
+            origins: read_origins(lookup)?,
+            room: read_room(lookup)?,
+            level: read_level(lookup)?,
+        })
+    }
+}
+
+/// The pages that may talk to us. Read apart as well, because an answer about another variable has to reach
+/// its page.
+///
+/// # Errors
+/// When an entry is no origin.
+pub(crate) fn read_origins(
+    lookup: impl Fn(&str) -> Option<String>,
+) -> Result<Origins, BadVariable> {
+    let list = lookup("ALLOWED_ORIGINS").unwrap_or_default();
+    Origins::parse(&list).ok_or_else(|| BadVariable {
+        name: "ALLOWED_ORIGINS",
+        expected: Origins::EXPECTED.to_owned(),
+    })
+}
+
+fn read_room(lookup: impl Fn(&str) -> Option<String> + Copy) -> Result<Settings, BadVariable> {
+    let default = Settings::default();
+    let rate = |burst: &'static str, per_second: &'static str, default: Rate| {
+        Ok(Rate {
+            burst: read_count(lookup, burst, default.burst)?,
+            per_second: read_count(lookup, per_second, default.per_second)?,
+        })
+    };
+    Ok(Settings {
+        require_identity: read_switch(lookup, "REQUIRE_IDENTITY")?,
+        send_rate: rate("SEND_BURST", "SEND_PER_SECOND", default.send_rate)?,
+        typing_rate: rate("TYPING_BURST", "TYPING_PER_SECOND", default.typing_rate)?,
+        http_rate: rate("HTTP_BURST", "HTTP_PER_SECOND", default.http_rate)?,
+    })
+}
+
+fn read_count(
+    lookup: impl Fn(&str) -> Option<String>,
+    name: &'static str,
+    default: u64,
+) -> Result<u64, BadVariable> {
+    match lookup(name) {
+        None => Ok(default),
+        Some(text) => match text.trim().parse() {
+            Ok(count @ 1..=1_000_000_000) => Ok(count),
+            _ => Err(BadVariable {
+                name,
+                expected: "a whole number from 1 to 1000000000".to_owned(),
+            }),
+        },
+    }
+}
+
+fn read_switch(
+    lookup: impl Fn(&str) -> Option<String>,
+    name: &'static str,
+) -> Result<bool, BadVariable> {
+    match lookup(name).as_deref().map(str::trim) {
+        None | Some("0" | "false") => Ok(false),
+        Some("1" | "true") => Ok(true),
+        Some(_) => Err(BadVariable {
+            name,
+            expected: "1 or 0".to_owned(),
+        }),
+    }
+}
+
+fn read_level(lookup: impl Fn(&str) -> Option<String>) -> Result<Level, BadVariable> {
+    match lookup("LOG").as_deref().map(str::trim) {
+        Some("error") => Ok(Level::Error),
+        None | Some("info") => Ok(Level::Info),
+        Some("debug") => Ok(Level::Debug),
+        Some(_) => Err(BadVariable {
+            name: "LOG",
+            expected: "error, info or debug".to_owned(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Configuration, BadVariable> {
+        Configuration::read(|name| {
+            variables
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, text)| (*text).to_owned())
+        })
+    }
+
+    #[test]
+    fn only_the_key_is_needed_and_it_is_never_printed() {
+        let read = read(&[("KURATCHI_GATEWAY_KEY", "s3cret")]).unwrap();
+        assert!(read.gateway_key.is("s3cret") && !read.gateway_key.is("s3cre"));
+        assert_eq!(
+            (read.room.clone(), read.level),
+            (Settings::default(), Level::Info)
+        );
+        assert!(!format!("{read:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn each_error_names_its_variable() {
+        assert!(read(&[]).unwrap_err().to_string().contains("GATEWAY_KEY"));
+        assert!(
+            read(&[("GATEWAY_KEY", "")])
+                .unwrap_err()
+                .to_string()
+                .contains("GATEWAY_KEY")
+        );
+        for (name, text) in [
+            ("SEND_BURST", "0"),
+            ("SEND_PER_SECOND", "-1"),
+            ("TYPING_BURST", "many"),
+            ("TYPING_PER_SECOND", "1.5"),
+            ("HTTP_BURST", "1e3"),
+            ("HTTP_PER_SECOND", "99999999999999999999"),
+            ("REQUIRE_IDENTITY", "yes"),
+            ("LOG", "loud"),
+            ("ALLOWED_ORIGINS", "https://a.example/path"),
+        ] {
+            let error = read(&[("GATEWAY_KEY", "k"), (name, text)])
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(name), "{error}");
+        }
+    }
+
+    #[test]
+    fn rates_and_identity_reach_the_room() {
+        let read = read(&[
+            ("GATEWAY_KEY", "k"),
+            ("SEND_BURST", "7"),
+            ("REQUIRE_IDENTITY", "1"),
+        ])
+        .unwrap();
+        assert_eq!(
+            read.room.send_rate,
+            Rate {
+                burst: 7,
+                ..Settings::default().send_rate
+            }
+        );
+        assert!(read.room.require_identity);
+    }
+}
