@@ -1,0 +1,106 @@
+//! HTTP requests. Bodies stay strings of the engine both ways.
+//!
+//! gloo-net builds the request. It does not send it: its `send` panics when a patched `fetch` rejects with
+//! something that is no `Error`, or answers with a `Response` of another class, and a panic would end the
+//! client. Must not know what is asked or answered.
+
+use client_core::io::{Fetched, Request};
+use gloo_net::http::{Headers, Request as RequestBuilder};
+use js_sys::{JsString, Promise};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{AbortController, AbortSignal, Response};
+
+use crate::host::said;
+use crate::json::JsJson;
+use crate::live::Live;
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_name = fetch, catch)]
+    fn start(request: &web_sys::Request) -> Result<JsValue, JsValue>;
+}
+
+/// A request that is under way. Dropping it ends the request.
+pub(crate) struct Fetch {
+    controller: Option<AbortController>,
+    _live: Live,
+}
+
+impl Fetch {
+    pub(crate) fn new() -> Self {
+        Self {
+            controller: AbortController::new().ok(),
+            _live: Live::new(),
+        }
+    }
+
+    /// What to give to [`fetch`].
+    pub(crate) fn signal(&self) -> Option<AbortSignal> {
+        self.controller.as_ref().map(AbortController::signal)
+    }
+}
+
+impl Drop for Fetch {
+    fn drop(&mut self) {
+        // For a request that has ended this does nothing.
+        if let Some(controller) = &self.controller {
+            controller.abort();
+        }
+    }
+}
+
+/// Makes a request. The error says why there was no answer.
+pub(crate) async fn fetch(
+    request: Request<JsJson>,
+    signal: Option<AbortSignal>,
+) -> Result<Fetched<JsJson>, String> {
+    answer(request, signal)
+        .await
+        .map_err(|thrown| said(&thrown))
+}
+
+async fn answer(
+    request: Request<JsJson>,
+    signal: Option<AbortSignal>,
+) -> Result<Fetched<JsJson>, JsValue> {
+    let sent = start(&build(request, signal.as_ref())?)?;
+    let response: Response = JsFuture::from(Promise::resolve(&sent))
+        .await?
+        .unchecked_into();
+    let status = response.status();
+    let body = JsFuture::from(response.text()?).await?;
+    // A `Response` of somebody's own may have a body that is no text: that is no answer of ours.
+    Ok(Fetched {
+        status,
+        body: body
+            .dyn_into::<JsString>()
+            .unwrap_or_else(|_| JsString::from("")),
+    })
+}
+
+fn build(
+    request: Request<JsJson>,
+    signal: Option<&AbortSignal>,
+) -> Result<web_sys::Request, JsValue> {
+    let headers = web_sys::Headers::new()?;
+    for (name, value) in &request.headers {
+        headers.set(name, value)?;
+    }
+    let builder = match request.method {
+        "POST" => RequestBuilder::post(&request.url),
+        "PUT" => RequestBuilder::put(&request.url),
+        _ => RequestBuilder::get(&request.url),
+    };
+    let builder = builder
+        .headers(Headers::from_raw(headers))
+        .abort_signal(signal);
+    let built = match request.body {
+        Some(body) => builder.body(body),
+        None => builder.build(),
+    };
+    // The engine's own `Request` refuses with real errors only, so gloo-net can tell them.
+    built
+        .map(Into::into)
+        .map_err(|error| JsValue::from_str(&error.to_string()))
+}

@@ -1,0 +1,83 @@
+//! Hears when a page may have slept or changed networks: it becomes visible, comes back from the cache, or is
+//! told that the network is back.
+//!
+//! Must not know what is done about it. Node and Workers have no page; nothing is listened to there.
+
+use wasm_bindgen::prelude::*;
+use web_sys::{Document, EventTarget};
+
+use crate::live::Live;
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(thread_local_v2, js_name = window)]
+    static WINDOW: Option<EventTarget>;
+    #[wasm_bindgen(thread_local_v2, js_name = document)]
+    static DOCUMENT: Option<Document>;
+}
+
+/// Listeners that are in place until the value is dropped.
+#[derive(Debug)]
+pub(crate) struct WakeListeners(#[expect(dead_code, reason = "held for its drop")] Vec<Listener>);
+
+impl WakeListeners {
+    /// Calls `woken` at each sign, where there is a page.
+    pub(crate) fn start(woken: impl Fn() + Clone + 'static) -> Self {
+        let (Some(window), Some(document)) =
+            (WINDOW.with(Clone::clone), DOCUMENT.with(Clone::clone))
+        else {
+            return Self(Vec::new());
+        };
+        let page = document.clone();
+        let when_visible = woken.clone();
+        let became_visible = move || {
+            if !page.hidden() {
+                when_visible();
+            }
+        };
+        let listeners = [
+            Listener::add(&window, "online", woken.clone()),
+            Listener::add(&window, "pageshow", woken),
+            Listener::add(&document, "visibilitychange", became_visible),
+        ];
+        Self(listeners.into_iter().flatten().collect())
+    }
+}
+
+#[derive(Debug)]
+struct Listener {
+    target: EventTarget,
+    event: &'static str,
+    callback: Closure<dyn Fn()>,
+    _live: Live,
+}
+
+impl Listener {
+    fn add(
+        target: &EventTarget,
+        event: &'static str,
+        callback: impl Fn() + 'static,
+    ) -> Option<Self> {
+        let callback = Closure::<dyn Fn()>::new(callback);
+        target
+            .add_event_listener_with_callback(event, callback.as_ref().unchecked_ref())
+            .ok()?;
+        Some(Self {
+            target: target.clone(),
+            event,
+            callback,
+            _live: Live::new(),
+        })
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let callback = self.callback.as_ref().unchecked_ref();
+        // It throws for nothing that was added before.
+        let removed = self
+            .target
+            .remove_event_listener_with_callback(self.event, callback);
+        debug_assert!(removed.is_ok());
+    }
+}

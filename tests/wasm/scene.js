@@ -1,0 +1,336 @@
+/**
+ * The world around one client in the shell's tests: a host that writes down what it is told, and a WebSocket
+ * class that speaks the second version by itself.
+ *
+ * The class goes in by the public `webSocket` option. Like a browser's it refuses wrong close codes; unlike a
+ * browser's it can call its listeners synchronously, which is the harder case for the shell.
+ */
+
+const original = {
+  fetch: globalThis.fetch,
+  reportError: globalThis.reportError,
+  WebSocket: globalThis.WebSocket,
+};
+
+export class Scene {
+  constructor() {
+    /** What the host was told, one line each. */
+    this.trace = [];
+    /** What was reported as uncaught. */
+    this.reported = [];
+    this.sockets = [];
+    /** Behaviours: a host function's name → what to do once inside it. */
+    this.hooks = new Map();
+    this.token = () => 'token';
+    this.answers = true;
+    this.synchronous = false;
+    this.refuses = false;
+    this.sendThrows = false;
+    this.seq = 0;
+    globalThis.reportError = (error) => this.reported.push(String(error?.message ?? error));
+  }
+
+  /** Puts the page's own functions back. */
+  end() {
+    Object.assign(globalThis, original);
+  }
+
+  options() {
+    const scene = this;
+    class TestSocket {
+      constructor(url, protocols) {
+        if (scene.refuses) throw new SyntaxError('refused by the page');
+        Object.assign(this, { url, protocols, sent: [], closes: [] });
+        scene.sockets.push(this);
+        if (scene.answers) queueMicrotask(() => this.accept());
+      }
+      accept() {
+        this.onopen?.({});
+        this.deliver({
+          type: 'welcome',
+          epoch: 'e1',
+          seq: scene.seq,
+          connectionId: 'c1',
+          serverTime: 1,
+          limits: {},
+        });
+      }
+      send(data) {
+        if (scene.sendThrows) throw new Error('not open');
+        this.sent.push(data);
+        if (scene.synchronous) this.answer(data);
+        else queueMicrotask(() => this.answer(data));
+      }
+      answer(data) {
+        const frames = [JSON.parse(data)].flat();
+        for (const frame of frames) {
+          if (frame.type !== 'message') continue;
+          const seq = scene.message(frame.text, this);
+          this.deliver({ type: 'ack', clientMessageId: frame.clientMessageId, seq });
+        }
+      }
+      deliver(frame) {
+        this.onmessage?.({ data: frame?.type ? JSON.stringify(frame) : frame });
+      }
+      close(code, reason) {
+        if (code !== 1000 && !(code >= 3000 && code <= 4999)) throw new RangeError(`close code ${code}`);
+        if (new TextEncoder().encode(reason).length > 123) throw new SyntaxError('close reason too long');
+        this.closes.push(code);
+      }
+    }
+    return { spaceId: 'lobby', workerUrl: 'http://127.0.0.1:9', webSocket: TestSocket };
+  }
+
+  /** A message of the log, told to `socket`. */
+  message(text, socket = this.socket()) {
+    const seq = ++this.seq;
+    socket.deliver({ type: 'message', seq, message: stored(seq, text) });
+    return seq;
+  }
+
+  /** Several messages in one frame. */
+  burst(count) {
+    const frames = [];
+    for (let i = 0; i < count; i += 1) {
+      const seq = ++this.seq;
+      frames.push({ type: 'message', seq, message: stored(seq, `m${seq}`) });
+    }
+    this.socket().onmessage({ data: JSON.stringify(frames) });
+  }
+
+  /** Lets `fetch` answer with a log of these messages. */
+  serveHistory(texts) {
+    globalThis.fetch = async () => {
+      const messages = texts.map((text, index) => stored(index + 1, text)).reverse();
+      return new Response(JSON.stringify({ success: true, messages, epoch: 'e1', seq: texts.length }));
+    };
+  }
+
+  /** Lets `fetch` do something that no browser does. */
+  breakFetch(how) {
+    globalThis.fetch = {
+      rejects: () => Promise.reject('just a string'),
+      throws: () => {
+        throw null;
+      },
+      foreign: async () => ({ status: 200, text: async () => '{"success":true,"metadata":{"a":"b"}}' }),
+      odd: async () => ({ status: 200, text: async () => 42 }),
+    }[how];
+  }
+
+  withoutWebSocket() {
+    globalThis.WebSocket = undefined;
+  }
+
+  socket() {
+    return this.sockets.at(-1);
+  }
+
+  host() {
+    const tell = (name, line) => {
+      this.trace.push(line);
+      const hook = this.hooks.get(name);
+      this.hooks.delete(name);
+      if (hook) hook();
+    };
+    return {
+      token: (fresh) => this.token(fresh),
+      error: (code, message, retryable, field, status) =>
+        Object.assign(new Error(message), { code, retryable, field, status }),
+      onMessage: (message) => tell('onMessage', `message ${message.text}`),
+      onConnectionChange: (connected) => tell('onConnectionChange', connected ? 'up' : 'down'),
+      onState: ({ state, reason }) => tell('onState', `${state}${reason ? ` ${reason.code}` : ''}`),
+      onTyping: (userId, isTyping) => tell('onTyping', `typing ${userId} ${isTyping}`),
+      onPresence: (users) => tell('onPresence', `presence ${users.length}`),
+      onParticipant: (participant) => tell('onParticipant', `participant ${participant.id}`),
+      onMetadata: (changes) => tell('onMetadata', `metadata ${JSON.stringify(changes)}`),
+      onDiscontinuity: (reason) => tell('onDiscontinuity', `discontinuity ${reason}`),
+      onError: (error) => tell('onError', `error ${error.code}`),
+    };
+  }
+
+  adopt(core) {
+    this.core = core;
+  }
+
+  /** Does `what` once inside the host function `name`. */
+  hook(name, what) {
+    this.hooks.set(name, () => this.act(what));
+  }
+
+  act(what) {
+    const { core, trace } = this;
+    switch (what) {
+      case 'send':
+        note(trace, 'sent', core.sendMessage(draft('nested'), false));
+        break;
+      case 'connect':
+        note(trace, 'connected again', core.connect());
+        break;
+      case 'disconnect':
+        core.disconnect();
+        trace.push(`isConnected ${core.isConnected()}`);
+        break;
+      case 'everything':
+        core.wake();
+        note(trace, 'typed', core.setTyping('ada', true));
+        trace.push(`isConnected ${core.isConnected()}`);
+        break;
+      case 'free':
+        core.disconnect();
+        core.free();
+        break;
+      case 'throw':
+        throw new Error('thrown by the app');
+    }
+  }
+
+  connect() {
+    return this.core.connect();
+  }
+
+  disconnect() {
+    this.core.disconnect();
+  }
+
+  send(text) {
+    return this.core.sendMessage(draft(text), false);
+  }
+
+  /** Sends a message whose getters and `toJSON` call into the client while it is being read. */
+  sendWithMeddlingGetters() {
+    const { core } = this;
+    const options = {
+      ...draft('outer'),
+      get text() {
+        core.setTyping('ada', true);
+        core.sendMessage(draft('inner'), false);
+        return core.isConnected() ? 'outer' : 'not connected';
+      },
+      attachments: {
+        toJSON() {
+          core.wake();
+          return null;
+        },
+      },
+    };
+    return core.sendMessage(options, false);
+  }
+
+  getMessages(options) {
+    return this.core.getMessages(options);
+  }
+
+  getMetadata() {
+    return this.core.getMetadata();
+  }
+
+  free() {
+    this.core.free();
+  }
+
+  /** Settles as `code: message` of the rejection, or as the JSON of the result. */
+  async outcome(promise) {
+    try {
+      return JSON.stringify(await promise) ?? 'undefined';
+    } catch (error) {
+      return error instanceof Error ? `${error.code}: ${error.message}` : `no Error: ${error}`;
+    }
+  }
+
+  /** Waits until the trace holds `line`, for five seconds at most. */
+  async traced(line) {
+    for (let i = 0; i < 1000; i += 1) {
+      if (this.trace.includes(line)) return;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    throw new Error(`"${line}" never came; seen: ${this.trace.join(', ')}`);
+  }
+
+  /** As an app does: takes the page and shows it, some awaits later; a message comes in between. */
+  async showPage(options, text) {
+    await this.core.getMessages(options);
+    this.message(text);
+    for (let i = 0; i < 20; i += 1) await undefined;
+    this.trace.push('page shown');
+  }
+
+  story() {
+    return this.trace.join(', ');
+  }
+
+  reports() {
+    return this.reported.join(', ');
+  }
+}
+
+/** Lets all microtasks and the tasks that wait at present pass. */
+export async function settled() {
+  for (let i = 0; i < 4; i += 1) await new Promise((resolve) => setTimeout(resolve, 0));
+}
+
+/** Tells the page what a browser tells it when it comes back. */
+export function wakePage(how) {
+  const target = how === 'visibilitychange' ? document : window;
+  target.dispatchEvent(new Event(how));
+}
+
+/** Values of which one is hard to make from Rust. */
+export function oddValue(name) {
+  return {
+    get throwing() {
+      return Object.defineProperty({ type: 'ack' }, 'text', {
+        enumerable: true,
+        get() {
+          throw new Error('no');
+        },
+      });
+    },
+    get revoked() {
+      const { proxy, revoke } = Proxy.revocable({}, {});
+      revoke();
+      return proxy;
+    },
+    get inherited() {
+      return Object.create({ text: 'planted' });
+    },
+    get bigint() {
+      return 5n;
+    },
+    get withBigint() {
+      return { text: 5n };
+    },
+    get cycle() {
+      const cycle = {};
+      cycle.text = cycle;
+      return cycle;
+    },
+    get symbol() {
+      return Symbol('text');
+    },
+    get function() {
+      return Object.assign(() => {}, { text: 'x' });
+    },
+    get lone() {
+      return 'a\ud83db';
+    },
+    get ownKeysOnly() {
+      return { hasOwnProperty: 1, text: 'x' };
+    },
+  }[name];
+}
+
+function stored(seq, text) {
+  return { id: `m${seq}`, senderId: 'bob', senderType: 'user', text, createdAt: 1000 + seq, seq };
+}
+
+function draft(text) {
+  return { senderId: 'ada', senderType: 'user', text };
+}
+
+function note(trace, line, promise) {
+  promise.then(
+    () => trace.push(line),
+    (error) => trace.push(`${line} failed: ${error.code}`),
+  );
+}
