@@ -1,0 +1,97 @@
+/**
+ * What the page says: states, errors, names and times as text.
+ *
+ * Owns every sentence that is not fixed in the HTML. Pure: no DOM.
+ */
+
+const CONNECTION = {
+  idle: 'Not connected',
+  connecting: 'Connecting…',
+  connected: 'Connected',
+  reconnecting: 'Connection lost. Reconnecting…',
+  failed: 'Not connected',
+};
+
+/** @param {string} state The client's word for what the connection is doing. */
+export function connectionWords(state) {
+  return CONNECTION[state] ?? state;
+}
+
+const ERRORS = {
+  network: 'The server can not be reached.',
+  connectionLost: 'The connection was lost.',
+  closed: 'You have left the conversation.',
+  tokenExpired: 'Your visit has timed out. Join again to go on.',
+  tokenInvalid: 'The server does not accept this visit. Join again.',
+  tokenUnavailable: 'The server that lets visitors in can not be reached.',
+  tooManyConnections: 'You have this conversation open in too many windows. Close one of them.',
+  spaceFull: 'This space is full. Try again later.',
+  rateLimited: 'That was a lot in a short time. Wait a moment.',
+  tooLarge: 'That is too long. Send it in parts.',
+  storageFull: 'The space can not store any more.',
+  outboxFull: 'Too many messages are waiting to be sent.',
+  webSocketUnavailable: 'This browser has no WebSocket.',
+};
+
+/**
+ * A sentence for an error of the client.
+ *
+ * @param {{ code?: string, field?: string, message?: string } | undefined} error
+ */
+export function errorWords(error) {
+  if (error?.field === 'text') return 'The message is too long: at most 16 KB. Send it in parts.';
+  return ERRORS[error?.code] ?? error?.message ?? 'Something went wrong.';
+}
+
+/** Our server makes user ids of the name and twelve characters that tell namesakes apart. */
+const USER_ID_PATTERN = /^(.+)-[0-9a-f]{12}$/su;
+
+/** The name inside a user id, for people who are not here any more. */
+export function nameInUserId(userId) {
+  return USER_ID_PATTERN.exec(userId)?.[1] ?? userId;
+}
+
+const namesFormat = new Intl.ListFormat('en', { type: 'conjunction' });
+
+/** @param {string[]} names Who is typing. */
+export function typingWords(names) {
+  if (names.length === 0) return '';
+  if (names.length > 3) return 'Several people are typing…';
+  return `${namesFormat.format(names)} ${names.length === 1 ? 'is' : 'are'} typing…`;
+}
+
+/** @param {number} count Messages below the visible ones. */
+export function newMessagesWords(count) {
+  return count === 1 ? '1 new message' : `${count} new messages`;
+}
+
+const timeFormat = new Intl.DateTimeFormat(undefined, { timeStyle: 'short' });
+const momentFormat = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'short' });
+const dayFormat = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
+const dayAndYearFormat = new Intl.DateTimeFormat(undefined, { dateStyle: 'long' });
+
+/** The time of day of a moment given in ms since 1970. */
+export function timeWords(moment) {
+  return timeFormat.format(moment);
+}
+
+/** A moment in full. */
+export function momentWords(moment) {
+  return momentFormat.format(moment);
+}
+
+/** The day of a moment as one speaks of it at `now`. */
+export function dayWords(moment, now = Date.now()) {
+  const then = new Date(moment);
+  const today = new Date(now);
+  if (isSameDay(then, today)) return 'Today';
+  today.setDate(today.getDate() - 1);
+  if (isSameDay(then, today)) return 'Yesterday';
+  const format = then.getFullYear() === new Date(now).getFullYear() ? dayFormat : dayAndYearFormat;
+  return format.format(then);
+}
+
+/** Whether two moments are on one calendar day where the visitor is. */
+export function isSameDay(one, other) {
+  return new Date(one).toDateString() === new Date(other).toDateString();
+}

@@ -1,0 +1,286 @@
+/**
+ * Calls at odd times, and callbacks that do as they please.
+ */
+import assert from 'node:assert/strict';
+import { assertNoProblems, test, until, useStack } from './lib/stack.mjs';
+
+const stack = useStack();
+
+/** A bare tab with a ready `newClient(callbacks)` in it. */
+async function newClientTab(space) {
+  const tab = await stack.newBareTab();
+  await tab.evaluate(async (space) => {
+    const spaces = await import('/kuratchi-spaces/index.js');
+    const { spaceId, spaceToken, workerUrl, userId } = await fetch(`/api/chat/init?space=${space}`).then(
+      (r) => r.json(),
+    );
+    globalThis.newClient = (callbacks) => spaces.client({ spaceId, spaceToken, workerUrl, ...callbacks });
+    globalThis.draft = (text) => ({ senderId: userId, senderType: 'user', text });
+    globalThis.seen = [];
+  }, space);
+  return tab;
+}
+
+async function sees(tab, ...texts) {
+  await tab.waitForFunction((wanted) => JSON.stringify(globalThis.seen) === wanted, JSON.stringify(texts));
+}
+
+test('connect_twice_opens_one_socket_and_gives_one_promise', async () => {
+  const tab = await newClientTab(stack.newSpace());
+  const before = stack.proxy.upgradeCount;
+  const result = await tab.evaluate(async () => {
+    const client = newClient({});
+    const one = client.connect();
+    const other = client.connect();
+    await Promise.all([one, other]);
+    const isConnected = client.isConnected();
+    await client.connect();
+    return { isSame: one === other, isConnected };
+  });
+  assert.deepEqual(result, { isSame: true, isConnected: true });
+  assert.equal(stack.proxy.upgradeCount - before, 1);
+  assertNoProblems(tab);
+  await tab.context().close();
+});
+
+test('connect_resolves_only_when_the_space_has_accepted', async () => {
+  const tab = await newClientTab(stack.newSpace());
+  stack.proxy.upgrades.shut();
+  await tab.evaluate(() => {
+    globalThis.client = newClient({ onConnectionChange: (connected) => seen.push(connected) });
+    globalThis.client.connect().then(() => seen.push('resolved'));
+  });
+  await stack.proxy.upgrades.arrival();
+  const early = await tab.evaluate(() => ({ seen, isConnected: globalThis.client.isConnected() }));
+  assert.deepEqual(early, { seen: [], isConnected: false });
+  stack.proxy.release();
+  await tab.waitForFunction(() => seen.includes('resolved'));
+  assert.equal(await tab.evaluate(() => globalThis.client.isConnected()), true);
+  await tab.context().close();
+});
+
+test('disconnect_comes_back_at_once_while_loading_while_connecting_and_while_connected', async () => {
+  const tab = await newClientTab(stack.newSpace());
+  const attempt = (stage) =>
+    tab.evaluate(async (stage) => {
+      globalThis.client ??= newClient({});
+      const connected = globalThis.client.connect();
+      const outcome = connected.then(
+        () => 'connected',
+        (error) => error.code,
+      );
+      if (stage === 'held') await globalThis.mayEnd();
+      if (stage === 'connected') await connected;
+      const started = performance.now();
+      globalThis.client.disconnect();
+      globalThis.client.disconnect();
+      const ms = performance.now() - started;
+      return { outcome: await outcome, ms, isConnected: globalThis.client.isConnected() };
+    }, stage);
+  const check = (result, outcome) => {
+    assert.equal(result.outcome, outcome);
+    assert.equal(result.isConnected, false);
+    assert.ok(result.ms < 100, `disconnect() took ${result.ms} ms`);
+  };
+  await tab.exposeFunction('mayEnd', () => stack.proxy.upgrades.arrival());
+
+  // The very first call loads the Wasm.
+  check(await attempt('loading'), 'closed');
+  stack.proxy.upgrades.shut();
+  check(await attempt('held'), 'closed');
+  stack.proxy.release();
+  check(await attempt('connected'), 'connected');
+  check(await attempt('connected'), 'connected');
+  await until(() => stack.proxy.socketCount === 0, 'no socket is left');
+  assertNoProblems(tab);
+  await tab.context().close();
+});
+
+test('a_disconnect_in_a_cleanup_is_no_unhandled_rejection', async () => {
+  const tab = await newClientTab(stack.newSpace());
+  stack.proxy.upgrades.shut();
+  await tab.evaluate(() => {
+    // As the documents' components do it: nobody catches.
+    globalThis.client = newClient({});
+    const onMount = async () => {
+      await globalThis.client.connect();
+      seen.push('connected');
+    };
+    onMount();
+  });
+  await stack.proxy.upgrades.arrival();
+  await tab.evaluate(async () => {
+    globalThis.client.disconnect();
+    // Unhandled rejections are told after the task that made them.
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  });
+  stack.proxy.release();
+  assert.deepEqual(await tab.evaluate(() => seen), []);
+  assertNoProblems(tab);
+  // A rejection that is the app's own is still told.
+  await tab.evaluate(() => {
+    addEventListener('unhandledrejection', (event) => seen.push(event.reason.message), { once: true });
+    Promise.reject(new Error('of the app'));
+  });
+  await sees(tab, 'of the app');
+  await tab.context().close();
+});
+
+test('callbacks_may_call_back_into_the_client', async () => {
+  const space = stack.newSpace();
+  const tab = await newClientTab(space);
+  const peer = stack.newPeer(space);
+  await tab.evaluate(async () => {
+    const client = newClient({
+      onConnectionChange: async (connected) => {
+        if (connected) await client.sendMessage(draft('from onConnectionChange'));
+      },
+      onMessage: async ({ text }) => {
+        seen.push(text);
+        client.isConnected();
+        if (text === 'ask') {
+          await client.setTyping('nobody', false).catch(() => {});
+          const messages = await client.getMessages({ limit: 2 });
+          seen.push(`page of ${messages.length}`);
+          await client.sendMessage(draft('answer'));
+        }
+        if (text === 'again') {
+          client.disconnect();
+          await client.connect();
+          seen.push('connected again');
+        }
+      },
+    });
+    await client.connect();
+  });
+  await sees(tab, 'from onConnectionChange');
+  await peer.post('ask');
+  await sees(tab, 'from onConnectionChange', 'ask', 'page of 2', 'answer');
+  await peer.post('again');
+  await tab.waitForFunction(() => seen.includes('connected again'));
+  assertNoProblems(tab);
+  await tab.context().close();
+});
+
+test('an_exception_in_onMessage_is_reported_as_itself_and_harms_nothing', async () => {
+  const space = stack.newSpace();
+  const tab = await newClientTab(space);
+  const peer = stack.newPeer(space);
+  const before = stack.proxy.upgradeCount;
+  await tab.evaluate(async () => {
+    globalThis.reported = [];
+    addEventListener('error', (event) => {
+      globalThis.reported.push(event.error?.message);
+      event.preventDefault();
+    });
+    globalThis.client = newClient({
+      onMessage: ({ text }) => {
+        seen.push(text);
+        throw new Error(`the app's own: ${text}`);
+      },
+      onError: (error) => seen.push(`onError ${error.message}`),
+    });
+    await globalThis.client.connect();
+  });
+  await peer.postAll(['one', 'two', 'three']);
+  await sees(tab, 'one', 'two', 'three');
+  await tab.waitForFunction(() => globalThis.reported.length === 3);
+  assert.deepEqual(await tab.evaluate(() => globalThis.reported), [
+    "the app's own: one",
+    "the app's own: two",
+    "the app's own: three",
+  ]);
+  assert.equal(await tab.evaluate(() => globalThis.client.isConnected()), true);
+  assert.equal(stack.proxy.upgradeCount - before, 1);
+  await tab.context().close();
+});
+
+test('listeners_may_come_and_go_while_a_message_is_told', async () => {
+  const space = stack.newSpace();
+  const tab = await newClientTab(space);
+  const peer = stack.newPeer(space);
+  await tab.evaluate(async () => {
+    const client = newClient({});
+    const late = ({ text }) => seen.push(`late ${text}`);
+    const stopFirst = client.on('message', ({ text }) => {
+      seen.push(`first ${text}`);
+      stopFirst();
+      stopFirst();
+      stopSecond();
+      client.on('message', late);
+    });
+    const stopSecond = client.on('message', ({ text }) => seen.push(`second ${text}`));
+    client.on('message', ({ text }) => seen.push(`third ${text}`));
+    await client.connect();
+  });
+  await peer.post('a');
+  await tab.waitForFunction(() => seen.includes('third a'));
+  await peer.post('b');
+  await tab.waitForFunction(() => seen.includes('late b'));
+  const seen = await tab.evaluate(() => globalThis.seen);
+  assert.equal(seen.filter((entry) => entry === 'first a').length, 1);
+  assert.equal(seen.filter((entry) => entry === 'third b').length, 1);
+  for (const gone of ['first b', 'second b', 'late a']) assert.ok(!seen.includes(gone), gone);
+  assertNoProblems(tab);
+  await tab.context().close();
+});
+
+test('sendMessage_while_down_keeps_the_text', async () => {
+  const space = stack.newSpace();
+  const tab = await newClientTab(space);
+  await tab.evaluate(async () => {
+    globalThis.client = newClient({ onMessage: ({ text }) => seen.push(text) });
+    await globalThis.client.connect();
+  });
+  stack.proxy.upgrades.shut();
+  stack.proxy.cut();
+  await tab.waitForFunction(() => !globalThis.client.isConnected());
+  const result = await tab.evaluate(() => globalThis.client.sendMessage(draft('kept')));
+  assert.equal(result, undefined);
+  stack.proxy.release();
+  await sees(tab, 'kept');
+  assert.deepEqual(
+    (await stack.newPeer(space).messages()).map(({ text }) => text),
+    ['kept'],
+  );
+  await tab.context().close();
+});
+
+test('a_rejected_token_ends_in_an_error_and_does_not_loop', async () => {
+  const tab = await newClientTab(stack.newSpace());
+  const before = stack.proxy.upgradeCount;
+  const code = await tab.evaluate(async () => {
+    const client = newClient({ spaceToken: 'not.a.good.token' });
+    return client.connect().then(
+      () => 'connected',
+      (error) => error.code,
+    );
+  });
+  assert.equal(code, 'tokenInvalid');
+  assert.ok(stack.proxy.upgradeCount - before <= 2, 'one attempt, and one more with a fresh token at most');
+  await tab.context().close();
+});
+
+test('the_gateway_key_is_never_sent', async () => {
+  const space = stack.newSpace();
+  const tab = await newClientTab(space);
+  const sent = [];
+  tab.on('request', (request) =>
+    sent.push(request.url(), JSON.stringify(request.headers()), request.postData() ?? ''),
+  );
+  tab.on('websocket', (socket) => {
+    sent.push(socket.url());
+    socket.on('framesent', ({ payload }) => sent.push(String(payload)));
+  });
+  await tab.evaluate(async () => {
+    const client = newClient({ gatewayKey: 'this-is-the-secret' });
+    await client.connect();
+    await client.sendMessage(draft('hello'));
+    await client.getMessages();
+    await client.getMetadata();
+  });
+  assert.ok(sent.length > 3);
+  assert.ok(!sent.some((text) => text.includes('this-is-the-secret')));
+  await tab.context().close();
+});
