@@ -3,8 +3,9 @@
 //! Owns the parts and routes between them. Decisions about the link stand in [`crate::connection`], about
 //! sending in [`crate::sending`], about history in [`crate::history`].
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
+use litemap::LiteMap;
 use protocol::incoming::typing_frame;
 use protocol::json::Json;
 use protocol::time::Instant;
@@ -56,7 +57,7 @@ pub struct Client<J: Json> {
     pub(crate) unacked_events: VecDeque<(protocol::ids::Seq, J)>,
     pub(crate) typing: Typing,
     pub(crate) presence: Presence<J>,
-    pub(crate) pending: BTreeMap<FetchId, Pending<J>>,
+    pub(crate) pending: LiteMap<FetchId, Pending<J>>,
     /// Requests that wait for a token.
     pub(crate) unsent: Vec<Pending<J>>,
     pub(crate) next_fetch: u32,
@@ -85,7 +86,7 @@ impl<J: Json> Client<J> {
             unacked_events: VecDeque::new(),
             typing: Typing::default(),
             presence: Presence::new(),
-            pending: BTreeMap::new(),
+            pending: LiteMap::new_vec(),
             unsent: Vec::new(),
             next_fetch: 0,
             next_socket: 0,

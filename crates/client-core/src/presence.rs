@@ -1,17 +1,16 @@
 //! Who is here, as the server tells it. Must not know why somebody came or went.
 
-use std::collections::BTreeMap;
-
+use litemap::LiteMap;
 use protocol::json::Json;
 use protocol::wire::{Key, Word};
 
 /// The people who are connected, by id.
 #[derive(Clone, Debug)]
-pub(crate) struct Presence<J>(BTreeMap<String, J>);
+pub(crate) struct Presence<J>(LiteMap<String, J>);
 
 impl<J: Json> Presence<J> {
     pub(crate) fn new() -> Self {
-        Self(BTreeMap::new())
+        Self(LiteMap::new_vec())
     }
 
     /// Takes a change; gives everybody who is here afterwards.

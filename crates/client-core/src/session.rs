@@ -6,8 +6,7 @@
 //!
 //! Source of the method: epoch and offset as in Centrifugo's history recovery, with a live-link check added.
 
-use std::collections::BTreeMap;
-
+use litemap::LiteMap;
 use protocol::ids::{Epoch, Seq};
 use protocol::incoming::EventPayload;
 use protocol::limits::REPLAY_EVENTS_MAX;
@@ -25,7 +24,7 @@ pub(crate) struct Session<J> {
     cursor: Option<Cursor>,
     met: bool,
     /// Events that came before the one that is missing.
-    held: BTreeMap<Seq, EventPayload<J>>,
+    held: LiteMap<Seq, EventPayload<J>>,
     /// The position after which events were asked for, while the answer is out.
     syncing: Option<Seq>,
     /// The position at which a frame could not be read.
@@ -59,7 +58,7 @@ impl<J> Session<J> {
         Self {
             cursor: None,
             met: false,
-            held: BTreeMap::new(),
+            held: LiteMap::new_vec(),
             syncing: None,
             unreadable_at: None,
         }
@@ -209,11 +208,13 @@ impl<J> Session<J> {
         let Some(cursor) = &mut self.cursor else {
             return Next::Fine;
         };
-        while let Some(entry) = self.held.first_entry() {
-            if *entry.key() > cursor.seq.next() {
+        while let Some(seq) = self.held.first().map(|(seq, _)| *seq) {
+            if seq > cursor.seq.next() {
                 break;
             }
-            let (seq, body) = entry.remove_entry();
+            let Some(body) = self.held.remove(&seq) else {
+                break;
+            };
             if seq > cursor.seq {
                 cursor.seq = seq;
                 apply(seq, body);

@@ -1,7 +1,6 @@
 //! Who types: here, said again while it lasts; elsewhere, shown for a while after the last sign.
 
-use std::collections::BTreeMap;
-
+use litemap::LiteMap;
 use protocol::limits::{TYPING_REPEAT_MS, TYPING_SHOWN_MS};
 use protocol::time::Instant;
 
@@ -21,8 +20,8 @@ struct Local {
 /// Who types, here and elsewhere.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Typing {
-    local: BTreeMap<String, Local>,
-    remote: BTreeMap<String, Instant>,
+    local: LiteMap<String, Local>,
+    remote: LiteMap<String, Instant>,
 }
 
 impl Typing {
@@ -105,10 +104,13 @@ impl Typing {
 
     /// The link is gone: takes everybody elsewhere, and will tell the next link who types here.
     pub(crate) fn link_lost(&mut self) -> Vec<String> {
-        for local in self.local.values_mut() {
+        for (_, local) in self.local.iter_mut() {
             local.sent_at = None;
         }
-        std::mem::take(&mut self.remote).into_keys().collect()
+        std::mem::take(&mut self.remote)
+            .into_iter()
+            .map(|(user_id, _)| user_id)
+            .collect()
     }
 
     /// Nobody types here any more.
