@@ -25,7 +25,7 @@ use crate::log::Log;
 use crate::origins::Origins;
 use crate::reply::{self, Cors};
 use crate::upgrade::{self, UpgradeRefusal};
-use crate::variables::{Configuration, Level, read_origins};
+use crate::variables::{BadVariable, Configuration, Level, read_origins};
 
 /// What the service calls itself in `/health`.
 const SERVICE: &str = "kuratchi-spaces";
@@ -87,10 +87,13 @@ pub fn deliver(request: &Request, env: &JsValue, answer: &Response) -> Result<Re
 #[wasm_bindgen]
 pub fn refuse(request: &Request, env: &JsValue, code: &str) -> Result<Response, JsValue> {
     let front = Front::new(request, env)?;
-    let refusal = match ErrorCode::parse(code).unwrap_or(ErrorCode::Internal) {
-        ErrorCode::TooLarge => too_large(),
-        ErrorCode::BadFrame => Refusal::new(ErrorCode::BadFrame, "the body is not text in UTF-8"),
-        code => plain(code),
+    let code = ErrorCode::parse(code).unwrap_or(ErrorCode::Internal);
+    let refusal = if code == ErrorCode::TooLarge {
+        too_large()
+    } else if code == ErrorCode::BadFrame {
+        Refusal::new(code, "the body is not text in UTF-8")
+    } else {
+        plain(code)
     };
     match front.offered_dialect() {
         Some(dialect) if front.is_upgrade() => front.turn_away(dialect, refusal.into()),
@@ -101,16 +104,16 @@ pub fn refuse(request: &Request, env: &JsValue, code: &str) -> Result<Response, 
 /// One request and what its answer depends on.
 struct Front<'a> {
     request: &'a Request,
-    env: &'a JsValue,
     url: Url,
     method: String,
     origin: Option<String>,
     cors: Cors,
+    configuration: Result<Configuration, BadVariable>,
     log: Log,
 }
 
 impl<'a> Front<'a> {
-    fn new(request: &'a Request, env: &'a JsValue) -> Result<Self, JsValue> {
+    fn new(request: &'a Request, env: &JsValue) -> Result<Self, JsValue> {
         let url =
             Url::parse(&request.url()).map_err(|error| JsValue::from_str(&error.to_string()))?;
         let origin = request.headers().get("Origin")?;
@@ -118,19 +121,23 @@ impl<'a> Front<'a> {
         let origins =
             read_origins(|name| variable(env, name)).unwrap_or(Origins::Listed(Vec::new()));
         let cors = Cors::new(&origins, origin.as_deref());
-        let log = Log::new(Level::Info, None);
+        let configuration = Configuration::read(|name| variable(env, name));
+        let level = configuration
+            .as_ref()
+            .map_or(Level::Info, |configuration| configuration.level);
+        let log = Log::new(level, None);
         Ok(Self {
             request,
-            env,
             url,
             method: request.method(),
             origin,
             cors,
+            configuration,
             log,
         })
     }
 
-    fn receive(mut self) -> Result<JsValue, JsValue> {
+    fn receive(&self) -> Result<JsValue, JsValue> {
         if self.method == "OPTIONS" {
             let private = self
                 .header("Access-Control-Request-Private-Network")
@@ -138,18 +145,15 @@ impl<'a> Front<'a> {
                 == Some("true");
             return reply::preflight(&self.cors, private).map(JsValue::from);
         }
-        let configuration = Configuration::read(|name| variable(self.env, name));
-        if let Ok(configuration) = &configuration {
-            self.log = Log::new(configuration.level, None);
-        }
         let is_health = self.is_health();
         if self.is_upgrade() && !is_health {
-            return self.upgrade(configuration.map_err(|error| error.to_string()));
+            return self.upgrade();
         }
         #[cfg(feature = "test-hooks")]
-        if let (Some(hook), Ok(configuration)) =
-            (crate::hooks::Hook::find(self.url.path()), &configuration)
-        {
+        if let (Some(hook), Ok(configuration)) = (
+            crate::hooks::Hook::find(self.url.path()),
+            &self.configuration,
+        ) {
             return self.test(hook, configuration);
         }
         let route = match Route::find(&self.method, self.url.path()) {
@@ -159,13 +163,9 @@ impl<'a> Front<'a> {
         let Some(call) = call_name(route) else {
             return self.health().map(JsValue::from);
         };
-        match configuration {
-            Ok(configuration) => self.call(call, &configuration),
-            Err(error) => {
-                let refusal = Refusal::new(ErrorCode::Internal, error.to_string());
-                self.misconfigured(&refusal);
-                self.refused(&refusal).map(JsValue::from)
-            }
+        match self.configuration() {
+            Ok(configuration) => self.call(call, configuration),
+            Err(refusal) => self.refused(&refusal).map(JsValue::from),
         }
     }
 
@@ -234,7 +234,7 @@ impl<'a> Front<'a> {
     }
 
     /// A WebSocket upgrade: any path will do, because a client keeps the path of its `workerUrl`.
-    fn upgrade(&self, configuration: Result<Configuration, String>) -> Result<JsValue, JsValue> {
+    fn upgrade(&self) -> Result<JsValue, JsValue> {
         let Some(dialect) = self.offered_dialect() else {
             let field = "Sec-WebSocket-Protocol";
             let error =
@@ -245,21 +245,7 @@ impl<'a> Front<'a> {
             };
             return self.refused(&refusal).map(JsValue::from);
         };
-        let upgrade = configuration
-            .map_err(|error| self.misconfigured(&Refusal::new(ErrorCode::Internal, error)))
-            .and_then(|configuration| {
-                self.check_origin(&configuration)?;
-                let key = &configuration.gateway_key;
-                let offer = self.header("Sec-WebSocket-Protocol");
-                upgrade::read(
-                    dialect,
-                    offer.as_deref(),
-                    |name| self.query(name),
-                    key,
-                    now(),
-                )
-            });
-        match upgrade {
+        match self.read_upgrade(dialect) {
             Ok(upgrade) => {
                 let errand = Errand {
                     space: upgrade.space.as_str().to_owned(),
@@ -275,6 +261,30 @@ impl<'a> Front<'a> {
             }
             Err(refused) => self.turn_away(dialect, refused).map(JsValue::from),
         }
+    }
+
+    fn read_upgrade(&self, dialect: Dialect) -> Result<upgrade::Upgrade, UpgradeRefusal> {
+        let configuration = self.configuration()?;
+        self.check_origin(configuration)?;
+        let offer = self.header("Sec-WebSocket-Protocol");
+        let key = &configuration.gateway_key;
+        upgrade::read(
+            dialect,
+            offer.as_deref(),
+            |name| self.query(name),
+            key,
+            now(),
+        )
+    }
+
+    /// The settings, or what is wrong with them: told to whoever asks, because it is the owner who tries first.
+    fn configuration(&self) -> Result<&Configuration, Refusal> {
+        self.configuration.as_ref().map_err(|error| {
+            let refusal = Refusal::new(ErrorCode::Internal, error.to_string());
+            self.log
+                .error("misconfigured", &[("error", refusal.error.as_str().into())]);
+            refusal
+        })
     }
 
     /// Sockets know no CORS: a page of another origin is turned away. What is no page sends no origin.
@@ -341,12 +351,6 @@ impl<'a> Front<'a> {
         ];
         self.log.info("refused", &fields);
         self.finish(&reply::refusal(refusal)?)
-    }
-
-    fn misconfigured(&self, refusal: &Refusal) -> UpgradeRefusal {
-        self.log
-            .error("misconfigured", &[("error", refusal.error.as_str().into())]);
-        refusal.clone().into()
     }
 
     fn finish(&self, response: &Response) -> Result<Response, JsValue> {

@@ -53,6 +53,10 @@ struct Live {
 }
 
 /// Something to tell the room.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "two or three exist at a time, none for long"
+)]
 enum Event {
     Input(Input),
     Timeout,
