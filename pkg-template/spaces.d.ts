@@ -445,6 +445,7 @@ export type ChatErrorCode =
   | 'spaceMismatch'
   | 'notAuthenticated'
   | 'identityRequired'
+  | 'originRefused'
   | 'senderMismatch'
   | 'capRequired'
   | 'notFound'
@@ -534,7 +535,7 @@ export class KuratchiSpaceClient {
    *
    * @param options How long to wait. When the waiting ends, the client goes on trying.
    * @throws {ChatError} What the space refuses for good: `tokenExpired`, `tokenInvalid`, `spaceMismatch`,
-   *   `identityRequired` … ; `closed`, `timeout`, `aborted`, `tokenUnavailable`, `webSocketUnavailable`,
+   *   `identityRequired`, `originRefused` … ; `closed`, `timeout`, `aborted`, `tokenUnavailable`, `webSocketUnavailable`,
    *   `wasmUnavailable`, `invalidArgument`, `internal`.
    * @example
    * await client.connect({ timeoutMs: 10_000 });

@@ -65,6 +65,8 @@ error_codes! {
     NotAuthenticated => "notAuthenticated", 401;
     /// The server wants tokens that name a user (`REQUIRE_IDENTITY`).
     IdentityRequired => "identityRequired", 403;
+    /// The server does not serve pages of this origin (`ALLOWED_ORIGINS`).
+    OriginRefused => "originRefused", 403;
     /// The sender is not who the token names, or uses a name that belongs to somebody.
     SenderMismatch => "senderMismatch", 403;
     /// The token lacks a capability that this takes.
@@ -123,6 +125,8 @@ pub enum CloseCode {
     SpaceIdInvalid,
     /// 4405: the server wants a token that names a user.
     IdentityRequired,
+    /// 4406: the server does not serve pages of this origin.
+    OriginRefused,
     /// 4408: the socket did not authenticate in time, or did not keep to what may come before.
     NotAuthenticated,
     /// 4409: too many connections of this user.
@@ -148,6 +152,7 @@ impl CloseCode {
         Self::SpaceMismatch,
         Self::SpaceIdInvalid,
         Self::IdentityRequired,
+        Self::OriginRefused,
         Self::NotAuthenticated,
         Self::TooManyConnections,
         Self::TooLarge,
@@ -167,6 +172,7 @@ impl CloseCode {
             Self::SpaceMismatch => 4403,
             Self::SpaceIdInvalid => 4404,
             Self::IdentityRequired => 4405,
+            Self::OriginRefused => 4406,
             Self::NotAuthenticated => 4408,
             Self::TooManyConnections => 4409,
             Self::TooLarge => 4413,
@@ -196,6 +202,7 @@ impl CloseCode {
             Self::SpaceMismatch => ErrorCode::SpaceMismatch,
             Self::SpaceIdInvalid => ErrorCode::SpaceIdRequired,
             Self::IdentityRequired => ErrorCode::IdentityRequired,
+            Self::OriginRefused => ErrorCode::OriginRefused,
             Self::NotAuthenticated => ErrorCode::NotAuthenticated,
             Self::TooManyConnections => ErrorCode::TooManyConnections,
             Self::TooLarge => ErrorCode::TooLarge,
@@ -210,7 +217,10 @@ impl CloseCode {
     pub fn reaction(self) -> Reaction {
         match self {
             Self::TokenExpired | Self::TokenInvalid => Reaction::NewToken,
-            Self::SpaceMismatch | Self::SpaceIdInvalid | Self::IdentityRequired => Reaction::Stop,
+            Self::SpaceMismatch
+            | Self::SpaceIdInvalid
+            | Self::IdentityRequired
+            | Self::OriginRefused => Reaction::Stop,
             Self::TooManyConnections | Self::SpaceFull => Reaction::RetryLater,
             // A frame that the server could not take says nothing about the next connection.
             Self::BadFrame
@@ -234,6 +244,7 @@ impl From<ErrorCode> for CloseCode {
             ErrorCode::SpaceMismatch => Self::SpaceMismatch,
             ErrorCode::SpaceIdRequired => Self::SpaceIdInvalid,
             ErrorCode::IdentityRequired => Self::IdentityRequired,
+            ErrorCode::OriginRefused => Self::OriginRefused,
             ErrorCode::NotAuthenticated => Self::NotAuthenticated,
             ErrorCode::TooManyConnections => Self::TooManyConnections,
             ErrorCode::TooLarge => Self::TooLarge,

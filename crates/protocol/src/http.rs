@@ -93,6 +93,9 @@ pub fn refusal_text(code: ErrorCode) -> &'static str {
         ErrorCode::IdentityRequired => {
             "this server wants a token that names a user: mint one with `userId`"
         }
+        ErrorCode::OriginRefused => {
+            "this server does not serve pages of this origin: add it to ALLOWED_ORIGINS"
+        }
         ErrorCode::SenderMismatch => "the sender is not who the token names",
         ErrorCode::CapRequired => "the token lacks a capability that this takes",
         ErrorCode::ConflictingDuplicate => {

@@ -292,7 +292,7 @@ impl<'a> Front<'a> {
         match &self.origin {
             Some(origin) if !configuration.origins.allow(origin) => {
                 let error = "this page's origin may not connect: the Worker's owner lists origins in ALLOWED_ORIGINS";
-                Err(Refusal::new(ErrorCode::NotAuthenticated, error).into())
+                Err(Refusal::new(ErrorCode::OriginRefused, error).into())
             }
             Some(_) | None => Ok(()),
         }
