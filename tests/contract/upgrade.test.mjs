@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
-import { secondVersion } from './lib/second-version-client.mjs';
+import { SecondVersionClient, secondVersion } from './lib/second-version-client.mjs';
 import { RecordedSocket } from './lib/socket.mjs';
 import { eventually, World } from './lib/world.mjs';
 
@@ -28,6 +28,28 @@ describe('upgrade', { concurrency: true }, () => {
       const client = await world.secondSocket({ spaceId, protocols });
       await client.welcome();
       assert.equal(client.protocol, 'spaces.v2');
+    }
+  });
+
+  test('4406 a page of an origin that is not listed, where ALLOWED_ORIGINS is set', async () => {
+    const strict = await World.start({ vars: { ALLOWED_ORIGINS: 'https://app.test' } });
+    try {
+      const spaceId = strict.newSpace();
+      const token = await strict.token(spaceId);
+      const stranger = new SecondVersionClient(strict.url, {
+        spaceId,
+        token,
+        headers: { Origin: 'https://evil.test' },
+      });
+      await stranger.error('originRefused');
+      assert.equal((await stranger.closed).code, 4406);
+      for (const headers of [{ Origin: 'https://app.test' }, {}]) {
+        const guest = new SecondVersionClient(strict.url, { spaceId, token, headers });
+        await guest.welcome();
+        guest.kill();
+      }
+    } finally {
+      await strict.stop();
     }
   });
 

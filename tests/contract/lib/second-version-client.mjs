@@ -18,13 +18,14 @@ export class SecondVersionClient extends RecordedSocket {
    * @param {string} [options.token]
    * @param {Record<string, string>} [options.query] More of the upgrade's query: `epoch`, `since`, …
    * @param {string[]} [options.protocols] Instead of `spaces.v2` and the token.
+   * @param {Record<string, string>} [options.headers] What a browser would add: `Origin`.
    */
-  constructor(workerUrl, { spaceId, token, query = {}, protocols } = {}) {
+  constructor(workerUrl, { spaceId, token, query = {}, protocols, headers } = {}) {
     const url = new URL(workerUrl);
     url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
     if (spaceId !== undefined) url.searchParams.set('spaceId', spaceId);
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
-    super(url, protocols ?? secondVersion(token));
+    super(url, protocols ?? secondVersion(token), headers);
   }
 
   /** The first frame of an accepted connection. */

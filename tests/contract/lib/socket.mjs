@@ -25,8 +25,9 @@ export class RecordedSocket {
   #socket;
   #waiters = new Set();
 
-  constructor(url, protocols = []) {
-    this.#socket = new WebSocket(url, protocols, { perMessageDeflate: false, closeTimeout: FAREWELL_MS });
+  constructor(url, protocols = [], headers = {}) {
+    const options = { perMessageDeflate: false, closeTimeout: FAREWELL_MS, headers };
+    this.#socket = new WebSocket(url, protocols, options);
     this.opened = new Promise((resolve, reject) => {
       this.#socket.once('open', () => resolve(this));
       this.#socket.once('error', reject);
