@@ -3,10 +3,10 @@
 //! Owns everything that touches the JavaScript engine. It carries out what the core asks for and tells the core
 //! what happened; it must not read frames, nor decide anything about the protocol.
 //!
-//! One input's way: a browser event or an export ([`api`]) enters [`drive`], which borrows the core, feeds it,
-//! takes its outputs and lets go of it. Only then are the outputs carried out, one by one: sockets ([`socket`]),
-//! requests ([`http`]), the one deadline and task switches ([`timer`]), the outbox's store ([`outbox_store`]),
-//! settled promises ([`calls`]) and calls of the app's host object ([`host`]). Nothing is borrowed meanwhile, so
+//! One input's way: a browser event or an export (`api`) enters `drive`, which borrows the core, feeds it,
+//! takes its outputs and lets go of it. Only then are the outputs carried out, one by one: sockets (`socket`),
+//! requests (`http`), the one deadline and task switches (`timer`), the outbox's store (`outbox_store`),
+//! settled promises (`calls`) and calls of the app's host object (`host`). Nothing is borrowed meanwhile, so
 //! whatever JavaScript does in between, calling any export again included, finds the client free.
 //!
 //! The exports are private to the npm package: `pkg-template/` wraps them, and apps never see a Wasm object.

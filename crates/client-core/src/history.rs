@@ -34,7 +34,7 @@ pub(crate) struct HistoryRun<J> {
 
 impl<J: Json> Client<J> {
     /// Loads messages: `options` is `{limit?, before?, order?}` as the app gave it. The call is settled with
-    /// [`Reply::Messages`]; without `before` the page joins live messages (Rule J, see [`crate::timeline`]).
+    /// [`Reply::Messages`]; without `before` the page joins live messages (Rule J, see `timeline.rs`).
     pub fn messages(&mut self, call: CallId, options: Option<&J>, now: Instant) {
         let query = match arguments::history(options, self.config.newest_first) {
             Ok(query) => query,
