@@ -50,6 +50,10 @@ const SUITES = {
     needs: { modules: true, wasm: true, bindgen: true, client: true, workerTest: true },
     command: () => nodeTests('contract'),
   },
+  packaging: {
+    needs: { modules: true, wasm: true, bindgen: true, chromium: true, client: true, workerTest: true },
+    command: () => nodeTests('packaging', { CHROMIUM_BIN: chromium() }),
+  },
   e2e: {
     needs: { modules: true, wasm: true, bindgen: true, chromium: true, client: true, workerTest: true },
     command: () => nodeTests('e2e', { CHROMIUM_BIN: chromium() }),
