@@ -229,7 +229,7 @@ describe('welcome', { concurrency: true }, () => {
     assert.ok(Math.abs(welcome.serverTime - Date.now()) < 60_000);
     const numbers = Object.values(welcome.limits);
     assert.ok(numbers.length > 0 && numbers.every(Number.isInteger));
-    for (const limit of [16_384, 2_048, 255, 128, 20, 262_144, 200])
+    for (const limit of [16_384, 2_048, 255, 128, 200, 4_096, 20, 262_144, 1_000, 5_000])
       assert.ok(numbers.includes(limit), String(limit));
   });
 

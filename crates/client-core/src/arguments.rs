@@ -65,7 +65,12 @@ pub(crate) fn history<J: Json>(
             .ok_or_else(|| refused(if limit == 0 { "0" } else { "a larger one" }))?;
     }
     if options.get(Key::Before).is_some() {
-        query.before = Some(fields::required_whole_number(options, Key::Before)?);
+        let before = fields::required_whole_number(options, Key::Before)?;
+        if before == 0 {
+            let expected = "a whole number from 1 to 2^53 - 1";
+            return Err(FieldError::new(Key::Before.as_str(), expected, Some("0")));
+        }
+        query.before = Some(before);
     }
     if let Some(order) = options.get(Key::Order) {
         query.newest_first = match order.word() {
@@ -117,7 +122,13 @@ mod tests {
         ] {
             check(json!({ "limit": limit }), Err("limit"));
         }
-        for before in [json!(-1), json!("2020-01-01"), json!(null), json!(1e300)] {
+        for before in [
+            json!(0),
+            json!(-1),
+            json!("2020-01-01"),
+            json!(null),
+            json!(1e300),
+        ] {
             check(json!({ "before": before }), Err("before"));
         }
         for order in [json!("newest"), json!(1), json!("user")] {

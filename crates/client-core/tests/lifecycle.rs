@@ -608,7 +608,7 @@ fn a_page_loaded_before_connecting_leaves_no_hole() {
 }
 
 #[test]
-fn http_asks_once_for_a_fresh_token() {
+fn there_is_a_way_to_refresh_a_token_and_it_is_tried_once() {
     let mut bench = Bench::new();
     bench.client.participants(CallId(3), bench.now);
     bench.drain();

@@ -110,6 +110,8 @@ impl From<FieldError> for Refusal {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Limits {
+    space_id_bytes_max: usize,
+    token_bytes_max: usize,
     text_bytes_max: usize,
     url_bytes_max: usize,
     filename_bytes_max: usize,
@@ -119,11 +121,16 @@ pub struct Limits {
     page_messages_max: usize,
     metadata_keys_max: usize,
     metadata_value_bytes_max: usize,
+    outbox_messages_max: usize,
+    connections_per_user_max: usize,
+    connections_per_space_max: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            space_id_bytes_max: limits::SPACE_ID_BYTES_MAX,
+            token_bytes_max: limits::TOKEN_BYTES_MAX,
             text_bytes_max: limits::TEXT_BYTES_MAX,
             url_bytes_max: limits::URL_BYTES_MAX,
             filename_bytes_max: limits::FILENAME_BYTES_MAX,
@@ -133,6 +140,9 @@ impl Default for Limits {
             page_messages_max: limits::PAGE_MESSAGES_MAX,
             metadata_keys_max: limits::METADATA_KEYS_MAX,
             metadata_value_bytes_max: limits::METADATA_VALUE_BYTES_MAX,
+            outbox_messages_max: limits::OUTBOX_MESSAGES_MAX,
+            connections_per_user_max: limits::CONNECTIONS_PER_USER_MAX,
+            connections_per_space_max: limits::CONNECTIONS_PER_SPACE_MAX,
         }
     }
 }
