@@ -96,6 +96,21 @@ test('disconnect_comes_back_at_once_while_loading_while_connecting_and_while_con
   await tab.context().close();
 });
 
+test('a_disconnected_client_does_not_come_back', async () => {
+  const tab = await newClientTab(stack.newSpace());
+  await tab.evaluate(async () => {
+    globalThis.client = newClient({});
+    await globalThis.client.connect();
+    globalThis.client.disconnect();
+  });
+  const upgrades = stack.proxy.upgradeCount;
+  // The SDK's client was back after 1.1 s.
+  await new Promise((resolve) => setTimeout(resolve, 3_000));
+  assert.equal(stack.proxy.upgradeCount, upgrades);
+  assert.equal(await tab.evaluate(() => globalThis.client.isConnected()), false);
+  await tab.context().close();
+});
+
 test('a_disconnect_in_a_cleanup_is_no_unhandled_rejection', async () => {
   const tab = await newClientTab(stack.newSpace());
   stack.proxy.upgrades.shut();
