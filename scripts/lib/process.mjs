@@ -60,6 +60,8 @@ export function exitOnInterrupt() {
 /** Runs `main`; a failure is printed (a `UserError` without its stack) and ends with exit code 1. */
 export function runMain(main) {
   exitOnInterrupt();
+  // Whoever reads the output may stop reading (`| head`): that is no reason to stop serving.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', ignoreClosedPipe);
   main().catch((error) => {
     killChildren();
     if (error instanceof CommandError) {
@@ -70,6 +72,10 @@ export function runMain(main) {
     }
     process.exit(1);
   });
+}
+
+function ignoreClosedPipe(error) {
+  if (error.code !== 'EPIPE') throw error;
 }
 
 /** First line of a command's standard output, or `undefined` when it can not be run or fails. */
