@@ -816,6 +816,42 @@ export interface EnvironmentConfig {
 }
 
 /**
+ * What the SDK's `deploy()` takes. Here for apps that name the type; the function itself is not there yet.
+ *
+ * @example
+ * const options: DeployOptions = { scriptName: 'kuratchi-spaces' };
+ */
+export interface DeployOptions {
+  /** Cloudflare's account. @defaultValue `CLOUDFLARE_ACCOUNT_ID` */
+  accountId?: string;
+  /** A token that may edit Workers. @defaultValue `CLOUDFLARE_API_TOKEN` */
+  apiToken?: string;
+  /** The key that will sign space tokens. @defaultValue `KURATCHI_GATEWAY_KEY` */
+  gatewayKey?: string;
+  /** Name of the Worker. @defaultValue 'kuratchi-spaces' */
+  scriptName?: string;
+  /** Whether to say what is being done. @defaultValue false */
+  verbose?: boolean;
+}
+
+/**
+ * What the SDK's `deploy()` gives. Here for apps that name the type; the function itself is not there yet.
+ *
+ * @example
+ * const result: DeployResult = { success: false, error: 'no account' };
+ */
+export interface DeployResult {
+  /** Whether the Worker runs. */
+  success: boolean;
+  /** Its address. */
+  workerUrl?: string;
+  /** Its name. */
+  scriptName?: string;
+  /** What went wrong, in words. */
+  error?: string;
+}
+
+/**
  * Reads the settings for clients and token minting. In a browser, where there are none, all are empty.
  *
  * @example
