@@ -822,15 +822,15 @@ export interface EnvironmentConfig {
  * const options: DeployOptions = { scriptName: 'kuratchi-spaces' };
  */
 export interface DeployOptions {
-  /** Cloudflare's account. @defaultValue `CLOUDFLARE_ACCOUNT_ID` */
+  /** Cloudflare's account. @defaultValue `CLOUDFLARE_ACCOUNT_ID` @example '0123456789abcdef' */
   accountId?: string;
-  /** A token that may edit Workers. @defaultValue `CLOUDFLARE_API_TOKEN` */
+  /** A token that may edit Workers. @defaultValue `CLOUDFLARE_API_TOKEN` @example 'a-token' */
   apiToken?: string;
-  /** The key that will sign space tokens. @defaultValue `KURATCHI_GATEWAY_KEY` */
+  /** The key that will sign space tokens. @defaultValue `KURATCHI_GATEWAY_KEY` @example 'a-long-random-text' */
   gatewayKey?: string;
-  /** Name of the Worker. @defaultValue 'kuratchi-spaces' */
+  /** Name of the Worker. @defaultValue 'kuratchi-spaces' @example 'team-chat' */
   scriptName?: string;
-  /** Whether to say what is being done. @defaultValue false */
+  /** Whether to say what is being done. @defaultValue false @example true */
   verbose?: boolean;
 }
 
@@ -841,13 +841,13 @@ export interface DeployOptions {
  * const result: DeployResult = { success: false, error: 'no account' };
  */
 export interface DeployResult {
-  /** Whether the Worker runs. */
+  /** Whether the Worker runs. @example true */
   success: boolean;
-  /** Its address. */
+  /** Its address. @example 'https://team-chat.acme.workers.dev' */
   workerUrl?: string;
-  /** Its name. */
+  /** Its name. @example 'team-chat' */
   scriptName?: string;
-  /** What went wrong, in words. */
+  /** What went wrong, in words. @example 'no account' */
   error?: string;
 }
 
