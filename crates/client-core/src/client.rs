@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 
 use litemap::LiteMap;
+use protocol::ids::Seq;
 use protocol::incoming::typing_frame;
 use protocol::json::Json;
 use protocol::time::Instant;
@@ -54,7 +55,7 @@ pub struct Client<J: Json> {
     pub(crate) timeline: Timeline<J>,
     pub(crate) outbox: Outbox<J>,
     /// Message events of this link whose ack may still come: the sender's call is settled with the payload.
-    pub(crate) unacked_events: VecDeque<(protocol::ids::Seq, J)>,
+    pub(crate) unacked_events: VecDeque<(Seq, J)>,
     pub(crate) typing: Typing,
     pub(crate) presence: Presence<J>,
     pub(crate) pending: LiteMap<FetchId, Pending<J>>,

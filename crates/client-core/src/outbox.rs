@@ -83,10 +83,7 @@ impl<J: Json> Outbox<J> {
     /// Takes what an earlier life of this outbox left: it goes before everything newer.
     pub(crate) fn restore(&mut self, rows: Vec<OutboxRow<J>>) {
         for row in rows.into_iter().rev() {
-            let known = self
-                .entries
-                .iter()
-                .any(|entry| entry.row.client_message_id == row.client_message_id);
+            let known = self.place(&row.client_message_id).is_some();
             if !known && self.entries.len() < OUTBOX_MESSAGES_MAX {
                 let bytes = row
                     .body
@@ -139,21 +136,14 @@ impl<J: Json> Outbox<J> {
 
     /// Takes an entry out: it was stored, or refused for good.
     pub(crate) fn remove(&mut self, id: &ClientMessageId) -> Option<Entry<J>> {
-        let index = self
-            .entries
-            .iter()
-            .position(|entry| entry.row.client_message_id == *id)?;
+        let index = self.place(id)?;
         self.window = (self.window + 1).min(OUTBOX_MESSAGES_MAX);
         self.entries.remove(index)
     }
 
     /// The server wants an entry later: it and everything behind it is carried again, fewer at once.
     pub(crate) fn carry_again_from(&mut self, id: &ClientMessageId) -> bool {
-        let Some(index) = self
-            .entries
-            .iter()
-            .position(|entry| entry.row.client_message_id == *id)
-        else {
+        let Some(index) = self.place(id) else {
             return false;
         };
         self.window = (self.window / 2).max(1);
@@ -179,6 +169,12 @@ impl<J: Json> Outbox<J> {
         self.entries = kept;
         let awaited: VecDeque<Entry<J>> = awaited;
         awaited.into()
+    }
+
+    fn place(&self, id: &ClientMessageId) -> Option<usize> {
+        self.entries
+            .iter()
+            .position(|entry| entry.row.client_message_id == *id)
     }
 }
 

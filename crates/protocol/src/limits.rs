@@ -53,8 +53,6 @@ pub const METADATA_KEYS_MAX: usize = 64;
 pub const METADATA_KEY_BYTES_MAX: usize = 128;
 /// Longest value of a space's metadata, in bytes.
 pub const METADATA_VALUE_BYTES_MAX: usize = 4 * 1024;
-/// Days for which a `clientMessageId` is remembered.
-pub const DEDUPLICATION_DAYS: u64 = 30;
 /// Messages a sender may send at once before the rate limit bites.
 pub const SEND_BURST: u64 = 1_200;
 /// Messages a second that the send limit refills.
