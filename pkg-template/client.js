@@ -6,11 +6,14 @@
  * to send, to wait for or to try again is decided in the core.
  */
 
+import { createHost } from './core-host.js';
 import { ChatError } from './errors.js';
 import { CALLBACK_OF, Events } from './events.js';
-import { expect, invalid, readConfig, readConnectOptions } from './options.js';
+import { copyOf, invalid, placeOf, readConfig, readConnectOptions, splitUntil } from './options.js';
+import { Outbox } from './outbox.js';
 import { Store } from './store.js';
-import { abortedError, closedError, createDeferred, withLimits } from './waiting.js';
+import { tabId } from './tab-memory.js';
+import { abortedError, closedError, createDeferred, createRejected, withLimits } from './waiting.js';
 
 const IDLE = { state: 'idle' };
 
@@ -22,6 +25,9 @@ export class SpaceClient {
   #engine;
   #events = new Events();
   #store = new Store();
+  #outbox;
+  /** Whether the store lacks messages that a page has to bring. */
+  #lacksMessages = false;
   /** The core, once it is made. */
   #core;
   #isLoading = false;
@@ -54,15 +60,18 @@ export class SpaceClient {
     for (const [event, callback] of this.#config.callbacks) {
       this.#events.on(event, callback);
     }
+    this.#outbox = new Outbox(placeOf(this.#config), (act) => this.#tellCore(act), {
+      onLoading: (ids) => this.#store.reserveOutbox(ids),
+      onLost: (error) => this.#losePersistence(error),
+    });
+    this.#store.setPersistence(this.#outbox.persistence);
     warnOfKey(this.#config.gatewayKey);
   }
 
   connect(options) {
-    const deferred = createDeferred();
     const refusal = this.#refusal();
     if (refusal) {
-      deferred.reject(refusal);
-      return deferred.promise;
+      return createRejected(refusal);
     }
     let limits;
     try {
@@ -73,7 +82,7 @@ export class SpaceClient {
     if (limits?.signal?.aborted) {
       return Promise.reject(abortedError(limits.signal));
     }
-    const { promise } = this.#attempt ?? this.#begin(deferred);
+    const { promise } = this.#attempt ?? this.#begin(createDeferred());
     return limits ? withLimits(promise, limits) : promise;
   }
 
@@ -96,29 +105,53 @@ export class SpaceClient {
     return isConnected;
   }
 
+  get persistence() {
+    return this.#outbox.persistence;
+  }
+
   sendMessage(options, extra) {
-    let untilStored = false;
-    let message = options;
-    try {
-      expect(typeof extra === 'object', 'options', extra, 'an object');
-      if (isObject(options)) {
-        // A copy: the app may change its own object before the core reads it.
-        const { until, ...rest } = options;
-        message = rest;
-        untilStored = readUntil(until);
-      }
-      untilStored = readUntil(extra?.until) || untilStored;
-    } catch (error) {
-      return Promise.reject(error);
-    }
-    return this.#call((core) => core.sendMessage(message, untilStored));
+    return this.#callUntil(options, extra, (core, message, untilStored) =>
+      core.sendMessage(message, untilStored),
+    );
+  }
+
+  editMessage(id, options, extra) {
+    return this.#callUntil(options, extra, (core, edit, untilStored) =>
+      core.editMessage(id, edit, untilStored),
+    );
+  }
+
+  deleteMessage(id, extra) {
+    return this.#callUntil(undefined, extra, (core, _, untilStored) => core.deleteMessage(id, untilStored));
+  }
+
+  retry(id) {
+    return this.#call((core) => core.retry(id));
+  }
+
+  discard(id) {
+    return this.#call((core) => core.discard(id));
+  }
+
+  clearLocal() {
+    // Whoever signs out may have no token any more.
+    return this.#callFreely(async (core) => {
+      await core.clearLocal();
+      await this.#outbox.whenCleared().catch((cause) => {
+        const text = "the browser's storage failed: what waited to be sent may still be on the disk";
+        throw new ChatError(text, { code: 'persistenceLost', cause });
+      });
+    });
   }
 
   getMessages(options) {
-    const copy = isObject(options) ? { ...options } : options;
+    const copy = copyOf(options);
     return this.#call(async (core) => {
+      const { generation } = this.#store;
       const messages = await core.getMessages(copy);
-      this.#store.addMessages(messages);
+      if (generation === this.#store.generation) {
+        this.#store.addMessages(messages);
+      }
       return messages;
     });
   }
@@ -136,7 +169,7 @@ export class SpaceClient {
   }
 
   setMetadata(changes) {
-    const copy = isObject(changes) ? { ...changes } : changes;
+    const copy = copyOf(changes);
     return this.#call((core) => core.setMetadata(copy));
   }
 
@@ -212,8 +245,24 @@ export class SpaceClient {
     }
   }
 
-  /** Asks the core for something. Never throws; every failure is a rejection. */
+  /** Asks for something that can wait until it is stored. */
+  #callUntil(options, extra, ask) {
+    try {
+      const { body, untilStored } = splitUntil(options, extra);
+      return this.#call((core) => ask(core, body, untilStored));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Asks the core for something that takes a token. Never throws; every failure is a rejection. */
   #call(ask) {
+    const refusal = this.#refusal();
+    return refusal ? createRejected(refusal) : this.#callFreely(ask);
+  }
+
+  /** Asks the core for something. */
+  #callFreely(ask) {
     const deferred = createDeferred();
     const settle = (how) => (value) => {
       this.#pending.delete(deferred.reject);
@@ -225,9 +274,8 @@ export class SpaceClient {
       },
       fail: settle(deferred.reject),
     };
-    const refusal = this.#refusal();
-    if (refusal) {
-      call.fail(refusal);
+    if (this.#end) {
+      call.fail(this.#end);
     } else {
       this.#pending.add(deferred.reject);
       this.#enter(call);
@@ -269,8 +317,7 @@ export class SpaceClient {
         this.#die(fault);
         return;
       }
-      const { spaceId, workerUrl, newestFirst, webSocket } = this.#config;
-      this.#core = new SpaceCore({ spaceId, workerUrl, newestFirst, webSocket }, this.#host());
+      this.#core = this.#createCore(SpaceCore);
     } catch (error) {
       if (isTrap(error)) {
         this.#die(this.#engine.fail(error));
@@ -331,6 +378,7 @@ export class SpaceClient {
     this.#core = undefined;
     this.#attempt = undefined;
     this.#waiting = [];
+    this.#outbox.close();
     for (const reject of [...this.#pending]) {
       reject(error);
     }
@@ -346,47 +394,68 @@ export class SpaceClient {
     this.#events.clear();
   }
 
-  /** What the core asks and tells. It tells one thing at a time, with nothing of it borrowed. */
-  #host() {
-    const { spaceToken } = this.#config;
-    const hears =
-      (tell) =>
-      (...values) => {
-        // A core that is closed in a callback still has the rest of its news to tell.
-        if (!this.#end) {
-          tell(...values);
-        }
-      };
-    return {
-      token: (fresh) => (typeof spaceToken === 'function' ? spaceToken({ fresh }) : spaceToken),
-      error: (code, message, retryable, field, status) => {
-        const error = new ChatError(message, { code, retryable, field });
-        return status === undefined ? error : Object.assign(error, { status });
-      },
-      onMessage: hears((message) => {
-        this.#store.addMessages([message]);
-        this.#events.emit('message', message);
-      }),
-      onConnectionChange: hears((connected) => this.#setConnected(connected)),
-      onState: hears((state) => this.#setState(state)),
-      onTyping: hears((userId, isTyping) => {
-        this.#store.setTyping(userId, isTyping);
-        this.#events.emit('typing', userId, isTyping);
-      }),
-      onPresence: hears((users) => {
-        this.#store.setPresence(users);
-        this.#events.emit('presence', users);
-      }),
-      onParticipant: hears((participant) => this.#events.emit('participant', participant)),
-      onMetadata: hears((changes) => this.#events.emit('metadata', changes)),
-      onDiscontinuity: hears((reason) => {
-        if (reason === 'reset') {
-          this.#store.clearMessages();
-        }
-        this.#events.emit('discontinuity', reason);
-      }),
-      onError: hears((error) => this.#tellError(error)),
-    };
+  #createCore(SpaceCore) {
+    const { spaceId, workerUrl, newestFirst, webSocket, spaceToken } = this.#config;
+    const clientScope = tabId('scope', placeOf(this.#config));
+    const host = createHost({
+      spaceToken,
+      store: this.#store,
+      events: this.#events,
+      outbox: this.#outbox,
+      isOver: () => this.#end !== undefined,
+      setConnected: (connected) => this.#setConnected(connected),
+      setState: (state) => this.#setState(state),
+      tellDiscontinuity: (reason) => this.#tellDiscontinuity(reason),
+      tellError: (error) => this.#tellError(error),
+    });
+    return new SpaceCore({ spaceId, workerUrl, newestFirst, webSocket, clientScope }, host);
+  }
+
+  /** Tells the core what the outbox's keeper has to say, while there is a core. */
+  #tellCore(act) {
+    if (this.#core) {
+      this.#run({ run: act, fail: () => {} });
+    }
+  }
+
+  #losePersistence(cause) {
+    this.#store.setPersistence(this.#outbox.persistence);
+    const text =
+      "the browser's storage failed: what waits to be sent is kept in memory, and lost with the page; ask people " +
+      'to keep it open until everything is sent';
+    this.#tellError(new ChatError(text, { code: 'persistenceLost', cause }));
+  }
+
+  #tellDiscontinuity(reason) {
+    this.#lacksMessages ||= this.#store.isInUse;
+    this.#store.clearMessages();
+    this.#loadNewest();
+    if (this.#events.hears('discontinuity')) {
+      this.#events.emit('discontinuity', reason);
+      return;
+    }
+    // The store mends itself, and shows no error. A list that the app keeps has a hole that nobody else tells of.
+    const text = `messages may be missing (${reason}): listen for onDiscontinuity and load the history again`;
+    this.#events.emit('error', new ChatError(text, { code: 'discontinuity' }));
+  }
+
+  /** Gives the store the newest messages again; if that fails, the next connection tries again. */
+  #loadNewest() {
+    if (!this.#lacksMessages) {
+      return;
+    }
+    const { generation } = this.#store;
+    this.#tellCore((core) => {
+      core.newestMessages().then(
+        (messages) => {
+          if (generation === this.#store.generation) {
+            this.#lacksMessages = false;
+            this.#store.addMessages(messages);
+          }
+        },
+        () => {},
+      );
+    });
   }
 
   #tellError(error) {
@@ -412,18 +481,12 @@ export class SpaceClient {
       // The next connect() is a new attempt; this one's promise is the core's to reject.
       this.#attempt = undefined;
     }
+    if (state.state === 'connected') {
+      this.#loadNewest();
+    }
     this.#store.setState(state);
     this.#events.emit('stateChange', state);
   }
-}
-
-function readUntil(until) {
-  expect(until === 'stored', 'until', until, "'stored'");
-  return until === 'stored';
-}
-
-function isObject(value) {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
 /** Whether the Wasm itself stopped, as a panic makes it do. */

@@ -8,6 +8,7 @@
 /** For each event, the callback of the config that hears it. */
 export const CALLBACK_OF = {
   message: 'onMessage',
+  messageUpdate: 'onMessageUpdate',
   typing: 'onTyping',
   connectionChange: 'onConnectionChange',
   error: 'onError',
@@ -45,6 +46,11 @@ export class Events {
         callSafely(entry.listener, ...values);
       }
     }
+  }
+
+  /** Whether anybody listens. */
+  hears(event) {
+    return (this.#listeners.get(event)?.size ?? 0) > 0;
   }
 
   /** Forgets all listeners. */

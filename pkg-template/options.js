@@ -1,8 +1,8 @@
 /**
  * What an app hands in, checked at once and by name.
  *
- * Owns the expectations of `client(config)` and `connect(options)`. Message bodies are not checked here but in
- * the Wasm, with the rules that the server has. Must not know what the options are used for.
+ * Owns the expectations of `client(config)`, `connect(options)` and `until`. Message bodies are not checked here but
+ * in the Wasm, with the rules that the server has. Must not know what the options are used for.
  */
 
 import { getSpacesEnvironment, missingSetting } from './environment.js';
@@ -70,6 +70,43 @@ export function readConnectOptions(options) {
   expect(isTime, 'timeoutMs', timeoutMs, `a number of milliseconds above 0, up to ${TIMEOUT_MS_MAX}`);
   expect(typeof signal?.addEventListener === 'function', 'signal', signal, 'an AbortSignal');
   return timeoutMs == null && signal == null ? undefined : { timeoutMs, signal };
+}
+
+/**
+ * What the storage of a browser is sorted by: two spellings of one Worker's address are one place.
+ *
+ * @param {{ workerUrl: string, spaceId: string }} config As {@link readConfig} gives it.
+ */
+export function placeOf({ workerUrl, spaceId }) {
+  const { protocol, host, pathname, search } = new URL(workerUrl.trim());
+  return {
+    workerUrl: `${protocol.replace('ws', 'http')}//${host}${pathname.replace(/\/+$/, '')}${search}`,
+    spaceId,
+  };
+}
+
+/** A copy of an object: the app may change its own before the core reads it. Anything else stays what it is. */
+export function copyOf(value) {
+  return value !== null && typeof value === 'object' && !Array.isArray(value) ? { ...value } : value;
+}
+
+/**
+ * Takes `until` out of the options of a call; it may stand in an argument of its own, too.
+ *
+ * @throws {ChatError} `invalidArgument`, with the `field`.
+ */
+export function splitUntil(options, extra) {
+  expect(typeof extra === 'object', 'options', extra, 'an object');
+  const body = copyOf(options);
+  const isSplit = body !== options;
+  const untils = [isSplit ? options.until : undefined, extra?.until];
+  for (const until of untils) {
+    expect(until === 'stored', 'until', until, "'stored'");
+  }
+  if (isSplit) {
+    delete body.until;
+  }
+  return { body, untilStored: untils.includes('stored') };
 }
 
 /** Throws unless the value is absent or as expected. */

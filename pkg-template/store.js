@@ -1,39 +1,44 @@
 /**
  * The store: what a chat view shows, as one immutable snapshot.
  *
- * Owns the merging of live messages with pages of history, and when subscribers are told. Must not know where
- * any of it comes from. A snapshot and everything in it stays the same object until it changes.
+ * Owns the snapshot and when subscribers are told. Must not know where any of it comes from. A snapshot and
+ * everything in it stays the same object until it changes.
  */
 
 import { callSafely } from './events.js';
-
-/** Most messages that are kept; beyond it the oldest go, because memory has to end somewhere. */
-export const STORE_MESSAGES_MAX = 10_000;
+import { MessageList } from './message-list.js';
 
 const NOTHING = Object.freeze([]);
 const IDLE = Object.freeze({
   state: 'idle',
   connected: false,
   retryInMs: undefined,
+  retryAt: undefined,
+  persistence: 'memory',
   messages: NOTHING,
   typing: NOTHING,
   presence: NOTHING,
   error: undefined,
 });
 
-/** Messages in the order of the log. Other servers' messages have no `seq`: their time has to do. */
-function compare(a, b) {
-  return a.seq - b.seq || a.createdAt - b.createdAt || 0;
-}
-
 /** Collects what a view shows. */
 export class Store {
-  #messages = [];
-  #ids = new Set();
+  #messages = new MessageList();
   #snapshot = IDLE;
   #subscribers = new Set();
   #scheduled = false;
   #messagesChanged = false;
+  #generation = 0;
+
+  /** Counts how often the messages were forgotten: what was asked for before belongs to another list. */
+  get generation() {
+    return this.#generation;
+  }
+
+  /** Whether somebody looks at the messages, or some are there. */
+  get isInUse() {
+    return this.#subscribers.size > 0 || !this.#messages.isEmpty;
+  }
 
   /** Calls `listener` after changes, once for all of a task's. Returns the function that ends it. */
   subscribe(listener) {
@@ -48,7 +53,7 @@ export class Store {
   snapshot() {
     if (this.#messagesChanged) {
       this.#messagesChanged = false;
-      this.#snapshot = Object.freeze({ ...this.#snapshot, messages: Object.freeze([...this.#messages]) });
+      this.#snapshot = Object.freeze({ ...this.#snapshot, messages: Object.freeze(this.#messages.view()) });
     }
     return this.#snapshot;
   }
@@ -58,38 +63,41 @@ export class Store {
     return IDLE;
   }
 
-  /** Merges messages in, live ones and pages of history alike; each id is kept once. */
-  addMessages(messages) {
-    let unsorted = false;
-    const before = this.#messages.length;
-    for (const message of messages) {
-      if (this.#ids.has(message.id)) {
-        continue;
-      }
-      const last = this.#messages.at(-1);
-      unsorted ||= last !== undefined && compare(last, message) > 0;
-      this.#ids.add(message.id);
-      this.#messages.push(message);
-    }
-    if (this.#messages.length === before) {
-      return;
-    }
-    if (unsorted) {
-      this.#messages.sort(compare);
-    }
-    for (const { id } of this.#messages.splice(0, this.#messages.length - STORE_MESSAGES_MAX)) {
-      this.#ids.delete(id);
-    }
-    this.#messagesChanged = true;
-    this.#schedule();
+  /** What is shown of the stored message with this id. */
+  find(id) {
+    return this.#messages.find(id);
   }
 
-  /** Forgets all messages: the log that they were of is no more. */
+  /** Merges messages in, live ones and pages of history alike; each id is kept once. */
+  addMessages(messages) {
+    if (this.#messages.add(messages)) {
+      this.#touchMessages();
+    }
+  }
+
+  /** Takes the present state of a message that was edited or deleted. */
+  updateMessage(message) {
+    if (this.#messages.update(message)) {
+      this.#touchMessages();
+    }
+  }
+
+  /** Rows with these ids come from the disk: they stand before what was added since. */
+  reserveOutbox(ids) {
+    this.#messages.reserve(ids);
+  }
+
+  /** Takes news of an entry of the outbox. */
+  followOutbox(news) {
+    this.#messages.follow(news);
+    this.#touchMessages();
+  }
+
+  /** Forgets all stored messages: the log that they were of is no more, or some are missing among them. */
   clearMessages() {
-    this.#messages = [];
-    this.#ids.clear();
-    this.#messagesChanged = true;
-    this.#schedule();
+    this.#generation += 1;
+    this.#messages.clear();
+    this.#touchMessages();
   }
 
   /** Somebody types or stopped. */
@@ -112,15 +120,27 @@ export class Store {
   }
 
   /** What the connection is doing. A connection clears the error that stood before it. */
-  setState({ state, retryInMs, reason }) {
+  setState({ state, retryInMs, retryAt, reason }) {
     const connected = state === 'connected';
     const error = connected ? undefined : (reason ?? this.#snapshot.error);
-    this.#change({ state, connected, retryInMs, error });
+    this.#change({ state, connected, retryInMs, retryAt, error });
+  }
+
+  /** How far what waits in the outbox reaches. */
+  setPersistence(persistence) {
+    if (persistence !== this.#snapshot.persistence) {
+      this.#change({ persistence });
+    }
   }
 
   /** Something went wrong. */
   setError(error) {
     this.#change({ error });
+  }
+
+  #touchMessages() {
+    this.#messagesChanged = true;
+    this.#schedule();
   }
 
   #change(changes) {

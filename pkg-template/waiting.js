@@ -38,6 +38,13 @@ export function createDeferred() {
   return deferred;
 }
 
+/** A promise that is rejected, as {@link createDeferred} does it. */
+export function createRejected(error) {
+  const { promise, reject } = createDeferred();
+  reject(error);
+  return promise;
+}
+
 /**
  * Keeps a page from reporting exactly this error. An `async` function that awaits `connect()` rejects with it
  * when its cleanup disconnects, and its caller (a framework's mount hook) never looks.

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use client_core::io::Input;
 use js_sys::Promise;
+use protocol::ids::ClientMessageId;
 use wasm_bindgen::prelude::*;
 
 use crate::drive::Driver;
@@ -13,6 +14,7 @@ use crate::host::Host;
 use crate::json::JsJson;
 use crate::live::Live;
 use crate::options::Options;
+use crate::outbox_row;
 use crate::panic;
 
 /// One client of one space.
@@ -26,7 +28,7 @@ pub struct SpaceCore {
 
 #[wasm_bindgen]
 impl SpaceCore {
-    /// Makes a client of `{ spaceId, workerUrl, newestFirst?, webSocket? }`. Nothing is opened yet.
+    /// Makes a client of `{ spaceId, workerUrl, newestFirst?, webSocket?, clientScope? }`. Nothing is opened yet.
     ///
     /// # Errors
     /// Throws what `host.error` makes of a field that is absent or wrong.
@@ -65,6 +67,47 @@ impl SpaceCore {
         })
     }
 
+    /// Replaces a message's text: `{ text }`. Resolves as [`Self::send_message`] does.
+    #[wasm_bindgen(js_name = editMessage)]
+    pub fn edit_message(&self, id: JsValue, options: JsValue, until_stored: bool) -> Promise {
+        self.driver.call(move |core, call, now| {
+            core.edit_message(call, &JsJson(id), &JsJson(options), until_stored, now);
+        })
+    }
+
+    /// Takes a message's text away. Resolves as [`Self::send_message`] does.
+    #[wasm_bindgen(js_name = deleteMessage)]
+    pub fn delete_message(&self, id: JsValue, until_stored: bool) -> Promise {
+        self.driver.call(move |core, call, now| {
+            core.delete_message(call, &JsJson(id), until_stored, now);
+        })
+    }
+
+    /// Sends an entry of the outbox again that failed.
+    pub fn retry(&self, id: JsValue) -> Promise {
+        self.driver
+            .call(move |core, call, now| core.retry(call, &JsJson(id), now))
+    }
+
+    /// Takes an entry out of the outbox.
+    pub fn discard(&self, id: JsValue) -> Promise {
+        self.driver
+            .call(move |core, call, _now| core.discard(call, &JsJson(id)))
+    }
+
+    /// Forgets everything in the outbox of this space, of whatever identity.
+    #[wasm_bindgen(js_name = clearLocal)]
+    pub fn clear_local(&self) -> Promise {
+        self.driver.call(|core, call, _now| core.clear_local(call))
+    }
+
+    /// Gets the newest page, without joining it to live messages.
+    #[wasm_bindgen(js_name = newestMessages)]
+    pub fn newest_messages(&self) -> Promise {
+        self.driver
+            .call(|core, call, now| core.newest_messages(call, now))
+    }
+
     /// Gets a page of history: `{ limit?, before?, order? }`.
     #[wasm_bindgen(js_name = getMessages)]
     pub fn get_messages(&self, options: JsValue) -> Promise {
@@ -99,6 +142,37 @@ impl SpaceCore {
     pub fn set_metadata(&self, changes: JsValue) -> Promise {
         self.driver
             .call(move |core, call, now| core.set_metadata(call, &JsJson(changes), now))
+    }
+
+    /// Brings in rows that the host holds: those it was asked to load, and those of a lane that it adopted.
+    #[wasm_bindgen(js_name = outboxLoaded)]
+    pub fn outbox_loaded(&self, rows: &JsValue) {
+        self.driver
+            .input(Input::OutboxLoaded(outbox_row::read_all(rows)));
+    }
+
+    /// Others may send what the host holds, from now on.
+    #[wasm_bindgen(js_name = outboxReleased)]
+    pub fn outbox_released(&self) {
+        self.driver.input(Input::OutboxReleased);
+    }
+
+    /// What the host holds is ours alone again, and this is all of it.
+    #[wasm_bindgen(js_name = outboxReclaimed)]
+    pub fn outbox_reclaimed(&self, rows: &JsValue) {
+        self.driver
+            .input(Input::OutboxReclaimed(outbox_row::read_all(rows)));
+    }
+
+    /// The row is safe on disk.
+    pub fn persisted(&self, id: String) {
+        self.driver.input(Input::Persisted(ClientMessageId(id)));
+    }
+
+    /// There is no store, or it failed.
+    #[wasm_bindgen(js_name = persistFailed)]
+    pub fn persist_failed(&self) {
+        self.driver.input(Input::PersistFailed);
     }
 
     /// Looks whether the link is alive, now.

@@ -6,7 +6,7 @@
 
 use std::cell::Cell;
 
-use protocol::time::Instant;
+use protocol::time::{Instant, UnixMillis};
 use wasm_bindgen::prelude::*;
 
 /// A wall clock may run ahead by less than this, in milliseconds, without it being taken for sleep: coarse
@@ -45,6 +45,13 @@ impl Clock {
             monotonic_ms: performance_now().unwrap_or(wall_ms),
             wall_ms,
         })
+    }
+
+    /// What the wall clock showed when this clock showed 0.
+    pub fn wall_at_zero(&self) -> UnixMillis {
+        let since_zero_ms = self.now().0 as f64;
+        // A float cast saturates: nonsense of a mocked clock becomes 0.
+        UnixMillis((js_sys::Date::now() - since_zero_ms).floor() as u64)
     }
 
     /// The time when the engine's clocks show `reading`.

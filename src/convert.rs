@@ -3,13 +3,14 @@
 //! Nothing is read in with serde: its errors would not name the field, and reading costs fifteen times what
 //! writing does. Must not know who gets the values.
 
-use client_core::io::{ConnectionState, Reply};
+use client_core::io::{ConnectionState, OutboxNews, OutboxStatus, Reply};
 use js_sys::{Array, Reflect};
 use serde::Serialize;
 use serde_wasm_bindgen::Serializer;
 use wasm_bindgen::prelude::*;
 
 use crate::json::JsJson;
+use crate::outbox_row;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -39,6 +40,23 @@ pub(crate) fn state(
         debug_assert!(set.is_ok());
     }
     object
+}
+
+/// News of an entry of the outbox: `{ row, status, message?, error? }`, where `error` is why it failed.
+pub(crate) fn news(news: &OutboxNews<JsJson>, error: Option<JsValue>) -> JsValue {
+    let (status, message) = match &news.status {
+        OutboxStatus::Pending => ("pending", None),
+        OutboxStatus::Sent(message) => ("sent", message.as_ref()),
+        OutboxStatus::Failed => ("failed", None),
+        OutboxStatus::Dropped => ("dropped", None),
+    };
+    let mut fields = vec![
+        ("row", outbox_row::write(&news.row)),
+        ("status", JsValue::from_str(status)),
+    ];
+    fields.extend(message.map(|message| ("message", message.0.clone())));
+    fields.extend(error.map(|error| ("error", error)));
+    outbox_row::object(&fields)
 }
 
 /// An array of the engine's values.

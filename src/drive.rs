@@ -13,7 +13,9 @@ use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
 use client_core::Client;
-use client_core::io::{CallId, ConnectionState, Event, FetchId, Input, Output, SocketId, TokenId};
+use client_core::io::{
+    CallId, ConnectionState, Event, FetchId, Input, OutboxChange, Output, SocketId, TokenId,
+};
 use js_sys::{Function, Promise, Reflect};
 use protocol::time::Instant;
 use wasm_bindgen::prelude::*;
@@ -27,10 +29,10 @@ use crate::http::{self, Fetch};
 use crate::json::JsJson;
 use crate::live::Live;
 use crate::options::Options;
-use crate::outbox_store::OutboxStore;
+use crate::outbox_row;
 use crate::socket::{self, Socket, SocketEvent};
 use crate::timer::{Deadline, NextTask};
-use crate::wake::WakeListeners;
+use crate::wake::{self, Sign, WakeListeners};
 
 /// Outputs that are carried out in one go. The rest waits for a microtask, so that the app's own continuations
 /// get their turn in a long replay.
@@ -66,7 +68,6 @@ pub(crate) struct Driver {
     /// Whether the app was told why no socket could be made; it is the same for each attempt.
     refusal_reported: Cell<bool>,
     fetches: RefCell<Vec<(FetchId, Fetch)>>,
-    outbox: RefCell<OutboxStore>,
 }
 
 impl Driver {
@@ -75,7 +76,7 @@ impl Driver {
             me: me.clone(),
             host,
             web_socket: options.web_socket,
-            clock: Clock::default(),
+            clock: options.clock,
             core: RefCell::new(Client::new(options.config)),
             connected: Cell::new(false),
             waiting: RefCell::default(),
@@ -91,7 +92,6 @@ impl Driver {
             sockets: RefCell::default(),
             refusal_reported: Cell::new(false),
             fetches: RefCell::default(),
-            outbox: RefCell::default(),
         })
     }
 
@@ -229,10 +229,25 @@ impl Driver {
             }
             Output::YieldTask => self.ask_next_task(),
             Output::LoadOutbox => {
-                let rows = self.outbox.borrow().rows();
-                self.input(Input::OutboxLoaded(rows));
+                if let Err(thrown) = self.host.load_outbox() {
+                    report(&thrown);
+                    self.input(Input::OutboxLoaded(Vec::new()));
+                    self.input(Input::PersistFailed);
+                }
             }
-            Output::Persist(change) => self.outbox.borrow_mut().apply(change),
+            Output::Persist(change) => self.persist(change),
+        }
+    }
+
+    fn persist(&self, change: OutboxChange<JsJson>) {
+        let kept = match change {
+            OutboxChange::Put(row) => self.host.put_row(&outbox_row::write(&row)),
+            OutboxChange::Remove(id) => self.host.remove_row(id.as_str()),
+            OutboxChange::Clear => self.host.clear_rows(),
+        };
+        if let Err(thrown) = kept {
+            report(&thrown);
+            self.input(Input::PersistFailed);
         }
     }
 
@@ -318,19 +333,27 @@ impl Driver {
         let wanted = match state {
             ConnectionState::Connecting
             | ConnectionState::Connected
-            | ConnectionState::Reconnecting => true,
+            | ConnectionState::Reconnecting
+            | ConnectionState::Offline => true,
             ConnectionState::Idle | ConnectionState::Failed => false,
         };
         if !wanted {
             self.wake.take();
         } else if self.wake.borrow().is_none() {
             let me = self.me.clone();
-            let listeners = WakeListeners::start(move || {
+            let listeners = WakeListeners::start(move |sign| {
                 if let Some(driver) = me.upgrade() {
-                    driver.input(Input::Woken);
+                    driver.input(match sign {
+                        Sign::Woken => Input::Woken,
+                        Sign::Online(online) => Input::OnlineChanged(online),
+                    });
                 }
             });
             self.wake.replace(Some(listeners));
+            // No event tells how things are before the first change.
+            if let Some(online) = wake::is_online() {
+                self.input(Input::OnlineChanged(online));
+            }
         }
     }
 

@@ -29,6 +29,10 @@ extern "C" {
     ) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(method, catch, js_name = onMessage)]
     fn on_message(this: &Host, message: &JsValue) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch, js_name = onUpdate)]
+    fn on_update(this: &Host, message: &JsValue) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch, js_name = onOutbox)]
+    fn on_outbox(this: &Host, news: &JsValue) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch, js_name = onConnectionChange)]
     fn on_connection_change(this: &Host, connected: bool) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch, js_name = onState)]
@@ -45,6 +49,15 @@ extern "C" {
     fn on_discontinuity(this: &Host, reason: &str) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch, js_name = onError)]
     fn on_error(this: &Host, error: &JsValue) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = loadOutbox)]
+    pub(crate) fn load_outbox(this: &Host) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch, js_name = putRow)]
+    pub(crate) fn put_row(this: &Host, row: &JsValue) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch, js_name = removeRow)]
+    pub(crate) fn remove_row(this: &Host, id: &str) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch, js_name = clearRows)]
+    pub(crate) fn clear_rows(this: &Host) -> Result<(), JsValue>;
 
     #[wasm_bindgen(js_namespace = globalThis, js_name = reportError, catch)]
     fn report_error(error: &JsValue) -> Result<(), JsValue>;
@@ -79,6 +92,15 @@ impl Host {
     pub(crate) fn tell(&self, event: Event<JsJson>) {
         let told = match event {
             Event::Message(message) => self.on_message(&message.0),
+            Event::Updated(message) => self.on_update(&message.0),
+            Event::Outbox(news) => {
+                let error = news
+                    .row
+                    .failure
+                    .as_ref()
+                    .map(|error| self.make_error(error));
+                self.on_outbox(&convert::news(&news, error))
+            }
             Event::ConnectionChanged(connected) => self.on_connection_change(connected),
             Event::StateChanged {
                 state,

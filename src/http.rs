@@ -90,6 +90,8 @@ fn build(
     let builder = match request.method {
         "POST" => RequestBuilder::post(&request.url),
         "PUT" => RequestBuilder::put(&request.url),
+        "PATCH" => RequestBuilder::patch(&request.url),
+        "DELETE" => RequestBuilder::delete(&request.url),
         _ => RequestBuilder::get(&request.url),
     };
     let builder = builder

@@ -5,8 +5,8 @@
 //!
 //! One input's way: a browser event or an export (`api`) enters `drive`, which borrows the core, feeds it,
 //! takes its outputs and lets go of it. Only then are the outputs carried out, one by one: sockets (`socket`),
-//! requests (`http`), the one deadline and task switches (`timer`), the outbox's store (`outbox_store`),
-//! settled promises (`calls`) and calls of the app's host object (`host`). Nothing is borrowed meanwhile, so
+//! requests (`http`), the one deadline and task switches (`timer`), settled promises (`calls`) and calls of the
+//! app's host object (`host`), which also keeps the outbox's rows (`outbox_row`). Nothing is borrowed meanwhile, so
 //! whatever JavaScript does in between, calling any export again included, finds the client free.
 //!
 //! The exports are private to the npm package: `pkg-template/` wraps them, and apps never see a Wasm object.
@@ -21,7 +21,7 @@ mod http;
 pub mod json;
 mod live;
 mod options;
-mod outbox_store;
+pub mod outbox_row;
 mod panic;
 mod socket;
 pub mod timer;

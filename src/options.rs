@@ -12,6 +12,7 @@ use protocol::ids::SpaceId;
 use protocol::json::Json;
 use wasm_bindgen::prelude::*;
 
+use crate::clock::Clock;
 use crate::host::said;
 use crate::json::JsJson;
 
@@ -25,12 +26,14 @@ extern "C" {
 pub(crate) struct Options {
     /// The core's part.
     pub(crate) config: Config,
+    /// The clock that the core lives by.
+    pub(crate) clock: Clock,
     /// The class of sockets; `None` means the environment's own.
     pub(crate) web_socket: Option<Function>,
 }
 
 impl Options {
-    /// Reads `{ spaceId, workerUrl, newestFirst?, webSocket? }`.
+    /// Reads `{ spaceId, workerUrl, newestFirst?, webSocket?, clientScope? }`.
     ///
     /// # Errors
     /// Names the field that is absent or wrong.
@@ -47,13 +50,21 @@ impl Options {
             optional(options, "newestFirst", "true or false", JsValue::as_bool)?.unwrap_or(false);
         let as_function = |value: &JsValue| value.dyn_ref::<Function>().cloned();
         let web_socket = optional(options, "webSocket", "a WebSocket class", as_function)?;
+        let client_scope = optional(options, "clientScope", "a string", JsValue::as_string)?;
+        let clock = Clock::default();
         let config = Config {
             space_id,
             endpoint,
             newest_first,
             seed: seed()?,
+            client_scope,
+            wall_clock_at_zero: clock.wall_at_zero(),
         };
-        Ok(Self { config, web_socket })
+        Ok(Self {
+            config,
+            clock,
+            web_socket,
+        })
     }
 }
 

@@ -1,8 +1,9 @@
 //! Hears when a page may have slept or changed networks: it becomes visible, comes back from the cache, or is
-//! told that the network is back.
+//! told that the network is gone or back.
 //!
 //! Must not know what is done about it. Node and Workers have no page; nothing is listened to there.
 
+use js_sys::Reflect;
 use wasm_bindgen::prelude::*;
 use web_sys::{Document, EventTarget};
 
@@ -16,28 +17,50 @@ extern "C" {
     static DOCUMENT: Option<Document>;
 }
 
+/// What a page was told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Sign {
+    /// It became visible, or came back from the cache.
+    Woken,
+    /// There is a network, or there is none.
+    Online(bool),
+}
+
+/// Whether the page is said to have a network; `None` where there is no page, or nobody says.
+pub(crate) fn is_online() -> Option<bool> {
+    WINDOW.with(Clone::clone)?;
+    let navigator = Reflect::get(&js_sys::global(), &JsValue::from_str("navigator")).ok()?;
+    let online = Reflect::get(&navigator, &JsValue::from_str("onLine")).ok()?;
+    online.as_bool()
+}
+
 /// Listeners that are in place until the value is dropped.
 #[derive(Debug)]
 pub(crate) struct WakeListeners(#[expect(dead_code, reason = "held for its drop")] Vec<Listener>);
 
 impl WakeListeners {
-    /// Calls `woken` at each sign, where there is a page.
-    pub(crate) fn start(woken: impl Fn() + Clone + 'static) -> Self {
+    /// Calls `told` at each sign, where there is a page.
+    pub(crate) fn start(told: impl Fn(Sign) + Clone + 'static) -> Self {
         let (Some(window), Some(document)) =
             (WINDOW.with(Clone::clone), DOCUMENT.with(Clone::clone))
         else {
             return Self(Vec::new());
         };
         let page = document.clone();
-        let when_visible = woken.clone();
+        let tells = |sign: Sign| {
+            let told = told.clone();
+            move || told(sign)
+        };
+        let when_visible = tells(Sign::Woken);
         let became_visible = move || {
             if !page.hidden() {
                 when_visible();
             }
         };
         let listeners = [
-            Listener::add(&window, "online", woken.clone()),
-            Listener::add(&window, "pageshow", woken),
+            Listener::add(&window, "online", tells(Sign::Online(true))),
+            Listener::add(&window, "offline", tells(Sign::Online(false))),
+            Listener::add(&window, "pageshow", tells(Sign::Woken)),
             Listener::add(&document, "visibilitychange", became_visible),
         ];
         Self(listeners.into_iter().flatten().collect())

@@ -15,10 +15,13 @@ import { DurableObject } from 'cloudflare:workers';
 import * as rust from './index.js';
 
 /**
- * Written by the `worker` crate: `criticalError` by its panic hook, because an exception alone may be
- * swallowed on its way out, and `instanceId` by every new instance, whoever made it.
+ * Kept by the `worker` crate, and written by Rust: `criticalError` by the panic hook (panics.rs), because an
+ * exception alone may be swallowed on its way out, and `instanceId` by every new instance, whoever made it.
  */
 const health = rust.__worker_init_state();
+
+/** Longest body that is read to its end although nobody wants it. */
+const UNWANTED_BYTES_MAX = 4 * 1024 * 1024;
 
 /** Header in which the Worker tells an object what to do; see errand.rs. */
 const ERRAND = 'x-space-errand';
@@ -42,26 +45,40 @@ function enter(work) {
 }
 
 /**
- * The text of a body of at most `bytesMax` bytes, or the code of what is wrong with it. Reads no further than
- * it has to.
+ * The text of a body of at most `bytesMax` bytes, or the code of what is wrong with it. Reads on to the body's end
+ * in either case: workerd drops the connection of a request that was not read, and the answer, or the next request
+ * on that connection, may be lost with it. Only a body that has no end in sight is left.
  */
 async function readText(request, bytesMax) {
   const decoder = new TextDecoder('utf-8', { fatal: true });
   let text = '';
   let bytes = 0;
+  let refused;
   for await (const chunk of request.body ?? []) {
     bytes += chunk.byteLength;
-    if (bytes > bytesMax) return { refused: 'tooLarge' };
+    if (bytes > UNWANTED_BYTES_MAX) return { refused: 'tooLarge' };
+    if (bytes > bytesMax) refused = 'tooLarge';
+    if (refused) continue;
     try {
       text += decoder.decode(chunk, { stream: true });
     } catch {
-      return { refused: 'badFrame' };
+      refused = 'badFrame';
     }
   }
+  if (refused) return { refused };
   try {
     return { text: text + decoder.decode() };
   } catch {
     return { refused: 'badFrame' };
+  }
+}
+
+/** Reads a body that nobody asked for. */
+async function skipBody(request) {
+  try {
+    await readText(request, 0);
+  } catch {
+    // The client left in the middle of it: nobody is there to be told.
   }
 }
 
@@ -75,9 +92,11 @@ function ask(env, visit, body) {
 
 async function answer(request, env) {
   const received = enter(() => rust.receive(request, env));
-  if (received instanceof Response) return received;
   let body;
-  if (received.bodyBytesMax !== undefined) {
+  if (received.bodyBytesMax === undefined) {
+    await skipBody(request);
+    if (received instanceof Response) return received;
+  } else {
     const read = await readText(request, received.bodyBytesMax);
     if (read.refused) return enter(() => rust.refuse(request, env, read.refused));
     body = read.text;

@@ -38,6 +38,9 @@ import { wasmBindgen, wasmPack, withTools } from './tools.mjs';
 
 const STAMP = '.built-from';
 const WORKER_ENTRY = join(ROOT, 'crates', 'worker', 'entry.js');
+/** The one module of the package that imports another package, and that package. */
+const BUNDLED = 'outbox-database.js';
+const IDB = join(ROOT, 'node_modules', 'idb');
 
 /**
  * What rustc emits by default; the list must name no more, or engines that lack the rest refuse the module.
@@ -55,10 +58,10 @@ const WASM_FEATURES = [
 export function buildClient() {
   return locked(async () => {
     const wasm = await cargoWasm(['--release', '-p', CRATES.client]);
-    const inputs = [wasm, ...files(PKG_TEMPLATE)];
+    const inputs = [wasm, ...files(PKG_TEMPLATE), ...files(IDB)];
     return produce(PKG_DEV, fingerprint(['client', wasmBindgen().version], inputs), async (folder) => {
       await bindgen(wasm, folder, ['--target', 'web', '--no-typescript', '--out-name', CLIENT_STEM]);
-      cpSync(PKG_TEMPLATE, folder, { recursive: true });
+      await copyTemplate(folder);
     });
   });
 }
@@ -133,10 +136,29 @@ export function buildPackage() {
       renameSync(join(stage, `${CLIENT_STEM}.js`), join(folder, `${CLIENT_STEM}.js`));
       if (existsSync(join(stage, 'snippets'))) renameSync(join(stage, 'snippets'), join(folder, 'snippets'));
       rmSync(stage, { recursive: true });
-      cpSync(PKG_TEMPLATE, folder, { recursive: true });
+      await copyTemplate(folder);
       cpSync(join(ROOT, 'LICENSE'), join(folder, 'LICENSE'));
     });
   });
+}
+
+/**
+ * Puts the hand-written half of the package into `folder`. What it imports from another package comes along inside,
+ * with its licence: the package depends on nothing, and runs unbundled in a page.
+ */
+export async function copyTemplate(folder) {
+  cpSync(PKG_TEMPLATE, folder, { recursive: true });
+  const licence = readFileSync(join(IDB, 'LICENSE'), 'utf8').trim();
+  await run(
+    bin('esbuild'),
+    [
+      join(PKG_TEMPLATE, BUNDLED),
+      ...['--bundle', '--format=esm', '--target=es2022', '--log-level=warning'],
+      `--banner:js=/*!\nContains idb.\n\n${licence}\n*/`,
+      ...[`--outfile=${join(folder, BUNDLED)}`, '--allow-overwrite'],
+    ],
+    { cwd: ROOT },
+  );
 }
 
 async function optimise(input, output) {

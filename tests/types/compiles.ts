@@ -8,11 +8,16 @@ import type {
   Attachment,
   ChatErrorCode,
   CreateSpaceOptions,
+  EditMessageOptions,
   EnvironmentConfig,
   GetMessagesOptions,
   Message,
+  MessageStatus,
+  MessageUpdate,
   Participant,
+  Persistence,
   SendMessageOptions,
+  ShownMessage,
   SpaceClientConfig,
   SpaceConfig,
   SpaceEventHandlers,
@@ -101,22 +106,56 @@ export async function everyMethod(client: spaces.KuratchiSpaceClient, signal: Ab
   await client.sendMessage({ text: 'the token names me' });
   const options: GetMessagesOptions = { limit: 20, before: stored.createdAt, order: 'desc' };
   await client.getMessages(options);
+  const edit: EditMessageOptions = { text: 'Hello' };
+  const edited: Message | undefined = (await client.editMessage(stored.id, edit)) ?? undefined;
+  const surelyEdited: Message = await client.editMessage(stored.id, edit, { until: 'stored' });
+  const alsoEdited: Message = await client.editMessage(stored.id, { ...edit, until: 'stored' });
+  const deleted: Message | undefined = (await client.deleteMessage(stored.id)) ?? undefined;
+  const surelyDeleted: number | undefined = (await client.deleteMessage(stored.id, { until: 'stored' }))
+    .deletedAt;
   const participants: Participant[] = await client.getParticipants();
   const metadata: SpaceMetadata = await client.getMetadata();
   const changed: SpaceMetadata = await client.setMetadata({ topic: 'Invoices', old: null });
   const stop: () => void = client.on('typing', (userId, isTyping) => console.log(userId.length, !isTyping));
   stop();
   client.on('error', ({ code, retryable, field, status }) => console.log(code, retryable, field, status));
-  client.on('stateChange', ({ state, retryInMs, reason }) => console.log(state, retryInMs, reason?.code));
+  client.on('stateChange', ({ state, retryInMs, retryAt, reason }) =>
+    console.log(state === 'offline', retryInMs, (retryAt ?? 0) - Date.now(), reason?.code),
+  );
+  const update = ({ id, status, clientMessageId, error, dropped, editedAt, deletedAt }: MessageUpdate) =>
+    console.log(
+      id,
+      status satisfies MessageStatus,
+      clientMessageId,
+      error?.code,
+      dropped,
+      editedAt,
+      deletedAt,
+    );
+  client.on('messageUpdate', update);
   client.on('discontinuity', (reason) => console.log(reason === 'gap'));
   const { subscribe, getSnapshot, getServerSnapshot } = client;
   const unsubscribe = subscribe(() => {});
   unsubscribe();
   const snapshot: SpaceSnapshot = getSnapshot();
+  const persistence: Persistence = snapshot.persistence;
+  const failed: readonly ShownMessage[] = snapshot.messages.filter(({ status }) => status === 'failed');
+  for (const { clientMessageId, error } of failed) {
+    if (clientMessageId && error?.retryable) {
+      const again: Message | undefined = (await client.retry(clientMessageId)) ?? undefined;
+      console.log(again);
+    } else if (clientMessageId) {
+      await client.discard(clientMessageId);
+    }
+  }
+  await client.clearLocal();
   const users: (string | undefined)[] = snapshot.presence.map((user) => user.name);
   client.close();
   client[Symbol.dispose]();
-  return { connected, sent, alsoStored, participants, metadata, changed, users, server: getServerSnapshot() };
+  return {
+    ...{ connected, sent, alsoStored, participants, metadata, changed, users, server: getServerSnapshot() },
+    ...{ edited, surelyEdited, alsoEdited, deleted, surelyDeleted, persistence, own: client.persistence },
+  };
 }
 
 /** `using`, a token function, a WebSocket class and absent values. */

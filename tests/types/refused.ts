@@ -47,6 +47,22 @@ export async function refused() {
   await client.sendMessage({ text: 'hi' }, { until: 'read' });
   // @ts-expect-error without `until` there may be no message
   (await client.sendMessage({ text: 'hi' })).id;
+  // @ts-expect-error an edit has a text
+  await client.editMessage(message.id, {});
+  // @ts-expect-error a text is not an object with one
+  await client.editMessage(message.id, 'new text');
+  // @ts-expect-error without `until` there may be no message
+  (await client.editMessage(message.id, { text: 'hi' })).editedAt;
+  // @ts-expect-error a message is named by its id
+  await client.deleteMessage(message);
+  // @ts-expect-error it is said what to try again
+  await client.retry();
+  // @ts-expect-error how far rows reach is not for the app to say
+  client.persistence = 'browser';
+  // @ts-expect-error a stored message has no status of its own
+  client.on('message', ({ status }) => status);
+  // @ts-expect-error there is no such status
+  client.on('messageUpdate', ({ status }) => status === 'lost');
   // @ts-expect-error a limit is a number
   await client.getMessages({ limit: '20' });
   // @ts-expect-error a time is a number

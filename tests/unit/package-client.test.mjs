@@ -1,8 +1,7 @@
 /**
  * The client's own logic: order of calls, the promise of `connect()`, listeners, closing, a dead core.
  *
- * Owns a double of the Wasm core that does what it is told and notes what it was asked. The real one is tested
- * in browsers.
+ * Owns nothing but expectations. What the outbox has to do with it is tested in `package-outbox.test.mjs`.
  */
 
 import assert from 'node:assert/strict';
@@ -10,9 +9,9 @@ import { afterEach, beforeEach, describe, mock, test } from 'node:test';
 import { setImmediate as nextTask } from 'node:timers/promises';
 
 import { SpaceClient } from '../../pkg-template/client.js';
-import { createEngine } from '../../pkg-template/loader.js';
+import { tabId } from '../../pkg-template/tab-memory.js';
+import { CONFIG, CoreDouble, setUp, setUpConnected } from './lib/core-double.mjs';
 
-const CONFIG = { spaceId: 'a', spaceToken: 'token', workerUrl: 'https://chat.example' };
 const MESSAGE = {
   id: 'm1',
   seq: 1,
@@ -40,130 +39,6 @@ afterEach(async () => {
   delete globalThis.window;
   assert.deepEqual(stray, []);
 });
-
-/** Stands in for the Wasm core. */
-class CoreDouble {
-  static made = [];
-  asked = [];
-  owed = [];
-  connected = false;
-  freed = 0;
-
-  constructor(options, host) {
-    this.options = options;
-    this.host = host;
-    CoreDouble.made.push(this);
-  }
-
-  #ask(...words) {
-    this.asked.push(words);
-    return new Promise((resolve, reject) => this.owed.push({ name: words[0], resolve, reject }));
-  }
-
-  connect() {
-    this.host.onState({ state: 'connecting' });
-    return this.#ask('connect');
-  }
-
-  disconnect() {
-    this.asked.push(['disconnect']);
-    if (this.connected) {
-      this.connected = false;
-      this.host.onConnectionChange(false);
-    }
-    this.host.onState({ state: 'idle' });
-    this.settle('connect', 'reject', this.host.error('closed', 'disconnect() was called', false));
-  }
-
-  isConnected() {
-    return this.connected;
-  }
-
-  sendMessage(options, untilStored) {
-    return this.#ask('sendMessage', options, untilStored);
-  }
-
-  getMessages(options) {
-    return this.#ask('getMessages', options);
-  }
-
-  setTyping(...values) {
-    return this.#ask('setTyping', ...values);
-  }
-
-  getParticipants() {
-    return this.#ask('getParticipants');
-  }
-
-  getMetadata() {
-    return this.#ask('getMetadata');
-  }
-
-  setMetadata(changes) {
-    return this.#ask('setMetadata', changes);
-  }
-
-  free() {
-    this.freed += 1;
-  }
-
-  settle(name, how, value) {
-    const settled = this.owed.filter((call) => call.name === name);
-    this.owed = this.owed.filter((call) => call.name !== name);
-    for (const call of settled) {
-      call[how](value);
-    }
-  }
-
-  accept() {
-    this.connected = true;
-    this.host.onConnectionChange(true);
-    this.host.onState({ state: 'connected' });
-    this.settle('connect', 'resolve');
-  }
-
-  refuse(code) {
-    const error = this.host.error(code, 'refused', false);
-    this.host.onState({ state: 'failed', reason: error });
-    this.host.onError(error);
-    this.settle('connect', 'reject', error);
-    return error;
-  }
-
-  names() {
-    return this.asked.map(([name]) => name);
-  }
-}
-
-/** A client over a double, whose loading ends when the test says so. */
-function setUp(config = {}, glue = {}) {
-  CoreDouble.made = [];
-  const loading = {};
-  loading.promise = new Promise((resolve, reject) => Object.assign(loading, { resolve, reject }));
-  const source = mock.fn(() => loading.promise);
-  const engine = createEngine(source, async () => ({
-    default: async () => {},
-    SpaceCore: CoreDouble,
-    ...glue,
-  }));
-  const client = new SpaceClient({ ...CONFIG, ...config }, engine);
-  const load = async () => {
-    loading.resolve('module');
-    await nextTask();
-    return CoreDouble.made[0];
-  };
-  return { client, engine, source, loading, load };
-}
-
-/** A client whose core is there, and connected. */
-async function setUpConnected(config, glue) {
-  const all = setUp(config, glue);
-  const connecting = all.client.connect();
-  const core = await all.load();
-  core.accept();
-  await connecting;
-  return { ...all, core };
-}
 
 const codeOf = (promise) =>
   promise.then(
@@ -241,7 +116,9 @@ describe('loading', () => {
     client.getMessages();
     const core = await load();
     const { spaceId, workerUrl } = CONFIG;
-    assert.deepEqual(core.options, { spaceId, workerUrl, newestFirst: true, webSocket });
+    const { clientScope, ...options } = core.options;
+    assert.deepEqual(options, { spaceId, workerUrl, newestFirst: true, webSocket });
+    assert.equal(clientScope, tabId('scope', { workerUrl, spaceId }));
     assert.equal(core.host.token(true), 'token true');
     client.close();
   });
@@ -621,14 +498,11 @@ describe('the store of a client', () => {
     assert.deepEqual([state, connected, messages, typing], ['connected', true, [MESSAGE], ['ada']]);
     assert.equal(presence[0].userId, 'ada');
     assert.equal(getServerSnapshot().state, 'idle');
-    core.host.onDiscontinuity('gap');
-    assert.equal(getSnapshot().messages.length, 1);
-    core.host.onDiscontinuity('reset');
-    assert.equal(getSnapshot().messages.length, 0);
     stop();
   });
 
-  test('a state that was told while loading is not told twice', async () => {
+  test('a state that was told while loading is not told twice', async (t) => {
+    t.mock.timers.enable({ apis: ['Date'], now: 1_000_000 });
     const states = [];
     const { core } = await setUpConnected({ onStateChange: (change) => states.push(change) });
     core.host.onState({ state: 'reconnecting', retryInMs: 500 });
@@ -637,7 +511,7 @@ describe('the store of a client', () => {
     assert.deepEqual(states, [
       { state: 'connecting' },
       { state: 'connected' },
-      { state: 'reconnecting', retryInMs: 500 },
+      { state: 'reconnecting', retryInMs: 500, retryAt: 1_000_500 },
       { state: 'reconnecting' },
     ]);
   });

@@ -7,7 +7,9 @@
 import assert from 'node:assert/strict';
 import { describe, mock, test } from 'node:test';
 
-import { STORE_MESSAGES_MAX, Store } from '../../pkg-template/store.js';
+import { STORE_MESSAGES_MAX } from '../../pkg-template/message-list.js';
+import { Store } from '../../pkg-template/store.js';
+import { row } from './lib/outbox-fakes.mjs';
 
 const message = (seq, id = `m${seq}`) => ({ id, seq, createdAt: seq * 10, text: id });
 const seqs = (store) => store.snapshot().messages.map(({ seq }) => seq);
@@ -51,10 +53,66 @@ describe('messages', () => {
   test('a log that began anew starts from nothing', () => {
     const store = new Store();
     store.addMessages([message(7)]);
+    store.followOutbox({
+      row: row('e1', { operation: 'edit', body: { messageId: 'm7', text: 'x' } }),
+      status: 'pending',
+    });
     store.clearMessages();
     assert.deepEqual(seqs(store), []);
+    assert.equal(store.find('m7'), undefined, 'not even as it was going to be');
     store.addMessages([message(7), message(1)]);
     assert.deepEqual(seqs(store), [1, 7]);
+  });
+});
+
+describe('updates', () => {
+  const known = (seq, updatedAt, text) => ({ ...message(seq), updatedAt, text });
+  const texts = (store) => store.snapshot().messages.map(({ text }) => text);
+
+  test('that are older than what is there, or of messages that are not there, change nothing', () => {
+    const store = new Store();
+    store.addMessages([known(1, 10, 'new')]);
+    const before = store.snapshot();
+    store.updateMessage(known(1, 9, 'older'));
+    store.updateMessage(known(1, 10, 'the same again'));
+    store.updateMessage(known(2, 99, 'of another'));
+    assert.equal(store.snapshot(), before);
+    store.updateMessage(known(1, 11, 'newer'));
+    assert.deepEqual(texts(store), ['newer']);
+    assert.equal(store.find('m1').status, 'sent');
+  });
+
+  test('a page that knows more than the store brings it up to date, one that knows less does not', () => {
+    const store = new Store();
+    store.addMessages([known(1, 10, 'a'), known(2, 10, 'b')]);
+    store.addMessages([known(1, 12, 'a edited'), known(2, 8, 'b before')]);
+    assert.deepEqual(texts(store), ['a edited', 'b']);
+  });
+
+  test('messages that nothing happened to stay the same objects', () => {
+    const store = new Store();
+    const quiet = known(1, 10, 'quiet');
+    store.addMessages([quiet, known(2, 10, 'edited')]);
+    store.updateMessage(known(2, 11, 'new'));
+    store.followOutbox({ row: row('c1'), status: 'pending' });
+    assert.equal(store.snapshot().messages[0], quiet);
+    assert.equal(quiet.status, undefined);
+    const [, , own] = store.snapshot().messages;
+    store.addMessages([known(3, 10, 'more')]);
+    assert.equal(store.snapshot().messages[3], own);
+  });
+
+  test('rows from the disk stand before what was written since, in their order', () => {
+    const store = new Store();
+    store.followOutbox({ row: row('new'), status: 'pending' });
+    store.reserveOutbox(['old1', 'old2', 'somebody else']);
+    assert.deepEqual(texts(store), ['text of new'], 'a place that is kept free is not shown');
+    for (const id of ['old2', 'old1']) {
+      store.followOutbox({ row: row(id), status: 'pending' });
+    }
+    assert.deepEqual(texts(store), ['text of old1', 'text of old2', 'text of new']);
+    store.addMessages([known(1, 10, 'stored')]);
+    assert.deepEqual(texts(store), ['stored', 'text of old1', 'text of old2', 'text of new']);
   });
 });
 

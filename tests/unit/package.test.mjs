@@ -6,11 +6,15 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import vm from 'node:vm';
 import { build } from 'esbuild';
+
+import { copyTemplate } from '../../scripts/lib/build.mjs';
 
 const ROOT = new URL('../../', import.meta.url);
 const PACKAGE = new URL('pkg-template/', ROOT);
@@ -57,9 +61,16 @@ function bareRealm() {
   return realm;
 }
 
-/** The names of `spaces.d.ts` that are values. */
+/** The types: `spaces.d.ts`, and the files that it exports all of. */
+function types() {
+  const text = read('spaces.d.ts', PACKAGE);
+  const files = [...text.matchAll(/^export \* from '\.\/(\w+)\.js';$/gm)].map(([, name]) => `${name}.d.ts`);
+  return [text, ...files.map((file) => read(file, PACKAGE))].join('\n');
+}
+
+/** The names of the types that are values. */
 function declaredValues() {
-  const names = read('spaces.d.ts', PACKAGE).matchAll(/^export (?:function|class|const) (\w+)/gm);
+  const names = types().matchAll(/^export (?:function|class|const) (\w+)/gm);
   return [...new Set([...names].map(([, name]) => name))].sort();
 }
 
@@ -102,6 +113,26 @@ describe('exports', () => {
       for (const [, imported] of read(file, PACKAGE).matchAll(/(?:from |import\(|^import )'\.\/([^']+)'/gm)) {
         assert.ok(files.includes(imported) || WASM_FILES.includes(imported), `${file} imports ${imported}`);
       }
+    }
+  });
+
+  test('the package depends on nothing: what comes from another package is bundled in, with its licence', async () => {
+    const { dependencies, peerDependencies } = JSON.parse(read('package.json', PACKAGE));
+    assert.deepEqual([dependencies, peerDependencies], [undefined, undefined]);
+    const importers = readdirSync(PACKAGE).filter(
+      (name) => name.endsWith('.js') && /(?:from |import\()'(?!\.|node:)/.test(read(name, PACKAGE)),
+    );
+    assert.deepEqual(importers, ['outbox-database.js']);
+    const folder = mkdtempSync(join(tmpdir(), 'kuratchi-template-'));
+    try {
+      await copyTemplate(folder);
+      assert.deepEqual(readdirSync(folder).sort(), readdirSync(PACKAGE).sort());
+      const bundled = readFileSync(join(folder, 'outbox-database.js'), 'utf8');
+      assert.match(bundled, /ISC License[\s\S]+Copyright \(c\) 2016, Jake Archibald/);
+      assert.doesNotMatch(bundled, /^import |import\(/m);
+      assert.match(bundled, /OutboxDatabase,\s+hasIndexedDb/);
+    } finally {
+      rmSync(folder, { recursive: true });
     }
   });
 });
@@ -150,7 +181,7 @@ test('process_is_not_defined_breaks_nothing_in_a_browser', async () => {
 });
 
 test('the code union of the types is the Rust tables and the codes that JavaScript adds', () => {
-  const union = read('spaces.d.ts', PACKAGE).match(/export type ChatErrorCode =([^;]+);/)[1];
+  const union = types().match(/export type ChatErrorCode =([^;]+);/)[1];
   const declared = [...union.matchAll(/'(\w+)'/g)].map(([, code]) => code);
   const serverTable = read('crates/protocol/src/codes.rs').match(/\nerror_codes! \{([\s\S]+?)\n\}/)[1];
   const server = [...serverTable.matchAll(/=> "(\w+)", \d{3};/g)].map(([, code]) => code);
@@ -165,7 +196,7 @@ test('the code union of the types is the Rust tables and the codes that JavaScri
 });
 
 test('every exported type, function and member is explained by an example', () => {
-  const lines = read('spaces.d.ts', PACKAGE).split('\n');
+  const lines = types().split('\n');
   let comment = '';
   const bare = [];
   for (const line of lines) {
@@ -174,7 +205,7 @@ test('every exported type, function and member is explained by an example', () =
     }
     if (/^\s*(?:\/\*\*|\*)/.test(line)) {
       comment += line;
-    } else if (/^(?:export |\s{2}(?:readonly )?(?:\w+|\[Symbol\.dispose\])[?<(:])/.test(line)) {
+    } else if (/^(?:export (?!\*)|\s{2}(?:readonly )?(?:\w+|\[Symbol\.dispose\])[?<(:])/.test(line)) {
       if (!comment.includes('@example')) {
         bare.push(line);
       }

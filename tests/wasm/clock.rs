@@ -45,6 +45,15 @@ fn the_engines_clock_moves_on() {
 }
 
 #[wasm_bindgen_test]
+fn the_wall_clock_at_zero_makes_the_clock_a_wall_clock() {
+    let clock = Clock::default();
+    let at_zero = clock.wall_at_zero();
+    let shown = at_zero.plus_ms(clock.now().0).0 as f64;
+    let difference = (shown - js_sys::Date::now()).abs();
+    assert!(difference < 1_000.0, "{difference} ms apart");
+}
+
+#[wasm_bindgen_test]
 fn a_delay_beyond_31_bits_is_clamped_and_does_not_fire_at_once() {
     let check = |deadline: u64, now: u64, expected: u32| {
         assert_eq!(

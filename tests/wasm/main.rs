@@ -8,6 +8,7 @@
 mod clock;
 mod json;
 mod leaks;
+mod outbox;
 mod plumbing;
 mod reentrancy;
 mod requests;

@@ -19,6 +19,10 @@ export class Scene {
     /** What was reported as uncaught. */
     this.reported = [];
     this.sockets = [];
+    /** What the host was told of the outbox, one line each. */
+    this.outbox = [];
+    /** Rows that the host holds, oldest first. */
+    this.rows = [];
     /** Behaviours: a host function's name → what to do once inside it. */
     this.hooks = new Map();
     this.token = () => 'token';
@@ -63,10 +67,14 @@ export class Scene {
       }
       answer(data) {
         const frames = [JSON.parse(data)].flat();
-        for (const frame of frames) {
-          if (frame.type !== 'message') continue;
-          const seq = scene.message(frame.text, this);
-          this.deliver({ type: 'ack', clientMessageId: frame.clientMessageId, seq });
+        for (const { type, clientMessageId, messageId, text } of frames) {
+          if (type === 'message') {
+            const seq = scene.message(text, this, traceOf(clientMessageId));
+            this.deliver({ type: 'ack', clientMessageId, seq });
+          } else if (type === 'edit' || type === 'delete') {
+            const message = scene.update(messageId, text, this);
+            this.deliver({ type: 'ack', clientMessageId, seq: scene.seq, message });
+          }
         }
       }
       deliver(frame) {
@@ -82,10 +90,19 @@ export class Scene {
   }
 
   /** A message of the log, told to `socket`. */
-  message(text, socket = this.socket()) {
+  message(text, socket = this.socket(), trace = '0'.repeat(16)) {
     const seq = ++this.seq;
-    socket.deliver({ type: 'message', seq, message: stored(seq, text) });
+    socket.deliver({ type: 'message', seq, message: stored(seq, text, trace) });
     return seq;
+  }
+
+  /** An edit, or without a text a deletion, told to `socket`. */
+  update(id, text, socket = this.socket()) {
+    const seq = ++this.seq;
+    const when = text === undefined ? { deletedAt: 5000 } : { editedAt: 5000 };
+    const message = { ...stored(1, text ?? ''), id, updatedAt: 5000, ...when };
+    socket.deliver({ type: 'update', seq, message });
+    return message;
   }
 
   /** Several messages in one frame. */
@@ -113,6 +130,14 @@ export class Scene {
       throws: () => {
         throw null;
       },
+      changes: async (request) => {
+        const body = await request.text();
+        const message = { ...stored(1, request.method), id: 'm1-x' };
+        this.outbox.push(
+          `${request.method} ${new URL(request.url).pathname} ${JSON.parse(body || '{}').text}`,
+        );
+        return new Response(JSON.stringify({ success: true, message }));
+      },
       foreign: async () => ({ status: 200, text: async () => '{"success":true,"metadata":{"a":"b"}}' }),
       odd: async () => ({ status: 200, text: async () => 42 }),
     }[how];
@@ -133,7 +158,35 @@ export class Scene {
       this.hooks.delete(name);
       if (hook) hook();
     };
+    const keep = (name, line) => {
+      this.outbox.push(line);
+      const hook = this.hooks.get(name);
+      this.hooks.delete(name);
+      if (hook) hook();
+    };
     return {
+      loadOutbox: () => {
+        keep('loadOutbox', 'load');
+        this.core.outboxLoaded(this.rows);
+      },
+      putRow: (row) => {
+        this.rows = [...this.rows.filter(({ id }) => id !== row.id), row];
+        keep('putRow', `put ${row.operation} ${row.body.text}`);
+        this.core.persisted(row.id);
+      },
+      removeRow: (id) => {
+        this.rows = this.rows.filter((row) => row.id !== id);
+        keep('removeRow', 'remove');
+      },
+      clearRows: () => {
+        this.rows = [];
+        keep('clearRows', 'clear');
+      },
+      onOutbox: ({ row, status, message, error }) => {
+        const more = [message?.id && 'stored', error?.code].filter(Boolean).join(' ');
+        keep('onOutbox', `${status} ${row.operation} ${row.body.text}${more && ` ${more}`}`);
+      },
+      onUpdate: (message) => tell('onUpdate', `update ${message.text}`),
       token: (fresh) => this.token(fresh),
       error: (code, message, retryable, field, status) =>
         Object.assign(new Error(message), { code, retryable, field, status }),
@@ -187,6 +240,22 @@ export class Scene {
 
   connect() {
     return this.core.connect();
+  }
+
+  /** Lets the core edit, or without a text delete, a message. */
+  change(id, text) {
+    return text === undefined
+      ? this.core.deleteMessage(id, false)
+      : this.core.editMessage(id, { text }, false);
+  }
+
+  /** Calls an export by its name. */
+  call(name, ...values) {
+    return this.core[name](...values);
+  }
+
+  outboxStory() {
+    return this.outbox.join(', ');
   }
 
   disconnect() {
@@ -314,14 +383,59 @@ export function oddValue(name) {
     get lone() {
       return 'a\ud83db';
     },
+    get nonsenseRows() {
+      const row = {
+        id: 'a',
+        operation: 'message',
+        body: { text: 'a' },
+        owner: 'bearer',
+        scope: 's',
+        epoch: null,
+        addedAt: 1,
+        failure: null,
+      };
+      const wrong = {
+        id: [undefined, '', 7],
+        operation: [undefined, 'send', {}],
+        body: [undefined, null, 'text', [], 7],
+        owner: [undefined, 'ada', 'User:ada', 7],
+        scope: [undefined, null, 7],
+        epoch: [7, {}],
+        addedAt: [undefined, '1', -1, 1.5, Number.NaN, 2 ** 60],
+        failure: ['gone', 7, {}, { code: 'internal' }, { code: 7, message: 'no' }],
+      };
+      const rows = Object.entries(wrong).flatMap(([name, values]) =>
+        values.map((value) => ({ ...row, [name]: value })),
+      );
+      const { proxy, revoke } = Proxy.revocable({}, {});
+      revoke();
+      return [undefined, null, 7, 'row', [], proxy, ...rows, row];
+    },
     get ownKeysOnly() {
       return { hasOwnProperty: 1, text: 'x' };
     },
   }[name];
 }
 
-function stored(seq, text) {
-  return { id: `m${seq}`, senderId: 'bob', senderType: 'user', text, createdAt: 1000 + seq, seq };
+/** What the server makes of a sender's id: FNV-1a of 64 bits. */
+function traceOf(id) {
+  let hash = 0xcbf29ce484222325n;
+  for (const byte of new TextEncoder().encode(id)) {
+    hash = ((hash ^ BigInt(byte)) * 0x100000001b3n) & 0xffffffffffffffffn;
+  }
+  return hash.toString(16).padStart(16, '0');
+}
+
+function stored(seq, text, trace = '0'.repeat(16)) {
+  return {
+    id: `m${seq}-${trace}`,
+    senderId: 'bob',
+    senderType: 'user',
+    text,
+    createdAt: 1000 + seq,
+    updatedAt: 1000 + seq,
+    seq,
+  };
 }
 
 function draft(text) {

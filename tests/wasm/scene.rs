@@ -30,6 +30,18 @@ extern "C" {
     pub fn send(this: &Scene, text: &str) -> Promise;
     #[wasm_bindgen(method, js_name = sendWithMeddlingGetters)]
     pub fn send_with_meddling_getters(this: &Scene) -> Promise;
+    #[wasm_bindgen(method)]
+    pub fn change(this: &Scene, id: &str, text: Option<&str>) -> Promise;
+    #[wasm_bindgen(method)]
+    pub fn call(this: &Scene, name: &str, value: &JsValue) -> JsValue;
+    #[wasm_bindgen(method, js_name = outboxStory)]
+    pub fn outbox_story(this: &Scene) -> String;
+    #[wasm_bindgen(method, getter)]
+    pub fn rows(this: &Scene) -> JsValue;
+    #[wasm_bindgen(method, setter)]
+    pub fn set_rows(this: &Scene, rows: &JsValue);
+    #[wasm_bindgen(method)]
+    pub fn update(this: &Scene, id: &str, text: Option<&str>) -> JsValue;
     #[wasm_bindgen(method, js_name = getMessages)]
     pub fn get_messages(this: &Scene, options: &JsValue) -> Promise;
     #[wasm_bindgen(method, js_name = getMetadata)]

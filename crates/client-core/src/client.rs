@@ -1,16 +1,18 @@
 //! The client: one space, seen from outside. Everything an app can ask for, everything that can happen.
 //!
 //! Owns the parts and routes between them. Decisions about the link stand in [`crate::connection`], about
-//! sending in [`crate::sending`], about history in [`crate::history`].
+//! sending in [`crate::sending`] and [`crate::settling`], about history in [`crate::history`].
 
 use std::collections::VecDeque;
 
 use litemap::LiteMap;
-use protocol::ids::Seq;
+use protocol::ids::{Epoch, Seq};
 use protocol::incoming::typing_frame;
-use protocol::json::Json;
-use protocol::time::Instant;
+use protocol::json::{Json, whole_number};
+use protocol::time::{Instant, UnixMillis};
+use protocol::wire::Key;
 
+use crate::backlog::Backlog;
 use crate::backoff::Backoff;
 use crate::connection::Link;
 use crate::credentials::Credentials;
@@ -21,7 +23,7 @@ use crate::presence::Presence;
 use crate::random::Random;
 use crate::requests::Pending;
 use crate::session::Session;
-use crate::timeline::Timeline;
+use crate::timeline::{Timeline, Version};
 use crate::timer::{Timer, TimerTable};
 use crate::typing::Typing;
 
@@ -31,9 +33,10 @@ use crate::typing::Typing;
 /// - **getters** take `&self`: [`Client::is_connected`], [`Client::state`].
 /// - **`handle_*`** bring in what happened outside: [`Client::handle_input`], [`Client::handle_timeout`].
 /// - **verbs** are what the app asks for: [`Client::connect`], [`Client::disconnect`],
-///   [`Client::send_message`], [`Client::messages`], [`Client::set_typing`], [`Client::participants`],
-///   [`Client::metadata`], [`Client::set_metadata`]. Each that takes a [`CallId`] is settled exactly once by
-///   [`Output::Settle`].
+///   [`Client::send_message`], [`Client::edit_message`], [`Client::delete_message`], [`Client::retry`],
+///   [`Client::discard`], [`Client::clear_local`], [`Client::messages`], [`Client::newest_messages`],
+///   [`Client::set_typing`], [`Client::participants`], [`Client::metadata`], [`Client::set_metadata`]. Each that
+///   takes a [`CallId`] is settled exactly once by [`Output::Settle`].
 /// - **`poll_*`** give what is to be done: [`Client::poll_output`], [`Client::poll_timeout`].
 ///
 /// After any `handle_*` or verb: drain [`Client::poll_output`], then read [`Client::poll_timeout`]. The crate's
@@ -54,8 +57,16 @@ pub struct Client<J: Json> {
     pub(crate) session: Session<J>,
     pub(crate) timeline: Timeline<J>,
     pub(crate) outbox: Outbox<J>,
-    /// Message events of this link whose ack may still come: the sender's call is settled with the payload.
-    pub(crate) unacked_events: VecDeque<(Seq, J)>,
+    /// The newest messages that were applied or given out, for entries that come late: another tab's, adopted.
+    pub(crate) recent_messages: VecDeque<J>,
+    /// Whether a `sync` is out because an ack is missing.
+    pub(crate) ack_asked: bool,
+    /// What was received on this link and not confirmed to the server.
+    pub(crate) backlog: Backlog,
+    /// Whether the environment says that there is no network.
+    pub(crate) offline: bool,
+    /// What the server's wall clock showed at instant 0, as far as is known.
+    pub(crate) wall_clock_at_zero: UnixMillis,
     pub(crate) typing: Typing,
     pub(crate) presence: Presence<J>,
     pub(crate) pending: LiteMap<FetchId, Pending<J>>,
@@ -70,8 +81,9 @@ impl<J: Json> Client<J> {
     #[must_use]
     pub fn new(config: Config) -> Self {
         let mut random = Random::new(config.seed);
-        let client_scope = random.id();
+        let client_scope = config.client_scope.clone().unwrap_or_else(|| random.id());
         Self {
+            wall_clock_at_zero: config.wall_clock_at_zero,
             config,
             random,
             client_scope,
@@ -82,9 +94,12 @@ impl<J: Json> Client<J> {
             backoff: Backoff::default(),
             connecting: Vec::new(),
             session: Session::new(),
-            timeline: Timeline::new(),
+            timeline: Timeline::new(version),
             outbox: Outbox::new(),
-            unacked_events: VecDeque::new(),
+            recent_messages: VecDeque::new(),
+            ack_asked: false,
+            backlog: Backlog::default(),
+            offline: false,
             typing: Typing::default(),
             presence: Presence::new(),
             pending: LiteMap::new_vec(),
@@ -103,7 +118,16 @@ impl<J: Json> Client<J> {
     /// What the connection is doing.
     #[must_use]
     pub fn state(&self) -> ConnectionState {
-        self.link.state()
+        let state = self.link.state();
+        let tries = matches!(
+            state,
+            ConnectionState::Connecting | ConnectionState::Reconnecting
+        );
+        if tries && self.offline {
+            ConnectionState::Offline
+        } else {
+            state
+        }
     }
 
     /// Brings in something that happened. Inputs of sockets, requests and questions that are over are ignored.
@@ -125,12 +149,12 @@ impl<J: Json> Client<J> {
                 }
             }
             Input::Woken => self.handle_woken(now),
-            Input::OutboxLoaded(rows) => {
-                self.outbox.restore(rows);
-                self.flush_outbox();
-            }
-            // Memory holds the messages anyway; only a reload would lose them.
-            Input::PersistFailed => {}
+            Input::OnlineChanged(online) => self.handle_online(online, now),
+            Input::OutboxLoaded(rows) => self.restore_outbox(rows, now),
+            Input::OutboxReleased => self.outbox.release(),
+            Input::OutboxReclaimed(rows) => self.reclaim_outbox(rows, now),
+            Input::Persisted(id) => self.handle_persisted(&id),
+            Input::PersistFailed => self.handle_persist_failed(now),
         }
     }
 
@@ -144,9 +168,12 @@ impl<J: Json> Client<J> {
                 Timer::Ping => self.ping_if_quiet(now),
                 Timer::Pong => self.judge_link(now.ms_since(set_for), now),
                 Timer::Sync => self.lose_link(None, now),
-                Timer::Resend => self.flush_outbox(),
+                Timer::Resend => self.flush_outbox(now),
+                Timer::Ack => self.ask_for_acks(now),
                 Timer::Typing => self.refresh_typing(now),
                 Timer::Fetch => self.give_up_requests(now),
+                Timer::Renew => self.renew_token(now),
+                Timer::Seen => self.tell_seen(now),
             }
         }
     }
@@ -208,6 +235,16 @@ impl<J: Json> Client<J> {
         self.timers.set(Timer::Typing, self.typing.next_deadline());
     }
 
+    /// The wall clock of the server at `now`, as far as it is known; before the first welcome, one's own.
+    pub(crate) fn wall_clock(&self, now: Instant) -> UnixMillis {
+        self.wall_clock_at_zero.plus_ms(now.0)
+    }
+
+    /// The log's life, if it is known.
+    pub(crate) fn epoch(&self) -> Option<Epoch> {
+        self.session.cursor()?.epoch.clone()
+    }
+
     pub(crate) fn settle(&mut self, call: CallId, result: Result<Reply<J>, ClientError>) {
         self.outputs.push_back(Output::Settle { call, result });
     }
@@ -215,4 +252,12 @@ impl<J: Json> Client<J> {
     pub(crate) fn tell(&mut self, event: Event<J>) {
         self.outputs.push_back(Output::Event(event));
     }
+}
+
+/// Which state of which message a payload is.
+fn version<J: Json>(message: &J) -> Option<Version> {
+    Some(Version {
+        of: whole_number(&message.get(Key::Seq)?).map(Seq)?,
+        updated_at: whole_number(&message.get(Key::UpdatedAt)?)?,
+    })
 }

@@ -20,10 +20,12 @@ use protocol::text::encode_token_subprotocol;
 use protocol::time::Instant;
 use protocol::wire::SUBPROTOCOL;
 
+use crate::backlog::Backlog;
 use crate::client::Client;
-use crate::credentials::Answer;
+use crate::credentials::{Answer, Failure};
 use crate::error::{ClientError, Code};
 use crate::io::{CallId, ConnectionState, Event, Output, Reply, SocketId, TokenId};
+use crate::outbox::Wait;
 use crate::timer::Timer;
 
 /// A link that lasted this long was good: the next loss starts the back-off anew. Shorter ones count as
@@ -100,7 +102,9 @@ impl<J: Json> Client<J> {
         if matches!(self.link, Link::Idle | Link::Failed) {
             self.credentials.begin();
             self.backoff.reset();
+            self.outbox.load();
             self.outputs.push_back(Output::LoadOutbox);
+            self.study_token(now);
             self.start_attempt(now);
         }
     }
@@ -112,6 +116,7 @@ impl<J: Json> Client<J> {
         self.drop_socket(1000, "disconnected");
         self.link = Link::Idle;
         self.timers.stop(Timer::Retry);
+        self.timers.stop(Timer::Renew);
         self.typing.stop();
         if was == Link::Idle {
             return;
@@ -122,13 +127,9 @@ impl<J: Json> Client<J> {
         for call in std::mem::take(&mut self.connecting) {
             self.settle(call, Err(closed.clone()));
         }
-        for waiter in self.outbox.take_waiters() {
-            let result = if waiter.until_stored {
-                Err(closed.clone())
-            } else {
-                Ok(Reply::Done)
-            };
-            self.settle(waiter.call, result);
+        self.release_ack_waiters();
+        for (_, waiter) in self.outbox.take_waiters(Wait::Stored) {
+            self.settle(waiter.call, Err(closed.clone()));
         }
         if self.presence.clear() {
             self.tell(Event::Presence(Vec::new()));
@@ -138,11 +139,11 @@ impl<J: Json> Client<J> {
     /// Makes the next attempt now.
     pub(crate) fn start_attempt(&mut self, now: Instant) {
         let again = self.link.again();
-        let before = self.link.state();
+        let before = self.state();
         self.timers.stop(Timer::Retry);
         let waited = matches!(self.link, Link::Waiting { .. });
         self.link = Link::AwaitingToken { again };
-        if waited || self.link.state() != before {
+        if waited || self.state() != before {
             self.tell_state(None, None);
         }
         self.open_if_token_is_there(now);
@@ -192,9 +193,11 @@ impl<J: Json> Client<J> {
         match self.credentials.answer(id, token) {
             Answer::Stale => {}
             Answer::Ready => {
+                self.study_token(now);
                 self.open_if_token_is_there(now);
                 self.send_waiting_requests(now);
             }
+            Answer::Renewed => self.use_renewed_token(now),
             Answer::Hopeless(error) => {
                 self.fail_waiting_requests(&error);
                 if matches!(self.link, Link::AwaitingToken { .. }) {
@@ -205,8 +208,10 @@ impl<J: Json> Client<J> {
     }
 
     pub(crate) fn handle_token_failed(&mut self, id: TokenId, message: String, now: Instant) {
-        if !self.credentials.fail(id) {
-            return;
+        match self.credentials.fail(id) {
+            Failure::Stale => return,
+            Failure::OfRenewal => return self.handle_renewal_failed(&message, now),
+            Failure::OfNeed => {}
         }
         let error = ClientError::new(
             Code::TokenUnavailable,
@@ -299,6 +304,10 @@ impl<J: Json> Client<J> {
         self.tell_link_lost(was);
         self.tell_state(Some(delay_ms), reason);
         self.timers.set(Timer::Retry, Some(now.plus_ms(delay_ms)));
+        // A link that is lost is mostly back at once; after a first failure it may take any time.
+        if !matches!(was, Link::Ready { .. }) {
+            self.release_ack_waiters();
+        }
     }
 
     fn fail_for_good(&mut self, error: ClientError) {
@@ -307,17 +316,18 @@ impl<J: Json> Client<J> {
         self.credentials.forget();
         self.link = Link::Failed;
         self.timers.stop(Timer::Retry);
+        self.timers.stop(Timer::Renew);
         self.tell_link_lost(was);
         self.tell_state(None, Some(error.clone()));
         self.tell(Event::Error(error.clone()));
         for call in std::mem::take(&mut self.connecting) {
             self.settle(call, Err(error.clone()));
         }
-        for entry in self.outbox.take_awaited() {
-            self.drop_row(entry.row.client_message_id);
-            if let Some(waiter) = entry.waiter {
-                self.settle(waiter.call, Err(error.clone()));
-            }
+        self.release_ack_waiters();
+        for (id, waiter) in self.outbox.take_waiters(Wait::Stored) {
+            // Whoever is told that it failed must not find it sent by the next connect().
+            self.settle(waiter.call, Err(error.clone()));
+            self.fail_entry(&id, error.clone());
         }
         if self.presence.clear() {
             self.tell(Event::Presence(Vec::new()));
@@ -343,11 +353,14 @@ impl<J: Json> Client<J> {
             Timer::Pong,
             Timer::Sync,
             Timer::Resend,
+            Timer::Ack,
+            Timer::Seen,
         ] {
             self.timers.stop(timer);
         }
         self.outbox.link_changed();
-        self.unacked_events.clear();
+        self.ack_asked = false;
+        self.backlog = Backlog::default();
     }
 
     /// Tells what ends with a link that was ready.
@@ -366,7 +379,7 @@ impl<J: Json> Client<J> {
 
     pub(crate) fn tell_state(&mut self, retry_in_ms: Option<u64>, reason: Option<ClientError>) {
         self.tell(Event::StateChanged {
-            state: self.link.state(),
+            state: self.state(),
             retry_in_ms,
             reason,
         });

@@ -13,6 +13,8 @@ pub(crate) struct Credentials {
     state: State,
     /// The token that the server refused last, and how, until another one was accepted.
     refused: Option<(String, ClientError)>,
+    /// The question for a token to follow the one that is held.
+    renewal: Option<TokenId>,
     next_id: u32,
 }
 
@@ -30,9 +32,22 @@ pub(crate) enum Answer {
     Stale,
     /// There is a token.
     Ready,
+    /// There is another token in place of the one that was held.
+    Renewed,
     /// It is the token that was just refused, or no token at all: asking again would not help. Says why the
     /// token was refused.
     Hopeless(ClientError),
+}
+
+/// Whom it concerns that the app could not give a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// Nobody any more.
+    Stale,
+    /// Those that can not go on without one.
+    OfNeed,
+    /// The renewal of one that still serves.
+    OfRenewal,
 }
 
 impl Credentials {
@@ -40,6 +55,7 @@ impl Credentials {
         Self {
             state: State::Absent,
             refused: None,
+            renewal: None,
             next_id: 0,
         }
     }
@@ -58,16 +74,32 @@ impl Credentials {
         match self.state {
             State::Held(_) | State::Asked(_) => None,
             State::Absent => {
-                self.next_id = self.next_id.wrapping_add(1);
-                let id = TokenId(self.next_id);
+                let id = self.next_question();
                 self.state = State::Asked(id);
                 Some((id, self.refused.is_some()))
             }
         }
     }
 
+    /// The question for a token to follow the one that is held: `None` when there is none, or it was asked already.
+    pub(crate) fn ask_renewal(&mut self) -> Option<TokenId> {
+        if self.token().is_none() || self.renewal.is_some() {
+            return None;
+        }
+        self.renewal = Some(self.next_question());
+        self.renewal
+    }
+
+    fn next_question(&mut self) -> TokenId {
+        self.next_id = self.next_id.wrapping_add(1);
+        TokenId(self.next_id)
+    }
+
     /// Takes the answer to a question.
     pub(crate) fn answer(&mut self, id: TokenId, token: String) -> Answer {
+        if self.renewal.take_if(|asked| *asked == id).is_some() {
+            return self.follow_up(token);
+        }
         if !self.is_open(id) {
             return Answer::Stale;
         }
@@ -89,13 +121,29 @@ impl Credentials {
         Answer::Ready
     }
 
-    /// Takes the news that the app could not give a token. Tells whether anybody still asks.
-    pub(crate) fn fail(&mut self, id: TokenId) -> bool {
-        let open = self.is_open(id);
-        if open {
-            self.state = State::Absent;
+    /// Takes the answer to [`Self::ask_renewal`]. The same token again, or none, changes nothing: the one that is
+    /// held serves as long as it does.
+    fn follow_up(&mut self, token: String) -> Answer {
+        let is_new = !token.is_empty() && token.len() <= TOKEN_BYTES_MAX;
+        match &mut self.state {
+            State::Held(held) if is_new && *held != token => {
+                *held = token;
+                Answer::Renewed
+            }
+            State::Held(_) | State::Absent | State::Asked(_) => Answer::Stale,
         }
-        open
+    }
+
+    /// Takes the news that the app could not give a token.
+    pub(crate) fn fail(&mut self, id: TokenId) -> Failure {
+        if self.renewal.take_if(|asked| *asked == id).is_some() {
+            return Failure::OfRenewal;
+        }
+        if !self.is_open(id) {
+            return Failure::Stale;
+        }
+        self.state = State::Absent;
+        Failure::OfNeed
     }
 
     /// Takes the news that the server refused `token`, and how. Tells whether another one may be asked for.
@@ -104,7 +152,8 @@ impl Credentials {
             // Somebody else's request found out first, and a newer token is here or on its way.
             return true;
         }
-        self.state = State::Absent;
+        // A question that is out already asks for what is needed now.
+        self.state = self.renewal.take().map_or(State::Absent, State::Asked);
         self.refused
             .replace((token.to_owned(), error.clone()))
             .is_none()
@@ -122,6 +171,7 @@ impl Credentials {
 
     /// Forgets the token: the space refused for good, and a later `connect()` asks anew.
     pub(crate) fn forget(&mut self) {
+        self.renewal = None;
         if matches!(self.state, State::Held(_)) {
             self.state = State::Absent;
         }
@@ -185,11 +235,51 @@ mod tests {
     }
 
     #[test]
+    fn a_renewal_replaces_a_token_that_serves_and_a_fixed_one_stays() {
+        let mut credentials = Credentials::new();
+        assert!(credentials.ask_renewal().is_none(), "nothing to renew");
+        let (id, _) = credentials.ask().unwrap();
+        credentials.answer(id, "t1".into());
+        let renewal = credentials.ask_renewal().unwrap();
+        assert!(
+            credentials.ask_renewal().is_none(),
+            "one question at a time"
+        );
+        assert!(matches!(
+            credentials.answer(renewal, "t1".into()),
+            Answer::Stale
+        ));
+        let renewal = credentials.ask_renewal().unwrap();
+        assert_eq!(credentials.fail(renewal), Failure::OfRenewal);
+        assert_eq!(credentials.token(), Some("t1"));
+        let renewal = credentials.ask_renewal().unwrap();
+        assert!(matches!(
+            credentials.answer(renewal, "t2".into()),
+            Answer::Renewed
+        ));
+        assert_eq!(credentials.token(), Some("t2"));
+    }
+
+    #[test]
+    fn a_token_refused_during_its_renewal_waits_for_the_answer_that_is_out() {
+        let mut credentials = Credentials::new();
+        let (id, _) = credentials.ask().unwrap();
+        credentials.answer(id, "t1".into());
+        let renewal = credentials.ask_renewal().unwrap();
+        assert!(credentials.refuse("t1", &expired()));
+        assert!(credentials.ask().is_none(), "it is asked for already");
+        assert!(matches!(
+            credentials.answer(renewal, "t2".into()),
+            Answer::Ready
+        ));
+    }
+
+    #[test]
     fn answers_to_old_questions_and_nonsense_are_not_taken() {
         let mut credentials = Credentials::new();
         let (id, _) = credentials.ask().unwrap();
-        assert!(credentials.fail(id));
-        assert!(!credentials.fail(id));
+        assert_eq!(credentials.fail(id), Failure::OfNeed);
+        assert_eq!(credentials.fail(id), Failure::Stale);
         assert!(matches!(credentials.answer(id, "t".into()), Answer::Stale));
         for nonsense in [String::new(), "x".repeat(4097)] {
             let (id, _) = credentials.ask().unwrap();

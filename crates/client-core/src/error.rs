@@ -42,6 +42,14 @@ pub enum Code {
     ConnectionLost,
     /// The server answered something that the protocol does not have.
     Protocol,
+    /// It waited in the outbox for longer than seven days, and does not send itself any more.
+    OutboxExpired,
+    /// The space's log began anew since it was added to the outbox, and it does not send itself any more.
+    EpochChanged,
+    /// It is on its way already, and can not be taken back.
+    AlreadySent,
+    /// The browser's store failed: what waits in the outbox is lost with the page.
+    PersistenceLost,
 }
 
 impl Code {
@@ -58,7 +66,32 @@ impl Code {
             Self::Network => "network",
             Self::ConnectionLost => "connectionLost",
             Self::Protocol => "protocol",
+            Self::OutboxExpired => "outboxExpired",
+            Self::EpochChanged => "epochChanged",
+            Self::AlreadySent => "alreadySent",
+            Self::PersistenceLost => "persistenceLost",
         }
+    }
+
+    /// The code spelled `text`, if there is one.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let own = [
+            Self::Closed,
+            Self::InvalidArgument,
+            Self::OutboxFull,
+            Self::WebSocketUnavailable,
+            Self::TokenUnavailable,
+            Self::Network,
+            Self::ConnectionLost,
+            Self::Protocol,
+            Self::OutboxExpired,
+            Self::EpochChanged,
+            Self::AlreadySent,
+            Self::PersistenceLost,
+        ];
+        let server = ErrorCode::parse(text).map(Self::Server);
+        server.or_else(|| own.into_iter().find(|code| code.as_str() == text))
     }
 }
 
@@ -73,15 +106,20 @@ impl ClientError {
             Code::Server(code) => matches!(
                 code,
                 ErrorCode::RateLimited
+                    | ErrorCode::OutOfOrder
                     | ErrorCode::TooManyConnections
                     | ErrorCode::SpaceFull
                     | ErrorCode::SlowConsumer
                     | ErrorCode::StorageFull
                     | ErrorCode::Internal
             ),
-            Code::Closed | Code::InvalidArgument | Code::WebSocketUnavailable | Code::Protocol => {
-                false
-            }
+            Code::OutboxExpired | Code::EpochChanged => true,
+            Code::Closed
+            | Code::InvalidArgument
+            | Code::WebSocketUnavailable
+            | Code::Protocol
+            | Code::AlreadySent
+            | Code::PersistenceLost => false,
         };
         Self {
             code,

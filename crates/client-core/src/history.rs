@@ -2,7 +2,7 @@
 
 use protocol::ids::{Epoch, Seq};
 use protocol::json::{Json, whole_number};
-use protocol::limits::PAGE_MESSAGES_MAX;
+use protocol::limits::{PAGE_MESSAGES_DEFAULT, PAGE_MESSAGES_MAX};
 use protocol::time::Instant;
 use protocol::wire::Key;
 
@@ -23,6 +23,8 @@ const PAGES_BELOW_MAX: usize = 10;
 pub(crate) struct HistoryRun<J> {
     call: CallId,
     query: HistoryQuery,
+    /// Whether the page joins live messages.
+    joins: bool,
     /// What came so far, newest first.
     collected: Vec<Placed<J>>,
     /// Where the log stood when the first page was read.
@@ -40,12 +42,26 @@ impl<J: Json> Client<J> {
             Ok(query) => query,
             Err(error) => return self.settle(call, Err(error.into())),
         };
-        if query.before.is_none() {
-            self.timeline.page_asked();
-        }
+        self.start_history(call, query, query.before.is_none(), now);
+    }
+
+    /// Loads the newest messages for a view that knows what it shows by id: the page joins nothing, and what it
+    /// holds is still told by [`Event::Message`] if it was not yet. Settled as [`Client::messages`] is.
+    pub fn newest_messages(&mut self, call: CallId, now: Instant) {
+        let query = HistoryQuery {
+            limit: PAGE_MESSAGES_DEFAULT,
+            before: None,
+            newest_first: false,
+        };
+        self.start_history(call, query, false, now);
+    }
+
+    fn start_history(&mut self, call: CallId, query: HistoryQuery, joins: bool, now: Instant) {
+        self.timeline.page_asked();
         let run = HistoryRun {
             call,
             query,
+            joins,
             collected: Vec::new(),
             head: None,
             below: Vec::new(),
@@ -99,13 +115,12 @@ impl<J: Json> Client<J> {
             run.pages_below += 1;
             return self.ask_for_page(run, PAGE_MESSAGES_MAX, before, now);
         }
-        self.give_page(run);
+        self.give_page(run, now);
     }
 
     /// Whether below the oldest message so far there may be one that the app was never told of.
     fn hides_news(&self, run: &HistoryRun<J>) -> bool {
-        let joins =
-            run.query.before.is_none() && self.is_same_life(run) && !self.session.is_unmet();
+        let joins = run.joins && self.is_same_life(run) && !self.session.is_unmet();
         let oldest = run.below.last().or(run.collected.last());
         joins && oldest.is_some_and(|(seq, _)| *seq > self.timeline.accounted().next())
     }
@@ -119,41 +134,63 @@ impl<J: Json> Client<J> {
         own_epoch.is_none() || own_epoch == page_epoch
     }
 
-    fn give_page(&mut self, run: HistoryRun<J>) {
+    fn give_page(&mut self, run: HistoryRun<J>, now: Instant) {
         let mut page: Vec<Placed<J>> = run.collected.iter().rev().cloned().collect();
         let mut yields = false;
-        if run.query.before.is_none() {
-            let (epoch, head) = run.head.clone().unwrap_or((None, Seq::ZERO));
-            if self.session.is_unmet() {
-                // What is stored after this page reaches the app once it connects.
-                let attempt_out = !matches!(self.link, Link::Idle | Link::Failed);
-                self.session.seed(epoch, head, attempt_out);
-                self.timeline.page_failed();
-                self.start_timeline_at(head.max(self.timeline.accounted()));
-            } else if self.is_same_life(&run) {
-                let below = run.below.into_iter().rev().collect();
-                for (_, message) in self.timeline.join(&mut page, below, head) {
-                    self.tell(Event::Message(message));
-                }
-                yields = true;
-            } else {
-                self.timeline.page_failed();
+        let (epoch, head) = run.head.clone().unwrap_or((None, Seq::ZERO));
+        let stored = self.recognise_page(&page, &run.below, now);
+        if !run.joins {
+            self.timeline.merge_updates(&mut page, head);
+            self.timeline.page_failed();
+        } else if self.session.is_unmet() {
+            // What is stored after this page reaches the app once it connects.
+            let attempt_out = !matches!(self.link, Link::Idle | Link::Failed);
+            self.session.seed(epoch, head, attempt_out);
+            self.timeline.page_failed();
+            self.start_timeline_at(head.max(self.timeline.accounted()));
+        } else if self.is_same_life(&run) {
+            let below = run.below.into_iter().rev().collect();
+            for (_, message) in self.timeline.join(&mut page, below, head) {
+                self.tell(Event::Message(message));
             }
+            yields = true;
+        } else {
+            self.timeline.page_failed();
         }
         let mut messages: Vec<J> = page.into_iter().map(|(_, message)| message).collect();
         if run.query.newest_first {
             messages.reverse();
         }
         self.settle(run.call, Ok(Reply::Messages(messages)));
+        for (call, message) in stored {
+            self.settle(call, Ok(Reply::Value(message)));
+        }
         if yields {
             self.outputs.push_back(Output::YieldTask);
         }
     }
 
+    /// Looks for one's own messages whose ack is still on its way, or never came.
+    fn recognise_page(
+        &mut self,
+        page: &[Placed<J>],
+        below: &[Placed<J>],
+        now: Instant,
+    ) -> Vec<(CallId, J)> {
+        let recognised = |(_, message): &Placed<J>| {
+            let call = self.recognise(message, now)?;
+            Some((call, message.clone()))
+        };
+        below
+            .iter()
+            .rev()
+            .chain(page)
+            .filter_map(recognised)
+            .collect()
+    }
+
     pub(crate) fn fail_history(&mut self, run: &HistoryRun<J>, error: ClientError) {
-        if run.query.before.is_none() {
-            self.timeline.page_failed();
-        }
+        self.timeline.page_failed();
         self.settle(run.call, Err(error));
     }
 }

@@ -4,8 +4,10 @@
 //! shell has ([`protocol::json::Json`]): payloads pass through as they are.
 
 use protocol::frame::Frame;
-use protocol::ids::{ClientMessageId, SpaceId};
+use protocol::ids::{ClientMessageId, Epoch, SpaceId};
 use protocol::json::Json;
+use protocol::time::UnixMillis;
+use protocol::wire::Word;
 
 use crate::endpoint::Endpoint;
 use crate::error::ClientError;
@@ -21,6 +23,11 @@ pub struct Config {
     pub newest_first: bool,
     /// 256 random bits: ids and jitter come from them.
     pub seed: [u8; 32],
+    /// Tells this tab's sends from those of others where the token names nobody. A tab that keeps it over reloads
+    /// keeps the right to edit what it sent. `None`: a random one.
+    pub client_scope: Option<String>,
+    /// What the wall clock showed at [`protocol::time::Instant`] 0. The server's clock takes over at the first welcome.
+    pub wall_clock_at_zero: UnixMillis,
 }
 
 /// The core's name of one connection attempt. Inputs of an attempt that is over are ignored.
@@ -89,11 +96,20 @@ pub enum Input<J: Json> {
     },
     /// A later task than that of [`Output::YieldTask`] has begun.
     TaskPassed,
-    /// The page became visible, came back from the cache, or the network is said to be back: check the link now.
+    /// The page became visible, or came back from the cache: check the link now.
     Woken,
-    /// Messages that an earlier life of this outbox left.
+    /// The environment says whether there is a network. It may be wrong either way: it only hastens or explains.
+    OnlineChanged(bool),
+    /// What the outbox's store holds: after [`Output::LoadOutbox`], and whenever another lane was adopted.
     OutboxLoaded(Vec<OutboxRow<J>>),
-    /// The outbox's store failed; memory serves from now on.
+    /// The outbox's lane was given up, because the page may be frozen: others may send what it holds.
+    OutboxReleased,
+    /// The lane that was given up is ours again, and this is all it holds: what was in it and is not there any more
+    /// was sent by somebody else.
+    OutboxReclaimed(Vec<OutboxRow<J>>),
+    /// A row that was put is safe on disk.
+    Persisted(ClientMessageId),
+    /// There is no store, or it failed; memory serves from now on.
     PersistFailed,
 }
 
@@ -159,7 +175,8 @@ pub enum Output<J: Json> {
     Event(Event<J>),
     /// Come back with [`Input::TaskPassed`] in a later task (not a microtask).
     YieldTask,
-    /// Load what is left of this outbox; answer with [`Input::OutboxLoaded`].
+    /// Load what is left of this outbox; answer with [`Input::OutboxLoaded`], also where that is nothing, or with
+    /// [`Input::PersistFailed`]. Nothing is sent before.
     LoadOutbox,
     /// Keep the outbox's store in step.
     Persist(OutboxChange<J>),
@@ -168,7 +185,7 @@ pub enum Output<J: Json> {
 /// An HTTP request.
 #[derive(Clone, Debug)]
 pub struct Request<J: Json> {
-    /// `GET`, `POST` or `PUT`.
+    /// `GET`, `POST`, `PUT`, `PATCH` or `DELETE`.
     pub method: &'static str,
     /// Where to.
     pub url: String,
@@ -189,22 +206,102 @@ pub enum Reply<J> {
     Messages(Vec<J>),
 }
 
-/// A message in the outbox's store.
+/// What an entry of the outbox wants done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// A message stored.
+    Send,
+    /// A stored message's text replaced.
+    Edit,
+    /// A stored message's text taken away.
+    Delete,
+}
+
+impl Operation {
+    /// The operation as frames and the outbox's store spell it.
+    #[must_use]
+    pub fn word(self) -> Word {
+        match self {
+            Self::Send => Word::Message,
+            Self::Edit => Word::Edit,
+            Self::Delete => Word::Delete,
+        }
+    }
+
+    /// The operation spelled `text`, if there is one.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Send, Self::Edit, Self::Delete]
+            .into_iter()
+            .find(|operation| operation.word().as_str() == text)
+    }
+}
+
+/// Whose an entry of the outbox is: it is sent on a connection of the same identity only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// The user that the token named.
+    User(String),
+    /// Whoever held a token that named nobody.
+    Bearer,
+    /// Nobody knew yet: there was no token when it was added.
+    Unknown,
+}
+
+/// An entry of the outbox, as its store keeps it.
 #[derive(Clone, Debug)]
 pub struct OutboxRow<J> {
     /// The sender's own id of it.
     pub client_message_id: ClientMessageId,
-    /// The body, as the app gave it.
+    /// What it wants done.
+    pub operation: Operation,
+    /// `{senderId?, senderType?, text, attachments?}`, `{messageId, text}` or `{messageId}`.
     pub body: J,
+    /// Whose it is.
+    pub owner: Owner,
+    /// Within which its id is known to the server where the token names nobody.
+    pub scope: String,
+    /// The log's life when it was added; `None` when that was not known.
+    pub epoch: Option<Epoch>,
+    /// When it was added.
+    pub added_at: UnixMillis,
+    /// Why it does not send itself any more.
+    pub failure: Option<ClientError>,
 }
 
 /// A change of the outbox's store.
 #[derive(Clone, Debug)]
 pub enum OutboxChange<J> {
-    /// A message was accepted.
-    Add(OutboxRow<J>),
-    /// A message was stored, or refused for good.
+    /// An entry was added, or is another than it was. One that had failed and is tried again goes behind all others.
+    /// Answered by [`Input::Persisted`] when it is safe, or by
+    /// [`Input::PersistFailed`].
+    Put(OutboxRow<J>),
+    /// An entry is done with.
     Remove(ClientMessageId),
+    /// Everything of this space goes, of whatever identity and lane.
+    Clear,
+}
+
+/// News of an entry of the outbox: what a view shows before the log says it.
+#[derive(Clone, Debug)]
+pub struct OutboxNews<J> {
+    /// The entry, as it is now.
+    pub row: OutboxRow<J>,
+    /// What became of it.
+    pub status: OutboxStatus<J>,
+}
+
+/// What became of an entry of the outbox.
+#[derive(Clone, Debug)]
+pub enum OutboxStatus<J> {
+    /// It waits, or is on its way. Told when it is added, loaded or retried.
+    Pending,
+    /// It is stored: the message, where it is known here.
+    Sent(Option<J>),
+    /// It was refused for good, or is too old to send itself: `retry` or `discard` it. The reason is the row's.
+    Failed,
+    /// It is gone: discarded, cleared, or sent by another tab.
+    Dropped,
 }
 
 /// What a connection is doing.
@@ -218,6 +315,8 @@ pub enum ConnectionState {
     Connected,
     /// The connection was lost and is being made again.
     Reconnecting,
+    /// As connecting or reconnecting, and the environment says that there is no network.
+    Offline,
     /// The space refused for good; only a new `connect()` tries again.
     Failed,
 }
@@ -231,6 +330,7 @@ impl ConnectionState {
             Self::Connecting => "connecting",
             Self::Connected => "connected",
             Self::Reconnecting => "reconnecting",
+            Self::Offline => "offline",
             Self::Failed => "failed",
         }
     }
@@ -241,6 +341,10 @@ impl ConnectionState {
 pub enum Event<J> {
     /// A message was stored: once for each, in the order of `seq`.
     Message(J),
+    /// A stored message was edited or deleted: its present state.
+    Updated(J),
+    /// An entry of the outbox changed.
+    Outbox(Box<OutboxNews<J>>),
     /// Whether messages flow.
     ConnectionChanged(bool),
     /// What the connection is doing.

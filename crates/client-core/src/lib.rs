@@ -14,13 +14,15 @@
 //! ```
 //! use client_core::io::{CallId, Config, Input, Output};
 //! use client_core::{Client, endpoint::Endpoint};
-//! use protocol::{frame::Frame, ids::SpaceId, time::Instant};
+//! use protocol::{frame::Frame, ids::SpaceId, time::{Instant, UnixMillis}};
 //!
 //! let config = Config {
 //!     space_id: SpaceId::parse("lobby").ok_or("no space id")?,
 //!     endpoint: Endpoint::parse("https://chat.example.com")?,
 //!     newest_first: false,
 //!     seed: [7; 32],
+//!     client_scope: None,
+//!     wall_clock_at_zero: UnixMillis(1_700_000_000_000),
 //! };
 //! let mut client = Client::<serde_json::Value>::new(config);
 //! let now = Instant(0);
@@ -38,6 +40,7 @@
 //!                 let welcome = r#"{"type":"welcome","epoch":"e","seq":4,"connectionId":"c"}"#;
 //!                 inputs.push(Input::Frame { socket, frame: Frame::Text(welcome.into()) });
 //!             }
+//!             Output::LoadOutbox => inputs.push(Input::OutboxLoaded(Vec::new())),
 //!             _other => {}
 //!         }
 //!     }
@@ -59,6 +62,7 @@
 )]
 
 mod arguments;
+mod backlog;
 mod backoff;
 mod client;
 mod connection;
@@ -72,9 +76,11 @@ mod outbox;
 mod presence;
 mod random;
 mod receiving;
+mod renewal;
 mod requests;
 mod sending;
 mod session;
+mod settling;
 mod timeline;
 mod timer;
 mod typing;

@@ -13,6 +13,8 @@ use crate::timer::Timer;
 
 /// A deadline that comes later than this was not judged by a running clock: the page slept.
 const SLEPT_MS: u64 = 1_000;
+/// How long an attempt that was under way when the page woke up may take from then on.
+const WAKE_CONNECT_MS_MAX: u64 = 5_000;
 
 impl<J: Json> Client<J> {
     /// The page woke up, or the network is said to be back: what was thought of the link may be wrong.
@@ -20,7 +22,27 @@ impl<J: Json> Client<J> {
         match self.link {
             Link::Waiting { .. } => self.start_attempt(now),
             Link::Ready { .. } => self.ask_for_sign(WAKE_PONG_WITHIN_MS, now),
-            Link::Idle | Link::AwaitingToken { .. } | Link::Connecting { .. } | Link::Failed => {}
+            // It may have been begun on a network that is gone.
+            Link::Connecting { .. } => {
+                let within = now.plus_ms(WAKE_CONNECT_MS_MAX);
+                let earlier = self.timers.get(Timer::Connect).map(|at| at.min(within));
+                self.timers.set(Timer::Connect, earlier);
+            }
+            Link::Idle | Link::AwaitingToken { .. } | Link::Failed => {}
+        }
+    }
+
+    /// The environment says whether there is a network. It explains a link that is lost, and hastens the next
+    /// attempt; a link that answers lives, whatever is said.
+    pub(crate) fn handle_online(&mut self, online: bool, now: Instant) {
+        let before = self.state();
+        self.offline = !online;
+        if self.state() != before {
+            let retry = self.timers.get(Timer::Retry).map(|at| at.ms_since(now));
+            self.tell_state(retry, None);
+        }
+        if online || self.is_connected() {
+            self.handle_woken(now);
         }
     }
 

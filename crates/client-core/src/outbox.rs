@@ -1,55 +1,135 @@
-//! Messages that the app handed over and the space has not confirmed yet, in order.
+//! What the app handed over and the space has not confirmed yet, in order: messages, edits, deletions.
 //!
-//! Owns the queue, which entries this connection has already carried, and how they are packed into frames.
-//! Must not know sockets or timers. An entry leaves by an ack or a permanent refusal, never because a
-//! connection ended: the next one carries it again under the same id, and the server stores it once.
+//! Owns the queue, whose each entry is, which entries this connection has already carried, and how they are packed
+//! into frames. Must not know sockets, timers or calls of the app beyond who waits. An entry leaves by an ack or by
+//! the user's choice, never because a connection ended: the next one carries it again under the same id, and the
+//! server stores it once. One that was refused for good stays as failed, and the others go on without it.
+//!
+//! Source of the method: matrix-rust-sdk's send queue (ordered, persisted transaction ids, a refusal wedges only
+//! its own entry).
 
 use std::collections::VecDeque;
 
-use protocol::ids::ClientMessageId;
-use protocol::incoming::message_frame;
+use litemap::LiteMap;
+use protocol::ids::{ClientMessageId, Epoch};
+use protocol::incoming::{Envelope, outbox_frame};
 use protocol::json::Json;
-use protocol::limits::{CLIENT_FRAME_BYTES_MAX, OUTBOX_MESSAGES_MAX};
+use protocol::limits::{CLIENT_FRAME_BYTES_MAX, OUTBOX_MESSAGES_MAX, OUTBOX_ROW_MS_MAX};
+use protocol::time::UnixMillis;
+use protocol::wire::Key;
 
 use crate::error::{ClientError, Code};
-use crate::io::{CallId, OutboxRow};
+use crate::io::{CallId, Operation, OutboxRow, Owner};
 
 /// Who waits for an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Waiter {
     pub(crate) call: CallId,
-    /// Whether the call was made with `{until: 'stored'}`: it then outlasts `disconnect()` only as an error.
-    pub(crate) until_stored: bool,
+    pub(crate) wait: Wait,
 }
 
-/// A message on its way.
+/// What a call waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// That the entry outlives the page.
+    Safe,
+    /// The ack, as long as there is a connection that can bring it soon.
+    Ack,
+    /// The ack, however long it takes: the call was made with `{until: 'stored'}`.
+    Stored,
+}
+
+/// Something on its way.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry<J> {
     pub(crate) row: OutboxRow<J>,
     pub(crate) waiter: Option<Waiter>,
     /// Whether the present connection has carried it.
     sent: bool,
+    /// Whether some connection may have carried it, in this life of the page or an earlier one.
+    pub(crate) carried: bool,
+    /// Whether it is as safe as it gets: on disk, or in memory where there is no disk.
+    pub(crate) safe: bool,
+    /// Whether its row is on disk, where another tab may find it.
+    on_disk: bool,
+    /// Whether the app was told of it: entries of somebody else are kept and not shown.
+    pub(crate) shown: bool,
+    /// Whether the app was told of its failure by a rejected call.
+    pub(crate) told: bool,
+    /// What the stored message's id will carry of it.
+    trace: u64,
     /// Bound of its bytes in a frame.
     bytes: usize,
 }
+
+impl<J: Json> Entry<J> {
+    fn new(row: OutboxRow<J>, body_bytes: usize) -> Self {
+        Self {
+            trace: row.client_message_id.trace(),
+            bytes: body_bytes + FRAME_OVERHEAD_BYTES,
+            row,
+            waiter: None,
+            sent: false,
+            carried: false,
+            safe: false,
+            on_disk: false,
+            shown: false,
+            told: false,
+        }
+    }
+
+    /// An entry that the store held: what became of it before is not known.
+    fn restored(row: OutboxRow<J>) -> Self {
+        let text = row.body.to_text();
+        let bytes = text.map_or(0, |text| J::text_bytes_bound(&text));
+        Self {
+            carried: true,
+            safe: true,
+            on_disk: true,
+            ..Self::new(row, bytes)
+        }
+    }
+}
+
+/// Whom the connection's token names: `None` for a token that names nobody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Identity(pub(crate) Option<String>);
 
 /// The queue.
 #[derive(Clone, Debug)]
 pub(crate) struct Outbox<J> {
     entries: VecDeque<Entry<J>>,
+    /// Whose entries may be sent; `None` until there was a token.
+    identity: Option<Identity>,
+    /// Whether what is stored is still to come: it goes before what is added meanwhile.
+    loading: bool,
+    /// Whether somebody else may be sending what is stored.
+    released: bool,
+    /// Whether there is a store that can make entries safe.
+    durable: bool,
     /// How many entries may be on their way unconfirmed. Halved when the server asks for a pause, one more for
     /// each ack (additive increase as TCP's congestion control has it): a client that sends faster than its
     /// rate settles at it, instead of sending everything again and again.
     window: usize,
 }
 
+/// Most bytes of a batch, unless a single entry is larger. Far below what a frame may have: over a slow link each
+/// batch is a step that is not lost with the link.
+const BATCH_BYTES_MAX: usize = 32 * 1024;
+/// Most bytes on their way unconfirmed: over a slow link an ack would else come too late to tell a dead one.
+const IN_FLIGHT_BYTES_MAX: usize = 128 * 1024;
+const _: () = assert!(BATCH_BYTES_MAX < CLIENT_FRAME_BYTES_MAX);
 /// Room in a frame for brackets, commas and what is laid over a body.
-const FRAME_OVERHEAD_BYTES: usize = 256;
+const FRAME_OVERHEAD_BYTES: usize = 512;
 
 impl<J: Json> Outbox<J> {
     pub(crate) fn new() -> Self {
         Self {
             entries: VecDeque::new(),
+            identity: None,
+            loading: false,
+            released: false,
+            durable: true,
             window: OUTBOX_MESSAGES_MAX,
         }
     }
@@ -58,74 +138,196 @@ impl<J: Json> Outbox<J> {
         self.entries.is_empty()
     }
 
-    /// Takes a message; `body_bytes` is a bound of its length as JSON text.
+    /// Whether an entry that is added now has to wait for the store to be safe.
+    pub(crate) fn is_durable(&self) -> bool {
+        self.durable
+    }
+
+    /// Takes an entry; `body_bytes` is a bound of its length as JSON text. Where there is no room, failed entries
+    /// whose failure was told by a rejected call make some: gives those that left.
     pub(crate) fn add(
         &mut self,
         row: OutboxRow<J>,
         body_bytes: usize,
         waiter: Option<Waiter>,
-    ) -> Result<(), ClientError> {
-        if self.entries.len() >= OUTBOX_MESSAGES_MAX {
-            let told = format!(
-                "{OUTBOX_MESSAGES_MAX} messages wait to be sent already: wait until some are through"
-            );
-            return Err(ClientError::new(Code::OutboxFull, told));
-        }
-        self.entries.push_back(Entry {
-            row,
-            waiter,
-            sent: false,
-            bytes: body_bytes + FRAME_OVERHEAD_BYTES,
-        });
-        Ok(())
-    }
-
-    /// Takes what an earlier life of this outbox left: it goes before everything newer.
-    pub(crate) fn restore(&mut self, rows: Vec<OutboxRow<J>>) {
-        for row in rows.into_iter().rev() {
-            let known = self.place(&row.client_message_id).is_some();
-            if !known && self.entries.len() < OUTBOX_MESSAGES_MAX {
-                let bytes = row
-                    .body
-                    .to_text()
-                    .map_or(0, |text| J::text_bytes_bound(&text))
-                    + FRAME_OVERHEAD_BYTES;
-                self.entries.push_front(Entry {
-                    row,
-                    waiter: None,
-                    sent: false,
-                    bytes,
-                });
+    ) -> Result<Option<Entry<J>>, ClientError> {
+        let mut left = None;
+        let own = self.entries.iter().filter(|entry| entry.shown).count();
+        if own >= OUTBOX_MESSAGES_MAX {
+            let told = self
+                .entries
+                .iter()
+                .position(|entry| entry.told && entry.row.failure.is_some());
+            left = told.and_then(|index| self.entries.remove(index));
+            if left.is_none() {
+                let text = format!(
+                    "{OUTBOX_MESSAGES_MAX} messages wait to be sent already: wait until some are through, or \
+                     discard() failed ones"
+                );
+                return Err(ClientError::new(Code::OutboxFull, text));
             }
         }
+        self.entries.push_back(Entry {
+            waiter,
+            shown: true,
+            safe: !self.durable,
+            ..Entry::new(row, body_bytes)
+        });
+        Ok(left)
+    }
+
+    /// The store is asked what it holds: nothing leaves until it answers, if there is one.
+    pub(crate) fn load(&mut self) {
+        self.loading = self.durable;
+    }
+
+    /// Takes what the store held: it goes before everything newer. Known entries stay as they are.
+    pub(crate) fn restore(&mut self, rows: Vec<OutboxRow<J>>) {
+        self.loading = false;
+        for row in rows.into_iter().rev() {
+            if self.place(&row.client_message_id).is_none() {
+                self.entries.push_front(Entry::restored(row));
+            }
+        }
+    }
+
+    /// Others may send what is stored: nothing leaves from here until [`Self::reclaim`].
+    pub(crate) fn release(&mut self) {
+        self.released = true;
+    }
+
+    /// The store is ours alone again, and these are all its rows. Gives the entries that were in it and are not any
+    /// more: somebody else saw to them.
+    pub(crate) fn reclaim(&mut self, rows: &[OutboxRow<J>]) -> Vec<Entry<J>> {
+        self.released = false;
+        let is_there = |entry: &Entry<J>| {
+            let id = &entry.row.client_message_id;
+            rows.iter().any(|row| row.client_message_id == *id)
+        };
+        self.take_where(|entry| entry.on_disk && !is_there(entry))
+    }
+
+    /// The row is on disk. Gives the waiter that waited for that.
+    pub(crate) fn persisted(&mut self, id: &ClientMessageId) -> Option<Waiter> {
+        let entry = self.get_mut(id)?;
+        (entry.safe, entry.on_disk) = (true, true);
+        entry.waiter.take_if(|waiter| waiter.wait == Wait::Safe)
+    }
+
+    /// There is no store: memory is as safe as it gets. Gives the waiters that waited for it.
+    pub(crate) fn persist_failed(&mut self) -> Vec<Waiter> {
+        (self.durable, self.loading) = (false, false);
+        let mut waiters = Vec::new();
+        for entry in &mut self.entries {
+            (entry.safe, entry.on_disk) = (true, false);
+            waiters.extend(entry.waiter.take_if(|waiter| waiter.wait == Wait::Safe));
+        }
+        waiters
+    }
+
+    /// Takes the identity of the token in use. Entries that were added here before there was one are its own from
+    /// now on; gives their ids.
+    pub(crate) fn identify(&mut self, identity: Identity) -> Vec<ClientMessageId> {
+        let mut bound = Vec::new();
+        let unknown = |entry: &&mut Entry<J>| entry.shown && entry.row.owner == Owner::Unknown;
+        for entry in self.entries.iter_mut().filter(unknown) {
+            entry.row.owner = owner_of(&identity);
+            bound.push(entry.row.client_message_id.clone());
+        }
+        self.identity = Some(identity);
+        bound
+    }
+
+    /// Whose an entry is that is added now.
+    pub(crate) fn owner(&self) -> Owner {
+        self.identity.as_ref().map_or(Owner::Unknown, owner_of)
+    }
+
+    /// Ids of the entries that the app should see and does not, or the other way round.
+    pub(crate) fn shown_changes(&self) -> Vec<(ClientMessageId, bool)> {
+        let changes = |entry: &Entry<J>| {
+            let mine = self.is_mine(entry);
+            (mine != entry.shown && self.identity.is_some())
+                .then(|| (entry.row.client_message_id.clone(), mine))
+        };
+        self.entries.iter().filter_map(changes).collect()
+    }
+
+    /// Entries of ours that may not send themselves in the log's life `epoch` at the time `now`, and why.
+    pub(crate) fn stale(
+        &self,
+        epoch: Option<&Epoch>,
+        now: UnixMillis,
+    ) -> Vec<(ClientMessageId, Code)> {
+        let reason = |entry: &Entry<J>| {
+            let row = &entry.row;
+            // A log that has not begun is another life as well.
+            let other_life = row.epoch.is_some() && row.epoch.as_ref() != epoch;
+            if other_life {
+                Some(Code::EpochChanged)
+            } else if now.ms_since(row.added_at) > OUTBOX_ROW_MS_MAX {
+                Some(Code::OutboxExpired)
+            } else {
+                None
+            }
+        };
+        self.entries
+            .iter()
+            .filter(|entry| self.may_go(entry))
+            .filter_map(|entry| Some((entry.row.client_message_id.clone(), reason(entry)?)))
+            .collect()
     }
 
     /// A new connection has carried nothing yet, and may carry all.
     pub(crate) fn link_changed(&mut self) {
         self.window = OUTBOX_MESSAGES_MAX;
-        for entry in &mut self.entries {
-            entry.sent = false;
-        }
+        self.carry_again();
     }
 
-    /// Takes the frames to transmit: what this connection has not carried and may, packed to fit.
-    pub(crate) fn take_frames(&mut self) -> Vec<J> {
+    /// Takes the frames to transmit: what this connection has not carried and may, packed to fit. `scope` is the
+    /// connection's own.
+    pub(crate) fn take_frames(&mut self, scope: &str) -> Vec<J> {
+        if self.released || self.loading {
+            return Vec::new();
+        }
+        let (identity, window) = (self.identity.clone(), self.window);
         let mut frames = Vec::new();
         let mut batch: Vec<J> = Vec::new();
         let mut batch_bytes = 0;
+        let mut in_flight_bytes = 0;
+        // The newest of each scope before the entry at hand: the server keeps their order.
+        let mut before: LiteMap<String, ClientMessageId> = LiteMap::new_vec();
         // What was sent stands before what was not: the first entries of the queue are on their way.
         for entry in self
             .entries
             .iter_mut()
-            .take(self.window)
-            .filter(|entry| !entry.sent)
+            .filter(|entry| entry.row.failure.is_none() && is_owned(&entry.row, identity.as_ref()))
+            .take(window)
         {
+            let is_first = in_flight_bytes == 0;
+            in_flight_bytes += entry.bytes;
+            let row = &entry.row;
+            let after = before.insert(row.scope.clone(), row.client_message_id.clone());
+            if entry.sent {
+                continue;
+            }
+            if in_flight_bytes > IN_FLIGHT_BYTES_MAX && !is_first {
+                break;
+            }
             entry.sent = true;
-            if batch_bytes + entry.bytes > CLIENT_FRAME_BYTES_MAX && !batch.is_empty() {
+            entry.carried = true;
+            if batch_bytes + entry.bytes > BATCH_BYTES_MAX && !batch.is_empty() {
                 frames.push(pack(&mut batch));
                 batch_bytes = 0;
             }
-            batch.push(message_frame(&entry.row.body, &entry.row.client_message_id));
+            let other_scope = Some(row.scope.as_str()).filter(|own| *own != scope);
+            let envelope = Envelope {
+                word: row.operation.word(),
+                client_message_id: &row.client_message_id,
+                client_scope: other_scope,
+                after: after.as_ref(),
+            };
+            batch.push(outbox_frame(envelope, &row.body));
             batch_bytes += entry.bytes;
         }
         if !batch.is_empty() {
@@ -134,47 +336,123 @@ impl<J: Json> Outbox<J> {
         frames
     }
 
-    /// Takes an entry out: it was stored, or refused for good.
+    /// Takes an entry out: it was stored.
+    pub(crate) fn take_stored(&mut self, id: &ClientMessageId) -> Option<Entry<J>> {
+        self.window = (self.window + 1).min(OUTBOX_MESSAGES_MAX);
+        self.remove(id)
+    }
+
+    /// Takes an entry out.
     pub(crate) fn remove(&mut self, id: &ClientMessageId) -> Option<Entry<J>> {
         let index = self.place(id)?;
-        self.window = (self.window + 1).min(OUTBOX_MESSAGES_MAX);
         self.entries.remove(index)
     }
 
-    /// The server wants an entry later: it and everything behind it is carried again, fewer at once.
-    pub(crate) fn carry_again_from(&mut self, id: &ClientMessageId) -> bool {
-        let Some(index) = self.place(id) else {
-            return false;
-        };
-        self.window = (self.window / 2).max(1);
-        for entry in self.entries.iter_mut().skip(index) {
-            entry.sent = false;
-        }
-        true
+    /// Puts an entry behind all others: it is tried again.
+    pub(crate) fn put_back(&mut self, entry: Entry<J>) {
+        self.entries.push_back(Entry {
+            sent: false,
+            ..entry
+        });
     }
 
-    /// Takes every waiter off; the entries stay.
-    pub(crate) fn take_waiters(&mut self) -> Vec<Waiter> {
+    /// The id of the message among the entries whose stored form carries this trace. Whether it was carried from here
+    /// does not matter: another tab may have seen to it.
+    pub(crate) fn traced(&self, trace: u64) -> Option<ClientMessageId> {
+        let is_it =
+            |entry: &&Entry<J>| entry.trace == trace && entry.row.operation == Operation::Send;
+        let entry = self.entries.iter().find(is_it)?;
+        Some(entry.row.client_message_id.clone())
+    }
+
+    /// The server wants a pause: from now on fewer are on their way at once.
+    pub(crate) fn slow_down(&mut self) {
+        self.window = (self.window / 2).max(1);
+    }
+
+    /// Whether the present connection carried something that is not confirmed.
+    pub(crate) fn in_flight(&self) -> bool {
+        self.entries
+            .iter()
+            .any(|entry| entry.sent && entry.row.failure.is_none())
+    }
+
+    /// Everything that is not confirmed is carried again, in order.
+    pub(crate) fn carry_again(&mut self) {
+        for entry in &mut self.entries {
+            entry.sent = false;
+        }
+    }
+
+    /// Takes the waiters off that wait for `wait`; the entries stay.
+    pub(crate) fn take_waiters(&mut self, wait: Wait) -> Vec<(ClientMessageId, Waiter)> {
         self.entries
             .iter_mut()
-            .filter_map(|entry| entry.waiter.take())
+            .filter_map(|entry| {
+                let waiter = entry.waiter.take_if(|waiter| waiter.wait == wait)?;
+                Some((entry.row.client_message_id.clone(), waiter))
+            })
             .collect()
     }
 
-    /// Takes every entry out that somebody waits for.
-    pub(crate) fn take_awaited(&mut self) -> Vec<Entry<J>> {
-        let (awaited, kept) = std::mem::take(&mut self.entries)
+    /// Takes every entry out.
+    pub(crate) fn take_all(&mut self) -> Vec<Entry<J>> {
+        self.take_where(|_| true)
+    }
+
+    pub(crate) fn get(&self, id: &ClientMessageId) -> Option<&Entry<J>> {
+        self.entries.get(self.place(id)?)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: &ClientMessageId) -> Option<&mut Entry<J>> {
+        let index = self.place(id)?;
+        self.entries.get_mut(index)
+    }
+
+    fn take_where(&mut self, taken: impl Fn(&Entry<J>) -> bool) -> Vec<Entry<J>> {
+        let (out, kept): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut self.entries)
             .into_iter()
-            .partition(|entry| entry.waiter.is_some());
+            .partition(taken);
         self.entries = kept;
-        let awaited: VecDeque<Entry<J>> = awaited;
-        awaited.into()
+        out.into()
+    }
+
+    fn may_go(&self, entry: &Entry<J>) -> bool {
+        entry.row.failure.is_none() && self.is_mine(entry)
+    }
+
+    fn is_mine(&self, entry: &Entry<J>) -> bool {
+        is_owned(&entry.row, self.identity.as_ref())
     }
 
     fn place(&self, id: &ClientMessageId) -> Option<usize> {
         self.entries
             .iter()
             .position(|entry| entry.row.client_message_id == *id)
+    }
+}
+
+fn owner_of(identity: &Identity) -> Owner {
+    match &identity.0 {
+        Some(sub) => Owner::User(sub.clone()),
+        None => Owner::Bearer,
+    }
+}
+
+/// Whether a row may be sent as `identity`. Of a row that was stored before anybody knew whose it is, the sender it
+/// names decides.
+fn is_owned<J: Json>(row: &OutboxRow<J>, identity: Option<&Identity>) -> bool {
+    let Some(Identity(sub)) = identity else {
+        return false;
+    };
+    match (&row.owner, sub) {
+        (Owner::User(owner), Some(sub)) => owner == sub,
+        (Owner::User(_), None) | (Owner::Bearer, Some(_)) => false,
+        (Owner::Bearer | Owner::Unknown, None) => true,
+        (Owner::Unknown, Some(sub)) => {
+            let said = row.body.get(Key::SenderId).and_then(|id| id.string());
+            said.as_ref() == Some(sub)
+        }
     }
 }
 
@@ -193,67 +471,124 @@ mod tests {
 
     use super::*;
 
+    const SCOPE: &str = "own";
+
     fn row(name: &str) -> OutboxRow<Value> {
         OutboxRow {
             client_message_id: ClientMessageId(name.to_owned()),
+            operation: Operation::Send,
             body: json!({"text": name}),
+            owner: Owner::Bearer,
+            scope: SCOPE.to_owned(),
+            epoch: None,
+            added_at: UnixMillis(0),
+            failure: None,
         }
     }
 
-    fn filled(names: &[&str]) -> Outbox<Value> {
+    fn empty() -> Outbox<Value> {
         let mut outbox = Outbox::new();
+        outbox.identify(Identity(None));
+        outbox
+    }
+
+    fn filled(names: &[&str]) -> Outbox<Value> {
+        let mut outbox = empty();
         for name in names {
             outbox.add(row(name), 20, None).unwrap();
         }
         outbox
     }
 
-    fn ids(frames: &[Value]) -> Vec<String> {
+    fn id(name: &str) -> ClientMessageId {
+        ClientMessageId(name.to_owned())
+    }
+
+    /// The texts that the next frames carry.
+    fn carried(outbox: &mut Outbox<Value>) -> Vec<String> {
+        let text = |entry: &Value| entry["text"].as_str().unwrap_or_default().to_owned();
+        let entries = |frame: Value| match frame {
+            Value::Array(entries) => entries,
+            single @ (Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Object(_)) => vec![single],
+        };
+        let frames = outbox.take_frames(SCOPE);
         frames
-            .iter()
-            .map(|frame| frame.to_string().replace("\"text\":", ""))
+            .into_iter()
+            .flat_map(entries)
+            .map(|entry| text(&entry))
             .collect()
     }
 
     #[test]
     fn one_message_is_an_object_and_several_are_a_batch() {
         let mut outbox = filled(&["a"]);
-        let frames = outbox.take_frames();
+        let frames = outbox.take_frames(SCOPE);
         assert_eq!(
             frames,
             [json!({"type": "message", "clientMessageId": "a", "text": "a"})]
         );
-        assert!(outbox.take_frames().is_empty(), "carried once");
+        assert!(outbox.take_frames(SCOPE).is_empty(), "carried once");
         outbox.add(row("b"), 20, None).unwrap();
         outbox.add(row("c"), 20, None).unwrap();
-        assert_eq!(outbox.take_frames()[0].as_array().map(Vec::len), Some(2));
+        assert_eq!(
+            outbox.take_frames(SCOPE)[0].as_array().map(Vec::len),
+            Some(2)
+        );
         outbox.link_changed();
         assert_eq!(
-            outbox.take_frames()[0].as_array().map(Vec::len),
-            Some(3),
+            carried(&mut outbox),
+            ["a", "b", "c"],
             "a new link carries all again"
         );
     }
 
     #[test]
-    fn batches_are_split_to_fit() {
-        let mut outbox = Outbox::new();
-        for index in 0..10 {
+    fn an_entry_of_another_scope_says_so() {
+        let mut outbox = empty();
+        let adopted = OutboxRow {
+            scope: "other".into(),
+            ..row("a")
+        };
+        outbox.restore(vec![adopted, row("b")]);
+        let frames = outbox.take_frames(SCOPE);
+        assert_eq!(frames[0][0]["clientScope"], "other");
+        assert_eq!(frames[0][1].get("clientScope"), None);
+    }
+
+    #[test]
+    fn batches_are_split_and_what_is_on_its_way_is_bounded() {
+        let mut outbox = empty();
+        for index in 0..30 {
             outbox
-                .add(row(&index.to_string()), 100 * 1024, None)
+                .add(row(&index.to_string()), 10 * 1024, None)
                 .unwrap();
         }
-        let sizes: Vec<usize> = outbox
-            .take_frames()
-            .iter()
-            .map(|frame| frame.as_array().map_or(1, Vec::len))
-            .collect();
-        assert_eq!(sizes, [2, 2, 2, 2, 2]);
+        outbox.add(row("large"), 200 * 1024, None).unwrap();
+        let sizes = |outbox: &mut Outbox<Value>| -> Vec<usize> {
+            let size = |frame: &Value| frame.as_array().map_or(1, Vec::len);
+            outbox.take_frames(SCOPE).iter().map(size).collect()
+        };
+        assert_eq!(sizes(&mut outbox), [3, 3, 3, 3]);
+        assert_eq!(sizes(&mut outbox), [0; 0], "until some are confirmed");
+        assert!(outbox.in_flight());
+        for index in 0..30 {
+            outbox.take_stored(&id(&index.to_string()));
+            sizes(&mut outbox);
+        }
+        assert_eq!(carried(&mut outbox), [""; 0]);
+        assert!(
+            outbox.get(&id("large")).unwrap().sent,
+            "the large one goes alone"
+        );
     }
 
     #[test]
     fn the_outbox_is_bounded_and_says_so() {
-        let mut outbox = Outbox::new();
+        let mut outbox = empty();
         for index in 0..OUTBOX_MESSAGES_MAX {
             outbox.add(row(&index.to_string()), 10, None).unwrap();
         }
@@ -261,52 +596,177 @@ mod tests {
             outbox.add(row("more"), 10, None).unwrap_err().code,
             Code::OutboxFull
         );
+        let told = outbox.get_mut(&id("7")).unwrap();
+        told.row.failure = Some(ClientError::new(Code::Closed, "x"));
+        told.told = true;
+        let left = outbox.add(row("more"), 10, None).unwrap().unwrap();
+        assert_eq!(left.row.client_message_id, id("7"), "its sender knows");
         outbox.restore(vec![row("older")]);
-        assert_eq!(outbox.entries.len(), OUTBOX_MESSAGES_MAX);
+        assert!(
+            outbox.get(&id("older")).is_some(),
+            "nothing that was stored is lost"
+        );
     }
 
     #[test]
-    fn a_delayed_entry_keeps_its_place() {
-        let mut outbox = filled(&["a", "b", "c"]);
-        outbox.take_frames();
-        assert!(outbox.carry_again_from(&ClientMessageId("b".into())));
-        let frames = outbox.take_frames();
-        assert!(
-            ids(&frames)[0].contains("\"b\"") && ids(&frames)[0].contains("\"c\""),
-            "{frames:?}"
-        );
-        assert!(!outbox.carry_again_from(&ClientMessageId("x".into())));
+    fn an_entry_says_what_it_comes_after() {
+        let mut outbox = filled(&["a", "b"]);
+        let other = OutboxRow {
+            scope: "other".into(),
+            ..row("x")
+        };
+        outbox.add(other, 10, None).unwrap();
+        let frames = outbox.take_frames(SCOPE);
+        let after: Vec<&Value> = (0..3).map(|index| &frames[0][index]["after"]).collect();
+        assert_eq!(after, [&Value::Null, &json!("a"), &Value::Null]);
+        outbox.add(row("c"), 10, None).unwrap();
+        assert_eq!(outbox.take_frames(SCOPE)[0]["after"], "b");
+        for name in ["a", "b", "c"] {
+            outbox.take_stored(&id(name));
+        }
+        outbox.add(row("d"), 10, None).unwrap();
+        assert_eq!(outbox.take_frames(SCOPE)[0].get("after"), None);
     }
 
     #[test]
     fn a_client_that_was_asked_to_pause_sends_less_at_once_and_more_with_each_ack() {
         let mut outbox = filled(&["a", "b", "c", "d", "e", "f"]);
-        let carried = |outbox: &mut Outbox<Value>| {
-            outbox
-                .take_frames()
-                .first()
-                .map_or(0, |frame| frame.as_array().map_or(1, Vec::len))
-        };
-        assert_eq!(carried(&mut outbox), 6);
+        assert_eq!(carried(&mut outbox).len(), 6);
         for _ in 0..12 {
-            outbox.carry_again_from(&ClientMessageId("a".into()));
+            outbox.slow_down();
         }
-        assert_eq!(carried(&mut outbox), 1);
-        outbox.remove(&ClientMessageId("a".into()));
-        assert_eq!(carried(&mut outbox), 2);
+        outbox.carry_again();
+        assert_eq!(carried(&mut outbox).len(), 1);
+        outbox.take_stored(&id("a"));
+        assert_eq!(carried(&mut outbox).len(), 2);
         outbox.link_changed();
-        assert_eq!(carried(&mut outbox), 5, "another link has another limit");
+        assert_eq!(
+            carried(&mut outbox).len(),
+            5,
+            "another link has another limit"
+        );
+    }
+
+    #[test]
+    fn a_failed_entry_stays_and_the_others_go_on() {
+        let mut outbox = filled(&["a", "b", "c"]);
+        outbox.get_mut(&id("b")).unwrap().row.failure = Some(ClientError::new(Code::Closed, "x"));
+        assert_eq!(carried(&mut outbox), ["a", "c"]);
+        let entry = outbox.remove(&id("b")).unwrap();
+        outbox.put_back(Entry {
+            row: row("b"),
+            ..entry
+        });
+        assert_eq!(carried(&mut outbox), ["b"]);
     }
 
     #[test]
     fn restored_entries_go_first_and_only_once() {
         let mut outbox = filled(&["new", "old1"]);
+        outbox.load();
+        assert_eq!(carried(&mut outbox), [""; 0], "nothing overtakes them");
+        let mut broken = outbox.clone();
+        broken.persist_failed();
+        broken.load();
+        assert_eq!(carried(&mut broken), ["new", "old1"], "no store, no wait");
         outbox.restore(vec![row("old0"), row("old1")]);
-        let order: Vec<&str> = outbox
-            .entries
-            .iter()
-            .map(|entry| entry.row.client_message_id.as_str())
-            .collect();
-        assert_eq!(order, ["old0", "new", "old1"]);
+        assert_eq!(carried(&mut outbox), ["old0", "new", "old1"]);
+    }
+
+    #[test]
+    fn nothing_is_sent_under_another_identity() {
+        let of = |name: &str, owner: Owner| OutboxRow { owner, ..row(name) };
+        let named = |name: &str, sender: &str| OutboxRow {
+            owner: Owner::Unknown,
+            body: json!({"senderId": sender, "text": name}),
+            ..row(name)
+        };
+        let check = |sub: Option<&str>, expected: &[&str]| {
+            let mut outbox = Outbox::new();
+            outbox.restore(vec![
+                of("ada's", Owner::User("ada".into())),
+                of("bo's", Owner::User("bo".into())),
+                of("anybody's", Owner::Bearer),
+                of("nobody knows whose", Owner::Unknown),
+                named("ada's by name", "ada"),
+            ]);
+            assert_eq!(carried(&mut outbox), [""; 0], "no token, no identity");
+            outbox.identify(Identity(sub.map(str::to_owned)));
+            assert_eq!(carried(&mut outbox), expected, "{sub:?}");
+            assert_eq!(outbox.shown_changes().len(), expected.len());
+        };
+        check(Some("ada"), &["ada's", "ada's by name"]);
+        check(Some("bo"), &["bo's"]);
+        check(Some("cy"), &[]);
+        check(None, &["anybody's", "nobody knows whose", "ada's by name"]);
+    }
+
+    #[test]
+    fn what_was_added_before_there_was_a_token_is_the_first_token_s() {
+        let mut outbox = Outbox::new();
+        let unknown = OutboxRow {
+            owner: outbox.owner(),
+            ..row("a")
+        };
+        outbox.add(unknown, 10, None).unwrap();
+        assert_eq!(outbox.identify(Identity(Some("ada".into()))), [id("a")]);
+        assert_eq!(outbox.owner(), Owner::User("ada".into()));
+        assert_eq!(carried(&mut outbox), ["a"]);
+        outbox.link_changed();
+        outbox.identify(Identity(Some("bo".into())));
+        assert_eq!(carried(&mut outbox), [""; 0], "and stays so");
+    }
+
+    #[test]
+    fn old_entries_and_those_of_another_life_of_the_log_do_not_send_themselves() {
+        let mut outbox = filled(&["fresh"]);
+        let epoch = |name: &str| Some(Epoch(name.to_owned()));
+        outbox.restore(vec![OutboxRow {
+            epoch: epoch("a"),
+            ..row("a's")
+        }]);
+        let now = UnixMillis(OUTBOX_ROW_MS_MAX);
+        assert_eq!(outbox.stale(epoch("a").as_ref(), now), []);
+        for other in [None, epoch("b")] {
+            assert_eq!(
+                outbox.stale(other.as_ref(), now),
+                [(id("a's"), Code::EpochChanged)]
+            );
+        }
+        let late = outbox.stale(epoch("a").as_ref(), now.plus_ms(1));
+        assert_eq!(
+            late,
+            [
+                (id("a's"), Code::OutboxExpired),
+                (id("fresh"), Code::OutboxExpired)
+            ]
+        );
+    }
+
+    #[test]
+    fn a_released_outbox_sends_nothing_and_forgets_what_others_sent() {
+        let mut outbox = filled(&["on disk", "on its way to disk", "sent by another tab"]);
+        outbox.persisted(&id("on disk"));
+        outbox.persisted(&id("sent by another tab"));
+        let mut broken = outbox.clone();
+        broken.release();
+        broken.persist_failed();
+        assert!(
+            broken.reclaim(&[]).is_empty(),
+            "without a disk nobody can have found them"
+        );
+        outbox.release();
+        assert_eq!(carried(&mut outbox), [""; 0]);
+        let gone = outbox.reclaim(&[row("on disk")]);
+        assert_eq!(gone.len(), 1);
+        assert_eq!(gone[0].row.client_message_id, id("sent by another tab"));
+        assert_eq!(carried(&mut outbox), ["on disk", "on its way to disk"]);
+    }
+
+    #[test]
+    fn a_message_knows_its_own_stored_form() {
+        let outbox = filled(&["a", "b"]);
+        assert_eq!(outbox.traced(id("a").trace()), Some(id("a")));
+        assert_eq!(outbox.traced(7), None);
     }
 }

@@ -6,7 +6,7 @@ use protocol::ids::{Epoch, Seq};
 use protocol::incoming::{self, EventPayload, Incoming, Unreadable, sync_frame};
 use protocol::json::Json;
 use protocol::limits::PING_AFTER_MS;
-use protocol::time::Instant;
+use protocol::time::{Instant, UnixMillis};
 
 use crate::client::Client;
 use crate::connection::Link;
@@ -34,8 +34,12 @@ impl<J: Json> Client<J> {
                     .set(Timer::Ping, Some(now.plus_ms(PING_AFTER_MS)));
             }
         }
+        let mut received = 0;
         let entries = match frame {
-            Frame::Text(text) => incoming::read::<J>(&text),
+            Frame::Text(text) => {
+                received = J::text_bytes_bound(&text);
+                incoming::read::<J>(&text)
+            }
             // No binary frames are spoken here.
             Frame::Binary(_) => vec![Err(Unreadable)],
         };
@@ -52,6 +56,9 @@ impl<J: Json> Client<J> {
                 }
             }
         }
+        if self.is_connected() {
+            self.count_received(received, now);
+        }
     }
 
     fn handle_entry(&mut self, entry: Incoming<J>, now: Instant) {
@@ -61,10 +68,15 @@ impl<J: Json> Client<J> {
                 Incoming::Welcome {
                     epoch,
                     seq,
+                    server_time,
                     recovered,
                     ..
                 },
             ) => {
+                if let Some(server_time) = server_time {
+                    let at_zero = server_time.0.saturating_sub(now.0);
+                    self.wall_clock_at_zero = UnixMillis(at_zero);
+                }
                 self.handle_welcome(epoch, seq, recovered, now);
             }
             // Before the welcome an error is a refusal. The close that follows says the same, but some engines and
@@ -101,7 +113,12 @@ impl<J: Json> Client<J> {
             ) => {
                 self.timers.stop(Timer::Sync);
                 let next = self.session.head(epoch, seq, recovered);
+                // Events that are still to come may be ours: they are asked for first.
+                let is_whole = next == Next::Fine;
                 self.follow(next, now);
+                if is_whole {
+                    self.handle_head_for_acks(now);
+                }
             }
             (
                 _,
@@ -110,7 +127,7 @@ impl<J: Json> Client<J> {
                     seq,
                     message,
                 },
-            ) => self.handle_ack(&client_message_id, seq, message),
+            ) => self.handle_ack(&client_message_id, seq, message, now),
             (_, Incoming::Typing { user_id, is_typing }) => {
                 self.hear_typing(user_id, is_typing, now)
             }
@@ -119,12 +136,12 @@ impl<J: Json> Client<J> {
                 self.tell(Event::Presence(here));
             }
             (_, Incoming::Error(payload)) => self.handle_error(payload, now),
-            // A second welcome, a warning of expiry (asked for at the next connect), a sign of life, and what a
-            // later version says: nothing to do.
-            (
-                _,
-                Incoming::Welcome { .. } | Incoming::Expiring | Incoming::Pong | Incoming::Unknown,
-            ) => {}
+            // A token that says itself when it is over has its time set: one that lives for seconds would else be renewed
+            // at each warning, which comes with each renewal.
+            (_, Incoming::Expiring) if self.timers.get(Timer::Renew).is_some() => {}
+            (_, Incoming::Expiring) => self.renew_token(now),
+            // A second welcome, a sign of life, and what a later version says: nothing to do.
+            (_, Incoming::Welcome { .. } | Incoming::Pong | Incoming::Unknown) => {}
         }
     }
 
@@ -159,7 +176,9 @@ impl<J: Json> Client<J> {
         for call in std::mem::take(&mut self.connecting) {
             self.settle(call, Ok(Reply::Done));
         }
-        self.flush_outbox();
+        self.study_token(now);
+        self.fail_stale(now);
+        self.flush_outbox(now);
         // Who types here is told to the new link.
         self.timers.set(Timer::Typing, Some(now));
     }
@@ -172,22 +191,31 @@ impl<J: Json> Client<J> {
 
     /// Tells the app the events that are due.
     fn apply(&mut self, due: Vec<(Seq, EventPayload<J>)>, now: Instant) {
-        if !due.is_empty() && self.timers.get(Timer::Sync).is_some() {
+        // A long replay takes its time. What comes by itself says nothing about an answer that is missing.
+        if !due.is_empty() && !self.ack_asked && self.timers.get(Timer::Sync).is_some() {
             self.timers
                 .set(Timer::Sync, Some(now.plus_ms(SYNC_WITHIN_MS)));
         }
         for (seq, body) in due {
+            let mut stored = None;
             let event = match body {
                 EventPayload::Message(message) => {
-                    self.remember_for_ack(seq, &message);
+                    // News of it come before the event: at no time a view holds both.
+                    stored = self
+                        .recognise(&message, now)
+                        .map(|call| (call, message.clone()));
                     Event::Message(message)
                 }
+                EventPayload::Update(message) => Event::Updated(message),
                 EventPayload::Participant(participant) => Event::Participant(participant),
                 EventPayload::Metadata(changes) => Event::Metadata(changes),
                 EventPayload::Unknown => continue,
             };
             if let Some(event) = self.timeline.event(seq, event) {
                 self.tell(event);
+            }
+            if let Some((call, message)) = stored {
+                self.settle(call, Ok(Reply::Value(message)));
             }
         }
     }
@@ -196,16 +224,13 @@ impl<J: Json> Client<J> {
     fn follow(&mut self, next: Next, now: Instant) {
         match next {
             Next::Fine => {}
-            Next::Sync(since) => {
-                self.transmit(&sync_frame(since));
-                self.timers
-                    .set(Timer::Sync, Some(now.plus_ms(SYNC_WITHIN_MS)));
-            }
+            Next::Sync(since) => self.ask_for_events(since, now),
             Next::Discontinuity(reason) => {
                 if let Some(seq) = self.session.cursor().map(|cursor| cursor.seq) {
                     self.start_timeline_at(seq);
                 }
                 self.tell(Event::Discontinuity { reason });
+                self.fail_stale(now);
             }
             Next::Reconnect => self.lose_link(None, now),
             Next::StartAfresh(reason) => {
@@ -213,6 +238,13 @@ impl<J: Json> Client<J> {
                 self.tell(Event::Discontinuity { reason });
             }
         }
+    }
+
+    /// Asks for what came after `since`; a link that does not answer is no longer usable.
+    pub(crate) fn ask_for_events(&mut self, since: Seq, now: Instant) {
+        self.transmit(&sync_frame(since));
+        self.timers
+            .set(Timer::Sync, Some(now.plus_ms(SYNC_WITHIN_MS)));
     }
 
     /// Sends a frame, if there is a link.

@@ -110,14 +110,21 @@ impl<J: Json> Client<J> {
         );
     }
 
-    pub(crate) fn post_message(&mut self, call: CallId, body: &J, now: Instant) {
-        let prefix = "Failed to send message: ";
+    pub(crate) fn send_for_message(
+        &mut self,
+        call: CallId,
+        method: &'static str,
+        path: &str,
+        body: &J,
+        prefix: &'static str,
+        now: Instant,
+    ) {
         let purpose = Purpose::Call {
             call,
             prefix,
             value: Some(Key::Message),
         };
-        self.send_body("POST", "/messages", &[("v", "2")], body, purpose, now);
+        self.send_body(method, path, &[("v", "2")], body, purpose, now);
     }
 
     pub(crate) fn post_typing(&mut self, call: CallId, body: &J, now: Instant) {

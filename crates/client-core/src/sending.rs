@@ -1,167 +1,266 @@
-//! Sending messages: over the link where there is or will be one, else by one HTTP request.
+//! What the app wants done: sending, editing, deleting, and seeing to what failed.
+//!
+//! Owns the verbs. Over the link where there is or will be one, through the outbox; else by one HTTP request. What
+//! becomes of an entry stands in [`crate::settling`].
 
 use protocol::codes::ErrorCode;
-use protocol::draft;
 use protocol::fields::FieldError;
-use protocol::ids::{ClientMessageId, Seq};
-use protocol::incoming::ErrorPayload;
+use protocol::http::query_component;
+use protocol::ids::ClientMessageId;
 use protocol::json::{Json, Shape};
 use protocol::time::Instant;
 use protocol::wire::Key;
+use protocol::{change, draft};
 
 use crate::client::Client;
 use crate::connection::Link;
-use crate::error::ClientError;
-use crate::io::{CallId, Event, OutboxChange, OutboxRow, Output, Reply};
-use crate::outbox::Waiter;
-use crate::timer::Timer;
-
-/// When a server that lost its footing is tried again with the same message.
-const RESEND_AFTER_MS: u64 = 2_000;
-/// How many message events are kept for their acks, which follow in the same frame or the next.
-const UNACKED_EVENTS_MAX: usize = 256;
+use crate::error::{ClientError, Code};
+use crate::io::{CallId, Operation, OutboxChange, OutboxRow, OutboxStatus, Output, Reply};
+use crate::outbox::{Wait, Waiter};
 
 impl<J: Json> Client<J> {
     /// Sends a message: `options` as the app gave them.
     ///
-    /// Connected: the call is settled with the stored message. Connecting or reconnecting: settled with
-    /// nothing once the message is in the outbox, or with `until_stored` when it is stored. Idle or failed: one
+    /// Connected: the call is settled with the stored message. Connecting, reconnecting or offline: settled with
+    /// nothing once the message is safe in the outbox, or with `until_stored` when it is stored. Idle or failed: one
     /// HTTP request.
     pub fn send_message(&mut self, call: CallId, options: &J, until_stored: bool, now: Instant) {
-        let (body, bytes) = match own_body(options) {
+        const EXPECTED: &str = "an object {senderId, senderType, text, attachments?}";
+        let keys = [Key::SenderId, Key::SenderType, Key::Text, Key::Attachments];
+        let body = own_fields(options, &keys, EXPECTED);
+        let checked = body.and_then(|body| draft::check(&body).map(|()| body));
+        match checked {
+            Ok(body) => self.submit(call, Operation::Send, body, until_stored, now),
+            Err(error) => self.settle(call, Err(error.into())),
+        }
+    }
+
+    /// Replaces the text of the stored message `id`: `options` is `{text}`. Settled as [`Client::send_message`] is,
+    /// with the message's new state.
+    pub fn edit_message(
+        &mut self,
+        call: CallId,
+        id: &J,
+        options: &J,
+        until_stored: bool,
+        now: Instant,
+    ) {
+        let body = own_fields(options, &[Key::Text], "an object {text}")
+            .map(|new| J::extended(&new, &[(Key::MessageId, id.clone())]));
+        let checked = body.and_then(|body| change::check_edit(&body).map(|()| body));
+        self.change(call, Operation::Edit, checked, until_stored, now);
+    }
+
+    /// Takes the text of the stored message `id` away. Settled as [`Client::send_message`] is, with what is left.
+    pub fn delete_message(&mut self, call: CallId, id: &J, until_stored: bool, now: Instant) {
+        let body = J::object(&[(Key::MessageId, id.clone())]);
+        let checked = change::check_deletion(&body).map(|()| body);
+        self.change(call, Operation::Delete, checked, until_stored, now);
+    }
+
+    /// Tries the failed entry `id` of the outbox again, behind all others.
+    pub fn retry(&mut self, call: CallId, id: &J, now: Instant) {
+        let failed = self.own_entry(id).filter(|id| {
+            let entry = self.outbox.get(id);
+            entry.is_some_and(|entry| entry.row.failure.is_some())
+        });
+        let Some(mut entry) = failed.and_then(|id| self.outbox.remove(&id)) else {
+            let told = "there is no failed message with this id: it may have been sent meanwhile";
+            return self.settle(call, Err(self.no_such_entry(told)));
+        };
+        entry.row.failure = None;
+        entry.row.added_at = self.wall_clock(now);
+        entry.row.epoch = self.epoch();
+        entry.told = false;
+        entry.safe = !self.outbox.is_durable();
+        entry.waiter = self.waiter(call, false);
+        self.persist(OutboxChange::Put(entry.row.clone()));
+        self.tell_outbox(entry.row.clone(), OutboxStatus::Pending);
+        if entry.safe && entry.waiter.is_some_and(|waiter| waiter.wait == Wait::Safe) {
+            entry.waiter = None;
+            self.settle(call, Ok(Reply::Done));
+        }
+        self.outbox.put_back(entry);
+        self.flush_outbox(now);
+    }
+
+    /// Takes the entry `id` out of the outbox: a failed one, or one that no connection has carried yet.
+    pub fn discard(&mut self, call: CallId, id: &J) {
+        let Some(id) = self.own_entry(id) else {
+            let told =
+                "no message with this id waits to be sent: deleteMessage() deletes a stored one";
+            return self.settle(call, Err(self.no_such_entry(told)));
+        };
+        let in_flight = self
+            .outbox
+            .get(&id)
+            .is_some_and(|entry| entry.carried && entry.row.failure.is_none());
+        if in_flight {
+            let told = "the message is on its way already: wait until it is stored, then deleteMessage() it";
+            return self.settle(call, Err(ClientError::new(Code::AlreadySent, told)));
+        }
+        if let Some(entry) = self.outbox.remove(&id) {
+            self.persist(OutboxChange::Remove(id));
+            self.drop_entry(entry, "discard() was called");
+        }
+        self.settle(call, Ok(Reply::Done));
+    }
+
+    /// Deletes everything of this space that waits in this browser's outboxes, of whatever identity.
+    pub fn clear_local(&mut self, call: CallId) {
+        for entry in self.outbox.take_all() {
+            self.drop_entry(entry, "clearLocal() was called");
+        }
+        self.persist(OutboxChange::Clear);
+        self.settle(call, Ok(Reply::Done));
+    }
+
+    fn change(
+        &mut self,
+        call: CallId,
+        operation: Operation,
+        body: Result<J, FieldError>,
+        until_stored: bool,
+        now: Instant,
+    ) {
+        let body = match body {
             Ok(body) => body,
             Err(error) => return self.settle(call, Err(error.into())),
         };
+        let is_local = body
+            .get(Key::MessageId)
+            .is_some_and(|id| self.own_entry(&id).is_some());
+        if is_local {
+            let expected =
+                "the id of a stored message: this one waits to be sent, discard() it instead";
+            let error = FieldError::new(Key::MessageId.as_str(), expected, Some("a local one"));
+            return self.settle(call, Err(error.into()));
+        }
+        self.submit(call, operation, body, until_stored, now);
+    }
+
+    /// Puts a checked body into the outbox, or posts it where there will be no link.
+    fn submit(
+        &mut self,
+        call: CallId,
+        operation: Operation,
+        body: J,
+        until_stored: bool,
+        now: Instant,
+    ) {
         let client_message_id = ClientMessageId(self.random.id());
         if matches!(self.link, Link::Idle | Link::Failed) {
-            let identified = J::extended(
-                &body,
-                &[
-                    (
-                        Key::ClientMessageId,
-                        J::from_text(client_message_id.as_str()),
-                    ),
-                    (Key::ClientScope, J::from_text(&self.client_scope)),
-                ],
-            );
-            return self.post_message(call, &identified, now);
+            return self.post(call, operation, &body, &client_message_id, now);
         }
-        let waits = self.is_connected() || until_stored;
-        let waiter = waits.then_some(Waiter { call, until_stored });
+        let bytes = body.to_text().map_or(0, |text| J::text_bytes_bound(&text));
         let row = OutboxRow {
             client_message_id,
+            operation,
             body,
+            owner: self.outbox.owner(),
+            scope: self.client_scope.clone(),
+            epoch: self.epoch(),
+            added_at: self.wall_clock(now),
+            failure: None,
         };
-        if let Err(error) = self.outbox.add(row.clone(), bytes, waiter) {
-            return self.settle(call, Err(error));
+        let mut waiter = self.waiter(call, until_stored);
+        let is_safe = !self.outbox.is_durable();
+        let settles_now = is_safe && waiter.is_some_and(|waiter| waiter.wait == Wait::Safe);
+        if settles_now {
+            waiter = None;
         }
-        self.outputs
-            .push_back(Output::Persist(OutboxChange::Add(row)));
-        if !waits {
+        match self.outbox.add(row.clone(), bytes, waiter) {
+            Err(error) => return self.settle(call, Err(error)),
+            Ok(None) => {}
+            Ok(Some(left)) => {
+                let id = left.row.client_message_id.clone();
+                self.persist(OutboxChange::Remove(id));
+                self.drop_entry(left, "its place was needed");
+            }
+        }
+        self.tell_outbox(row.clone(), OutboxStatus::Pending);
+        self.persist(OutboxChange::Put(row));
+        if settles_now {
             self.settle(call, Ok(Reply::Done));
         }
-        self.flush_outbox();
+        self.flush_outbox(now);
     }
 
-    /// Transmits what the link has not carried yet, unless the server asked for a pause.
-    pub(crate) fn flush_outbox(&mut self) {
-        if !self.is_connected() || self.timers.get(Timer::Resend).is_some() {
-            return;
-        }
-        for frame in self.outbox.take_frames() {
-            self.transmit(&frame);
-        }
-    }
-
-    pub(crate) fn remember_for_ack(&mut self, seq: Seq, message: &J) {
-        if self.outbox.is_empty() {
-            return;
-        }
-        if self.unacked_events.len() >= UNACKED_EVENTS_MAX {
-            self.unacked_events.pop_front();
-        }
-        self.unacked_events.push_back((seq, message.clone()));
-    }
-
-    pub(crate) fn handle_ack(&mut self, id: &ClientMessageId, seq: Seq, message: Option<J>) {
-        let Some(entry) = self.outbox.remove(id) else {
-            return;
+    fn waiter(&self, call: CallId, until_stored: bool) -> Option<Waiter> {
+        let wait = if until_stored {
+            Wait::Stored
+        } else if self.is_connected() {
+            Wait::Ack
+        } else {
+            Wait::Safe
         };
-        self.drop_row(id.clone());
-        let event = self
-            .unacked_events
-            .iter()
-            .find(|(event_seq, _)| *event_seq == seq);
-        let stored = message.or_else(|| event.map(|(_, message)| message.clone()));
-        if let Some(waiter) = entry.waiter {
-            self.settle(waiter.call, Ok(stored.map_or(Reply::Done, Reply::Value)));
-        }
-        if self.outbox.is_empty() {
-            self.unacked_events.clear();
-        }
-        self.flush_outbox();
+        Some(Waiter { call, wait })
     }
 
-    /// Takes an error frame: about one message, or about the connection.
-    pub(crate) fn handle_error(&mut self, payload: ErrorPayload, now: Instant) {
-        let Some(id) = payload.reference.clone().map(ClientMessageId) else {
-            // What ends the connection is told with its close.
-            return self.tell(Event::Error(ClientError::of_payload(payload)));
+    /// One HTTP request, as the TypeScript SDK makes where there is no socket.
+    fn post(
+        &mut self,
+        call: CallId,
+        operation: Operation,
+        body: &J,
+        id: &ClientMessageId,
+        now: Instant,
+    ) {
+        let identified = J::extended(
+            body,
+            &[
+                (Key::ClientMessageId, J::from_text(id.as_str())),
+                (Key::ClientScope, J::from_text(&self.client_scope)),
+            ],
+        );
+        let (method, prefix) = match operation {
+            Operation::Send => ("POST", "Failed to send message: "),
+            Operation::Edit => ("PATCH", "Failed to edit message: "),
+            Operation::Delete => ("DELETE", "Failed to delete message: "),
         };
-        if payload.code.is_some_and(passes_by_itself) && self.outbox.carry_again_from(&id) {
-            let delay_ms = payload.retry_after_ms.unwrap_or(RESEND_AFTER_MS);
-            return self.timers.set(Timer::Resend, Some(now.plus_ms(delay_ms)));
-        }
-        let Some(entry) = self.outbox.remove(&id) else {
-            return;
+        let stored = body.get(Key::MessageId).and_then(|id| id.string());
+        let path = match stored {
+            Some(stored) => format!("/messages/{}", query_component(&stored)),
+            None => "/messages".to_owned(),
         };
-        self.drop_row(id);
-        let error = ClientError::of_payload(payload);
-        match entry.waiter {
-            Some(waiter) => self.settle(waiter.call, Err(error)),
-            None => self.tell(Event::Error(error)),
+        self.send_for_message(call, method, &path, &identified, prefix, now);
+    }
+
+    /// The id that the app means, if it is that of an entry it was shown.
+    fn own_entry(&self, id: &J) -> Option<ClientMessageId> {
+        let id = ClientMessageId(id.string()?);
+        self.outbox.get(&id).filter(|entry| entry.shown)?;
+        Some(id)
+    }
+
+    fn no_such_entry(&self, told: &str) -> ClientError {
+        ClientError {
+            field: Some("id".to_owned()),
+            ..ClientError::new(Code::Server(ErrorCode::NotFound), told)
         }
     }
 
-    /// The outbox's store forgets a message.
-    pub(crate) fn drop_row(&mut self, id: ClientMessageId) {
-        self.outputs
-            .push_back(Output::Persist(OutboxChange::Remove(id)));
+    pub(crate) fn persist(&mut self, change: OutboxChange<J>) {
+        self.outputs.push_back(Output::Persist(change));
     }
 }
 
-/// Whether the same message may be taken a little later.
-fn passes_by_itself(code: ErrorCode) -> bool {
-    matches!(
-        code,
-        ErrorCode::RateLimited | ErrorCode::StorageFull | ErrorCode::Internal
-    )
-}
-
-/// A copy of what is ours in the app's options, so that nothing the app changes later changes what is sent;
-/// with a bound of its length as text.
-fn own_body<J: Json>(options: &J) -> Result<(J, usize), FieldError> {
+/// A copy of what is ours in the app's options, so that nothing the app changes later changes what is sent.
+fn own_fields<J: Json>(options: &J, keys: &[Key], expected: &str) -> Result<J, FieldError> {
     if options.shape() != Shape::Object {
-        let expected = "an object {senderId, senderType, text, attachments?}";
-        return Err(FieldError::new(
-            "message",
-            expected,
-            Some(options.shape().as_str()),
-        ));
+        let got = Some(options.shape().as_str());
+        return Err(FieldError::new("message", expected, got));
     }
-    let ours: Vec<(Key, J)> = [Key::SenderId, Key::SenderType, Key::Text, Key::Attachments]
-        .into_iter()
-        .filter_map(|key| Some((key, options.get(key)?)))
+    let ours: Vec<(Key, J)> = keys
+        .iter()
+        .filter_map(|key| Some((*key, options.get(*key)?)))
         .collect();
-    let not_json = || {
+    let copy = J::object(&ours).to_text().and_then(|text| J::parse(&text));
+    copy.ok_or_else(|| {
         FieldError::new(
             "message",
             "made of JSON values only",
             Some("one that can not be written"),
         )
-    };
-    let text = J::object(&ours).to_text().ok_or_else(not_json)?;
-    let body = J::parse(&text).ok_or_else(not_json)?;
-    draft::check(&body)?;
-    Ok((body, J::text_bytes_bound(&text)))
+    })
 }

@@ -204,6 +204,16 @@ impl<J> Session<J> {
         Next::StartAfresh(UNREADABLE)
     }
 
+    /// The message of an event that came early and is held, if it is one.
+    pub(crate) fn held_message(&self, seq: Seq) -> Option<&J> {
+        match self.held.get(&seq)? {
+            EventPayload::Message(message) | EventPayload::Update(message) => Some(message),
+            EventPayload::Participant(_) | EventPayload::Metadata(_) | EventPayload::Unknown => {
+                None
+            }
+        }
+    }
+
     fn release(&mut self, mut apply: impl FnMut(Seq, EventPayload<J>)) -> Next {
         let Some(cursor) = &mut self.cursor else {
             return Next::Fine;

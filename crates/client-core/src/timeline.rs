@@ -5,6 +5,10 @@
 //! on its way is merged in, and what the page holds is never delivered afterwards. Events that come after a
 //! page are held until a later task, so that the code behind `await getMessages()` runs first.
 //!
+//! An edit or deletion tells a message's new state. One that was told while a page was on its way is laid over what
+//! the page says, and one that the page knows already is not told again, so that no screen falls back to an older
+//! state.
+//!
 //! Owns that bookkeeping. Must not know how pages are fetched or where events come from.
 
 use std::collections::VecDeque;
@@ -16,6 +20,15 @@ use crate::io::Event;
 /// A message with its place in the log.
 pub(crate) type Placed<J> = (Seq, J);
 
+/// Which state of which message a payload is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Version {
+    /// The message's place.
+    pub(crate) of: Seq,
+    /// Rises with each change.
+    pub(crate) updated_at: u64,
+}
+
 /// The bookkeeping of what the app was told.
 #[derive(Clone, Debug)]
 pub(crate) struct Timeline<J> {
@@ -25,16 +38,25 @@ pub(crate) struct Timeline<J> {
     pages_out: usize,
     /// What was delivered since the first of them was asked for.
     recent: Vec<Placed<J>>,
+    /// New states that were told in that time, by the place of their event.
+    updates: Vec<Placed<J>>,
+    /// The last page that joined: the place of its first message, and where the log stood.
+    joined: Option<(Seq, Seq)>,
+    /// Reads a payload's version.
+    version: fn(&J) -> Option<Version>,
     /// Events that wait for a later task, in order; `None` while events pass at once.
     waiting: Option<VecDeque<(Seq, Event<J>)>>,
 }
 
 impl<J: Clone> Timeline<J> {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(version: fn(&J) -> Option<Version>) -> Self {
         Self {
             accounted: Seq::ZERO,
             pages_out: 0,
             recent: Vec::new(),
+            updates: Vec::new(),
+            joined: None,
+            version,
             waiting: None,
         }
     }
@@ -50,7 +72,9 @@ impl<J: Clone> Timeline<J> {
     pub(crate) fn start_at(&mut self, seq: Seq) -> Vec<Event<J>> {
         let waited = self.task_passed();
         self.accounted = seq;
+        self.joined = None;
         self.recent.clear();
+        self.updates.clear();
         waited
     }
 
@@ -75,6 +99,23 @@ impl<J: Clone> Timeline<J> {
         self.pages_out = self.pages_out.saturating_sub(1);
         if self.pages_out == 0 {
             self.recent.clear();
+            self.updates.clear();
+        }
+    }
+
+    /// Lays the states that were told while the page was on its way over what it says: it was read at `head`.
+    pub(crate) fn merge_updates(&self, page: &mut [Placed<J>], head: Seq) {
+        for (_, update) in self.updates.iter().filter(|(seq, _)| *seq > head) {
+            let Some(newer) = (self.version)(update) else {
+                continue;
+            };
+            let is_older = |(seq, message): &&mut Placed<J>| {
+                *seq == newer.of
+                    && (self.version)(message).is_none_or(|old| old.updated_at < newer.updated_at)
+            };
+            if let Some((_, message)) = page.iter_mut().find(is_older) {
+                message.clone_from(update);
+            }
         }
     }
 
@@ -91,9 +132,15 @@ impl<J: Clone> Timeline<J> {
     ) -> Vec<Placed<J>> {
         let last = page.last().map_or(Seq::ZERO, |(seq, _)| *seq).max(head);
         page.extend(self.recent.iter().filter(|(seq, _)| *seq > last).cloned());
+        self.merge_updates(page, head);
         below.retain(|(seq, _)| *seq > self.accounted);
-        let waiting = self.waiting.get_or_insert_with(VecDeque::new);
-        waiting.retain(|(seq, event)| *seq > last || !matches!(event, Event::Message(_)));
+        self.joined = page.first().map(|(first, _)| (*first, head));
+        let mut waiting = self.waiting.take().unwrap_or_default();
+        waiting.retain(|(seq, event)| {
+            let is_in_page = matches!(event, Event::Message(_)) && *seq <= last;
+            !is_in_page && !self.is_known(*seq, event)
+        });
+        self.waiting = Some(waiting);
         self.accounted = self.accounted.max(last);
         self.page_failed();
         below
@@ -108,7 +155,21 @@ impl<J: Clone> Timeline<J> {
             .collect()
     }
 
+    /// Whether the last page that joined shows what the event tells, or a later state of it.
+    fn is_known(&self, seq: Seq, event: &Event<J>) -> bool {
+        let (Some((first, head)), Event::Updated(message)) = (self.joined, event) else {
+            return false;
+        };
+        seq <= head && (self.version)(message).is_some_and(|version| version.of >= first)
+    }
+
     fn account(&mut self, seq: Seq, event: Event<J>) -> Option<Event<J>> {
+        if self.is_known(seq, &event) {
+            return None;
+        }
+        if let (Event::Updated(message), true) = (&event, self.pages_out > 0) {
+            self.updates.push((seq, message.clone()));
+        }
         if let Event::Message(message) = &event {
             if seq <= self.accounted {
                 return None;
@@ -125,6 +186,16 @@ impl<J: Clone> Timeline<J> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Payloads are numbers: the place, plus a thousand for each change of the message.
+    fn timeline() -> Timeline<u64> {
+        Timeline::new(|payload| {
+            Some(Version {
+                of: Seq(payload % 1_000),
+                updated_at: payload / 1_000,
+            })
+        })
+    }
 
     fn message(seq: u64) -> (Seq, Event<u64>) {
         (Seq(seq), Event::Message(seq))
@@ -164,7 +235,7 @@ mod tests {
 
     #[test]
     fn what_was_delivered_while_the_page_was_on_its_way_is_merged_in() {
-        let mut timeline = Timeline::new();
+        let mut timeline = timeline();
         assert!(timeline.start_at(Seq(3)).is_empty());
         timeline.page_asked();
         assert_eq!(told(&mut timeline, 4..=6), [4, 5, 6]);
@@ -186,7 +257,7 @@ mod tests {
 
     #[test]
     fn what_the_page_holds_is_not_delivered_again() {
-        let mut timeline = Timeline::new();
+        let mut timeline = timeline();
         assert!(timeline.start_at(Seq(3)).is_empty());
         timeline.page_asked();
         assert_eq!(joined(&mut timeline, 1..=6, 6).1, [1, 2, 3, 4, 5, 6]);
@@ -196,7 +267,7 @@ mod tests {
 
     #[test]
     fn what_waits_is_told_before_a_fresh_start() {
-        let mut timeline = Timeline::new();
+        let mut timeline = timeline();
         timeline.page_asked();
         joined(&mut timeline, 900..=901, 901);
         told(&mut timeline, 902..=902);
@@ -217,7 +288,7 @@ mod tests {
 
     #[test]
     fn a_second_page_in_the_same_task_takes_what_waits() {
-        let mut timeline = Timeline::new();
+        let mut timeline = timeline();
         timeline.page_asked();
         timeline.page_asked();
         assert_eq!(joined(&mut timeline, 1..=3, 3).1, [1, 2, 3]);
@@ -235,16 +306,65 @@ mod tests {
 
     #[test]
     fn a_short_page_hides_nothing() {
-        let mut timeline = Timeline::new();
+        let mut timeline = timeline();
         timeline.page_asked();
         assert_eq!(told(&mut timeline, 1..=3), [1, 2, 3]);
         let hidden = timeline.join(&mut page(8..=8), page(2..=7), Seq(8));
         assert_eq!(hidden, page(4..=7), "delivered before the page");
     }
 
+    /// Tells an update, and whether it was passed on.
+    fn updated(timeline: &mut Timeline<u64>, seq: u64, payload: u64) -> bool {
+        timeline.event(Seq(seq), Event::Updated(payload)).is_some()
+    }
+
+    #[test]
+    fn an_edit_told_while_the_page_was_on_its_way_is_not_undone_by_the_page() {
+        let mut timeline = timeline();
+        timeline.page_asked();
+        assert!(updated(&mut timeline, 4, 1_002));
+        assert_eq!(joined(&mut timeline, 1..=3, 3).1, [1, 1_002, 3]);
+        let mut older = page([8, 9]);
+        timeline.page_asked();
+        timeline.task_passed();
+        assert!(updated(&mut timeline, 10, 1_009));
+        timeline.merge_updates(&mut older, Seq(9));
+        assert_eq!(older, [(Seq(8), 8), (Seq(9), 1_009)]);
+        let mut newer = vec![(Seq(9), 2_009)];
+        timeline.merge_updates(&mut newer, Seq(9));
+        assert_eq!(newer, [(Seq(9), 2_009)], "a newer state stays");
+    }
+
+    #[test]
+    fn an_edit_that_the_page_shows_already_is_not_told_after_it() {
+        let mut timeline = timeline();
+        assert!(timeline.start_at(Seq(5)).is_empty());
+        timeline.page_asked();
+        let mut read = vec![(Seq(4), 2_004), (Seq(5), 5)];
+        assert!(timeline.join(&mut read, Vec::new(), Seq(7)).is_empty());
+        assert!(!updated(&mut timeline, 6, 1_004), "waits");
+        assert!(!updated(&mut timeline, 7, 2_004));
+        assert!(!updated(&mut timeline, 8, 3_004));
+        let told: Vec<u64> = timeline
+            .task_passed()
+            .into_iter()
+            .map(|event| {
+                let Event::Updated(payload) = event else {
+                    panic!("{event:?}")
+                };
+                payload
+            })
+            .collect();
+        assert_eq!(told, [3_004], "what came after the page");
+        assert!(
+            updated(&mut timeline, 7, 1_003),
+            "of a message that the page does not hold"
+        );
+    }
+
     #[test]
     fn other_events_keep_their_place_among_messages() {
-        let mut timeline = Timeline::new();
+        let mut timeline = timeline();
         timeline.page_asked();
         joined(&mut timeline, 1..=1, 1);
         told(&mut timeline, 2..=2);

@@ -18,22 +18,31 @@ pub(crate) enum Timer {
     Sync,
     /// When to send again what the server asked to send later.
     Resend,
+    /// When to find out why nothing of what was sent is confirmed.
+    Ack,
     /// When to say again that somebody types here, or that somebody elsewhere no longer does.
     Typing,
     /// When to give up the oldest HTTP request.
     Fetch,
+    /// When to ask for a fresh token, before the one in use is over.
+    Renew,
+    /// When to tell the server how far was read.
+    Seen,
 }
 
 impl Timer {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 11] = [
         Self::Connect,
         Self::Retry,
         Self::Ping,
         Self::Pong,
         Self::Sync,
         Self::Resend,
+        Self::Ack,
         Self::Typing,
         Self::Fetch,
+        Self::Renew,
+        Self::Seen,
     ];
 }
 

@@ -71,12 +71,14 @@ error_codes! {
     SenderMismatch => "senderMismatch", 403;
     /// The token lacks a capability that this takes.
     CapRequired => "capRequired", 403;
-    /// There is no such endpoint.
+    /// There is no such endpoint, or no such message.
     NotFound => "notFound", 404;
     /// The endpoint does not know this method.
     MethodNotAllowed => "methodNotAllowed", 405;
     /// The `clientMessageId` was used before, for another message.
     ConflictingDuplicate => "conflictingDuplicate", 409;
+    /// What it comes after is not stored: it would overtake it. Send both again, in order.
+    OutOfOrder => "outOfOrder", 409;
     /// Too many in a short time; try again after `retryAfterMs`.
     RateLimited => "rateLimited", 429;
     /// The user has too many connections to this space.
@@ -87,7 +89,7 @@ error_codes! {
     SlowConsumer => "slowConsumer", 503;
     /// The space's storage is full or refuses the write.
     StorageFull => "storageFull", 507;
-    /// Something went wrong inside the server; nothing was stored.
+    /// Something went wrong inside the server. Trying again under the same `clientMessageId` does no harm.
     Internal => "internal", 500;
 }
 
@@ -260,6 +262,7 @@ impl From<ErrorCode> for CloseCode {
             | ErrorCode::NotFound
             | ErrorCode::MethodNotAllowed
             | ErrorCode::ConflictingDuplicate
+            | ErrorCode::OutOfOrder
             | ErrorCode::RateLimited => Self::BadFrame,
         }
     }

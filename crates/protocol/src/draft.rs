@@ -28,6 +28,8 @@ pub struct Draft {
     pub client_message_id: Option<ClientMessageId>,
     /// Tells the outboxes of senders without a `sub` apart.
     pub client_scope: Option<String>,
+    /// The sender's own id of what it sent right before and has not seen confirmed: this is not stored before that.
+    pub after: Option<ClientMessageId>,
 }
 
 const ID: Length = Length {
@@ -63,6 +65,7 @@ pub fn check<J: Json>(body: &J) -> Result<(), FieldError> {
     }
     fields::id(body, Key::ClientMessageId, ID)?;
     fields::id(body, Key::ClientScope, ID)?;
+    fields::id(body, Key::After, ID)?;
     Ok(())
 }
 
@@ -91,6 +94,7 @@ pub fn read(body: &Value) -> Result<Draft, FieldError> {
         attachments,
         client_message_id: fields::id(body, Key::ClientMessageId, ID)?.map(ClientMessageId),
         client_scope: fields::id(body, Key::ClientScope, ID)?,
+        after: fields::id(body, Key::After, ID)?.map(ClientMessageId),
     })
 }
 

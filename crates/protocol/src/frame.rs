@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::change::Change;
 use crate::codes::ErrorCode;
 use crate::draft::Draft;
 use crate::fields::FieldError;
@@ -33,6 +34,8 @@ pub enum ClientFrame {
     },
     /// Wants a message stored.
     Message(Box<Draft>),
+    /// Wants a stored message edited or deleted.
+    Change(Box<Change>),
     /// Tells that somebody types or stopped. Not stored.
     Typing {
         /// Who; may be absent when the token names the user.
@@ -167,6 +170,8 @@ pub struct Welcome {
 pub enum EventBody {
     /// A message was stored.
     Message(Box<Message>),
+    /// A message was edited or deleted.
+    Update(Box<Message>),
     /// Somebody is known in the space for the first time, or proven for the first time.
     Participant(Participant),
     /// Metadata changed: the new values; `None` for a removed key.
@@ -212,13 +217,14 @@ pub enum ServerFrame {
         /// `Some(false)` in an answer to a `sync` that could not be followed: start afresh.
         recovered: Option<bool>,
     },
-    /// A message of this socket is stored.
+    /// What this socket sent is stored: a message, an edit or a deletion.
     Ack {
         /// The sender's id of it.
         client_message_id: ClientMessageId,
         /// Its place in the log.
         seq: Seq,
-        /// The message, only where it was stored before and is not told again as an event.
+        /// The message: of an edit or a deletion always, of a send only where it was stored before and is not told
+        /// again as an event.
         message: Option<Box<Message>>,
     },
     /// Somebody types or stopped.

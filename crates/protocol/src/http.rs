@@ -18,6 +18,10 @@ pub enum Route {
     PostMessage,
     /// `GET /messages`
     ListMessages,
+    /// `PATCH /messages/:id`
+    EditMessage,
+    /// `DELETE /messages/:id`
+    DeleteMessage,
     /// `GET /participants`
     ListParticipants,
     /// `POST /typing`
@@ -26,6 +30,8 @@ pub enum Route {
     GetMetadata,
     /// `PUT /metadata`
     PutMetadata,
+    /// `POST /admin/epoch`: the owner's call after a restore; takes the gateway key.
+    RenewEpoch,
 }
 
 impl Route {
@@ -34,23 +40,26 @@ impl Route {
         ("/health", "GET", Self::Health),
         ("/messages", "GET", Self::ListMessages),
         ("/messages", "POST", Self::PostMessage),
+        ("/messages/:id", "PATCH", Self::EditMessage),
+        ("/messages/:id", "DELETE", Self::DeleteMessage),
         ("/participants", "GET", Self::ListParticipants),
         ("/typing", "POST", Self::PostTyping),
         ("/metadata", "GET", Self::GetMetadata),
         ("/metadata", "PUT", Self::PutMetadata),
+        ("/admin/epoch", "POST", Self::RenewEpoch),
     ];
 
-    /// The route that answers `method path`; one slash at the end is forgiven.
+    /// The route that answers `method path`; one slash at the end is forgiven. What stands in a path for `:id` is
+    /// [`Self::parameter`]'s to give.
     ///
     /// # Errors
     /// [`ErrorCode::NotFound`] for a path that is in no row, [`ErrorCode::MethodNotAllowed`] for a method that
     /// the path does not know.
     pub fn find(method: &str, path: &str) -> Result<Self, ErrorCode> {
-        let path = path.strip_suffix('/').unwrap_or(path);
         let method = if method == "HEAD" { "GET" } else { method };
         let mut refusal = ErrorCode::NotFound;
         for (row_path, row_method, route) in Self::TABLE {
-            if *row_path == path {
+            if matches(row_path, path) {
                 if *row_method == method {
                     return Ok(*route);
                 }
@@ -63,13 +72,31 @@ impl Route {
     /// The methods that `path` knows, for the `Allow` header.
     #[must_use]
     pub fn methods(path: &str) -> Vec<&'static str> {
-        let path = path.strip_suffix('/').unwrap_or(path);
         Self::TABLE
             .iter()
-            .filter(|(row, _, _)| *row == path)
+            .filter(|(row, _, _)| matches(row, path))
             .map(|(_, method, _)| *method)
             .collect()
     }
+
+    /// What stands in `path` where the table has `:id`, still percent-encoded.
+    #[must_use]
+    pub fn parameter(path: &str) -> Option<&str> {
+        Self::TABLE
+            .iter()
+            .find_map(|(row, _, _)| parameter(row, path))
+    }
+}
+
+fn matches(row: &str, path: &str) -> bool {
+    row == path.strip_suffix('/').unwrap_or(path) || parameter(row, path).is_some()
+}
+
+fn parameter<'a>(row: &str, path: &'a str) -> Option<&'a str> {
+    let start = row.strip_suffix(":id")?;
+    let path = path.strip_suffix('/').unwrap_or(path);
+    path.strip_prefix(start)
+        .filter(|id| !id.is_empty() && !id.contains('/'))
 }
 
 /// The text of an HTTP refusal that has no better one.
@@ -101,12 +128,13 @@ pub fn refusal_text(code: ErrorCode) -> &'static str {
         ErrorCode::ConflictingDuplicate => {
             "the clientMessageId was used before, for another message"
         }
+        ErrorCode::OutOfOrder => "what this comes after is not stored: send both again, in order",
         ErrorCode::RateLimited => "too many in a short time: wait and try again",
         ErrorCode::TooManyConnections => "too many connections of this user",
         ErrorCode::SpaceFull => "too many connections to this space",
         ErrorCode::SlowConsumer => "too far behind: connect again",
         ErrorCode::StorageFull => "the space's storage refuses the write: nothing was stored",
-        ErrorCode::Internal => "internal error: nothing was stored, try again",
+        ErrorCode::Internal => "internal error: try again",
     }
 }
 
@@ -150,13 +178,28 @@ mod tests {
             "/",
             "",
             "/message",
-            "/messages/1",
             "/messages//",
+            "/messages/1/2",
             "//messages",
         ] {
             assert_eq!(Route::find("GET", path), Err(ErrorCode::NotFound), "{path}");
         }
         assert_eq!(Route::methods("/messages"), ["GET", "POST"]);
+        assert_eq!(
+            Route::find("PATCH", "/messages/m1-0"),
+            Ok(Route::EditMessage)
+        );
+        assert_eq!(
+            Route::find("DELETE", "/messages/m1-0/"),
+            Ok(Route::DeleteMessage)
+        );
+        assert_eq!(
+            Route::find("GET", "/messages/m1-0"),
+            Err(ErrorCode::MethodNotAllowed)
+        );
+        assert_eq!(Route::methods("/messages/m1-0"), ["PATCH", "DELETE"]);
+        assert_eq!(Route::parameter("/messages/m1-0/"), Some("m1-0"));
+        assert_eq!(Route::parameter("/messages"), None);
     }
 
     #[test]

@@ -46,6 +46,44 @@ text_id! {
     ClientMessageId
 }
 
+impl MessageId {
+    /// The id of the message at `seq`: it holds its place, so that it is found without an index, and a trace of
+    /// where it came from, so that its sender knows its own message before the ack.
+    #[must_use]
+    pub fn of(seq: Seq, trace: u64) -> Self {
+        Self(format!("m{seq}-{trace:016x}"))
+    }
+
+    /// The place that the id holds; `None` for an id that this protocol did not make.
+    #[must_use]
+    pub fn seq(&self) -> Option<Seq> {
+        let (seq, _) = self.parts()?;
+        seq.parse().ok().map(Seq)
+    }
+
+    /// The trace that the id holds.
+    #[must_use]
+    pub fn trace(&self) -> Option<u64> {
+        let (_, trace) = self.parts()?;
+        u64::from_str_radix(trace, 16).ok()
+    }
+
+    fn parts(&self) -> Option<(&str, &str)> {
+        self.0.strip_prefix('m')?.split_once('-')
+    }
+}
+
+impl ClientMessageId {
+    /// The trace that the stored message's id carries of this one: FNV-1a of 64 bits (Fowler, Noll, Vo). It hides
+    /// nothing and need not: whoever knows another's `clientMessageId` can do nothing with it.
+    #[must_use]
+    pub fn trace(&self) -> u64 {
+        self.0.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        })
+    }
+}
+
 /// Position of an event in a space's log: 1, 2, 3, … without gaps; 0 is "before the first".
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
@@ -102,6 +140,28 @@ impl fmt::Display for SpaceId {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_id_holds_its_place_and_the_trace_of_its_sender_s_id() {
+        let sent = ClientMessageId("k3v9".into());
+        let id = MessageId::of(Seq(17), sent.trace());
+        assert_eq!((id.seq(), id.trace()), (Some(Seq(17)), Some(sent.trace())));
+        assert_ne!(sent.trace(), ClientMessageId("k3v8".into()).trace());
+        // The published vector of FNV-1a.
+        assert_eq!(ClientMessageId("a".into()).trace(), 0xaf63_dc4c_8601_ec8c);
+        for other in [
+            "",
+            "m",
+            "m-",
+            "17",
+            "x17-00",
+            "m1-zz",
+            "m99999999999999999999-0",
+        ] {
+            let id = MessageId(other.into());
+            assert!(id.seq().is_none() || id.trace().is_none(), "{other}");
+        }
+    }
 
     #[test]
     fn space_ids_of_every_script_are_accepted_and_control_characters_are_not() {

@@ -6,6 +6,7 @@
 use crate::codes::ErrorCode;
 use crate::ids::{ClientMessageId, ConnectionId, Epoch, Seq};
 use crate::json::{Json, whole_number};
+use crate::time::UnixMillis;
 use crate::wire::{Key, Word};
 
 /// Something the server said, as the client sees it. `J` is the payload.
@@ -17,6 +18,8 @@ pub enum Incoming<J> {
         epoch: Option<Epoch>,
         /// The newest event.
         seq: Seq,
+        /// The server's wall clock, where it tells it.
+        server_time: Option<UnixMillis>,
         /// The server's name of the connection.
         connection_id: ConnectionId,
         /// With a cursor: whether every event after it follows.
@@ -83,6 +86,8 @@ pub enum Incoming<J> {
 pub enum EventPayload<J> {
     /// A message was stored.
     Message(J),
+    /// A message was edited or deleted.
+    Update(J),
     /// Somebody is known for the first time.
     Participant(J),
     /// Metadata changed.
@@ -129,6 +134,7 @@ fn read_entry<J: Json>(entry: &J) -> Result<Incoming<J>, Unreadable> {
     let word = entry.get(Key::Type).ok_or(Unreadable)?.word();
     match word {
         Some(Word::Message) => event(entry, EventPayload::Message(required(entry, Key::Message)?)),
+        Some(Word::Update) => event(entry, EventPayload::Update(required(entry, Key::Message)?)),
         Some(Word::Participant) => event(
             entry,
             EventPayload::Participant(required(entry, Key::Participant)?),
@@ -146,6 +152,11 @@ fn read_entry<J: Json>(entry: &J) -> Result<Incoming<J>, Unreadable> {
             epoch: epoch(entry),
             seq: seq(entry, Key::Seq)?,
             connection_id: ConnectionId(text(entry, Key::ConnectionId)?),
+            server_time: entry
+                .get(Key::ServerTime)
+                .as_ref()
+                .and_then(whole_number)
+                .map(UnixMillis),
             recovered: boolean(entry, Key::Recovered),
         }),
         Some(Word::Head) => Ok(Incoming::Head {
@@ -218,17 +229,32 @@ fn boolean<J: Json>(entry: &J, key: Key) -> Option<bool> {
     entry.get(key)?.boolean()
 }
 
-/// Writes a `message` frame: the app's own body, with the type and the sender's id laid over it.
+/// What an outbox lays over the body of what it sends.
+#[derive(Clone, Copy, Debug)]
+pub struct Envelope<'a> {
+    /// What is to be done: `message`, `edit` or `delete`.
+    pub word: Word,
+    /// The sender's own id of it.
+    pub client_message_id: &'a ClientMessageId,
+    /// The scope of that id, where it is another than the connection's own.
+    pub client_scope: Option<&'a str>,
+    /// What was sent right before and is not confirmed: the server does not let this overtake it.
+    pub after: Option<&'a ClientMessageId>,
+}
+
+/// Writes a frame that an outbox sends.
 #[must_use]
-pub fn message_frame<J: Json>(body: &J, client_message_id: &ClientMessageId) -> J {
-    let id = J::from_text(client_message_id.as_str());
-    J::extended(
-        body,
-        &[
-            (Key::Type, J::from_word(Word::Message)),
-            (Key::ClientMessageId, id),
-        ],
-    )
+pub fn outbox_frame<J: Json>(envelope: Envelope<'_>, body: &J) -> J {
+    let id = J::from_text(envelope.client_message_id.as_str());
+    let mut fields = vec![
+        (Key::Type, J::from_word(envelope.word)),
+        (Key::ClientMessageId, id),
+    ];
+    let scope = envelope.client_scope.map(J::from_text);
+    fields.extend(scope.map(|scope| (Key::ClientScope, scope)));
+    let after = envelope.after.map(|after| J::from_text(after.as_str()));
+    fields.extend(after.map(|after| (Key::After, after)));
+    J::extended(body, &fields)
 }
 
 /// Writes a `typing` frame.

@@ -30,6 +30,7 @@
     )
 )]
 
+pub mod change;
 pub mod codes;
 pub mod dialect;
 pub mod draft;

@@ -43,6 +43,27 @@ pub const AUTHENTICATE_MS_MAX: u64 = 5_000;
 pub const REPLAY_EVENTS_MAX: usize = 1_000;
 /// Most bytes a resume or a `sync` replays.
 pub const REPLAY_BYTES_MAX: usize = 512 * 1024;
+/// A client tells how far it has read when it was sent this many bytes since it last did.
+pub const SEEN_EVERY_BYTES: usize = 256 * 1024;
+/// It does so at most this often, in milliseconds, unless it was sent [`SEEN_AT_ONCE_BYTES`] meanwhile.
+pub const SEEN_EVERY_MS: u64 = 1_000;
+/// Bytes after which a client tells how far it has read without waiting.
+pub const SEEN_AT_ONCE_BYTES: usize = 1024 * 1024;
+/// The server closes a socket that has more than this many bytes unconfirmed.
+pub const BACKLOG_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// The server closes a socket that owes a `seen` for longer than this, in milliseconds.
+pub const BACKLOG_MS_MAX: u64 = 30_000;
+/// How long the server knows a `clientMessageId`, in milliseconds: 30 days, whatever else is trimmed.
+pub const DEDUPLICATION_MS: u64 = 30 * 24 * 60 * 60 * 1_000;
+/// Events of the log that are kept where nothing else is set; a replay never needs more than
+/// [`REPLAY_EVENTS_MAX`] of them.
+pub const LOG_EVENTS_KEPT: u64 = 10_000;
+/// A message that waits in an outbox for longer than this does not send itself any more, in milliseconds: 7 days.
+pub const OUTBOX_ROW_MS_MAX: u64 = 7 * 24 * 60 * 60 * 1_000;
+/// How long somebody whose last connection ended counts as present, in milliseconds.
+pub const PRESENCE_GRACE_MS: u64 = 5_000;
+/// How long before a token's end it is renewed, in milliseconds.
+pub const RENEW_BEFORE_MS: u64 = 60_000;
 /// Most frames the server packs into one batch.
 pub const BATCH_FRAMES_MAX: usize = 50;
 /// How long the server gathers events after one was sent at once, in milliseconds.

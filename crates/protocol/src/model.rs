@@ -74,8 +74,14 @@ pub struct Message {
     pub attachments: Vec<Attachment>,
     /// When it was stored. Never earlier than the message before it.
     pub created_at: UnixMillis,
-    /// When it was last changed.
+    /// When it was last changed. Rises with every change of the message, so that of two states the newer is known.
     pub updated_at: UnixMillis,
+    /// When its text was last edited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited_at: Option<UnixMillis>,
+    /// When it was deleted. Then the text is empty, there are no attachments, and nothing of either is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted_at: Option<UnixMillis>,
     /// Whether a token proved `sender_id`.
     pub verified: bool,
 }

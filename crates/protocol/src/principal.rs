@@ -7,6 +7,8 @@ use crate::token::{Claims, Role};
 
 /// The capability to change a space's metadata.
 pub const CAP_METADATA: &str = "metadata";
+/// The capability to edit and delete what others wrote.
+pub const CAP_MODERATE: &str = "moderate";
 /// The capability to speak as `system`.
 pub const CAP_SYSTEM: &str = "system";
 

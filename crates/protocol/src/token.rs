@@ -32,9 +32,11 @@ use serde_json::Value;
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
+use crate::json::Json;
 use crate::limits::{NAME_BYTES_MAX, SAFE_INTEGER_MAX, SPACE_ID_BYTES_MAX, TOKEN_BYTES_MAX};
-use crate::text::{base64url_decode, base64url_encode};
+use crate::text::{base64url_decode, base64url_decode_text, base64url_encode};
 use crate::time::UnixMillis;
+use crate::wire::Key;
 
 /// Most characters of the random part that [`mint`] accepts.
 pub const RANDOM_CHARS_MAX: usize = 64;
@@ -176,6 +178,44 @@ pub fn verify(
         return Err(TokenError::Expired);
     }
     Ok(claims)
+}
+
+/// What a token says to somebody who can not verify it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unverified {
+    /// The user's id, if the app named its user.
+    pub sub: Option<String>,
+    /// The last millisecond in which the token is accepted, by the server's clock.
+    pub exp: UnixMillis,
+}
+
+/// Reads a token without verifying it: for its bearer, who wants to know when to renew it and whose outbox it
+/// may send. `None` for a text that is no token; only the server can say why.
+///
+/// # Examples
+/// ```
+/// use protocol::{time::UnixMillis, token};
+/// let text = token::mint("room", "x7k2m9p1", None, UnixMillis(2_000), b"key").unwrap();
+/// let peeked = token::peek::<serde_json::Value>(&text).unwrap();
+/// assert_eq!((peeked.sub, peeked.exp), (None, UnixMillis(2_000)));
+/// ```
+#[must_use]
+pub fn peek<J: Json>(token: &str) -> Option<Unverified> {
+    let parts = Parts::split(token)?;
+    let sub = match parts.rnd.split_once(CLAIMS_SEPARATOR) {
+        None => None,
+        Some((_, encoded)) => {
+            let claims = J::parse(&J::text_from(&base64url_decode_text(encoded)?))?;
+            match claims.get(Key::Sub) {
+                None => None,
+                Some(sub) => Some(sub.string()?),
+            }
+        }
+    };
+    Some(Unverified {
+        sub,
+        exp: parts.exp,
+    })
 }
 
 /// What to write into a token, as [`mint`] takes it: words, not yet checked. See the module's table for the

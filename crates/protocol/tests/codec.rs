@@ -15,11 +15,12 @@ use protocol::dialect::Dialect;
 use protocol::draft;
 use protocol::frame::{ClientFrame, EventBody, PresenceChange, Refusal, ServerFrame, Welcome};
 use protocol::ids::{ClientMessageId, ConnectionId, Epoch, MessageId, Seq};
-use protocol::incoming::{self, EventPayload, Incoming};
+use protocol::incoming::{self, Envelope, EventPayload, Incoming};
 use protocol::limits;
 use protocol::model::{Attachment, Message, Participant, PresentUser, SenderType};
 use protocol::time::UnixMillis;
 use protocol::token::Role;
+use protocol::wire::Word;
 use serde_json::{Value, json};
 
 fn any_json() -> impl Strategy<Value = Value> {
@@ -79,6 +80,8 @@ fn any_message() -> impl Strategy<Value = Message> {
             attachments,
             created_at: UnixMillis(17),
             updated_at: UnixMillis(18),
+            edited_at: verified.then_some(UnixMillis(18)),
+            deleted_at: (!verified).then_some(UnixMillis(18)),
             verified,
         })
 }
@@ -90,6 +93,10 @@ fn any_server_frame() -> impl Strategy<Value = ServerFrame> {
         (seq(), any_message()).prop_map(|(seq, m)| ServerFrame::Event {
             seq,
             body: EventBody::Message(Box::new(m))
+        }),
+        (seq(), any_message()).prop_map(|(seq, m)| ServerFrame::Event {
+            seq,
+            body: EventBody::Update(Box::new(m))
         }),
         (seq(), "\\PC{1,8}").prop_map(|(seq, user_id)| ServerFrame::Event {
             seq,
@@ -173,7 +180,8 @@ fn assert_same(frame: &ServerFrame, read: &Incoming<Value>) {
         ) => {
             assert_eq!(seq, read_seq);
             match (body, read_body) {
-                (EventBody::Message(m), EventPayload::Message(read)) => {
+                (EventBody::Message(m), EventPayload::Message(read))
+                | (EventBody::Update(m), EventPayload::Update(read)) => {
                     assert_eq!(
                         serde_json::from_value::<Message>(read.clone()).unwrap(),
                         **m
@@ -216,6 +224,7 @@ fn assert_same(frame: &ServerFrame, read: &Incoming<Value>) {
                 epoch,
                 seq,
                 connection_id,
+                server_time,
                 recovered,
             },
         ) => {
@@ -223,6 +232,7 @@ fn assert_same(frame: &ServerFrame, read: &Incoming<Value>) {
                 (&w.epoch, &w.seq, &w.connection_id, &w.recovered),
                 (epoch, seq, connection_id, recovered)
             );
+            assert_eq!(*server_time, Some(w.server_time));
         }
         (
             ServerFrame::Head {
@@ -302,11 +312,25 @@ proptest! {
     #[test]
     fn the_server_reads_what_the_client_writes(text in "\\PC{1,60}", id in "[0-9a-f]{32}", seq in 0..limits::SAFE_INTEGER_MAX) {
         let body = json!({"senderId": "ada", "senderType": "user", "text": text});
-        let frame = incoming::message_frame(&body, &ClientMessageId(id.clone()));
+        let id = ClientMessageId(id);
+        let before = ClientMessageId("before".into());
+        let envelope = |word| Envelope { word, client_message_id: &id, client_scope: Some("lane"), after: Some(&before) };
+        let frame = incoming::outbox_frame(envelope(Word::Message), &body);
         let read = Dialect::V2.decode(&frame.to_string());
         let [Ok(ClientFrame::Message(draft))] = &read[..] else { panic!("{read:?}") };
         prop_assert_eq!(&draft.text, &text);
-        prop_assert_eq!(&draft.client_message_id, &Some(ClientMessageId(id)));
+        prop_assert_eq!(&draft.client_message_id, &Some(id.clone()));
+        prop_assert_eq!(draft.client_scope.as_deref(), Some("lane"));
+        prop_assert_eq!(&draft.after, &Some(before.clone()));
+        let body = json!({"messageId": "m1-0", "text": text});
+        for (word, new_text) in [(Word::Edit, Some(text.clone())), (Word::Delete, None)] {
+            let frame = incoming::outbox_frame(envelope(word), &body);
+            let read = Dialect::V2.decode(&frame.to_string());
+            let [Ok(ClientFrame::Change(change))] = &read[..] else { panic!("{read:?}") };
+            prop_assert_eq!(&change.text, &new_text);
+            prop_assert_eq!(&change.client_message_id, &Some(id.clone()));
+            prop_assert_eq!(&change.after, &Some(before.clone()));
+        }
         let sync = Dialect::V2.decode(&incoming::sync_frame::<Value>(Seq(seq)).to_string());
         prop_assert_eq!(sync, vec![Ok(ClientFrame::Sync { since: Seq(seq) })]);
         let seen = Dialect::V2.decode(&incoming::seen_frame::<Value>(Seq(seq)).to_string());
@@ -336,7 +360,13 @@ fn the_largest_message_within_the_limits_fits_a_frame() {
         "clientScope": "\"".repeat(limits::NAME_BYTES_MAX),
     });
     let id = ClientMessageId("\"".repeat(limits::NAME_BYTES_MAX));
-    let frame = incoming::message_frame(&body, &id).to_string();
+    let envelope = Envelope {
+        word: Word::Message,
+        client_message_id: &id,
+        client_scope: Some(&id.0),
+        after: Some(&id),
+    };
+    let frame = incoming::outbox_frame(envelope, &body).to_string();
     assert!(
         frame.len() < limits::CLIENT_FRAME_BYTES_MAX,
         "{} bytes",

@@ -4,12 +4,13 @@ use std::rc::Rc;
 
 use protocol::codes::{CloseCode, ErrorCode};
 use protocol::dialect::Dialect;
-use protocol::frame::{PresenceChange, Refusal, ServerFrame, Welcome};
+use protocol::frame::{Refusal, ServerFrame, Welcome};
 use protocol::ids::{ConnectionId, Seq};
 use protocol::limits::{CONNECTIONS_PER_SPACE_MAX, CONNECTIONS_PER_USER_MAX, PEER_SILENT_MS_MAX};
 use protocol::principal::Principal;
 use protocol::time::UnixMillis;
 
+use crate::batch::Line;
 use crate::failure::{refuse, storage_refusal};
 use crate::frames::{self, Entry};
 use crate::history;
@@ -50,7 +51,7 @@ impl Room {
             None => self.enter(candidate, now, storage).map_err(storage_refusal),
         };
         if let Err(refusal) = entered {
-            self.dismiss(id, dialect, refusal);
+            self.dismiss(id, dialect, refusal, now);
         }
     }
 
@@ -125,6 +126,7 @@ impl Room {
             client_scope,
             connected_at,
             heard_at: now,
+            warned: false,
         };
         self.outputs.push_back(Output::Remember {
             peer: id,
@@ -137,11 +139,7 @@ impl Room {
         }
         self.perform(said, &*storage);
         if let Some(user) = arrived {
-            let joined = ServerFrame::Presence {
-                change: PresenceChange::Joined,
-                users: vec![user],
-            };
-            self.fanout.share(&joined, vec![id]);
+            self.share_arrival(user, id);
         }
         Ok(())
     }
@@ -151,7 +149,7 @@ impl Room {
         &self,
         cursor: &Cursor,
         storage: &dyn Storage,
-    ) -> Result<Option<Vec<Rc<str>>>, StorageError> {
+    ) -> Result<Option<Vec<Line>>, StorageError> {
         let head = self.ledger.head();
         // Who met an empty space has missed nothing of whatever life began afterwards.
         let same_life = match &cursor.epoch {
@@ -159,14 +157,14 @@ impl Room {
             None => cursor.since == Seq::ZERO,
         };
         if same_life {
-            history::replay(storage, head, cursor.since)
+            history::replay(storage, head, self.ledger.oldest(), cursor.since)
         } else {
             Ok(None)
         }
     }
 
     /// `replay`: outer `None` without a cursor, inner `None` where it could not be followed.
-    fn welcome(&mut self, id: PeerId, replay: Option<Option<Vec<Rc<str>>>>, now: UnixMillis) {
+    fn welcome(&mut self, id: PeerId, replay: Option<Option<Vec<Line>>>, now: UnixMillis) {
         let head = self.ledger.head().clone();
         let welcome = ServerFrame::Welcome(Welcome {
             epoch: head.epoch,
@@ -177,14 +175,11 @@ impl Room {
         });
         self.fanout
             .tell(id, Dialect::V2, &welcome, &mut self.outputs);
-        for text in replay.flatten().unwrap_or_default() {
+        for line in replay.flatten().unwrap_or_default() {
             self.fanout
-                .tell_text(id, Dialect::V2, text, &mut self.outputs);
+                .tell_line(id, Dialect::V2, line, &mut self.outputs);
         }
-        let here = ServerFrame::Presence {
-            change: PresenceChange::Here,
-            users: self.peers.present(),
-        };
+        let here = self.here();
         self.fanout.tell(id, Dialect::V2, &here, &mut self.outputs);
     }
 
@@ -214,7 +209,7 @@ impl Room {
                     };
                     self.admit(candidate, now, storage);
                 }
-                Err(refusal) => self.dismiss(id, Dialect::V1, refusal),
+                Err(refusal) => self.dismiss(id, Dialect::V1, refusal, now),
             }
             return;
         }
@@ -248,9 +243,9 @@ impl Room {
     }
 
     /// Closes a socket after it heard what is queued for it, and forgets the peer.
-    pub(crate) fn close(&mut self, id: PeerId, code: CloseCode, reason: &str) {
+    pub(crate) fn close(&mut self, id: PeerId, code: CloseCode, reason: &str, now: UnixMillis) {
         self.fanout.part(id, &mut self.outputs);
-        self.forget(id);
+        self.forget(id, now);
         let mut end = reason.len().min(CLOSE_REASON_BYTES_MAX);
         while !reason.is_char_boundary(end) {
             end -= 1;
@@ -263,12 +258,13 @@ impl Room {
         });
     }
 
-    /// Forgets a peer; the others hear that it types no more, and that its user left with the last connection.
-    pub(crate) fn forget(&mut self, id: PeerId) {
+    /// Forgets a peer; the others hear that it types no more, and after a while, if it was its user's last
+    /// connection and none follows, that the user left.
+    pub(crate) fn forget(&mut self, id: PeerId, now: UnixMillis) {
         self.peers.waiting.remove(&id);
         self.fanout.leave(id);
         let stopped = self.typists.leave(id);
-        let Some((peer, gone)) = self.peers.leave(id) else {
+        let Some(peer) = self.peers.leave(id, now) else {
             return;
         };
         for user_id in stopped {
@@ -285,13 +281,6 @@ impl Room {
                 },
                 own,
             );
-        }
-        if let Some(user) = gone {
-            let left = ServerFrame::Presence {
-                change: PresenceChange::Left,
-                users: vec![user],
-            };
-            self.fanout.share(&left, Vec::new());
         }
     }
 
@@ -311,7 +300,17 @@ impl Room {
                 "nothing was heard from this socket for {} s",
                 PEER_SILENT_MS_MAX / 1_000
             );
-            self.close(id, CloseCode::Silent, &reason);
+            self.close(id, CloseCode::Silent, &reason, now);
         }
+    }
+
+    /// Closes peers that read too slowly: what they have not read follows when they come back with their cursor.
+    /// Whether there were any.
+    pub(crate) fn close_slow(&mut self, now: UnixMillis) -> bool {
+        let slow = self.fanout.too_far_behind(now);
+        for id in &slow {
+            self.dismiss(*id, Dialect::V2, refuse(ErrorCode::SlowConsumer), now);
+        }
+        !slow.is_empty()
     }
 }

@@ -1,7 +1,7 @@
 //! Who hears what, in which order, in which batches.
 //!
-//! Owns the one queue through which everything reaches an accepted peer, and the coalescing window. It must not
-//! know why something is said. One queue for all, because a peer must hear its own message before the ack of
+//! Owns the one queue through which everything reaches an accepted peer, the coalescing window, and the count of
+//! what left for whom. It must not know why something is said. One queue for all, because a peer must hear its own message before the ack of
 //! it, and an event before the next.
 //!
 //! Life cycle: `share` and `tell` queue; `settle`, at the end of each input, decides whether the queue leaves.
@@ -14,13 +14,14 @@ use std::rc::Rc;
 
 use protocol::dialect::Dialect;
 use protocol::frame::{Frame, ServerFrame};
+use protocol::ids::Seq;
 use protocol::limits::{BATCH_FRAMES_MAX, COALESCE_MS};
 use protocol::time::UnixMillis;
 
+use crate::backlog::Backlogs;
+use crate::batch::{BATCH_BYTES_MAX, Line, batches};
 use crate::io::{Output, PeerId};
 
-/// Most bytes of a batch, unless a single frame is larger: small enough to be read without a hitch.
-pub(crate) const BATCH_BYTES_MAX: usize = 64 * 1024;
 /// Most frames that wait for the window to end, those for single peers included.
 const QUEUE_FRAMES_MAX: usize = 256;
 
@@ -36,12 +37,13 @@ pub(crate) struct Fanout {
     /// Peers that came while something was queued: what stands before this index is not for them.
     late: BTreeMap<PeerId, usize>,
     window_ends: Option<UnixMillis>,
+    backlogs: Backlogs,
 }
 
 struct Item {
     to: To,
     v1: Option<Rc<str>>,
-    v2: Option<Rc<str>>,
+    v2: Option<Line>,
 }
 
 enum To {
@@ -66,7 +68,10 @@ impl Fanout {
     pub(crate) fn enter(&mut self, peer: PeerId, dialect: Dialect) {
         match dialect {
             Dialect::V1 => self.v1.insert(peer),
-            Dialect::V2 => self.v2.insert(peer),
+            Dialect::V2 => {
+                self.backlogs.enter(peer);
+                self.v2.insert(peer)
+            }
         };
         if !self.queue.is_empty() {
             self.late.insert(peer, self.queue.len());
@@ -78,6 +83,17 @@ impl Fanout {
         self.v1.remove(&peer);
         self.v2.remove(&peer);
         self.late.remove(&peer);
+        self.backlogs.leave(peer);
+    }
+
+    /// Notes how far `peer` has read.
+    pub(crate) fn seen(&mut self, peer: PeerId, seq: Seq) {
+        self.backlogs.seen(peer, seq);
+    }
+
+    /// Who is too far behind to be told more.
+    pub(crate) fn too_far_behind(&mut self, now: UnixMillis) -> Vec<PeerId> {
+        self.backlogs.too_far_behind(now)
     }
 
     /// Says `frame` to everybody, save `but` (see [`To::AllBut`]).
@@ -101,7 +117,10 @@ impl Fanout {
                     To::AllBut(but)
                 },
                 v1,
-                v2,
+                v2: v2.map(|text| Line {
+                    text,
+                    seq: place(frame),
+                }),
             });
         }
     }
@@ -115,25 +134,29 @@ impl Fanout {
         outputs: &mut VecDeque<Output>,
     ) {
         if let Some(text) = dialect.encode(frame) {
-            self.tell_text(peer, dialect, Rc::from(text), outputs);
+            let line = Line {
+                text: text.into(),
+                seq: place(frame),
+            };
+            self.tell_line(peer, dialect, line, outputs);
         }
     }
 
     /// As [`Self::tell`], for a frame that is spelled already.
-    pub(crate) fn tell_text(
+    pub(crate) fn tell_line(
         &mut self,
         peer: PeerId,
         dialect: Dialect,
-        text: Rc<str>,
+        line: Line,
         outputs: &mut VecDeque<Output>,
     ) {
         if !self.v1.contains(&peer) && !self.v2.contains(&peer) {
-            outputs.push_back(send(vec![peer], text));
+            outputs.push_back(send(vec![peer], line.text));
             return;
         }
         let (v1, v2) = match dialect {
-            Dialect::V1 => (Some(text), None),
-            Dialect::V2 => (None, Some(text)),
+            Dialect::V1 => (Some(line.text), None),
+            Dialect::V2 => (None, Some(line)),
         };
         self.push(Item {
             to: To::Only(peer),
@@ -143,11 +166,8 @@ impl Fanout {
     }
 
     fn push(&mut self, item: Item) {
-        self.bytes += item
-            .v2
-            .as_ref()
-            .or(item.v1.as_ref())
-            .map_or(0, |text| text.len());
+        let text = item.v2.as_ref().map(|line| &line.text);
+        self.bytes += text.or(item.v1.as_ref()).map_or(0, |text| text.len());
         self.queue.push(item);
     }
 
@@ -161,7 +181,7 @@ impl Fanout {
         if self.shared > 0 && !waits {
             self.window_ends = Some(now.plus_ms(COALESCE_MS));
         }
-        self.flush(outputs);
+        self.flush(now, outputs);
     }
 
     /// When the window ends and something waits for it.
@@ -191,9 +211,9 @@ impl Fanout {
     }
 
     /// Lets everything leave now.
-    pub(crate) fn flush(&mut self, outputs: &mut VecDeque<Output>) {
+    pub(crate) fn flush(&mut self, now: UnixMillis, outputs: &mut VecDeque<Output>) {
         self.flush_first_version(outputs);
-        self.flush_second_version(outputs);
+        self.flush_second_version(now, outputs);
         self.queue.clear();
         self.late.clear();
         (self.bytes, self.shared) = (0, 0);
@@ -201,21 +221,16 @@ impl Fanout {
 
     /// Lets leave what is queued for `peer`, which then leaves itself: the last that a closing socket hears.
     pub(crate) fn part(&mut self, peer: PeerId, outputs: &mut VecDeque<Output>) {
-        let texts = self.texts_of(peer, |item| {
-            if self.v1.contains(&peer) {
-                item.v1.as_ref()
-            } else {
-                item.v2.as_ref()
-            }
-        });
         if self.v1.contains(&peer) {
-            outputs.extend(texts.into_iter().map(|text| send(vec![peer], text.clone())));
+            let heard = self.items_of(peer).filter_map(|item| item.v1.clone());
+            outputs.extend(heard.map(|text| send(vec![peer], text)));
         } else if self.v2.contains(&peer) {
-            outputs.extend(
-                batches(&texts)
-                    .into_iter()
-                    .map(|text| send(vec![peer], text)),
-            );
+            let lines: Vec<&Line> = self
+                .items_of(peer)
+                .filter_map(|item| item.v2.as_ref())
+                .collect();
+            let packed = batches(&lines).into_iter();
+            outputs.extend(packed.map(|line| send(vec![peer], line.text)));
         }
         self.leave(peer);
     }
@@ -238,7 +253,7 @@ impl Fanout {
         }
     }
 
-    fn flush_second_version(&self, outputs: &mut VecDeque<Output>) {
+    fn flush_second_version(&mut self, now: UnixMillis, outputs: &mut VecDeque<Output>) {
         let mut apart: BTreeSet<PeerId> = self.late.keys().copied().collect();
         for item in &self.queue {
             match &item.to {
@@ -249,26 +264,30 @@ impl Fanout {
                 }
             }
         }
+        let mut leaving = Vec::new();
         let together: Vec<PeerId> = self.v2.difference(&apart).copied().collect();
         if !together.is_empty() {
             let shared = self
                 .queue
                 .iter()
                 .filter(|item| !matches!(item.to, To::Only(_)));
-            let texts: Vec<&Rc<str>> = shared.filter_map(|item| item.v2.as_ref()).collect();
-            outputs.extend(
-                batches(&texts)
-                    .into_iter()
-                    .map(|text| send(together.clone(), text)),
-            );
+            let lines: Vec<&Line> = shared.filter_map(|item| item.v2.as_ref()).collect();
+            let packed = batches(&lines).into_iter();
+            leaving.extend(packed.map(|line| (together.clone(), line)));
         }
         for peer in apart.intersection(&self.v2) {
-            let texts = self.texts_of(*peer, |item| item.v2.as_ref());
-            outputs.extend(
-                batches(&texts)
-                    .into_iter()
-                    .map(|text| send(vec![*peer], text)),
-            );
+            let lines: Vec<&Line> = self
+                .items_of(*peer)
+                .filter_map(|item| item.v2.as_ref())
+                .collect();
+            let packed = batches(&lines).into_iter();
+            leaving.extend(packed.map(|line| (vec![*peer], line)));
+        }
+        for (peers, Line { text, seq }) in leaving {
+            for peer in &peers {
+                self.backlogs.sent(*peer, text.len(), seq, now);
+            }
+            outputs.push_back(send(peers, text));
         }
     }
 
@@ -276,17 +295,28 @@ impl Fanout {
         self.late.get(&peer).copied().unwrap_or_default()
     }
 
-    fn texts_of<'a>(
-        &'a self,
-        peer: PeerId,
-        spelling: impl Fn(&'a Item) -> Option<&'a Rc<str>>,
-    ) -> Vec<&'a Rc<str>> {
+    /// What is queued for `peer`, in order.
+    fn items_of(&self, peer: PeerId) -> impl Iterator<Item = &Item> {
         let echoes = self.v1.contains(&peer);
         let heard = self.queue.iter().skip(self.first_index(peer));
-        heard
-            .filter(|item| item.to.includes(peer) || (echoes && matches!(item.to, To::AllBut(_))))
-            .filter_map(spelling)
-            .collect()
+        heard.filter(move |item| {
+            item.to.includes(peer) || (echoes && matches!(item.to, To::AllBut(_)))
+        })
+    }
+}
+
+/// The place that a frame moves a cursor to.
+fn place(frame: &ServerFrame) -> Option<Seq> {
+    match frame {
+        ServerFrame::Event { seq, body: _ } | ServerFrame::Skip { from: _, to: seq } => Some(*seq),
+        ServerFrame::Welcome(_)
+        | ServerFrame::Head { .. }
+        | ServerFrame::Ack { .. }
+        | ServerFrame::Typing { .. }
+        | ServerFrame::Presence { .. }
+        | ServerFrame::Expiring { .. }
+        | ServerFrame::Error(_)
+        | ServerFrame::Pong => None,
     }
 }
 
@@ -295,35 +325,6 @@ fn send(peers: Vec<PeerId>, text: Rc<str>) -> Output {
         peers,
         frame: Frame::Text(text),
     }
-}
-
-/// Packs frames into JSON arrays, in order; a frame alone travels as it is.
-fn batches(texts: &[&Rc<str>]) -> Vec<Rc<str>> {
-    let mut packed = Vec::new();
-    let mut rest = texts;
-    while let Some((first, others)) = rest.split_first() {
-        // The brackets and commas count as well.
-        let mut bytes = first.len() + 2;
-        let fitting = others.iter().take(BATCH_FRAMES_MAX - 1).take_while(|text| {
-            bytes += text.len() + 1;
-            bytes <= BATCH_BYTES_MAX
-        });
-        let (batch, left) = rest.split_at(1 + fitting.count());
-        rest = left;
-        if batch.len() == 1 {
-            packed.push(Rc::clone(first));
-            continue;
-        }
-        let mut array =
-            String::with_capacity(batch.iter().map(|text| text.len() + 1).sum::<usize>() + 1);
-        for text in batch {
-            array.push(if array.is_empty() { '[' } else { ',' });
-            array.push_str(text);
-        }
-        array.push(']');
-        packed.push(array.into());
-    }
-    packed
 }
 
 #[cfg(test)]

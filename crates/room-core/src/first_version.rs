@@ -63,11 +63,8 @@ impl Room {
     ) {
         if self.peers.waiting.len() >= UNAUTHENTICATED_PEERS_MAX {
             let error = "too many connections wait for their `auth` frame: try again";
-            self.dismiss(
-                peer,
-                Dialect::V1,
-                Refusal::new(ErrorCode::NotAuthenticated, error),
-            );
+            let refusal = Refusal::new(ErrorCode::NotAuthenticated, error);
+            self.dismiss(peer, Dialect::V1, refusal, now);
             return;
         }
         let record = record_of_waiting(client_scope.clone(), now);
@@ -82,7 +79,7 @@ impl Room {
     }
 
     /// Takes a frame of a peer that waits: its `auth` is passed on, everything else is held.
-    pub(crate) fn hear_waiting(&mut self, peer: PeerId, frame: Frame) {
+    pub(crate) fn hear_waiting(&mut self, peer: PeerId, frame: Frame, now: UnixMillis) {
         let Some(waiting) = self.peers.waiting.get_mut(&peer) else {
             return;
         };
@@ -103,7 +100,7 @@ impl Room {
                 gateway_key,
             });
         } else if let Err(refusal) = waiting.hold(text) {
-            self.dismiss(peer, Dialect::V1, refusal);
+            self.dismiss(peer, Dialect::V1, refusal, now);
         }
     }
 
@@ -117,7 +114,7 @@ impl Room {
             |(peer, waiting): (&PeerId, &Waiting)| (now >= waiting.deadline()).then_some(*peer);
         let overdue: Vec<PeerId> = self.peers.waiting.iter().filter_map(overdue).collect();
         for peer in overdue {
-            self.dismiss(peer, Dialect::V1, refuse(ErrorCode::NotAuthenticated));
+            self.dismiss(peer, Dialect::V1, refuse(ErrorCode::NotAuthenticated), now);
         }
     }
 
@@ -127,7 +124,13 @@ impl Room {
     }
 
     /// Says why, and closes: for peers that never get in, or broke the terms.
-    pub(crate) fn dismiss(&mut self, peer: PeerId, dialect: Dialect, refusal: Refusal) {
+    pub(crate) fn dismiss(
+        &mut self,
+        peer: PeerId,
+        dialect: Dialect,
+        refusal: Refusal,
+        now: UnixMillis,
+    ) {
         let (code, reason) = (CloseCode::from(refusal.code), refusal.error.clone());
         self.fanout.tell(
             peer,
@@ -135,7 +138,7 @@ impl Room {
             &ServerFrame::Error(refusal),
             &mut self.outputs,
         );
-        self.close(peer, code, &reason);
+        self.close(peer, code, &reason, now);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use protocol::change::Change;
 use protocol::codes::ErrorCode;
 use protocol::draft::Draft;
 use protocol::frame::{ClientFrame, Frame, Refusal, ServerFrame};
@@ -10,6 +11,7 @@ use protocol::limits::OUTBOX_MESSAGES_MAX;
 use protocol::time::UnixMillis;
 use protocol::wire::Key;
 
+use crate::changes::{self, Changed};
 use crate::failure::{Failure, storage_refusal};
 use crate::first_version::binary_refusal;
 use crate::history;
@@ -34,7 +36,7 @@ impl Room {
     ) {
         self.peers.heard(id, now);
         let Some(peer) = self.peers.get(id) else {
-            self.hear_waiting(id, frame);
+            self.hear_waiting(id, frame, now);
             return;
         };
         let (dialect, principal) = (peer.dialect, Rc::clone(&peer.principal));
@@ -114,6 +116,7 @@ impl Room {
                     });
                 }
                 Effect::Replay { peer, since, head } => self.replay(peer, since, head, storage),
+                Effect::Seen { peer, seq } => self.fanout.seen(peer, seq),
             }
         }
     }
@@ -130,11 +133,11 @@ impl Room {
             return;
         };
         let dialect = peer.dialect;
-        match history::replay(storage, &head, since) {
-            Ok(texts) => {
-                let recovered = if texts.is_some() { None } else { Some(false) };
-                for text in texts.unwrap_or_default() {
-                    self.fanout.tell_text(id, dialect, text, &mut self.outputs);
+        match history::replay(storage, &head, self.ledger.oldest(), since) {
+            Ok(lines) => {
+                let recovered = if lines.is_some() { None } else { Some(false) };
+                for line in lines.unwrap_or_default() {
+                    self.fanout.tell_line(id, dialect, line, &mut self.outputs);
                 }
                 self.answer(
                     id,
@@ -163,6 +166,7 @@ pub(crate) fn decide(
 ) -> Result<(), StorageError> {
     let decided = match entry {
         Ok(ClientFrame::Message(draft)) => decide_message(id, draft, sender, transaction, rates),
+        Ok(ClientFrame::Change(change)) => decide_change(id, change, sender, transaction, rates),
         Ok(ClientFrame::Typing { user_id, is_typing }) => decide_typing(
             Some(id),
             user_id.as_deref(),
@@ -197,9 +201,13 @@ pub(crate) fn decide(
             transaction.then(Effect::Tell(id, ServerFrame::Pong));
             Ok(())
         }
-        // A sign of life, and nothing is kept of it: the backlog it tells matters only to closing slow readers,
-        // and that waits until clients come back by cursor, for it would lose them messages before.
-        Ok(ClientFrame::Seen { seq: _ }) => Ok(()),
+        Ok(ClientFrame::Seen { seq }) => {
+            transaction.then(Effect::Seen {
+                peer: id,
+                seq: *seq,
+            });
+            Ok(())
+        }
         Err(refusal) => Err(refusal.clone().into()),
     };
     match decided {
@@ -223,6 +231,8 @@ fn decide_message(
     transaction: &mut Transaction<'_>,
     rates: &mut Rates,
 ) -> Result<(), Failure> {
+    let scope = draft.client_scope.as_deref();
+    sends::keep_order(draft.after.as_ref(), scope, sender, transaction)?;
     rates.take(Counted::Send, &sender.principal.bucket, transaction.now)?;
     let stored = sends::store(draft, sender, transaction)?;
     if let Some(client_message_id) = draft.client_message_id.clone() {
@@ -237,6 +247,28 @@ fn decide_message(
                 message,
             },
         ));
+    }
+    Ok(())
+}
+
+fn decide_change(
+    id: PeerId,
+    change: &Change,
+    sender: Sender<'_>,
+    transaction: &mut Transaction<'_>,
+    rates: &mut Rates,
+) -> Result<(), Failure> {
+    let scope = change.client_scope.as_deref();
+    sends::keep_order(change.after.as_ref(), scope, sender, transaction)?;
+    rates.take(Counted::Send, &sender.principal.bucket, transaction.now)?;
+    let Changed { message, seq } = changes::change(change, sender, transaction)?;
+    if let Some(client_message_id) = change.client_message_id.clone() {
+        let ack = ServerFrame::Ack {
+            client_message_id,
+            seq,
+            message: Some(Box::new(message)),
+        };
+        transaction.then(Effect::Tell(id, ack));
     }
     Ok(())
 }
@@ -278,6 +310,7 @@ pub(crate) fn failures(id: PeerId, entries: &[Entry], error: StorageError) -> Ve
 fn reference(entry: &Entry) -> Option<String> {
     match entry {
         Ok(ClientFrame::Message(draft)) => draft.client_message_id.as_ref().map(|id| id.0.clone()),
+        Ok(ClientFrame::Change(change)) => change.client_message_id.as_ref().map(|id| id.0.clone()),
         Ok(
             ClientFrame::Auth { .. }
             | ClientFrame::Typing { .. }

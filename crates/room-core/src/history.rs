@@ -4,7 +4,6 @@
 //! found by binary search over the log's numbers.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
 
 use protocol::dialect::Dialect;
 use protocol::frame::{EventBody, ServerFrame};
@@ -13,11 +12,12 @@ use protocol::limits::{REPLAY_BYTES_MAX, REPLAY_EVENTS_MAX};
 use protocol::model::{Message, Participant};
 use protocol::time::UnixMillis;
 
-use crate::ledger::from_json;
+use crate::batch::Line;
 use crate::metadata;
 use crate::storage::{
     EntityKey, EntityKind, EntityRange, EventKind, LogHead, LogRow, Storage, StorageError,
 };
+use crate::stored::{StoredMessage, from_json};
 
 /// Rows read at once where many may be wanted: bounds what is in memory before a limit bites.
 const CHUNK: usize = 50;
@@ -53,7 +53,7 @@ pub(crate) fn page(
 }
 
 /// The first place from which on every message is `before` or later.
-fn first_not_before(
+pub(crate) fn first_not_before(
     storage: &dyn Storage,
     head: Seq,
     before: UnixMillis,
@@ -119,25 +119,29 @@ pub(crate) fn participants(storage: &dyn Storage) -> Result<Vec<Participant>, St
     Ok(participants)
 }
 
-/// Every event after `since` and up to `head`, as the present state of what it is about, spelled for the second version. All or
-/// nothing: `None` when `since` is beyond the head, or more is missing than a replay may hold.
+/// Every event after `since` and up to `head`, as the present state of what it is about, spelled for the second
+/// version. All or nothing: `None` when `since` is beyond the head or before the `oldest` event that is kept, or
+/// more is missing than a replay may hold.
 pub(crate) fn replay(
     storage: &dyn Storage,
     head: &LogHead,
+    oldest: Seq,
     since: Seq,
-) -> Result<Option<Vec<Rc<str>>>, StorageError> {
+) -> Result<Option<Vec<Line>>, StorageError> {
     let Some(missing) = head.seq.0.checked_sub(since.0) else {
         return Ok(None);
     };
-    if missing > REPLAY_EVENTS_MAX as u64 {
+    if missing > REPLAY_EVENTS_MAX as u64 || (missing > 0 && since.next() < oldest) {
         return Ok(None);
     }
     let mut present = Present {
         storage,
         participants: BTreeMap::new(),
         metadata: None,
+        changed: BTreeMap::new(),
     };
-    let (mut texts, mut bytes, mut after) = (Vec::new(), 0, since);
+    let mut told = Told::default();
+    let mut after = since;
     while after < head.seq {
         let mut rows = storage.log(after, CHUNK)?;
         rows.retain(|row| row.seq <= head.seq);
@@ -150,22 +154,48 @@ pub(crate) fn replay(
                 return Err(StorageError::Broken);
             }
             after = row.seq;
-            let frame = match present.body(&row, &messages)? {
-                Some(body) => ServerFrame::Event { seq: row.seq, body },
-                None => ServerFrame::Skip {
-                    from: row.seq,
-                    to: row.seq,
-                },
-            };
-            let text: Rc<str> = Dialect::V2.encode(&frame).unwrap_or_default().into();
-            bytes += text.len();
-            if bytes > REPLAY_BYTES_MAX {
+            match present.body(&row, &messages)? {
+                Some(body) => {
+                    told.skip_to(row.seq);
+                    told.tell(&ServerFrame::Event { seq: row.seq, body }, row.seq);
+                }
+                None => told.skipped = told.skipped.or(Some(row.seq)),
+            }
+            if told.bytes > REPLAY_BYTES_MAX {
                 return Ok(None);
             }
-            texts.push(text);
         }
     }
-    Ok(Some(texts))
+    told.skip_to(head.seq.next());
+    Ok(Some(told.lines))
+}
+
+/// What a replay tells so far.
+#[derive(Default)]
+struct Told {
+    lines: Vec<Line>,
+    bytes: usize,
+    /// The first of the events that nothing is told of, since the last that something was.
+    skipped: Option<Seq>,
+}
+
+impl Told {
+    fn tell(&mut self, frame: &ServerFrame, seq: Seq) {
+        let text = Dialect::V2.encode(frame).unwrap_or_default();
+        self.bytes += text.len();
+        self.lines.push(Line {
+            text: text.into(),
+            seq: Some(seq),
+        });
+    }
+
+    /// Moves the cursor on to right before `next`.
+    fn skip_to(&mut self, next: Seq) {
+        if let Some(from) = self.skipped.take() {
+            let to = Seq(next.0.saturating_sub(1));
+            self.tell(&ServerFrame::Skip { from, to }, to);
+        }
+    }
 }
 
 /// The present state of what events are about, each read once.
@@ -173,6 +203,8 @@ struct Present<'a> {
     storage: &'a dyn Storage,
     participants: BTreeMap<String, Option<Participant>>,
     metadata: Option<BTreeMap<String, String>>,
+    /// The last `update` of messages that had several, as far as it is known.
+    changed: BTreeMap<Seq, Option<Seq>>,
 }
 
 impl Present<'_> {
@@ -198,7 +230,7 @@ impl Present<'_> {
         self.storage.range(&range)?.into_iter().map(read).collect()
     }
 
-    /// `None` for an event whose entity is gone: the cursor moves on without it.
+    /// `None` for an event whose entity is gone, or that a later one supersedes: the cursor moves on without it.
     fn body(
         &mut self,
         row: &LogRow,
@@ -209,6 +241,9 @@ impl Present<'_> {
                 .get(&row.seq)
                 .cloned()
                 .map(|message| EventBody::Message(Box::new(message))),
+            EventKind::Update => self
+                .updated(row)?
+                .map(|message| EventBody::Update(Box::new(message))),
             EventKind::Participant => self.participant(&row.entity)?.map(EventBody::Participant),
             EventKind::Metadata => {
                 let keys: Vec<String> = from_json(&row.data)?;
@@ -226,6 +261,28 @@ impl Present<'_> {
         })
     }
 
+    /// The message that was changed, if this was its last change. Of those before, only the place of the last is
+    /// kept: many changes of a long message are no reason to hold it many times.
+    fn updated(&mut self, row: &LogRow) -> Result<Option<Message>, StorageError> {
+        let seq = Seq(row.entity.parse().map_err(|_| StorageError::Broken)?);
+        if self
+            .changed
+            .get(&seq)
+            .is_some_and(|last| *last != Some(row.seq))
+        {
+            return Ok(None);
+        }
+        let found = self
+            .storage
+            .get(EntityKind::Message, &EntityKey::Seq(seq))?;
+        let stored: Option<StoredMessage> = found.as_deref().map(from_json).transpose()?;
+        let last = stored.as_ref().and_then(|stored| stored.changed);
+        self.changed.insert(seq, last);
+        Ok(stored
+            .filter(|_| last == Some(row.seq))
+            .map(|stored| stored.message))
+    }
+
     fn participant(&mut self, user_id: &str) -> Result<Option<Participant>, StorageError> {
         if let Some(known) = self.participants.get(user_id) {
             return Ok(known.clone());
@@ -238,5 +295,46 @@ impl Present<'_> {
         self.participants
             .insert(user_id.to_owned(), participant.clone());
         Ok(participant)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::ids::Epoch;
+
+    use super::*;
+    use crate::memory::MemoryStorage;
+    use crate::storage::Write;
+
+    #[test]
+    fn a_replay_over_trimmed_rows_is_refused_and_not_broken() {
+        let mut storage = MemoryStorage::default();
+        let row = |seq: u64| {
+            Write::Append(LogRow {
+                seq: Seq(seq),
+                kind: EventKind::Message,
+                entity: String::new(),
+                data: String::new(),
+            })
+        };
+        let mut writes = vec![Write::Begin(Epoch("e".into()))];
+        writes.extend((1..=5).map(row));
+        storage.commit(&writes).unwrap();
+        storage.commit(&[Write::TrimLog(Seq(3))]).unwrap();
+        let head = storage.head().unwrap();
+        let check = |since: u64, expected: Option<&[&str]>| {
+            let lines = replay(&storage, &head, Seq(4), Seq(since)).unwrap();
+            let texts = lines
+                .as_deref()
+                .map(|lines| lines.iter().map(|line| &*line.text).collect::<Vec<_>>());
+            assert_eq!(texts.as_deref(), expected, "since {since}");
+        };
+        check(0, None);
+        check(2, None);
+        // What the events tell of is gone: the cursor moves on without it.
+        check(3, Some(&[r#"{"type":"skip","from":4,"to":5}"#]));
+        check(4, Some(&[r#"{"type":"skip","from":5,"to":5}"#]));
+        check(5, Some(&[]));
+        check(6, None);
     }
 }

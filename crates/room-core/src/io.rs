@@ -47,6 +47,9 @@ pub struct PeerRecord {
     pub client_scope: Option<String>,
     /// When it connected.
     pub connected_at: UnixMillis,
+    /// Whether it was told that its token's time is over soon.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub warned: bool,
 }
 
 /// Something that happened outside.
@@ -116,6 +119,24 @@ pub enum Call {
         /// The version whose message shape the caller wants. The second adds `epoch` and `seq`.
         dialect: Dialect,
     },
+    /// `PATCH /messages/:id`
+    EditMessage {
+        /// What stands in the path, decoded.
+        id: String,
+        /// The body's text: `{text, clientMessageId?, clientScope?}`.
+        body: String,
+        /// The version whose message shape the caller wants.
+        dialect: Dialect,
+    },
+    /// `DELETE /messages/:id`
+    DeleteMessage {
+        /// What stands in the path, decoded.
+        id: String,
+        /// The body's text: empty, or `{clientMessageId?, clientScope?}`.
+        body: String,
+        /// The version whose message shape the caller wants.
+        dialect: Dialect,
+    },
     /// `GET /participants`
     ListParticipants,
     /// `POST /typing`
@@ -130,6 +151,9 @@ pub enum Call {
         /// The body's text.
         body: String,
     },
+    /// `POST /admin/epoch`: the log begins a new life, so that every cursor from before is void. For the owner
+    /// alone, after a restore.
+    RenewEpoch,
 }
 
 /// The answer to a request.

@@ -1,6 +1,6 @@
 //! What the room has committed, and what an input wants committed.
 //!
-//! Owns the log's numbering, its life, the newest timestamp and who is known. A [`Transaction`] gathers what one
+//! Owns the log's numbering, its life, its oldest row, the newest timestamp and who is known. A [`Transaction`] gathers what one
 //! input decides and shows it to the entries that follow in the same input; nothing of it counts before the
 //! store has taken all of it and [`Ledger::apply`] is called.
 
@@ -12,14 +12,13 @@ use protocol::limits::PAGE_MESSAGES_MAX;
 use protocol::model::{Message, Participant};
 use protocol::time::UnixMillis;
 use protocol::token::Role;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 use crate::io::PeerId;
 use crate::random::Random;
 use crate::storage::{
     EntityKey, EntityKind, EntityRange, EventKind, LogHead, LogRow, Storage, StorageError, Write,
 };
+use crate::stored::{SendRecord, StoredMessage, from_json, to_json};
 
 /// Participants held in memory. Beyond it the store is asked again.
 const KNOWN_MAX: usize = 2_000;
@@ -27,6 +26,7 @@ const KNOWN_MAX: usize = 2_000;
 /// What the room knows of its store.
 pub(crate) struct Ledger {
     head: LogHead,
+    oldest: Seq,
     newest: Newest,
     known: BTreeMap<String, Participant>,
 }
@@ -56,17 +56,6 @@ impl Newest {
     }
 }
 
-/// What was decided about a `clientMessageId`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct SendRecord {
-    /// First 128 bits of the body's hash, in hex.
-    pub(crate) hash: String,
-    /// The message's place.
-    pub(crate) seq: Seq,
-    /// When it was stored; what is older than the de-duplication span may be forgotten.
-    pub(crate) at: UnixMillis,
-}
-
 /// Something to be said or done once the store has taken the input.
 #[derive(Debug)]
 pub(crate) enum Effect {
@@ -94,6 +83,8 @@ pub(crate) enum Effect {
         since: Seq,
         head: LogHead,
     },
+    /// A peer has read up to here.
+    Seen { peer: PeerId, seq: Seq },
 }
 
 /// All that one input decided.
@@ -101,6 +92,7 @@ pub(crate) struct Decided {
     pub(crate) writes: Vec<Write>,
     pub(crate) effects: Vec<Effect>,
     head: LogHead,
+    oldest: Seq,
     newest: Newest,
     known: BTreeMap<String, Participant>,
 }
@@ -119,7 +111,9 @@ impl Ledger {
             Some((_, json)) => from_json::<Message>(json)?.created_at,
             None => UnixMillis(0),
         };
+        let oldest = storage.log(Seq::ZERO, 1)?.first().map(|row| row.seq);
         Ok(Self {
+            oldest: oldest.unwrap_or(head.seq.next()),
             head,
             newest: Newest { at, count: 1 },
             known: BTreeMap::new(),
@@ -131,16 +125,27 @@ impl Ledger {
         &self.head
     }
 
+    /// The oldest event that is kept: a replay can not begin before it.
+    pub(crate) fn oldest(&self) -> Seq {
+        self.oldest
+    }
+
+    /// The newest message's time; `None` while there never was one.
+    pub(crate) fn newest_at(&self) -> Option<UnixMillis> {
+        Some(self.newest.at).filter(|at| *at > UnixMillis(0))
+    }
+
     /// Counts what the store has taken, and hands out what follows from it.
     pub(crate) fn apply(&mut self, decided: Decided) -> Vec<Effect> {
         let Decided {
             writes: _,
             effects,
             head,
+            oldest,
             newest,
             known,
         } = decided;
-        (self.head, self.newest) = (head, newest);
+        (self.head, self.oldest, self.newest) = (head, oldest, newest);
         if self.known.len() + known.len() > KNOWN_MAX {
             self.known.clear();
         }
@@ -156,7 +161,7 @@ pub(crate) struct Transaction<'a> {
     pub(crate) random: &'a mut Random,
     ledger: &'a Ledger,
     sends: BTreeMap<String, SendRecord>,
-    messages: BTreeMap<Seq, Message>,
+    messages: BTreeMap<Seq, StoredMessage>,
     decided: Decided,
 }
 
@@ -171,6 +176,7 @@ impl<'a> Transaction<'a> {
             writes: Vec::new(),
             effects: Vec::new(),
             head: ledger.head.clone(),
+            oldest: ledger.oldest,
             newest: ledger.newest,
             known: BTreeMap::new(),
         };
@@ -224,14 +230,7 @@ impl<'a> Transaction<'a> {
         body: EventBody,
     ) {
         if self.decided.head.epoch.is_none() {
-            let epoch = Epoch(self.random.hex(16));
-            self.decided.head.epoch = Some(epoch.clone());
-            self.decided.writes.push(Write::Begin(epoch.clone()));
-            self.then(Effect::Share(ServerFrame::Head {
-                epoch: Some(epoch),
-                seq: Seq::ZERO,
-                recovered: None,
-            }));
+            self.begin();
         }
         let seq = self.next_seq();
         self.decided.head.seq = seq;
@@ -242,6 +241,30 @@ impl<'a> Transaction<'a> {
             data,
         }));
         self.then(Effect::Share(ServerFrame::Event { seq, body }));
+    }
+
+    /// Begins a life of the log: its first, or another in place of the one before. Everybody who is here learns
+    /// its epoch.
+    pub(crate) fn begin(&mut self) {
+        let epoch = Epoch(self.random.hex(16));
+        self.decided.head.epoch = Some(epoch.clone());
+        self.decided.writes.push(Write::Begin(epoch.clone()));
+        let seq = self.decided.head.seq;
+        self.then(Effect::Share(ServerFrame::Head {
+            epoch: Some(epoch),
+            seq,
+            recovered: None,
+        }));
+    }
+
+    /// Forgets the log's events up to `to`.
+    pub(crate) fn trim(&mut self, to: Seq) {
+        self.decided.oldest = self.decided.oldest.max(to.next());
+        self.decided.writes.push(Write::TrimLog(to));
+    }
+
+    pub(crate) fn note(&mut self, name: &'static str, value: String) {
+        self.decided.writes.push(Write::Note(name, value));
     }
 
     pub(crate) fn put(&mut self, kind: EntityKind, key: EntityKey, json: String) {
@@ -341,38 +364,41 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
-    /// The message at `seq`, of this input or before. One that a send record names and nobody has is a broken
-    /// store.
-    pub(crate) fn message(&self, seq: Seq) -> Result<Message, StorageError> {
-        if let Some(message) = self.messages.get(&seq) {
-            return Ok(message.clone());
+    /// The message at `seq`, of this input or before; `None` where it is kept no longer, or never was.
+    pub(crate) fn message(&self, seq: Seq) -> Result<Option<StoredMessage>, StorageError> {
+        if let Some(stored) = self.messages.get(&seq) {
+            return Ok(Some(stored.clone()));
         }
         let found = self
             .storage
             .get(EntityKind::Message, &EntityKey::Seq(seq))?;
-        from_json(&found.ok_or(StorageError::Broken)?)
+        found.as_deref().map(from_json).transpose()
     }
 
-    /// Appends `message`, whose `seq` is [`Self::next_seq`].
-    pub(crate) fn append_message(&mut self, message: &Message) -> Result<(), StorageError> {
-        let json = to_json(message)?;
-        let body = EventBody::Message(Box::new(message.clone()));
+    /// Appends a message, whose `seq` is [`Self::next_seq`].
+    pub(crate) fn append_message(&mut self, stored: StoredMessage) -> Result<(), StorageError> {
+        let body = EventBody::Message(Box::new(stored.message.clone()));
         self.append(EventKind::Message, String::new(), String::new(), body);
-        self.put(EntityKind::Message, EntityKey::Seq(message.seq), json);
-        // Only a repeat in the same input asks for it; its own body is the price.
-        self.messages.insert(message.seq, message.clone());
+        self.put_message(stored)
+    }
+
+    /// Puts the message's present state in place of the one before, and appends the event that tells of it:
+    /// `changed` is [`Self::next_seq`].
+    pub(crate) fn update_message(&mut self, stored: StoredMessage) -> Result<(), StorageError> {
+        let entity = stored.message.seq.to_string();
+        let body = EventBody::Update(Box::new(stored.message.clone()));
+        self.append(EventKind::Update, entity, String::new(), body);
+        self.put_message(stored)
+    }
+
+    fn put_message(&mut self, stored: StoredMessage) -> Result<(), StorageError> {
+        let seq = stored.message.seq;
+        let json = to_json(&stored)?;
+        self.put(EntityKind::Message, EntityKey::Seq(seq), json);
+        // Only what comes in the same input asks for it; its own body is the price.
+        self.messages.insert(seq, stored);
         Ok(())
     }
-}
-
-/// Reads what the room wrote; anything else is a broken store.
-pub(crate) fn from_json<T: DeserializeOwned>(json: &str) -> Result<T, StorageError> {
-    serde_json::from_str(json).map_err(|_| StorageError::Broken)
-}
-
-/// Our own types have a JSON form; should one ever not, nothing is written.
-pub(crate) fn to_json<T: Serialize>(value: &T) -> Result<String, StorageError> {
-    serde_json::to_string(value).map_err(|_| StorageError::Broken)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The room: everything one space decides, without any I/O.
 //!
 //! Owns membership, the event log's rules, message identity and de-duplication, fan-out with coalescing,
-//! presence, typing, rate limits, liveness, and the answers to HTTP requests. It must not know sockets, tokens,
+//! presence, typing, rate limits, back-pressure, liveness, housekeeping, and the answers to HTTP requests. It must not know sockets, tokens,
 //! SQLite, clocks or a source of randomness: peers come as opaque ids with a
 //! [`Principal`](protocol::principal::Principal), the store is the synchronous port [`Storage`], time comes with
 //! every call and randomness once, as a seed.
@@ -78,10 +78,12 @@
 //! | `admission`, `first_version` | who may come in, what they are told first, and what waits until they proved who they are |
 //! | `frames`, `requests` | what sockets say and what HTTP asks |
 //! | `ledger` | what is decided but not yet committed, and what is committed |
-//! | `sends`, `metadata`, `history` | storing messages once, changing metadata, reading both back |
-//! | `peers`, `typing` | who is connected, present, and typing |
-//! | `fanout` | who hears what, in which order, in which batches |
-//! | `rates`, `liveness` | who is too fast, and who is gone without a word |
+//! | `stored` | what the store keeps beside what the wire shows |
+//! | `sends`, `changes`, `metadata`, `history` | storing messages once, editing and deleting them, changing metadata, reading all of it back |
+//! | `peers`, `presence`, `typing` | who is connected, present, and typing |
+//! | `fanout`, `batch`, `backlog` | who hears what, in which order, in which batches, and who does not keep up |
+//! | `rates`, `liveness`, `expiry` | who is too fast, who is gone without a word, and whose token's time is over |
+//! | `housekeeping` | what goes with time: old messages, the log's oldest events, records of old sends |
 //! | [`memory`] | a store in memory, for tests and the simulator |
 #![cfg_attr(
     test,
@@ -94,17 +96,23 @@
 )]
 
 mod admission;
+mod backlog;
+mod batch;
+mod changes;
+mod expiry;
 mod failure;
 mod fanout;
 mod first_version;
 mod frames;
 mod history;
+mod housekeeping;
 pub mod io;
 mod ledger;
 mod liveness;
 pub mod memory;
 mod metadata;
 mod peers;
+mod presence;
 mod random;
 mod rates;
 mod requests;
@@ -112,6 +120,7 @@ mod room;
 mod sends;
 mod settings;
 pub mod storage;
+mod stored;
 mod typing;
 
 pub use io::{Call, Cursor, Input, Output, PeerId, PeerRecord, RequestId, Response};

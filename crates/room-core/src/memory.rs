@@ -3,10 +3,10 @@
 //! Keeps the port's promises to the letter (a commit is whole or nothing, the log is gapless) and refuses what
 //! would break them, so that a room that got it wrong fails here first. It can be told to fail.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 
-use protocol::ids::Seq;
+use protocol::ids::{Epoch, Seq};
 
 use crate::storage::{
     EntityKey, EntityKind, EntityRange, LogHead, LogRow, Storage, StorageError, Write,
@@ -25,8 +25,11 @@ use crate::storage::{
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStorage {
-    epoch: Option<protocol::ids::Epoch>,
-    log: Vec<LogRow>,
+    epoch: Option<Epoch>,
+    log: VecDeque<LogRow>,
+    /// Rows of the log that are trimmed: the first that is kept is the next.
+    trimmed: u64,
+    notes: BTreeMap<&'static str, String>,
     entities: BTreeMap<EntityKind, BTreeMap<EntityKey, String>>,
     commit_failure: Option<StorageError>,
     read_failure: Option<StorageError>,
@@ -61,17 +64,34 @@ impl MemoryStorage {
         self.read_failure.map_or(Ok(()), Err)
     }
 
-    /// Whether the writes keep the log's promises: begun once and first, and without gaps.
+    /// Rows of the log that are kept.
+    #[must_use]
+    pub fn log_rows(&self) -> usize {
+        self.log.len()
+    }
+
+    fn newest(&self) -> Seq {
+        Seq(self.trimmed + self.log.len() as u64)
+    }
+
+    /// Whether the writes keep the log's promises: begun first and once a commit, without gaps, and never
+    /// trimmed to its end.
     fn keeps_the_log(&self, writes: &[Write]) -> bool {
-        let mut begun = self.epoch.is_some();
-        let mut head = Seq(self.log.len() as u64);
+        let (mut begun, mut begins) = (self.epoch.is_some(), 0);
+        let mut head = self.newest();
         writes.iter().all(|write| match write {
-            Write::Begin(_) => !std::mem::replace(&mut begun, true),
+            Write::Begin(_) => {
+                begun = true;
+                begins += 1;
+                begins == 1
+            }
             Write::Append(row) => {
                 let next = head.next();
                 head = row.seq;
                 begun && row.seq == next
             }
+            Write::TrimLog(to) => *to < head,
+            Write::Note(name, _) => !["epoch", "schema"].contains(name),
             Write::Put(..) | Write::Remove(..) => true,
         })
     }
@@ -82,13 +102,13 @@ impl Storage for MemoryStorage {
         self.readable()?;
         Ok(LogHead {
             epoch: self.epoch.clone(),
-            seq: Seq(self.log.len() as u64),
+            seq: self.newest(),
         })
     }
 
     fn log(&self, after: Seq, limit: usize) -> Result<Vec<LogRow>, StorageError> {
         self.readable()?;
-        let skipped = usize::try_from(after.0).unwrap_or(usize::MAX);
+        let skipped = usize::try_from(after.0.saturating_sub(self.trimmed)).unwrap_or(usize::MAX);
         Ok(self.log.iter().skip(skipped).take(limit).cloned().collect())
     }
 
@@ -133,6 +153,11 @@ impl Storage for MemoryStorage {
         })
     }
 
+    fn note(&self, name: &str) -> Result<Option<String>, StorageError> {
+        self.readable()?;
+        Ok(self.notes.get(name).cloned())
+    }
+
     fn commit(&mut self, writes: &[Write]) -> Result<(), StorageError> {
         if let Some(error) = self.commit_failure.take() {
             return Err(error);
@@ -143,7 +168,7 @@ impl Storage for MemoryStorage {
         for write in writes {
             match write {
                 Write::Begin(epoch) => self.epoch = Some(epoch.clone()),
-                Write::Append(row) => self.log.push(row.clone()),
+                Write::Append(row) => self.log.push_back(row.clone()),
                 Write::Put(kind, key, json) => {
                     self.entities
                         .entry(*kind)
@@ -152,6 +177,15 @@ impl Storage for MemoryStorage {
                 }
                 Write::Remove(kind, key) => {
                     self.entities.entry(*kind).or_default().remove(key);
+                }
+                Write::TrimLog(to) => {
+                    let trimmed = to.0.saturating_sub(self.trimmed).min(self.log.len() as u64);
+                    self.log
+                        .drain(..usize::try_from(trimmed).unwrap_or(usize::MAX));
+                    self.trimmed += trimmed;
+                }
+                Write::Note(name, value) => {
+                    self.notes.insert(name, value.clone());
                 }
             }
         }
@@ -185,6 +219,8 @@ mod tests {
             vec![begin(), row(2)],
             vec![begin(), row(1), row(3)],
             vec![begin(), begin()],
+            vec![begin(), row(1), Write::TrimLog(Seq(1))],
+            vec![Write::Note("epoch", String::new())],
         ] {
             let mut storage = MemoryStorage::default();
             assert_eq!(
@@ -200,6 +236,43 @@ mod tests {
                 })
             );
         }
+    }
+
+    #[test]
+    fn a_trimmed_log_goes_on_where_it_stood() {
+        let mut storage = MemoryStorage::default();
+        let begin = |epoch: &str| Write::Begin(Epoch(epoch.into()));
+        let seqs = |storage: &MemoryStorage, after: u64| -> Vec<u64> {
+            let rows = storage.log(Seq(after), 9).unwrap();
+            rows.iter().map(|row| row.seq.0).collect()
+        };
+        storage
+            .commit(&[begin("one"), row(1), row(2), row(3)])
+            .unwrap();
+        storage
+            .commit(&[Write::TrimLog(Seq(2)), row(4), begin("two")])
+            .unwrap();
+        assert_eq!(
+            (seqs(&storage, 0), seqs(&storage, 3)),
+            (vec![3, 4], vec![4])
+        );
+        storage.commit(&[Write::TrimLog(Seq(1)), row(5)]).unwrap();
+        assert_eq!(
+            (seqs(&storage, 0), seqs(&storage, 9)),
+            (vec![3, 4, 5], vec![])
+        );
+        let head = storage.head().unwrap();
+        assert_eq!((head.epoch, head.seq), (Some(Epoch("two".into())), Seq(5)));
+    }
+
+    #[test]
+    fn a_note_replaces_the_one_before() {
+        let mut storage = MemoryStorage::default();
+        assert_eq!(storage.note("n"), Ok(None));
+        for value in ["a", "b"] {
+            storage.commit(&[Write::Note("n", value.into())]).unwrap();
+        }
+        assert_eq!(storage.note("n"), Ok(Some("b".into())));
     }
 
     #[test]

@@ -12,8 +12,9 @@ use protocol::wire::Key;
 use serde_json::Value;
 
 use crate::failure::Failure;
-use crate::ledger::{Transaction, from_json, to_json};
+use crate::ledger::Transaction;
 use crate::storage::{EntityKey, EntityKind, EntityRange, EventKind, Storage, StorageError};
+use crate::stored::{from_json, to_json};
 
 /// Keys read at most: more than may be there.
 const READ_MAX: usize = 1_024;

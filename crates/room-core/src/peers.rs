@@ -1,12 +1,14 @@
 //! Who is connected, and which people that makes present.
 //!
 //! Owns the accepted peers, those that have not said who they are yet, and presence: a person counts once over
-//! all connections, and only if a token names them.
+//! all connections, only if a token names them, and for [`PRESENCE_GRACE_MS`] after the last connection ended, so
+//! that nobody hears of a page that was reloaded.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use protocol::dialect::Dialect;
+use protocol::limits::PRESENCE_GRACE_MS;
 use protocol::model::PresentUser;
 use protocol::principal::Principal;
 use protocol::time::UnixMillis;
@@ -26,6 +28,8 @@ pub(crate) struct Peer {
     pub(crate) connected_at: UnixMillis,
     /// When it last gave a sign of life.
     pub(crate) heard_at: UnixMillis,
+    /// Whether it was told that its token's time is over soon.
+    pub(crate) warned: bool,
 }
 
 impl Peer {
@@ -36,6 +40,7 @@ impl Peer {
             principal: Some((*self.principal).clone()),
             client_scope: self.client_scope.clone(),
             connected_at: self.connected_at,
+            warned: self.warned,
         }
     }
 
@@ -48,6 +53,7 @@ impl Peer {
             client_scope: record.client_scope,
             connected_at: record.connected_at,
             heard_at: record.connected_at,
+            warned: record.warned,
         })
     }
 }
@@ -61,6 +67,7 @@ pub(crate) fn record_of_waiting(client_scope: Option<String>, now: UnixMillis) -
         principal: None,
         client_scope,
         connected_at: now,
+        warned: false,
     }
 }
 
@@ -74,6 +81,8 @@ pub(crate) struct Peers {
 struct User {
     present: PresentUser,
     peers: BTreeSet<PeerId>,
+    /// When they count as gone, while they have no connection.
+    grace_ends: Option<UnixMillis>,
 }
 
 impl Peers {
@@ -103,33 +112,58 @@ impl Peers {
                 name: principal.name.clone(),
                 role: principal.role,
             };
+            let known = self.users.contains_key(sub);
             let user = self.users.entry(sub.clone()).or_insert_with(|| User {
                 present: present.clone(),
                 peers: BTreeSet::new(),
+                grace_ends: None,
             });
             // The newest token knows best how somebody is called.
             user.present = present.clone();
             user.peers.insert(id);
-            (user.peers.len() == 1).then_some(present)
+            user.grace_ends = None;
+            (!known).then_some(present)
         });
         self.accepted.insert(id, peer);
         arrived
     }
 
-    /// Forgets an accepted peer. `Some` user when nobody of them is left.
-    pub(crate) fn leave(&mut self, id: PeerId) -> Option<(Peer, Option<PresentUser>)> {
+    /// Forgets an accepted peer. Its user's grace begins with the last.
+    pub(crate) fn leave(&mut self, id: PeerId, now: UnixMillis) -> Option<Peer> {
         let peer = self.accepted.remove(&id)?;
-        let Some(sub) = &peer.principal.sub else {
-            return Some((peer, None));
-        };
-        let mut gone = None;
-        if let Some(user) = self.users.get_mut(sub) {
+        let user = peer.principal.sub.as_ref();
+        if let Some(user) = user.and_then(|sub| self.users.get_mut(sub)) {
             user.peers.remove(&id);
             if user.peers.is_empty() {
-                gone = self.users.remove(sub).map(|user| user.present);
+                user.grace_ends = Some(now.plus_ms(PRESENCE_GRACE_MS));
             }
         }
-        Some((peer, gone))
+        Some(peer)
+    }
+
+    /// Forgets users whose grace is over.
+    pub(crate) fn end_grace(&mut self, now: UnixMillis) -> Vec<PresentUser> {
+        for user in self.users.values_mut() {
+            // After a backward step of the clock they would stay for long.
+            let latest = now.plus_ms(PRESENCE_GRACE_MS);
+            user.grace_ends = user.grace_ends.map(|at| at.min(latest));
+        }
+        let over = |user: &mut User| user.grace_ends.is_some_and(|at| at <= now);
+        let gone = self.users.extract_if(.., |_, user| over(user));
+        gone.map(|(_, user)| user.present).collect()
+    }
+
+    /// When the next user's grace is over, if there is anybody who would hear of it.
+    pub(crate) fn grace_deadline(&self) -> Option<UnixMillis> {
+        let deadlines = self.users.values().filter_map(|user| user.grace_ends);
+        deadlines.min().filter(|_| !self.accepted.is_empty())
+    }
+
+    /// Notes that a peer was told that its token's time is over soon.
+    pub(crate) fn warn(&mut self, id: PeerId) -> Option<&Peer> {
+        let peer = self.accepted.get_mut(&id)?;
+        peer.warned = true;
+        Some(peer)
     }
 
     /// Puts a renewed principal, of the same user, in place of the old one.
@@ -145,6 +179,7 @@ impl Peers {
             (user.present.name, user.present.role) = (principal.name.clone(), principal.role);
         }
         peer.principal = Rc::new(principal);
+        peer.warned = false;
     }
 
     /// Notes a sign of life. One from before the last changes nothing.
@@ -160,6 +195,11 @@ impl Peers {
             .get(sub)
             .map(|user| user.peers.iter().copied().collect())
             .unwrap_or_default()
+    }
+
+    /// How many are here.
+    pub(crate) fn present_count(&self) -> usize {
+        self.users.len()
     }
 
     /// Everybody who is here.

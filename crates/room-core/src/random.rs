@@ -1,6 +1,6 @@
 //! The room's own randomness, drawn from the seed it was opened with.
 //!
-//! Epochs and message ids must be unpredictable to clients, so the stream is SHA-256 over seed and counter and
+//! Epochs must be unpredictable to clients, so the stream is SHA-256 over seed and counter and
 //! not a fast generator. The same seed gives the same stream, for the simulator.
 
 use sha2::{Digest as _, Sha256};
@@ -17,12 +17,22 @@ impl Random {
 
     /// `bytes` random bytes (at most 32) in lower-case hex.
     pub(crate) fn hex(&mut self, bytes: usize) -> String {
+        hex(self.block().into_iter().take(bytes))
+    }
+
+    /// A random number.
+    pub(crate) fn number(&mut self) -> u64 {
+        let bytes = self.block().into_iter().take(8);
+        bytes.fold(0, |number, byte| number << 8 | u64::from(byte))
+    }
+
+    fn block(&mut self) -> [u8; 32] {
         self.drawn = self.drawn.wrapping_add(1);
-        let block = Sha256::new()
+        Sha256::new()
             .chain_update(self.seed)
             .chain_update(self.drawn.to_le_bytes())
-            .finalize();
-        hex(block.iter().copied().take(bytes))
+            .finalize()
+            .into()
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) struct Rates {
 /// What is counted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Counted {
-    /// A message, repeats included: looking one up is work too.
+    /// A message, an edit or a deletion, repeats included: looking one up is work too.
     Send,
     /// A typing sign.
     Typing,

@@ -1,5 +1,6 @@
 //! What HTTP asks: one request, one answer, the bodies of the contract.
 
+use protocol::change::{self, Change};
 use protocol::codes::ErrorCode;
 use protocol::dialect::Dialect;
 use protocol::draft;
@@ -16,7 +17,7 @@ use protocol::time::UnixMillis;
 use protocol::wire::Key;
 use serde_json::{Map, Value, json};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, refuse};
 use crate::frames::decide_typing;
 use crate::io::{Call, Output, RequestId, Response};
 use crate::ledger::{Effect, Transaction};
@@ -24,7 +25,7 @@ use crate::rates::Counted;
 use crate::room::Room;
 use crate::sends::{self, Sender};
 use crate::storage::Storage;
-use crate::{history, metadata};
+use crate::{changes, history, metadata};
 
 /// A good answer, and what follows from the request once it is given.
 struct Answer {
@@ -101,6 +102,21 @@ impl Room {
                 json!({ "success": true, "metadata": metadata::read(&*storage)? }),
             )),
             Call::PutMetadata { body } => self.put_metadata(principal, &body, now, storage),
+            Call::EditMessage { id, body, dialect } => {
+                let body = addressed(parse(&body)?, id)?;
+                let edit = change::read_edit(&body)?;
+                self.change_message(principal, &edit, dialect, now, storage)
+            }
+            Call::DeleteMessage { id, body, dialect } => {
+                let body = if body.is_empty() {
+                    json!({})
+                } else {
+                    parse(&body)?
+                };
+                let deletion = change::read_deletion(&addressed(body, id)?)?;
+                self.change_message(principal, &deletion, dialect, now, storage)
+            }
+            Call::RenewEpoch => self.renew_epoch(principal, now, storage),
         }
     }
 
@@ -127,6 +143,54 @@ impl Room {
             status: 201,
             body,
             effects,
+        })
+    }
+
+    fn change_message(
+        &mut self,
+        principal: &Principal,
+        change: &Change,
+        dialect: Dialect,
+        now: UnixMillis,
+        storage: &mut dyn Storage,
+    ) -> Result<Answer, Failure> {
+        self.rates.take(Counted::Send, &principal.bucket, now)?;
+        let sender = Sender {
+            principal,
+            client_scope: None,
+        };
+        let mut transaction = Transaction::new(&self.ledger, &*storage, &mut self.random, now);
+        let changed = changes::change(change, sender, &mut transaction)?;
+        let decided = transaction.decided();
+        let effects = self.commit(decided, storage)?;
+        let body = json!({ "success": true, "message": dialect.message(&changed.message) });
+        Ok(Answer {
+            effects,
+            ..Answer::of(body)
+        })
+    }
+
+    /// Begins a new life of the log, so that no cursor from before is followed any more: after a restore the
+    /// same numbers may stand for other events. A space where nothing was ever stored has no life to end.
+    fn renew_epoch(
+        &mut self,
+        principal: &Principal,
+        now: UnixMillis,
+        storage: &mut dyn Storage,
+    ) -> Result<Answer, Failure> {
+        if !principal.gateway {
+            return Err(refuse(ErrorCode::GatewayKeyInvalid).into());
+        }
+        let mut transaction = Transaction::new(&self.ledger, &*storage, &mut self.random, now);
+        if transaction.head().epoch.is_some() {
+            transaction.begin();
+        }
+        let decided = transaction.decided();
+        let effects = self.commit(decided, storage)?;
+        let head = self.ledger.head();
+        Ok(Answer {
+            effects,
+            ..Answer::of(json!({ "success": true, "epoch": head.epoch, "seq": head.seq }))
         })
     }
 
@@ -238,6 +302,16 @@ fn parse(body: &str) -> Result<Value, Refusal> {
     }
     parse_text(body)
         .ok_or_else(|| Refusal::new(ErrorCode::BadFrame, refusal_text(ErrorCode::BadFrame)))
+}
+
+/// The body of a change with the id that the path names.
+fn addressed(body: Value, id: String) -> Result<Value, Refusal> {
+    let Value::Object(mut fields) = body else {
+        let error = "the body must be a JSON object";
+        return Err(Refusal::new(ErrorCode::BadFrame, error));
+    };
+    fields.insert(Key::MessageId.as_str().to_owned(), id.into());
+    Ok(Value::Object(fields))
 }
 
 /// Reads a whole number from 1, in digits only. What is larger than any limit is as good as the largest number.

@@ -10,6 +10,7 @@ use protocol::time::UnixMillis;
 use crate::admission::Candidate;
 use crate::failure::refuse;
 use crate::fanout::Fanout;
+use crate::housekeeping::Housekeeping;
 use crate::io::{Input, Output, PeerId, PeerRecord};
 use crate::ledger::{Decided, Effect, Ledger};
 use crate::liveness::Liveness;
@@ -32,6 +33,7 @@ pub struct Room {
     pub(crate) typists: Typists,
     pub(crate) rates: Rates,
     pub(crate) outputs: VecDeque<Output>,
+    pub(crate) housekeeping: Housekeeping,
     liveness: Liveness,
 }
 
@@ -41,7 +43,7 @@ impl Room {
     /// Queues `head {epoch, seq}` to each open peer of the second version, so that one that missed something
     /// while the room was away asks for it. Closes peers that had not authenticated, with
     /// [`CloseCode::Internal`]: what they had said is gone. `seed` must be random and secret, and another one
-    /// each time: epochs and message ids come from it.
+    /// each time: epochs come from it, and the ids of messages that their senders gave none.
     ///
     /// # Errors
     /// When the store can not be read, or holds what no room wrote.
@@ -54,6 +56,7 @@ impl Room {
     ) -> Result<Self, StorageError> {
         let mut room = Self {
             rates: Rates::new(&settings),
+            housekeeping: Housekeeping::open(&settings, storage)?,
             settings,
             random: Random::new(seed),
             ledger: Ledger::open(storage)?,
@@ -61,7 +64,7 @@ impl Room {
             fanout: Fanout::default(),
             typists: Typists::default(),
             outputs: VecDeque::new(),
-            liveness: Liveness::new(0, now),
+            liveness: Liveness::new(0, None, now),
         };
         for (id, record) in peers {
             match Peer::of_record(record) {
@@ -73,10 +76,12 @@ impl Room {
                     id,
                     CloseCode::Internal,
                     "the server lost what was sent: connect again",
+                    now,
                 ),
             }
         }
-        room.liveness = Liveness::new(room.peers.count(), now);
+        let waits = room.housekeeping.message_due(&room.settings);
+        room.liveness = Liveness::new(room.peers.count(), waits, now);
         let head = room.ledger.head().clone();
         room.fanout.share(
             &ServerFrame::Head {
@@ -87,7 +92,7 @@ impl Room {
             Vec::new(),
         );
         // At once, and without a window: nothing can follow it yet.
-        room.fanout.flush(&mut room.outputs);
+        room.fanout.flush(now, &mut room.outputs);
         Ok(room)
     }
 
@@ -96,6 +101,7 @@ impl Room {
     /// Never fails as a whole: a refusal or a failing store becomes a typed error to whoever asked. Inputs of
     /// peers that the room does not know, or has closed, are ignored.
     pub fn handle_input(&mut self, input: Input, now: UnixMillis, storage: &mut dyn Storage) {
+        self.end_what_is_over(now);
         match input {
             Input::Connected { peer, .. } if self.peers.knows(peer) => {}
             Input::Connected {
@@ -133,11 +139,11 @@ impl Room {
                 ..
             } => {
                 // The second version brings its token in the upgrade; there is no frame to wait for.
-                self.dismiss(peer, Dialect::V2, refuse(ErrorCode::NotAuthenticated));
+                self.dismiss(peer, Dialect::V2, refuse(ErrorCode::NotAuthenticated), now);
             }
             Input::Frame { peer, frame } => self.hear(peer, frame, now, storage),
             Input::Authenticated { peer, result } => self.judge_token(peer, result, now, storage),
-            Input::Disconnected { peer } => self.forget(peer),
+            Input::Disconnected { peer } => self.forget(peer, now),
             Input::Request {
                 request,
                 principal,
@@ -153,20 +159,28 @@ impl Room {
 
     /// Ends the coalescing window. Legal early or late; see [`Self::poll_timeout`].
     pub fn handle_timeout(&mut self, now: UnixMillis) {
-        self.fanout.settle(now, &mut self.outputs);
+        self.settle(now);
     }
 
-    /// Looks for peers that are gone without a word, when the alarm that [`Output::SetAlarm`] asked for rings,
-    /// early or late. `heard` is as in [`Input::Heard`]. Nothing is stored by it today; the store is at hand
-    /// for what an alarm will have to clean up.
+    /// Does what the alarm is for that [`Output::SetAlarm`] asked for, when it rings, early or late: looks for
+    /// peers that are gone without a word or whose token's time is over, tells who left, and does a part of the
+    /// housekeeping if that is due. `heard` is as in [`Input::Heard`].
+    ///
+    /// A room that was built with sockets open tells everybody who is here at its first alarm, for it may have
+    /// forgotten that somebody was about to be told as gone; but not where users times peers are more than
+    /// 250,000.
     pub fn handle_alarm(
         &mut self,
         now: UnixMillis,
         heard: Vec<(PeerId, UnixMillis)>,
-        _storage: &mut dyn Storage,
+        storage: &mut dyn Storage,
     ) {
-        self.liveness.rang();
+        self.end_what_is_over(now);
+        if self.liveness.rang() {
+            self.tell_who_is_here();
+        }
         self.note_heard(heard, now);
+        self.keep_house(now, storage);
         self.settle(now);
     }
 
@@ -208,17 +222,43 @@ impl Room {
         self.liveness.heard(now);
     }
 
-    /// Ends an input: closes who is overdue or gone, lets the queue leave, sees to the alarm.
+    /// Begins an input: what was over before it is not there any more.
+    fn end_what_is_over(&mut self, now: UnixMillis) {
+        self.expire(now);
+        self.end_grace(now);
+    }
+
+    /// Ends an input: closes who is overdue, gone or too slow, lets the queue leave, sees to the alarm.
     fn settle(&mut self, now: UnixMillis) {
         self.dismiss_overdue(now);
+        self.expire(now);
         if self.liveness.judge() {
             self.close_silent(now);
         }
         self.fanout.settle(now, &mut self.outputs);
-        if let Some(at) = self
-            .liveness
-            .alarm(self.peers.count(), self.waiting_deadline(), now)
-        {
+        // Others hear of a close as well, which may be too much for one of them.
+        while self.close_slow(now) {
+            self.fanout.settle(now, &mut self.outputs);
+        }
+        self.see_to_the_alarm(now);
+    }
+
+    fn see_to_the_alarm(&mut self, now: UnixMillis) {
+        let house = match self.ledger.head().epoch {
+            Some(_) => {
+                let newest_at = self.ledger.newest_at();
+                self.housekeeping.deadline(&self.settings, newest_at, now)
+            }
+            None => None,
+        };
+        let deadlines = [
+            self.waiting_deadline(),
+            self.peers.grace_deadline(),
+            self.expiry_deadline(),
+            house,
+        ];
+        let other = deadlines.into_iter().flatten().min();
+        if let Some(at) = self.liveness.alarm(self.peers.count(), other, now) {
             self.outputs.push_back(Output::SetAlarm(Some(at)));
         }
     }

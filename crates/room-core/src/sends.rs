@@ -6,16 +6,19 @@ use protocol::codes::ErrorCode;
 use protocol::draft::Draft;
 use protocol::fields::FieldError;
 use protocol::frame::Refusal;
-use protocol::ids::MessageId;
-use protocol::model::{Attachment, Message, SenderType};
+use protocol::ids::{ClientMessageId, MessageId, Seq};
+use protocol::model::{Message, SenderType};
 use protocol::principal::{CAP_SYSTEM, Principal};
+use protocol::time::UnixMillis;
 use protocol::wire::Key;
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::failure::{Failure, refuse};
-use crate::ledger::{SendRecord, Transaction, to_json};
+use crate::ledger::Transaction;
 use crate::random::hex;
 use crate::storage::StorageError;
+use crate::stored::{SendRecord, StoredMessage, to_json};
 
 /// Between scope and id of a send record's key: neither may hold a control character.
 const KEY_SEPARATOR: char = '\n';
@@ -47,19 +50,45 @@ pub(crate) fn store(
         transaction,
     )?;
     let sender_type = sender_type(draft.sender_type, principal)?;
-    let hash = body_hash(&sender_id, sender_type, &draft.text, &draft.attachments)?;
-    let send_key = draft.client_message_id.as_ref().map(|id| {
-        let scope = scope(draft, sender);
-        format!("{scope}{KEY_SEPARATOR}{id}")
-    });
+    let hash = body_hash(&(&sender_id, sender_type, &draft.text, &draft.attachments))?;
+    let scope = scope(draft.client_scope.as_deref(), sender);
+    let send_key = draft
+        .client_message_id
+        .as_ref()
+        .map(|id| send_key(&scope, id));
+    let trace = match &draft.client_message_id {
+        Some(id) => id.trace(),
+        None => transaction.random.number(),
+    };
+    let message = |seq: Seq, at: UnixMillis| Message {
+        id: MessageId::of(seq, trace),
+        seq,
+        sender_id: sender_id.clone(),
+        sender_type,
+        text: draft.text.clone(),
+        attachments: draft.attachments.clone(),
+        created_at: at,
+        updated_at: at,
+        edited_at: None,
+        deleted_at: None,
+        verified: principal.verified(),
+    };
     if let Some(key) = &send_key
-        && let Some(record) = transaction.send_record(key)?
+        && let Some(record) = earlier(key, &hash, transaction)?
     {
-        if record.hash != hash {
-            return Err(refuse(ErrorCode::ConflictingDuplicate).into());
-        }
+        let message = match transaction.message(record.seq)? {
+            Some(stored) => stored.message,
+            // Messages may be kept for a shorter time than the record of their sending.
+            None => Message {
+                text: String::new(),
+                attachments: Vec::new(),
+                deleted_at: Some(transaction.now.max(record.at.plus_ms(1))),
+                updated_at: transaction.now.max(record.at.plus_ms(1)),
+                ..message(record.seq, record.at)
+            },
+        };
         return Ok(Stored {
-            message: transaction.message(record.seq)?,
+            message,
             repeated: true,
         });
     }
@@ -73,19 +102,12 @@ pub(crate) fn store(
     }
     let seq = transaction.next_seq();
     let at = transaction.stamp();
-    let message = Message {
-        // Holds its place, so that it is found again without an index.
-        id: MessageId(format!("m{seq}-{}", transaction.random.hex(8))),
-        seq,
-        sender_id,
-        sender_type,
-        text: draft.text.clone(),
-        attachments: draft.attachments.clone(),
-        created_at: at,
-        updated_at: at,
-        verified: principal.verified(),
-    };
-    transaction.append_message(&message)?;
+    let message = message(seq, at);
+    transaction.append_message(StoredMessage {
+        message: message.clone(),
+        origin: (!message.verified).then_some(scope),
+        changed: None,
+    })?;
     if let Some(key) = send_key {
         transaction.put_send_record(key, SendRecord { hash, seq, at })?;
     }
@@ -93,6 +115,23 @@ pub(crate) fn store(
         message,
         repeated: false,
     })
+}
+
+/// Refuses what would overtake what its sender sent before it. A sender does not wait for each ack; should one of
+/// its messages be refused for the moment (too many, a store that is full) or be lost with the room's memory, those
+/// behind it are on their way already. This takes no permit: what is refused comes again.
+pub(crate) fn keep_order(
+    after: Option<&ClientMessageId>,
+    client_scope: Option<&str>,
+    sender: Sender<'_>,
+    transaction: &Transaction<'_>,
+) -> Result<(), Failure> {
+    let Some(after) = after else { return Ok(()) };
+    let key = send_key(&scope(client_scope, sender), after);
+    match transaction.send_record(&key)? {
+        Some(_) => Ok(()),
+        None => Err(refuse(ErrorCode::OutOfOrder).into()),
+    }
 }
 
 /// Whom the caller speaks as: the token's user, or, where it names nobody, whom the caller says, unless a token
@@ -158,12 +197,9 @@ fn sender_type(said: Option<SenderType>, principal: &Principal) -> Result<Sender
     }
 }
 
-/// Whose `clientMessageId`s these are: one's own never meet another's.
-fn scope(draft: &Draft, sender: Sender<'_>) -> String {
-    match (
-        &sender.principal.sub,
-        draft.client_scope.as_deref().or(sender.client_scope),
-    ) {
+/// Whose `clientMessageId`s these are: one's own never meet another's. `said` is what the body names.
+pub(crate) fn scope(said: Option<&str>, sender: Sender<'_>) -> String {
+    match (&sender.principal.sub, said.or(sender.client_scope)) {
         (Some(sub), _) => format!("sub:{sub}"),
         (None, Some(scope)) => format!("scope:{scope}"),
         // Neither: the token itself, so that two anonymous callers can not stumble over each other.
@@ -171,13 +207,27 @@ fn scope(draft: &Draft, sender: Sender<'_>) -> String {
     }
 }
 
-/// First 128 bits of SHA-256 over the body's canonical form: a JSON array in this order.
-fn body_hash(
-    sender_id: &str,
-    sender_type: SenderType,
-    text: &str,
-    attachments: &[Attachment],
-) -> Result<String, StorageError> {
-    let canonical = to_json(&(sender_id, sender_type, text, attachments))?;
-    Ok(hex(Sha256::digest(canonical).into_iter().take(16)))
+/// Under which key the outcome of a `clientMessageId` is kept.
+pub(crate) fn send_key(scope: &str, id: &ClientMessageId) -> String {
+    format!("{scope}{KEY_SEPARATOR}{id}")
+}
+
+/// What became of the same input before, if it came before.
+///
+/// # Errors
+/// [`ErrorCode::ConflictingDuplicate`] where something else was sent under the key.
+pub(crate) fn earlier(
+    key: &str,
+    hash: &str,
+    transaction: &Transaction<'_>,
+) -> Result<Option<SendRecord>, Failure> {
+    match transaction.send_record(key)? {
+        Some(record) if record.hash != hash => Err(refuse(ErrorCode::ConflictingDuplicate).into()),
+        record => Ok(record),
+    }
+}
+
+/// First 128 bits of SHA-256 over a body's canonical form: a JSON array in a fixed order.
+pub(crate) fn body_hash(body: &impl Serialize) -> Result<String, StorageError> {
+    Ok(hex(Sha256::digest(to_json(body)?).into_iter().take(16)))
 }

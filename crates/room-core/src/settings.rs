@@ -23,12 +23,21 @@ pub struct Rate {
 pub struct Settings {
     /// Whether everybody must be named by their token, save callers who show the gateway key. Default: no.
     pub require_identity: bool,
-    /// Messages of one user, or of one token that names nobody. Default: 1,200 at once, 20 a second.
+    /// Messages, edits and deletions of one user, or of one token that names nobody. Default: 1,200 at once, 20 a second.
     pub send_rate: Rate,
     /// Typing signs of the same. Default: 60 at once, 5 a second.
     pub typing_rate: Rate,
     /// HTTP requests of the same, and the answers to `sync`. Default: 600 at once, 20 a second.
     pub http_rate: Rate,
+    /// Whether a connection ends with its token's time. Then it is told [`limits::RENEW_BEFORE_MS`] before, and
+    /// stays if it sends a fresh token until then. Default: no, the time counts at connect alone.
+    pub strict_expiry: bool,
+    /// Newest events of the log that are kept when the house is kept, once a day. Default:
+    /// [`limits::LOG_EVENTS_KEPT`]; what is less than [`limits::REPLAY_EVENTS_MAX`] counts as that.
+    pub log_events_kept: u64,
+    /// How long messages are kept, in milliseconds; older ones are removed when the house is kept, once a day.
+    /// Default: for ever.
+    pub retention_ms: Option<u64>,
 }
 
 impl Default for Settings {
@@ -47,6 +56,9 @@ impl Default for Settings {
                 burst: limits::HTTP_BURST,
                 per_second: limits::HTTP_PER_SECOND,
             },
+            strict_expiry: false,
+            log_events_kept: limits::LOG_EVENTS_KEPT,
+            retention_ms: None,
         }
     }
 }

@@ -17,15 +17,23 @@ pub enum EventKind {
     Participant = 2,
     /// Metadata changed; `data` is the JSON array of changed keys, their values stand in [`EntityKind::Metadata`].
     Metadata = 3,
+    /// A message was edited or deleted; `entity` is the message's seq in digits, and [`EntityKind::Message`]
+    /// under that seq holds its present state.
+    Update = 4,
 }
 
 impl EventKind {
     /// The kind with this number, if it is known.
     #[must_use]
     pub fn of_number(number: u8) -> Option<Self> {
-        [Self::Message, Self::Participant, Self::Metadata]
-            .into_iter()
-            .find(|kind| *kind as u8 == number)
+        [
+            Self::Message,
+            Self::Participant,
+            Self::Metadata,
+            Self::Update,
+        ]
+        .into_iter()
+        .find(|kind| *kind as u8 == number)
     }
 }
 
@@ -52,7 +60,7 @@ pub enum EntityKey {
     Text(String),
 }
 
-/// One row of the log. `seq` is gapless; the row holds no text of a message.
+/// One row of the log. `seq` is gapless from the oldest row that is kept; no row holds a text of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogRow {
     /// Its place.
@@ -92,7 +100,8 @@ pub struct EntityRange {
 /// One change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Write {
-    /// Begins the log's life; comes once, before the first `Append`.
+    /// Begins a life of the log: its first before the first `Append`, any other in place of the one before. The
+    /// numbers go on. At most one in a commit.
     Begin(Epoch),
     /// Appends to the log.
     Append(LogRow),
@@ -100,6 +109,12 @@ pub enum Write {
     Put(EntityKind, EntityKey, String),
     /// Removes an entity; nothing happens when there is none.
     Remove(EntityKind, EntityKey),
+    /// Removes the log's rows up to this place (inclusive); nothing happens where there are none. Never reaches
+    /// the newest row, which tells where the log stands.
+    TrimLog(Seq),
+    /// Keeps something that the room has to know of itself, in place of what stood under the name. Notes stand
+    /// apart from log and entities; the room names none of them `epoch` or `schema`.
+    Note(&'static str, String),
 }
 
 /// Why the store did not do as asked. Nothing was written.
@@ -124,7 +139,7 @@ impl std::error::Error for StorageError {}
 
 /// The space's own store.
 pub trait Storage {
-    /// Where the log stands.
+    /// Where the log stands: its life, and the newest row's place.
     ///
     /// # Errors
     /// When the store fails.
@@ -147,6 +162,12 @@ pub trait Storage {
     /// # Errors
     /// When the store fails.
     fn range(&self, range: &EntityRange) -> Result<Vec<(EntityKey, String)>, StorageError>;
+
+    /// What [`Write::Note`] keeps under `name`; `None` where nothing was kept.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn note(&self, name: &str) -> Result<Option<String>, StorageError>;
 
     /// Writes all of `writes`, or nothing.
     ///

@@ -500,3 +500,63 @@ fn one_sender_and_5000_readers_take_two_sends() {
     // The sender's acks double its frames, so that they fill two batches.
     assert_eq!(shell.sends, 2 + 3);
 }
+
+#[test]
+fn nothing_overtakes_what_its_sender_sent_before() {
+    let settings = Settings {
+        send_rate: Rate {
+            burst: 1,
+            per_second: 10,
+        },
+        ..Settings::default()
+    };
+    let mut shell = Shell::with(settings);
+    let ada = shell.join(user("ada"));
+    shell.forget_heard();
+    let after = |text: &str, id: &str, after: &str| {
+        let mut message = message(text, id);
+        message["after"] = after.into();
+        message
+    };
+    shell.say(ada, message("1", "a"));
+    shell.say(ada, after("2", "b", "a"));
+    shell.say(ada, after("3", "c", "b"));
+    // A permit is back; the third is on its way again before the second.
+    shell.pass(100);
+    shell.say(ada, after("3", "c", "b"));
+    shell.say(ada, after("2", "b", "a"));
+    shell.pass(100);
+    shell.say(ada, after("3", "c", "b"));
+    shell.pass(10);
+    let refusals: Vec<String> = shell
+        .heard_of(ada, "error")
+        .iter()
+        .map(|error| {
+            format!(
+                "{} {}",
+                error["ref"].as_str().unwrap(),
+                error["code"].as_str().unwrap()
+            )
+        })
+        .collect();
+    assert_eq!(refusals, ["b rateLimited", "c outOfOrder", "c outOfOrder"]);
+    assert_eq!(shell.texts(None, None), ["3", "2", "1"]);
+}
+
+#[test]
+fn a_batch_keeps_its_order_when_one_of_it_is_refused_for_the_moment() {
+    let mut shell = Shell::new();
+    let ada = shell.join(user("ada"));
+    shell.forget_heard();
+    let mut second = message("2", "b");
+    second["after"] = "a".into();
+    let mut first = message("1", "a");
+    shell.say(ada, json!([first, second]));
+    shell.pass(10);
+    assert_eq!(shell.heard_of(ada, "ack").len(), 2, "within one input");
+    // Edits and deletions stand in the same queue.
+    first = json!({"type": "delete", "messageId": "m1-0", "clientMessageId": "d", "after": "never stored"});
+    shell.say(ada, first);
+    shell.pass(10);
+    assert_eq!(shell.heard_of(ada, "error")[0]["code"], "outOfOrder");
+}

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 
 use common::{Shell, agent, anonymous, gateway, message, user};
 use proptest::prelude::*;
+use protocol::dialect::Dialect;
 use protocol::principal::Principal;
 use room_core::{Call, StorageError};
 use serde_json::{Value, json};
@@ -26,6 +27,10 @@ enum Step {
     Leave(usize),
     Say(usize, String),
     Post(u8, String),
+    Edit(u8, usize, String),
+    Delete(u8, usize),
+    RenewEpoch(u8),
+    Day,
     List(Option<String>, Option<String>),
     PutMetadata(String),
     Pass(u16),
@@ -87,6 +92,10 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<usize>().prop_map(Step::Leave),
         10 => (any::<usize>(), frame()).prop_map(|(peer, frame)| Step::Say(peer, frame)),
         2 => (any::<u8>(), frame()).prop_map(|(who, body)| Step::Post(who, body)),
+        3 => (any::<u8>(), any::<usize>(), frame()).prop_map(|(who, which, body)| Step::Edit(who, which, body)),
+        2 => (any::<u8>(), any::<usize>()).prop_map(|(who, which)| Step::Delete(who, which)),
+        1 => any::<u8>().prop_map(Step::RenewEpoch),
+        1 => Just(Step::Day),
         1 => (prop::option::of("[0-9a-]{0,4}"), prop::option::of("[0-9.]{0,15}")).prop_map(|(a, b)| Step::List(a, b)),
         1 => r#"\{"[ab]":("[ab]"|null|1)\}"#.prop_map(Step::PutMetadata),
         2 => any::<u16>().prop_map(Step::Pass),
@@ -101,7 +110,32 @@ fn step() -> impl Strategy<Value = Step> {
 #[derive(Default)]
 struct Reader {
     last: Option<u64>,
-    events: BTreeMap<u64, Value>,
+    /// The last state of each message that was told.
+    messages: BTreeMap<String, Value>,
+}
+
+/// Takes in what an event tells of a message, unless a later state is known.
+fn note_state(messages: &mut BTreeMap<String, Value>, frame: &Value) {
+    let message = &frame["message"];
+    let (Some(id), Some(at)) = (message["id"].as_str(), message["updatedAt"].as_u64()) else {
+        return;
+    };
+    let later = messages
+        .get(id)
+        .is_some_and(|known| known["updatedAt"].as_u64() > Some(at));
+    if !later {
+        messages.insert(id.to_owned(), message.clone());
+    }
+}
+
+/// The id of a message, or of none.
+fn some_id(shell: &mut Shell, which: usize) -> String {
+    let (_, body) = shell.list(Some("20"), None);
+    let messages = body["messages"].as_array().unwrap();
+    match which % (messages.len() + 1) {
+        0 => "m1-nonsense".to_owned(),
+        index => messages[index - 1]["id"].as_str().unwrap().to_owned(),
+    }
 }
 
 impl Reader {
@@ -118,13 +152,13 @@ impl Reader {
                         self.last
                     );
                 }
-                ("message" | "participant" | "metadata", Some(seq)) => {
+                ("message" | "update" | "participant" | "metadata", Some(seq)) => {
                     let Some(last) = self.last else {
                         panic!("the welcome comes first")
                     };
                     assert!(seq <= last + 1, "a gap: {seq} after {last}");
                     self.last = Some(last.max(seq));
-                    self.events.insert(seq, frame);
+                    note_state(&mut self.messages, &frame);
                 }
                 ("ack", Some(seq)) => assert!(Some(seq) <= self.last, "an ack before its event"),
                 _ => {}
@@ -159,8 +193,24 @@ proptest! {
                 Step::Say(index, frame) if !peers.is_empty() => shell.say_text(peers[index % peers.len()], &frame),
                 Step::Leave(_) | Step::Say(..) => {}
                 Step::Post(who, body) => {
-                    let dialect = protocol::dialect::Dialect::V2;
-                    shell.call(principal(who), Call::PostMessage { body, dialect });
+                    shell.call(principal(who), Call::PostMessage { body, dialect: Dialect::V2 });
+                }
+                Step::Edit(who, which, body) => {
+                    let id = some_id(&mut shell, which);
+                    shell.call(principal(who), Call::EditMessage { id, body, dialect: Dialect::V2 });
+                }
+                Step::Delete(who, which) => {
+                    let id = some_id(&mut shell, which);
+                    shell.delete(principal(who), &id);
+                }
+                Step::RenewEpoch(who) => {
+                    let (status, _) = shell.call(principal(who), Call::RenewEpoch);
+                    prop_assert!([200, 401, 500, 507].contains(&status));
+                }
+                Step::Day => {
+                    shell.now += 24 * 3_600_000;
+                    shell.list(None, None);
+                    shell.wait(5_000);
                 }
                 Step::List(limit, before) => {
                     let (status, _) = shell.list(limit.as_deref(), before.as_deref());
@@ -190,28 +240,29 @@ proptest! {
             }
         }
         shell.pass(10);
-        // Everybody who heard an event heard the same, and it is what the log replays.
+        // Everybody knows the same of what they heard of, and it is what the log replays.
         let late = shell.resume(anonymous("late"), None, 0);
-        let replayed: BTreeMap<u64, Value> = shell
-            .heard(late)
-            .into_iter()
-            .filter(|frame| frame["type"] != "welcome")
-            .filter_map(|frame| frame["seq"].as_u64().map(|seq| (seq, frame)))
-            .collect();
-        let (_, head) = shell.head();
-        if replayed.len() as u64 == head {
-            prop_assert_eq!(replayed.keys().copied().collect::<Vec<_>>(), (1..=head).collect::<Vec<_>>());
-        } else {
-            prop_assert!(replayed.is_empty(), "all or nothing");
+        let (mut replayed, mut places) = (BTreeMap::new(), Vec::new());
+        for frame in shell.heard(late) {
+            match (frame["type"].as_str().unwrap(), frame["seq"].as_u64()) {
+                ("skip", _) => places.extend(frame["from"].as_u64().unwrap()..=frame["to"].as_u64().unwrap()),
+                ("message" | "update" | "participant" | "metadata", Some(seq)) => {
+                    places.push(seq);
+                    note_state(&mut replayed, &frame);
+                }
+                _ => {}
+            }
         }
+        let (_, head) = shell.head();
+        prop_assert!(places.is_empty() || places == (1..=head).collect::<Vec<_>>(), "all or nothing");
         for (id, mut reader) in readers {
             reader.follow(shell.heard(id));
             if shell.closed.contains_key(&id) {
                 continue;
             }
             prop_assert!(reader.last == Some(head), "an open peer is at the head");
-            for (seq, event) in reader.events.iter().filter(|(_, event)| event["type"] == "message") {
-                prop_assert!(replayed.is_empty() || replayed.get(seq) == Some(event));
+            for (id, message) in &reader.messages {
+                prop_assert!(places.is_empty() || replayed.get(id) == Some(message));
             }
         }
     }

@@ -7,10 +7,11 @@ use protocol::codes::ErrorCode;
 use protocol::frame::Refusal;
 use protocol::http::{SPACE_ID_HEADER, refusal_text};
 use protocol::ids::SpaceId;
+use protocol::limits::SAFE_INTEGER_MAX;
 use protocol::principal::Principal;
 use protocol::text::decode_header;
 use protocol::time::UnixMillis;
-use protocol::token::{self, TokenError};
+use protocol::token::{self, Role, TokenError};
 
 use crate::variables::GatewayKey;
 
@@ -47,6 +48,34 @@ pub(crate) fn check(
         return Err(plain(ErrorCode::IdentityRequired));
     }
     Ok((space, principal))
+}
+
+/// Checks gateway key and space id of a call that is the owner's alone. A token says nothing here.
+///
+/// # Errors
+/// The first of the two that is absent or wrong.
+pub(crate) fn check_owner(
+    headers: &CredentialHeaders,
+    key: &GatewayKey,
+) -> Result<(SpaceId, Principal), Refusal> {
+    check_gateway_key(headers.authorization.as_deref(), false, key)?;
+    let space = space_id(headers.space_id.as_deref())?;
+    Ok((space, owner()))
+}
+
+/// The owner, who came without a token.
+fn owner() -> Principal {
+    Principal {
+        tenant: None,
+        sub: None,
+        name: None,
+        role: Role::Agent,
+        caps: Vec::new(),
+        // The key has no end.
+        exp: UnixMillis(SAFE_INTEGER_MAX),
+        bucket: "owner".to_owned(),
+        gateway: true,
+    }
 }
 
 /// Whether the gateway key is shown, and is it. A caller with a token needs none.
@@ -252,6 +281,27 @@ mod tests {
         )
         .unwrap();
         assert!(principal.gateway && !principal.verified());
+    }
+
+    #[test]
+    fn what_is_the_owner_s_alone_takes_the_key_and_no_token_does() {
+        let token = token("room", Some("ada"));
+        for (authorization, id, code) in [
+            (None, Some("room"), ErrorCode::GatewayKeyInvalid),
+            (
+                Some("Bearer nope"),
+                Some("room"),
+                ErrorCode::GatewayKeyInvalid,
+            ),
+            (Some("Bearer key"), None, ErrorCode::SpaceIdRequired),
+        ] {
+            let headers = headers(authorization, id, Some(&token));
+            let refusal = check_owner(&headers, &key()).unwrap_err();
+            assert_eq!(refusal.code, code, "{headers:?}");
+        }
+        let (space, owner) =
+            check_owner(&headers(Some("Bearer key"), Some("room"), None), &key()).unwrap();
+        assert!(space.as_str() == "room" && owner.gateway && !owner.verified());
     }
 
     #[test]

@@ -38,12 +38,22 @@ pub(crate) enum Task {
         principal: Principal,
         call: CallName,
         dialect: u8,
-        limit: Option<String>,
-        before: Option<String>,
+        parameters: Parameters,
     },
     /// Tell or do something for a test.
     #[cfg(feature = "test-hooks")]
     Test(crate::hooks::Hook),
+}
+
+/// What a request says in its path and its query, as it stands there, decoded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Parameters {
+    /// What the path has for `:id`.
+    pub(crate) id: Option<String>,
+    /// `limit` of the query.
+    pub(crate) limit: Option<String>,
+    /// `before` of the query.
+    pub(crate) before: Option<String>,
 }
 
 /// Which request.
@@ -52,10 +62,13 @@ pub(crate) enum Task {
 pub(crate) enum CallName {
     PostMessage,
     ListMessages,
+    EditMessage,
+    DeleteMessage,
     ListParticipants,
     PostTyping,
     GetMetadata,
     PutMetadata,
+    RenewEpoch,
 }
 
 impl Errand {
@@ -83,22 +96,40 @@ pub(crate) fn cursor(epoch: Option<Epoch>, since: Option<Seq>) -> Option<Cursor>
 }
 
 impl CallName {
-    /// Whether the request has a body.
+    /// Whether the request may have a body.
     pub(crate) fn has_body(self) -> bool {
         match self {
-            Self::PostMessage | Self::PostTyping | Self::PutMetadata => true,
-            Self::ListMessages | Self::ListParticipants | Self::GetMetadata => false,
+            Self::PostMessage
+            | Self::EditMessage
+            | Self::DeleteMessage
+            | Self::PostTyping
+            | Self::PutMetadata => true,
+            Self::ListMessages | Self::ListParticipants | Self::GetMetadata | Self::RenewEpoch => {
+                false
+            }
+        }
+    }
+
+    /// Whether only the space's owner may ask: the gateway key is shown, and no token is looked at.
+    pub(crate) fn is_the_owners(self) -> bool {
+        match self {
+            Self::RenewEpoch => true,
+            Self::PostMessage
+            | Self::ListMessages
+            | Self::EditMessage
+            | Self::DeleteMessage
+            | Self::ListParticipants
+            | Self::PostTyping
+            | Self::GetMetadata
+            | Self::PutMetadata => false,
         }
     }
 
     /// The call in the room's words.
-    pub(crate) fn call(
-        self,
-        dialect: Dialect,
-        limit: Option<String>,
-        before: Option<String>,
-        body: String,
-    ) -> Call {
+    pub(crate) fn call(self, dialect: Dialect, parameters: Parameters, body: String) -> Call {
+        let Parameters { id, limit, before } = parameters;
+        // The Worker finds no route without an id; the room knows no message of the empty one.
+        let id = id.unwrap_or_default();
         match self {
             Self::PostMessage => Call::PostMessage { body, dialect },
             Self::ListMessages => Call::ListMessages {
@@ -106,10 +137,13 @@ impl CallName {
                 before,
                 dialect,
             },
+            Self::EditMessage => Call::EditMessage { id, body, dialect },
+            Self::DeleteMessage => Call::DeleteMessage { id, body, dialect },
             Self::ListParticipants => Call::ListParticipants,
             Self::PostTyping => Call::PostTyping { body },
             Self::GetMetadata => Call::GetMetadata,
             Self::PutMetadata => Call::PutMetadata { body },
+            Self::RenewEpoch => Call::RenewEpoch,
         }
     }
 }
@@ -136,5 +170,23 @@ mod tests {
         for garbage in ["", "e30", "{}", "\u{e9}"] {
             assert_eq!(Errand::decode(garbage), None);
         }
+    }
+
+    #[test]
+    fn a_change_reaches_the_room_with_its_id_and_body() {
+        let parameters = Parameters {
+            id: Some("m7-0".into()),
+            ..Parameters::default()
+        };
+        assert_eq!(
+            CallName::EditMessage.call(Dialect::V2, parameters, "{}".into()),
+            Call::EditMessage {
+                id: "m7-0".into(),
+                body: "{}".into(),
+                dialect: Dialect::V2,
+            }
+        );
+        assert!(CallName::DeleteMessage.has_body() && !CallName::DeleteMessage.is_the_owners());
+        assert!(CallName::RenewEpoch.is_the_owners());
     }
 }

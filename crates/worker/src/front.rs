@@ -10,7 +10,7 @@ use protocol::codes::ErrorCode;
 use protocol::dialect::Dialect;
 use protocol::frame::Refusal;
 use protocol::http::{Route, SPACE_ID_HEADER, SPACE_TOKEN_HEADER};
-use protocol::limits::CLIENT_FRAME_BYTES_MAX;
+use protocol::limits::{CLIENT_FRAME_BYTES_MAX, NAME_BYTES_MAX};
 use protocol::principal::Principal;
 use protocol::wire::SUBPROTOCOL;
 use serde_json::json;
@@ -19,7 +19,7 @@ use worker::Url;
 use worker::web_sys::{Request, Response};
 
 use crate::credentials::{self, CredentialHeaders, plain};
-use crate::errand::{CallName, Errand, Task};
+use crate::errand::{CallName, Errand, Parameters, Task};
 use crate::host::{now, variable};
 use crate::log::Log;
 use crate::origins::Origins;
@@ -31,6 +31,8 @@ use crate::variables::{BadVariable, Configuration, Level, read_origins};
 const SERVICE: &str = "kuratchi-spaces";
 /// `limit` and `before` are passed on this long at most: what is longer is no number either way.
 const PARAMETER_CHARS_MAX: usize = 32;
+/// An id of the path is passed on this long at most: long enough to be told from the longest that is one.
+const ID_CHARS_MAX: usize = NAME_BYTES_MAX + 1;
 
 #[wasm_bindgen]
 extern "C" {
@@ -114,13 +116,14 @@ struct Front<'a> {
 
 impl<'a> Front<'a> {
     fn new(request: &'a Request, env: &JsValue) -> Result<Self, JsValue> {
+        crate::panics::log_places_only();
         let url =
             Url::parse(&request.url()).map_err(|error| JsValue::from_str(&error.to_string()))?;
         let origin = request.headers().get("Origin")?;
         // A list that can not be read admits no page; the answer about it is for the owner, not for pages.
         let origins =
             read_origins(|name| variable(env, name)).unwrap_or(Origins::Listed(Vec::new()));
-        let cors = Cors::new(&origins, origin.as_deref());
+        let cors = Cors::new(&origins, origin.as_deref(), url.path());
         let configuration = Configuration::read(|name| variable(env, name));
         let level = configuration
             .as_ref()
@@ -197,11 +200,15 @@ impl<'a> Front<'a> {
             space_token: self.header(SPACE_TOKEN_HEADER),
         };
         let key = &configuration.gateway_key;
-        let (space, principal) =
-            match credentials::check(&headers, key, configuration.room.require_identity, now()) {
-                Ok(caller) => caller,
-                Err(refusal) => return self.refused(&refusal).map(JsValue::from),
-            };
+        let caller = if call.is_the_owners() {
+            credentials::check_owner(&headers, key)
+        } else {
+            credentials::check(&headers, key, configuration.room.require_identity, now())
+        };
+        let (space, principal) = match caller {
+            Ok(caller) => caller,
+            Err(refusal) => return self.refused(&refusal).map(JsValue::from),
+        };
         let announced = self
             .header("Content-Length")
             .and_then(|length| length.parse::<usize>().ok());
@@ -220,16 +227,16 @@ impl<'a> Front<'a> {
     fn call_task(&self, call: CallName, principal: Principal) -> Task {
         let second = self.query("v").as_deref() == Some("2");
         let dialect = if second { Dialect::V2 } else { Dialect::V1 }.version();
-        let parameter = |name: &str| {
-            self.query(name)
-                .map(|text| text.chars().take(PARAMETER_CHARS_MAX).collect())
-        };
+        let parameter = |name: &str| self.query(name).map(|text| cut(&text, PARAMETER_CHARS_MAX));
         Task::Call {
             principal,
             call,
             dialect,
-            limit: parameter("limit"),
-            before: parameter("before"),
+            parameters: Parameters {
+                id: Route::parameter(self.url.path()).map(path_parameter),
+                limit: parameter("limit"),
+                before: parameter("before"),
+            },
         }
     }
 
@@ -319,7 +326,7 @@ impl<'a> Front<'a> {
                 space,
                 task: Task::Test(hook),
             },
-            false,
+            hook.has_body(),
         )
     }
 
@@ -372,13 +379,9 @@ impl<'a> Front<'a> {
         Route::find(&self.method, self.url.path()) == Ok(Route::Health)
     }
 
-    /// The path for the log: of the table, or nothing, because a client may write anything into one.
+    /// The path for the log: as the table has it, or nothing, because a client may write anything into one.
     fn known_path(&self) -> Option<&'static str> {
-        let path = self.url.path();
-        Route::TABLE
-            .iter()
-            .map(|(known, _, _)| *known)
-            .find(|known| *known == path.trim_end_matches('/'))
+        known_path(self.url.path())
     }
 
     fn header(&self, name: &str) -> Option<String> {
@@ -399,15 +402,51 @@ fn call_name(route: Route) -> Option<CallName> {
         Route::Health => None,
         Route::PostMessage => Some(CallName::PostMessage),
         Route::ListMessages => Some(CallName::ListMessages),
+        Route::EditMessage => Some(CallName::EditMessage),
+        Route::DeleteMessage => Some(CallName::DeleteMessage),
         Route::ListParticipants => Some(CallName::ListParticipants),
         Route::PostTyping => Some(CallName::PostTyping),
         Route::GetMetadata => Some(CallName::GetMetadata),
         Route::PutMetadata => Some(CallName::PutMetadata),
+        Route::RenewEpoch => Some(CallName::RenewEpoch),
     }
+}
+
+fn known_path(path: &str) -> Option<&'static str> {
+    let path = path.trim_end_matches('/');
+    let is = |known: &str| match known.strip_suffix(":id") {
+        Some(start) => path.starts_with(start) && Route::parameter(path).is_some(),
+        None => known == path,
+    };
+    let mut paths = Route::TABLE.iter().map(|(known, _, _)| *known);
+    paths.find(|known| is(known))
+}
+
+/// A component of the path, decoded. What is not rightly encoded stays as it is: no id of ours looks like that.
+fn path_parameter(encoded: &str) -> String {
+    let decoded = js_sys::decode_uri_component(encoded).map(String::from);
+    cut(decoded.as_deref().unwrap_or(encoded), ID_CHARS_MAX)
+}
+
+fn cut(text: &str, chars_max: usize) -> String {
+    text.chars().take(chars_max).collect()
 }
 
 fn too_large() -> Refusal {
     let error =
         format!("the body is larger than {CLIENT_FRAME_BYTES_MAX} bytes: send less at once");
     Refusal::new(ErrorCode::TooLarge, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_knows_paths_by_the_table_alone() {
+        assert_eq!(known_path("/messages/"), Some("/messages"));
+        assert_eq!(known_path("/messages/secret"), Some("/messages/:id"));
+        assert_eq!(known_path("/messages/secret/more"), None);
+        assert_eq!(known_path("/secret"), None);
+    }
 }

@@ -21,10 +21,13 @@
 //! | [`space`] | the object: drives the room |
 //! | `sockets` | hibernatable sockets by peer, and what is kept with them |
 //! | `sqlite`, `statements` | the room's store |
+//! | `clock` | the object's time and its one alarm |
 //! | `host` | the runtime's JavaScript API, as far as we use it |
 //! | `variables`, `log` | what an owner sets, and what an owner reads |
+//! | `panics` | what is logged of a panic |
 //! | `hooks` | what only tests ask; in no shipped build |
 
+mod clock;
 mod credentials;
 mod errand;
 pub mod front;
@@ -33,6 +36,7 @@ mod hooks;
 mod host;
 mod log;
 mod origins;
+mod panics;
 mod reply;
 mod sockets;
 pub mod space;

@@ -5,6 +5,7 @@
 use js_sys::Reflect;
 use protocol::dialect::Dialect;
 use protocol::frame::{Refusal, ServerFrame};
+use protocol::http::Route;
 use protocol::wire::SUBPROTOCOL;
 use serde_json::{Map, Value};
 use wasm_bindgen::prelude::*;
@@ -14,32 +15,36 @@ use crate::host::{Socket, socket_pair};
 use crate::origins::Origins;
 use crate::upgrade::UpgradeRefusal;
 
-const METHODS: &str = "GET, POST, PUT, PATCH, DELETE, OPTIONS";
 const REQUEST_HEADERS: &str = "Authorization, Content-Type, x-space-id, x-space-token";
 const PREFLIGHT_SECONDS: &str = "86400";
 
-/// What the asking page may see, decided from its origin.
+/// What the asking page may see and do, decided from its origin and from the path that it asks for.
 #[derive(Clone, Debug)]
 pub(crate) struct Cors {
     /// `Access-Control-Allow-Origin`; absent when the page may see nothing.
     allow: Option<String>,
     /// Whether the answer would be another for another page.
     varies: bool,
+    /// `Access-Control-Allow-Methods`
+    methods: String,
 }
 
 impl Cors {
-    /// The policy for a page of `origin`.
-    pub(crate) fn new(origins: &Origins, origin: Option<&str>) -> Self {
+    /// The policy for a page of `origin` that asks for `path`.
+    pub(crate) fn new(origins: &Origins, origin: Option<&str>, path: &str) -> Self {
+        let methods = allowed_methods(path);
         match origins {
             Origins::Any => Self {
                 allow: Some("*".to_owned()),
                 varies: false,
+                methods,
             },
             Origins::Listed(_) => Self {
                 allow: origin
                     .filter(|origin| origins.allow(origin))
                     .map(str::to_owned),
                 varies: true,
+                methods,
             },
         }
     }
@@ -52,10 +57,23 @@ impl Cors {
         if self.varies {
             headers.set("Vary", "Origin")?;
         }
-        headers.set("Access-Control-Allow-Methods", METHODS)?;
+        headers.set("Access-Control-Allow-Methods", &self.methods)?;
         headers.set("Access-Control-Allow-Headers", REQUEST_HEADERS)?;
         headers.set("Access-Control-Expose-Headers", "Retry-After")
     }
+}
+
+/// The methods that the path's routes know. A path of no route gets those of all routes: a page that mistyped it is to
+/// read our 404 instead of its browser's word about CORS.
+fn allowed_methods(path: &str) -> String {
+    let mut methods = Route::methods(path);
+    if methods.is_empty() {
+        methods = Route::TABLE.iter().map(|(_, method, _)| *method).collect();
+    }
+    methods.push("OPTIONS");
+    methods.sort_unstable();
+    methods.dedup();
+    methods.join(", ")
 }
 
 /// A JSON answer, without CORS.
@@ -185,13 +203,27 @@ mod tests {
     fn a_page_of_another_origin_sees_nothing() {
         let origins = Origins::parse("https://a.example").unwrap();
         assert_eq!(
-            Cors::new(&origins, Some("https://a.example"))
+            Cors::new(&origins, Some("https://a.example"), "/messages")
                 .allow
                 .as_deref(),
             Some("https://a.example")
         );
-        let other = Cors::new(&origins, Some("https://b.example"));
+        let other = Cors::new(&origins, Some("https://b.example"), "/messages");
         assert!(other.allow.is_none() && other.varies);
-        assert_eq!(Cors::new(&Origins::Any, None).allow.as_deref(), Some("*"));
+        let any = Cors::new(&Origins::Any, None, "/messages");
+        assert_eq!(any.allow.as_deref(), Some("*"));
+    }
+
+    #[test]
+    fn a_page_may_use_the_methods_of_the_path_it_asks_for() {
+        for (path, methods) in [
+            ("/messages", "GET, OPTIONS, POST"),
+            ("/messages/m7-0", "DELETE, OPTIONS, PATCH"),
+            ("/metadata/", "GET, OPTIONS, PUT"),
+            ("/admin/epoch", "OPTIONS, POST"),
+            ("/nowhere", "DELETE, GET, OPTIONS, PATCH, POST, PUT"),
+        ] {
+            assert_eq!(allowed_methods(path), methods, "{path}");
+        }
     }
 }

@@ -3,10 +3,13 @@
 //! Owns when the room is built, the order input → outputs → deadline, and who is asked for each output. It
 //! must not know what a frame means. Every method runs to its end without waiting for anything.
 
+#[cfg(feature = "test-hooks")]
+mod wishes;
+
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 
-use js_sys::{ArrayBuffer, Promise, Uint8Array};
+use js_sys::{ArrayBuffer, Uint8Array};
 use protocol::codes::{CloseCode, ErrorCode};
 use protocol::dialect::Dialect;
 use protocol::frame::{Frame, Refusal};
@@ -15,13 +18,13 @@ use protocol::time::UnixMillis;
 use protocol::wire::{PING, PONG};
 use room_core::{Input, Output, PeerId, RequestId, Response as RoomResponse, Room, StorageError};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{JsFuture, spawn_local};
 use worker::web_sys::Response;
 
+use crate::clock::Clock;
 use crate::credentials::{authenticate, plain};
 use crate::errand::{Errand, Task, cursor};
 use crate::host::{
-    AutoResponse, ObjectState, ObjectStorage, Socket, message, now, object_id, random, socket_pair,
+    AutoResponse, ObjectState, ObjectStorage, Socket, message, object_id, random, socket_pair,
     variable,
 };
 use crate::log::Log;
@@ -39,10 +42,13 @@ pub struct SpaceObject {
     /// `None` when a variable is wrong; the Worker says which, and lets nobody through.
     configuration: Option<Configuration>,
     log: Log,
+    clock: Clock,
     /// The space's name, once somebody told it.
     space: RefCell<Option<SpaceId>>,
     live: RefCell<Option<Live>>,
     requests: Cell<u64>,
+    #[cfg(feature = "test-hooks")]
+    trap: crate::hooks::Trap,
 }
 
 /// What an object that is awake has in memory.
@@ -73,6 +79,7 @@ impl SpaceObject {
     #[wasm_bindgen(constructor)]
     #[must_use]
     pub fn new(state: ObjectState, env: &JsValue) -> Self {
+        crate::panics::log_places_only();
         let configuration = Configuration::read(|name| variable(env, name)).ok();
         let level = configuration
             .as_ref()
@@ -81,14 +88,18 @@ impl SpaceObject {
         let storage = state.storage();
         #[cfg(feature = "test-hooks")]
         crate::hooks::count_construction(&storage.sql());
+        let clock = Clock::new(storage.clone(), log.clone());
         Self {
             state,
             storage,
             configuration,
             log,
+            clock,
             space: RefCell::new(None),
             live: RefCell::new(None),
             requests: Cell::new(0),
+            #[cfg(feature = "test-hooks")]
+            trap: crate::hooks::Trap::default(),
         }
     }
 
@@ -128,11 +139,10 @@ impl SpaceObject {
                 principal,
                 call,
                 dialect,
-                limit,
-                before,
+                parameters,
             } => {
                 let dialect = Dialect::of_version(dialect).unwrap_or(Dialect::V1);
-                let call = call.call(dialect, limit, before, body);
+                let call = call.call(dialect, parameters, body);
                 self.answer(|request| Input::Request {
                     request,
                     principal,
@@ -140,14 +150,7 @@ impl SpaceObject {
                 })
             }
             #[cfg(feature = "test-hooks")]
-            Task::Test(hook) => {
-                // Asked of the runtime: the question alone is not to wake the room.
-                crate::hooks::answer(
-                    hook,
-                    &self.storage.sql(),
-                    self.state.web_sockets()?.length(),
-                )
-            }
+            Task::Test(hook) => self.test(hook, &body),
         }
     }
 
@@ -188,6 +191,8 @@ impl SpaceObject {
     /// # Errors
     /// When the room could not be asked: the runtime rings again.
     pub fn alarm(&self) -> Result<(), JsValue> {
+        #[cfg(feature = "test-hooks")]
+        crate::hooks::alarm_rang(&self.storage.sql());
         self.run(Event::Alarm)
             .map(drop)
             .map_err(|Asleep| JsValue::from_str("the space could not be opened"))
@@ -205,7 +210,7 @@ impl SpaceObject {
         let live = self.live.borrow();
         live.as_ref()
             .and_then(|live| live.room.poll_timeout())
-            .map(|at| at.0 as f64)
+            .map(|at| self.clock.to_runtime(at))
     }
 }
 
@@ -283,19 +288,28 @@ impl SpaceObject {
 
     /// One event through the room, and everything that follows from it. Gives the answers to requests.
     fn run(&self, event: Event) -> Result<Vec<(RequestId, RoomResponse)>, Asleep> {
-        let now = now();
+        let now = self.clock.now();
         self.wake()?;
         let mut answers = Vec::new();
         let mut events = VecDeque::from([event]);
         if self.with_live(|live| live.room.wants_heard(now))? {
-            let heard = self.with_live(|live| live.sockets.heard(&self.state))?;
+            let heard = self.with_live(|live| live.heard(&self.state, &self.clock))?;
             events.push_front(Event::Input(Input::Heard(heard)));
         }
         while let Some(event) = events.pop_front() {
-            let outputs = self.with_live(|live| live.step(event, now, &self.state))?;
+            let outputs = self.step(event, now)?;
+            #[cfg(feature = "test-hooks")]
+            if self.with_live(|live| live.store.take_committed())? && self.trap.strikes() {
+                self.lose_memory();
+                return Ok(Vec::new());
+            }
             self.perform(outputs, now, &mut events, &mut answers);
         }
         Ok(answers)
+    }
+
+    fn step(&self, event: Event, now: UnixMillis) -> Result<Vec<Output>, Asleep> {
+        self.with_live(|live| live.step(event, now, &self.state, &self.clock))
     }
 
     /// Builds the room, unless it is there. What it then has to say is said at once.
@@ -303,7 +317,7 @@ impl SpaceObject {
         if self.live.borrow().is_some() {
             return Ok(());
         }
-        let now = now();
+        let now = self.clock.now();
         let (live, outputs) = self.open(now).map_err(|error| {
             self.log
                 .error("the space could not be opened", &[("error", error.into())]);
@@ -315,7 +329,7 @@ impl SpaceObject {
         let mut events = VecDeque::new();
         self.perform(outputs, now, &mut events, &mut Vec::new());
         while let Some(event) = events.pop_front() {
-            let outputs = self.with_live(|live| live.step(event, now, &self.state))?;
+            let outputs = self.step(event, now)?;
             self.perform(outputs, now, &mut events, &mut Vec::new());
         }
         Ok(())
@@ -394,7 +408,7 @@ impl SpaceObject {
                     }
                 }
                 Output::Respond { request, response } => answers.push((request, response)),
-                Output::SetAlarm(at) => self.set_alarm(at),
+                Output::SetAlarm(at) => self.clock.set_alarm(at),
             }
         }
         gone.sort_unstable();
@@ -430,26 +444,6 @@ impl SpaceObject {
             .is_ok_and(|kept| kept.is_ok())
     }
 
-    fn set_alarm(&self, at: Option<UnixMillis>) {
-        #[cfg(feature = "test-hooks")]
-        crate::hooks::count_alarm(&self.storage.sql());
-        let set = match at {
-            Some(at) => self.storage.set_alarm(at.0 as f64),
-            None => self.storage.delete_alarm(),
-        };
-        let log = self.log.clone();
-        let failed = move |thrown: JsValue| {
-            log.error(
-                "the alarm could not be set",
-                &[("error", message(&thrown).into())],
-            );
-        };
-        match set {
-            Ok(promise) => watch(promise, failed),
-            Err(thrown) => failed(thrown),
-        }
-    }
-
     /// Borrows what is in memory for one synchronous step. Nothing called in there calls back.
     fn with_live<T>(&self, work: impl FnOnce(&mut Live) -> T) -> Result<T, Asleep> {
         self.live.borrow_mut().as_mut().map(work).ok_or(Asleep)
@@ -457,17 +451,32 @@ impl SpaceObject {
 }
 
 impl Live {
-    fn step(&mut self, event: Event, now: UnixMillis, state: &ObjectState) -> Vec<Output> {
+    fn step(
+        &mut self,
+        event: Event,
+        now: UnixMillis,
+        state: &ObjectState,
+        clock: &Clock,
+    ) -> Vec<Output> {
         match event {
             Event::Input(input) => self.room.handle_input(input, now, &mut self.store),
             Event::Timeout => self.room.handle_timeout(now),
-            Event::Alarm => self
-                .room
-                .handle_alarm(now, self.sockets.heard(state), &mut self.store),
+            Event::Alarm => {
+                let heard = self.heard(state, clock);
+                self.room.handle_alarm(now, heard, &mut self.store);
+            }
         }
         #[cfg(feature = "test-hooks")]
         self.store.report_rows_written();
         self.drain()
+    }
+
+    /// When each peer's ping was last answered, in the space's time.
+    fn heard(&self, state: &ObjectState, clock: &Clock) -> Vec<(PeerId, UnixMillis)> {
+        let heard = self.sockets.heard(state).into_iter();
+        heard
+            .map(|(peer, at)| (peer, clock.of_runtime(at)))
+            .collect()
     }
 
     fn drain(&mut self) -> Vec<Output> {
@@ -480,14 +489,4 @@ fn bytes(data: &JsValue) -> Vec<u8> {
     data.dyn_ref::<ArrayBuffer>()
         .map(|buffer| Uint8Array::new(buffer).to_vec())
         .unwrap_or_default()
-}
-
-/// Calls `failed` should the promise be rejected. The one future there is: it holds nothing of the room, and
-/// nobody waits for it.
-fn watch(promise: Promise, failed: impl FnOnce(JsValue) + 'static) {
-    spawn_local(async move {
-        if let Err(thrown) = JsFuture::from(promise).await {
-            failed(thrown);
-        }
-    });
 }

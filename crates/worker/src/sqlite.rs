@@ -23,6 +23,8 @@ pub(crate) struct Sqlite {
     tables: Cell<Tables>,
     #[cfg(feature = "test-hooks")]
     rows_written: Cell<f64>,
+    #[cfg(feature = "test-hooks")]
+    committed: Cell<bool>,
 }
 
 /// Whether there are tables.
@@ -46,6 +48,8 @@ impl Sqlite {
             tables: Cell::new(Tables::Unknown),
             #[cfg(feature = "test-hooks")]
             rows_written: Cell::new(0.0),
+            #[cfg(feature = "test-hooks")]
+            committed: Cell::new(false),
         }
     }
 
@@ -53,6 +57,12 @@ impl Sqlite {
     #[cfg(feature = "test-hooks")]
     pub(crate) fn report_rows_written(&self) {
         crate::hooks::count_rows(&self.sql, self.rows_written.take());
+    }
+
+    /// Whether anything was committed since the last call.
+    #[cfg(feature = "test-hooks")]
+    pub(crate) fn take_committed(&self) -> bool {
+        self.committed.take()
     }
 
     fn has_tables(&self) -> Result<bool, StorageError> {
@@ -229,6 +239,23 @@ impl Storage for Sqlite {
             .collect()
     }
 
+    fn note(&self, name: &str) -> Result<Option<String>, StorageError> {
+        if !self.has_tables()? {
+            return Ok(None);
+        }
+        let rows = self.rows(
+            "SELECT value FROM meta WHERE name = ?",
+            &[JsValue::from_str(name)],
+        )?;
+        if rows.length() == 0 {
+            return Ok(None);
+        }
+        column(&rows.get(0), 0)
+            .as_string()
+            .map(Some)
+            .ok_or_else(|| self.unreadable("note"))
+    }
+
     fn commit(&mut self, writes: &[Write]) -> Result<(), StorageError> {
         if writes.is_empty() {
             return Ok(());
@@ -247,6 +274,8 @@ impl Storage for Sqlite {
         match self.storage.transaction_sync(&mut write) {
             Ok(_) => {
                 self.tables.set(Tables::Present);
+                #[cfg(feature = "test-hooks")]
+                self.committed.set(true);
                 Ok(())
             }
             Err(thrown) => Err(self.failed("write", &thrown)),

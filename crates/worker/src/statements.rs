@@ -26,10 +26,10 @@ pub(crate) const SCHEMA: &[&str] = &[
 /// Most bytes of one JSON parameter. SQLite takes 2 MB; a row that is larger alone goes alone.
 const PARAMETER_BYTES_MAX: usize = 512 * 1024;
 
-// `INSERT` and not `INSERT OR REPLACE` for epoch and log: a row that is there already is a fault of ours,
-// and must roll everything back.
-const PUT_META: &str =
-    "INSERT INTO meta (name, value) SELECT value ->> 0, value ->> 1 FROM json_each(?)";
+const PUT_META: &str = "INSERT INTO meta (name, value) \
+     SELECT value ->> 0, value ->> 1 FROM json_each(?) WHERE true \
+     ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+// Not `INSERT OR REPLACE`: a row that is there already is a fault of ours, and must roll everything back.
 const APPEND: &str = "INSERT INTO log (seq, kind, entity, data) \
      SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?)";
 const PUT: &str = "INSERT INTO entities (kind, key, data) \
@@ -37,6 +37,8 @@ const PUT: &str = "INSERT INTO entities (kind, key, data) \
      ON CONFLICT (kind, key) DO UPDATE SET data = excluded.data";
 const REMOVE: &str =
     "DELETE FROM entities WHERE (kind, key) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))";
+// A scalar subquery: it is computed once, and the log's key finds the rows.
+const TRIM: &str = "DELETE FROM log WHERE seq <= (SELECT max(value) FROM json_each(?))";
 
 /// One statement with its one parameter, a JSON array of rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,11 +51,14 @@ pub(crate) struct Statement {
 pub(crate) fn of_writes(writes: &[Write]) -> Option<Vec<Statement>> {
     let mut meta = Rows::new(PUT_META);
     let mut log = Rows::new(APPEND);
+    let mut trims = Rows::new(TRIM);
     // The last change of a key wins, so that the order of puts and removes does not matter any more.
     let mut entities: BTreeMap<(EntityKind, &EntityKey), Option<&str>> = BTreeMap::new();
     for write in writes {
         match write {
             Write::Begin(epoch) => meta.push(&("epoch", epoch))?,
+            Write::Note(name, text) => meta.push(&(name, text))?,
+            Write::TrimLog(seq) => trims.push(seq)?,
             Write::Append(row) => log.push(&(row.seq, row.kind as u8, &row.entity, &row.data))?,
             Write::Put(kind, key, data) => {
                 entities.insert((*kind, key), Some(data));
@@ -75,7 +80,7 @@ pub(crate) fn of_writes(writes: &[Write]) -> Option<Vec<Statement>> {
         }
     }
     Some(
-        [meta, log, puts, removes]
+        [meta, log, puts, removes, trims]
             .into_iter()
             .flat_map(Rows::statements)
             .collect(),
@@ -147,6 +152,8 @@ mod tests {
             put(EntityKey::Text("a".into()), "1"),
             Write::Remove(EntityKind::Message, EntityKey::Text("a".into())),
             Write::Remove(EntityKind::Send, EntityKey::Text("b".into())),
+            Write::TrimLog(Seq(9)),
+            Write::Note("housekeeping", "17".into()),
             Write::Put(EntityKind::Send, EntityKey::Text("b".into()), "2".into()),
         ];
         let rows: Vec<_> = of_writes(&writes)
@@ -157,10 +164,14 @@ mod tests {
         assert_eq!(
             rows,
             [
-                (PUT_META, r#"[["epoch","e"]]"#.to_owned()),
+                (
+                    PUT_META,
+                    r#"[["epoch","e"],["housekeeping","17"]]"#.to_owned()
+                ),
                 (APPEND, r#"[[1,1,"","\""]]"#.to_owned()),
                 (PUT, r#"[[1,1,"{}"],[4,"b","2"]]"#.to_owned()),
                 (REMOVE, r#"[[1,"a"]]"#.to_owned()),
+                (TRIM, "[9]".to_owned()),
             ]
         );
     }

@@ -3,13 +3,20 @@
 //! Owns their names, their spelling and the errors that name them. It must not know what a setting does.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
+use protocol::limits::REPLAY_EVENTS_MAX;
 use room_core::{Rate, Settings};
 
 use crate::origins::Origins;
 
 /// The variables that hold the gateway key, first one first.
 const GATEWAY_KEY: [&str; 2] = ["GATEWAY_KEY", "KURATCHI_GATEWAY_KEY"];
+/// Nothing that is counted is more.
+const COUNT_MAX: u64 = 1_000_000_000;
+/// A hundred years: whoever wants more wants messages for ever.
+const RETENTION_DAYS_MAX: u64 = 36_500;
+const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
 /// How much is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -121,8 +128,8 @@ fn read_room(lookup: impl Fn(&str) -> Option<String> + Copy) -> Result<Settings,
     let default = Settings::default();
     let rate = |burst: &'static str, per_second: &'static str, default: Rate| {
         Ok(Rate {
-            burst: read_count(lookup, burst, default.burst)?,
-            per_second: read_count(lookup, per_second, default.per_second)?,
+            burst: read_count(lookup, burst, 1..=COUNT_MAX, default.burst)?,
+            per_second: read_count(lookup, per_second, 1..=COUNT_MAX, default.per_second)?,
         })
     };
     Ok(Settings {
@@ -130,23 +137,60 @@ fn read_room(lookup: impl Fn(&str) -> Option<String> + Copy) -> Result<Settings,
         send_rate: rate("SEND_BURST", "SEND_PER_SECOND", default.send_rate)?,
         typing_rate: rate("TYPING_BURST", "TYPING_PER_SECOND", default.typing_rate)?,
         http_rate: rate("HTTP_BURST", "HTTP_PER_SECOND", default.http_rate)?,
+        strict_expiry: read_token_expiry(lookup)?,
+        log_events_kept: read_count(
+            lookup,
+            "LOG_EVENTS_KEPT",
+            // Fewer, and a resume that the protocol promises would fail.
+            REPLAY_EVENTS_MAX as u64..=COUNT_MAX,
+            default.log_events_kept,
+        )?,
+        retention_ms: read_retention(lookup)?,
     })
 }
 
 fn read_count(
     lookup: impl Fn(&str) -> Option<String>,
     name: &'static str,
+    range: RangeInclusive<u64>,
     default: u64,
 ) -> Result<u64, BadVariable> {
-    match lookup(name) {
-        None => Ok(default),
-        Some(text) => match text.trim().parse() {
-            Ok(count @ 1..=1_000_000_000) => Ok(count),
-            _ => Err(BadVariable {
-                name,
-                expected: "a whole number from 1 to 1000000000".to_owned(),
-            }),
-        },
+    let Some(text) = lookup(name) else {
+        return Ok(default);
+    };
+    match text.trim().parse() {
+        Ok(count) if range.contains(&count) => Ok(count),
+        Ok(_) | Err(_) => Err(BadVariable {
+            name,
+            expected: format!("a whole number from {} to {}", range.start(), range.end()),
+        }),
+    }
+}
+
+fn read_token_expiry(lookup: impl Fn(&str) -> Option<String>) -> Result<bool, BadVariable> {
+    match lookup("TOKEN_EXPIRY").as_deref().map(str::trim) {
+        None | Some("connect") => Ok(false),
+        Some("strict") => Ok(true),
+        Some(_) => Err(BadVariable {
+            name: "TOKEN_EXPIRY",
+            expected: "connect (a token's time counts when a socket connects) or strict (a socket \
+                       is closed when its token's time is over)"
+                .to_owned(),
+        }),
+    }
+}
+
+/// How long messages are kept; `None` is for ever, which is what 0 days mean.
+fn read_retention(lookup: impl Fn(&str) -> Option<String>) -> Result<Option<u64>, BadVariable> {
+    const FOR_EVER: u64 = 0;
+    let name = "RETENTION_DAYS";
+    match read_count(lookup, name, FOR_EVER..=RETENTION_DAYS_MAX, FOR_EVER) {
+        Ok(FOR_EVER) => Ok(None),
+        Ok(days) => Ok(Some(days * DAY_MS)),
+        Err(error) => Err(BadVariable {
+            expected: format!("{}; 0 keeps messages for ever", error.expected),
+            ..error
+        }),
     }
 }
 
@@ -219,12 +263,54 @@ mod tests {
             ("REQUIRE_IDENTITY", "yes"),
             ("LOG", "loud"),
             ("ALLOWED_ORIGINS", "https://a.example/path"),
+            ("TOKEN_EXPIRY", "never"),
+            ("LOG_EVENTS_KEPT", "999"),
+            ("LOG_EVENTS_KEPT", "all"),
+            ("RETENTION_DAYS", "-1"),
+            ("RETENTION_DAYS", "0.5"),
+            ("RETENTION_DAYS", "36501"),
         ] {
             let error = read(&[("GATEWAY_KEY", "k"), (name, text)])
                 .unwrap_err()
                 .to_string();
             assert!(error.contains(name), "{error}");
         }
+    }
+
+    #[test]
+    fn an_error_says_what_would_do() {
+        for (name, text, expected) in [
+            (
+                "TOKEN_EXPIRY",
+                "1",
+                "must be connect (a token's time counts when a socket connects) or strict (a \
+                 socket is closed when its token's time is over)",
+            ),
+            (
+                "LOG_EVENTS_KEPT",
+                "0",
+                "must be a whole number from 1000 to 1000000000",
+            ),
+            (
+                "RETENTION_DAYS",
+                "forever",
+                "must be a whole number from 0 to 36500; 0 keeps messages for ever",
+            ),
+        ] {
+            let error = read(&[("GATEWAY_KEY", "k"), (name, text)]).unwrap_err();
+            assert!(error.to_string().ends_with(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_and_for_how_long_reaches_the_room() {
+        let room =
+            |name: &str, text: &str| read(&[("GATEWAY_KEY", "k"), (name, text)]).unwrap().room;
+        assert!(room("TOKEN_EXPIRY", "strict").strict_expiry);
+        assert!(!room("TOKEN_EXPIRY", "connect").strict_expiry);
+        assert_eq!(room("LOG_EVENTS_KEPT", " 1000 ").log_events_kept, 1_000);
+        assert_eq!(room("RETENTION_DAYS", "30").retention_ms, Some(30 * DAY_MS));
+        assert_eq!(room("RETENTION_DAYS", "0").retention_ms, None);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod v2;
 
 use serde_json::Value;
 
+use crate::change::Change;
 use crate::codes::ErrorCode;
 use crate::draft;
 use crate::fields::{self, FieldError, Length};
@@ -115,14 +116,24 @@ fn unknown_type(known: &str) -> Refusal {
 }
 
 fn decode_message(value: &Value) -> Result<ClientFrame, Refusal> {
-    let reference = value
-        .get(Key::ClientMessageId.as_str())
-        .and_then(Value::as_str)
-        .map(str::to_owned);
-    match draft::read(value) {
-        Ok(draft) => Ok(ClientFrame::Message(Box::new(draft))),
-        Err(error) => Err(Refusal::from(error).answering(reference)),
-    }
+    draft::read(value)
+        .map(|draft| ClientFrame::Message(Box::new(draft)))
+        .map_err(|error| Refusal::from(error).answering(reference(value)))
+}
+
+fn decode_change(
+    value: &Value,
+    read: impl FnOnce(&Value) -> Result<Change, FieldError>,
+) -> Result<ClientFrame, Refusal> {
+    read(value)
+        .map(|change| ClientFrame::Change(Box::new(change)))
+        .map_err(|error| Refusal::from(error).answering(reference(value)))
+}
+
+/// What an answer to this frame refers to.
+fn reference(value: &Value) -> Option<String> {
+    let id = value.get(Key::ClientMessageId.as_str())?.as_str()?;
+    Some(id.to_owned())
 }
 
 fn decode_typing(value: &Value) -> Result<ClientFrame, FieldError> {

@@ -63,7 +63,7 @@ pub(super) fn encode(frame: &ServerFrame) -> Option<String> {
         )),
         ServerFrame::Welcome(_)
         | ServerFrame::Event {
-            body: EventBody::Participant(_) | EventBody::Metadata(_),
+            body: EventBody::Update(_) | EventBody::Participant(_) | EventBody::Metadata(_),
             ..
         }
         | ServerFrame::Skip { .. }

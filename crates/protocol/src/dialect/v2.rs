@@ -3,9 +3,10 @@
 use serde_json::Value;
 
 use super::{
-    Dialect, decode_message, decode_typing, frame_type, object, refusal_fields, to_value,
-    unknown_type,
+    Dialect, decode_change, decode_message, decode_typing, frame_type, object, refusal_fields,
+    to_value, unknown_type,
 };
+use crate::change;
 use crate::fields::{self, Length};
 use crate::frame::{ClientFrame, EventBody, Limits, PresenceChange, Refusal, ServerFrame, Welcome};
 use crate::ids::Seq;
@@ -15,6 +16,8 @@ use crate::wire::{self, Key, Word};
 pub(super) fn decode(value: &Value) -> Result<ClientFrame, Refusal> {
     match frame_type(value)? {
         Some(Word::Message) => decode_message(value),
+        Some(Word::Edit) => decode_change(value, change::read_edit),
+        Some(Word::Delete) => decode_change(value, change::read_deletion),
         Some(Word::Typing) => Ok(decode_typing(value)?),
         Some(Word::Auth) => {
             let length = Length {
@@ -33,7 +36,9 @@ pub(super) fn decode(value: &Value) -> Result<ClientFrame, Refusal> {
             seq: Seq(fields::required_whole_number(value, Key::Seq)?),
         }),
         Some(Word::Ping) => Ok(ClientFrame::Ping),
-        Some(_) | None => Err(unknown_type("message, typing, auth, sync, seen, ping")),
+        Some(_) | None => Err(unknown_type(
+            "message, edit, delete, typing, auth, sync, seen, ping",
+        )),
     }
 }
 
@@ -91,7 +96,7 @@ pub(super) fn encode(frame: &ServerFrame) -> String {
                 ],
             )
         }
-        ServerFrame::Expiring { exp } => object(Word::Expiring, vec![(Key::To, exp.0.into())]),
+        ServerFrame::Expiring { exp } => object(Word::Expiring, vec![(Key::Exp, exp.0.into())]),
         ServerFrame::Error(refusal) => object(Word::Error, refusal_fields(refusal)),
         ServerFrame::Pong => wire::PONG.to_owned(),
     }
@@ -116,6 +121,7 @@ fn encode_welcome(welcome: &Welcome) -> String {
 fn encode_event(seq: Seq, body: &EventBody) -> String {
     let (word, key, value) = match body {
         EventBody::Message(message) => (Word::Message, Key::Message, Dialect::V2.message(message)),
+        EventBody::Update(message) => (Word::Update, Key::Message, Dialect::V2.message(message)),
         EventBody::Participant(participant) => {
             (Word::Participant, Key::Participant, to_value(participant))
         }

@@ -89,6 +89,8 @@ pub struct Shell {
     pub closed: BTreeMap<u64, (u16, String)>,
     pub responses: Vec<Response>,
     pub alarms: Vec<u64>,
+    /// When the alarm rings.
+    pub alarm_at: Option<u64>,
     pub sends: usize,
 }
 
@@ -120,6 +122,7 @@ impl Shell {
             closed: BTreeMap::new(),
             responses: Vec::new(),
             alarms: Vec::new(),
+            alarm_at: None,
             sends: 0,
         }
     }
@@ -160,6 +163,27 @@ impl Shell {
             self.drain();
         }
         self.now = end;
+    }
+
+    /// Lets time pass and lets the alarm ring on the way, as often as it is set, at most 1,000 times; everybody
+    /// was heard of just then.
+    pub fn wait(&mut self, ms: u64) {
+        let end = self.now + ms;
+        for _ in 0..1_000 {
+            let Some(at) = self.alarm_at.filter(|at| *at <= end) else {
+                break;
+            };
+            self.pass(at.saturating_sub(self.now));
+            self.ring();
+        }
+        self.pass(end - self.now);
+    }
+
+    /// The alarm rings; everybody was heard of just then.
+    pub fn ring(&mut self) {
+        let heard: Vec<(u64, u64)> = self.records.keys().map(|id| (*id, self.now)).collect();
+        self.alarm_at = None;
+        self.alarm(&heard);
     }
 
     pub fn alarm(&mut self, heard: &[(u64, u64)]) {
@@ -223,7 +247,10 @@ impl Shell {
                     request: _,
                     response,
                 } => self.responses.push(response),
-                Output::SetAlarm(at) => self.alarms.extend(at.map(|at| at.0)),
+                Output::SetAlarm(at) => {
+                    self.alarm_at = at.map(|at| at.0);
+                    self.alarms.extend(self.alarm_at);
+                }
             }
         }
     }
@@ -234,6 +261,16 @@ impl Shell {
         principal: Option<Principal>,
         cursor: Option<Cursor>,
     ) -> u64 {
+        self.connected_from(dialect, principal, cursor, None)
+    }
+
+    fn connected_from(
+        &mut self,
+        dialect: Dialect,
+        principal: Option<Principal>,
+        cursor: Option<Cursor>,
+        client_scope: Option<String>,
+    ) -> u64 {
         let id = self.next_peer;
         self.next_peer += 1;
         self.input(Input::Connected {
@@ -241,9 +278,14 @@ impl Shell {
             dialect,
             principal,
             cursor,
-            client_scope: None,
+            client_scope,
         });
         id
+    }
+
+    /// A peer of the second version whose outbox has a name.
+    pub fn join_from(&mut self, principal: Principal, scope: &str) -> u64 {
+        self.connected_from(Dialect::V2, Some(principal), None, Some(scope.to_owned()))
     }
 
     /// A peer of the second version.
@@ -356,6 +398,23 @@ impl Shell {
                 dialect: Dialect::V2,
             },
         )
+    }
+
+    pub fn edit(&mut self, principal: Principal, id: &str, body: Value) -> (u16, Value) {
+        let (id, body, dialect) = (id.to_owned(), body.to_string(), Dialect::V2);
+        self.call(principal, Call::EditMessage { id, body, dialect })
+    }
+
+    pub fn delete(&mut self, principal: Principal, id: &str) -> (u16, Value) {
+        let (id, body, dialect) = (id.to_owned(), String::new(), Dialect::V2);
+        self.call(principal, Call::DeleteMessage { id, body, dialect })
+    }
+
+    /// Posts as a user whom a token names, and says the message's id.
+    pub fn posted(&mut self, sub: &str, text: &str) -> String {
+        let (status, body) = self.post(user(sub), json!({ "text": text }));
+        assert_eq!(status, 201, "{body}");
+        body["message"]["id"].as_str().unwrap().to_owned()
     }
 
     pub fn list(&mut self, limit: Option<&str>, before: Option<&str>) -> (u16, Value) {

@@ -1,0 +1,87 @@
+//! Renewing the token before its time is over, on the live link, without a reconnect.
+//!
+//! Owns when a fresh token is asked for and what is done with it. A source that gives the same token again (a fixed
+//! string) is not asked again for it. Must not know what the server does with tokens whose time is over.
+
+use protocol::incoming::auth_frame;
+use protocol::json::Json;
+use protocol::limits::RENEW_BEFORE_MS;
+use protocol::time::{Instant, UnixMillis};
+use protocol::token::{self, Unverified};
+
+use crate::client::Client;
+use crate::connection::Link;
+use crate::error::{ClientError, Code};
+use crate::io::{Event, Output};
+use crate::timer::Timer;
+
+/// A source that failed is asked again after this, and up to as much again, in milliseconds. As Centrifuge's clients
+/// do.
+const AGAIN_AFTER_MS: u64 = 5_000;
+
+impl<J: Json> Client<J> {
+    /// Takes note of the token in use: whom it names, and when to renew it.
+    pub(crate) fn study_token(&mut self, now: Instant) {
+        let Some(token) = self.credentials.token() else {
+            return;
+        };
+        // One that can not be read is the server's to refuse, and names nobody as far as we know.
+        let read = token::peek::<J>(token).unwrap_or(Unverified {
+            sub: None,
+            exp: UnixMillis(0),
+        });
+        let left_ms = read.exp.0.saturating_sub(self.wall_clock(now).0);
+        // A short-lived token is used for most of its time all the same.
+        let lead_ms = RENEW_BEFORE_MS.min(left_ms / 4);
+        let due = (left_ms > 0).then(|| now.plus_ms(left_ms - lead_ms));
+        self.timers.set(Timer::Renew, due);
+        self.identify(read.sub);
+    }
+
+    /// Asks for a fresh token while the old one still serves.
+    pub(crate) fn renew_token(&mut self, _now: Instant) {
+        if matches!(self.link, Link::Idle | Link::Failed) {
+            return;
+        }
+        self.timers.stop(Timer::Renew);
+        if let Some(token_id) = self.credentials.ask_renewal() {
+            self.outputs.push_back(Output::RequestToken {
+                token_id,
+                fresh: true,
+            });
+        }
+    }
+
+    /// Puts a fresh token to use.
+    pub(crate) fn use_renewed_token(&mut self, now: Instant) {
+        let before = self.outbox.owner();
+        self.study_token(now);
+        if !self.is_connected() {
+            return;
+        }
+        if self.outbox.owner() == before {
+            if let Some(frame) = self.credentials.token().map(auth_frame::<J>) {
+                self.transmit(&frame);
+            }
+        } else {
+            // A connection is one user's; this token is another's.
+            self.lose_link(None, now);
+        }
+    }
+
+    /// The source failed. The old token still serves for a while; asks again until it does not.
+    pub(crate) fn handle_renewal_failed(&mut self, message: &str, now: Instant) {
+        let told =
+            format!("no fresh space token could be had, the old one still serves: {message}");
+        self.tell(Event::Error(ClientError::new(Code::TokenUnavailable, told)));
+        let exp = self
+            .credentials
+            .token()
+            .and_then(token::peek::<J>)
+            .map(|read| read.exp);
+        let delay_ms = AGAIN_AFTER_MS + self.random.up_to(AGAIN_AFTER_MS);
+        let again = exp.is_some_and(|exp| self.wall_clock(now.plus_ms(delay_ms)) < exp);
+        self.timers
+            .set(Timer::Renew, again.then(|| now.plus_ms(delay_ms)));
+    }
+}

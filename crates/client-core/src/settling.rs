@@ -1,0 +1,314 @@
+//! What becomes of an entry of the outbox: acked, recognised in the log, refused, too old, somebody else's.
+//!
+//! Owns the ends of entries and the news of them. A message of one's own is recognised by the trace that its id
+//! carries, in an event or in a page of history, whichever comes first: a view never shows it twice.
+
+use std::collections::VecDeque;
+
+use protocol::codes::ErrorCode;
+use protocol::ids::{ClientMessageId, MessageId, Seq};
+use protocol::incoming::ErrorPayload;
+use protocol::json::Json;
+use protocol::time::Instant;
+use protocol::wire::Key;
+
+use crate::client::Client;
+use crate::error::{ClientError, Code};
+use crate::io::{CallId, Event, OutboxChange, OutboxNews, OutboxRow, OutboxStatus, Reply};
+use crate::outbox::{Entry, Identity, Wait};
+use crate::timer::Timer;
+
+/// How many messages are remembered for entries that come late.
+const RECENT_MESSAGES_MAX: usize = 1_000;
+/// When a server that lost its footing is tried again with the same message.
+const RESEND_AFTER_MS: u64 = 2_000;
+/// When what came too early is sent again, with what it comes after.
+const AFTER_THE_OTHER_MS: u64 = 100;
+/// How long a link that carried something may go on without confirming anything.
+const ACK_WITHIN_MS: u64 = 10_000;
+
+impl<J: Json> Client<J> {
+    /// Transmits what the link has not carried yet, unless the server asked for a pause.
+    pub(crate) fn flush_outbox(&mut self, now: Instant) {
+        if !self.is_connected() || self.timers.get(Timer::Resend).is_some() {
+            return;
+        }
+        for frame in self.outbox.take_frames(&self.client_scope) {
+            self.transmit(&frame);
+        }
+        if self.timers.get(Timer::Ack).is_none() {
+            self.wait_for_acks(now);
+        }
+    }
+
+    /// Something was confirmed, or will be: the next confirmation has its full time.
+    fn wait_for_acks(&mut self, now: Instant) {
+        let due = self.outbox.in_flight().then(|| now.plus_ms(ACK_WITHIN_MS));
+        self.timers.set(Timer::Ack, due);
+    }
+
+    /// Nothing of what was sent was confirmed for long. Signs of life prove nothing here: others' messages may pass
+    /// where ours do not, and the runtime answers pings for a room that lost its memory between storing and telling.
+    /// A `sync` wakes such a room, which tells everybody where the log stands.
+    pub(crate) fn ask_for_acks(&mut self, now: Instant) {
+        if let Some(since) = self.session.cursor().map(|cursor| cursor.seq) {
+            self.ack_asked = true;
+            self.ask_for_events(since, now);
+        }
+    }
+
+    /// The answer to [`Self::ask_for_acks`]: what is stored has been told, what is still here was never taken.
+    pub(crate) fn handle_head_for_acks(&mut self, now: Instant) {
+        if std::mem::take(&mut self.ack_asked) {
+            self.outbox.carry_again();
+            self.flush_outbox(now);
+        }
+    }
+
+    /// Looks whether a message of the log is one that waits here. Gives the call that waited for it, to be settled
+    /// once the app was told of the message.
+    #[must_use]
+    pub(crate) fn recognise(&mut self, message: &J, now: Instant) -> Option<CallId> {
+        if self.recent_messages.len() >= RECENT_MESSAGES_MAX {
+            self.recent_messages.pop_front();
+        }
+        self.recent_messages.push_back(message.clone());
+        self.recognise_again(message, now)
+    }
+
+    fn recognise_again(&mut self, message: &J, now: Instant) -> Option<CallId> {
+        if self.outbox.is_empty() {
+            return None;
+        }
+        let id = MessageId(message.get(Key::Id)?.string()?);
+        let id = self.outbox.traced(id.trace()?)?;
+        self.take_stored(&id, Some(message.clone()), now)
+    }
+
+    pub(crate) fn handle_ack(
+        &mut self,
+        id: &ClientMessageId,
+        seq: Seq,
+        message: Option<J>,
+        now: Instant,
+    ) {
+        // An event that came early, behind one that is missing, is not told yet.
+        let stored = message.or_else(|| self.session.held_message(seq).cloned());
+        let reply = stored.clone().map_or(Reply::Done, Reply::Value);
+        if let Some(call) = self.take_stored(id, stored, now) {
+            self.settle(call, Ok(reply));
+        }
+        self.flush_outbox(now);
+    }
+
+    /// The entry is stored. Gives the call that waited for it.
+    fn take_stored(
+        &mut self,
+        id: &ClientMessageId,
+        stored: Option<J>,
+        now: Instant,
+    ) -> Option<CallId> {
+        let entry = self.outbox.take_stored(id)?;
+        self.wait_for_acks(now);
+        self.persist(OutboxChange::Remove(id.clone()));
+        if entry.shown {
+            self.tell_outbox(entry.row, OutboxStatus::Sent(stored));
+        }
+        entry.waiter.map(|waiter| waiter.call)
+    }
+
+    /// Takes an error frame: about one entry, or about the connection.
+    pub(crate) fn handle_error(&mut self, payload: ErrorPayload, now: Instant) {
+        let Some(id) = payload.reference.clone().map(ClientMessageId) else {
+            // What ends the connection is told with its close.
+            return self.tell(Event::Error(ClientError::of_payload(payload)));
+        };
+        if payload.code.is_some_and(passes_by_itself) {
+            if self.outbox.get(&id).is_some() {
+                self.pause_outbox(&payload, now);
+            }
+            return;
+        }
+        self.fail_entry(&id, ClientError::of_payload(payload));
+        self.wait_for_acks(now);
+        self.flush_outbox(now);
+    }
+
+    /// Sends everything again that is not confirmed, a little later. One refusal is mostly followed by those of what
+    /// was on its way behind: they are one pause.
+    fn pause_outbox(&mut self, payload: &ErrorPayload, now: Instant) {
+        self.timers.stop(Timer::Ack);
+        if self.timers.get(Timer::Resend).is_none() {
+            self.outbox.slow_down();
+        }
+        self.outbox.carry_again();
+        let delay_ms = match payload.code {
+            // What it comes after says when; where that was lost, nobody does.
+            Some(ErrorCode::OutOfOrder) => AFTER_THE_OTHER_MS,
+            _other => payload.retry_after_ms.unwrap_or(RESEND_AFTER_MS),
+        };
+        let set = self.timers.get(Timer::Resend);
+        let due = set.unwrap_or(now).max(now.plus_ms(delay_ms));
+        self.timers.set(Timer::Resend, Some(due));
+    }
+
+    /// The entry does not send itself any more; it stays until it is retried or discarded.
+    pub(crate) fn fail_entry(&mut self, id: &ClientMessageId, error: ClientError) {
+        let Some(entry) = self.outbox.get_mut(id) else {
+            return;
+        };
+        entry.row.failure = Some(error.clone());
+        let waiter = entry.waiter.take();
+        entry.told = waiter.is_some();
+        let row = entry.row.clone();
+        self.persist(OutboxChange::Put(row.clone()));
+        self.tell_outbox(row, OutboxStatus::Failed);
+        match waiter {
+            Some(waiter) => self.settle(waiter.call, Err(error)),
+            None => self.tell(Event::Error(error)),
+        }
+    }
+
+    /// Fails what may not send itself any more, now that the log's life and the time are known.
+    pub(crate) fn fail_stale(&mut self, now: Instant) {
+        let epoch = self.epoch();
+        for (id, code) in self.outbox.stale(epoch.as_ref(), self.wall_clock(now)) {
+            let told = if code == Code::EpochChanged {
+                "the space began anew since this was written: retry() sends it all the same"
+            } else {
+                "this has waited for more than seven days: retry() sends it all the same"
+            };
+            self.fail_entry(&id, ClientError::new(code, told));
+        }
+    }
+
+    /// Takes what the store held. It is sent if it is ours, which is known once there is a token.
+    pub(crate) fn restore_outbox(&mut self, rows: Vec<OutboxRow<J>>, now: Instant) {
+        let is_any = !rows.is_empty();
+        self.outbox.restore(rows);
+        // Its sender may be gone since before the ack, and the message on the screen already.
+        let recent = if is_any {
+            self.recent_messages.clone()
+        } else {
+            VecDeque::new()
+        };
+        for message in recent {
+            if let Some(call) = self.recognise_again(&message, now) {
+                self.settle(call, Ok(Reply::Value(message)));
+            }
+        }
+        self.show_own();
+        if self.is_connected() {
+            self.fail_stale(now);
+            self.flush_outbox(now);
+        }
+    }
+
+    /// The store is ours alone again: what is gone from it was sent by somebody else.
+    pub(crate) fn reclaim_outbox(&mut self, rows: Vec<OutboxRow<J>>, now: Instant) {
+        let gone = self.outbox.reclaim(&rows);
+        for entry in gone {
+            if entry.shown {
+                self.tell_outbox(entry.row, OutboxStatus::Dropped);
+            }
+            if let Some(waiter) = entry.waiter {
+                self.settle(waiter.call, Ok(Reply::Done));
+            }
+        }
+        self.restore_outbox(rows, now);
+    }
+
+    /// Whom the token in use names is known now.
+    pub(crate) fn identify(&mut self, sub: Option<String>) {
+        for id in self.outbox.identify(Identity(sub)) {
+            if let Some(row) = self.outbox.get(&id).map(|entry| entry.row.clone()) {
+                self.persist(OutboxChange::Put(row));
+            }
+        }
+        self.show_own();
+    }
+
+    /// Tells the app of entries that turn out to be its own, and that others are not.
+    fn show_own(&mut self) {
+        for (id, mine) in self.outbox.shown_changes() {
+            let Some(entry) = self.outbox.get_mut(&id) else {
+                continue;
+            };
+            entry.shown = mine;
+            let waiter = if mine { None } else { entry.waiter.take() };
+            let row = entry.row.clone();
+            let status = match (mine, &row.failure) {
+                (false, _) => OutboxStatus::Dropped,
+                (true, None) => OutboxStatus::Pending,
+                (true, Some(_)) => OutboxStatus::Failed,
+            };
+            self.tell_outbox(row, status);
+            if let Some(waiter) = waiter {
+                let told = "another user took over: the message waits for its sender";
+                self.settle(waiter.call, Err(ClientError::new(Code::Closed, told)));
+            }
+        }
+    }
+
+    /// The entry is on disk.
+    pub(crate) fn handle_persisted(&mut self, id: &ClientMessageId) {
+        if let Some(waiter) = self.outbox.persisted(id) {
+            self.settle(waiter.call, Ok(Reply::Done));
+        }
+    }
+
+    /// There is no store: what is in memory is as safe as it gets.
+    pub(crate) fn handle_persist_failed(&mut self, now: Instant) {
+        for waiter in self.outbox.persist_failed() {
+            self.settle(waiter.call, Ok(Reply::Done));
+        }
+        self.flush_outbox(now);
+    }
+
+    /// The space can not be reached for a while: calls that wait for an ack need not wait any longer. Their entries
+    /// are safe, or will be told to be.
+    pub(crate) fn release_ack_waiters(&mut self) {
+        for (id, waiter) in self.outbox.take_waiters(Wait::Ack) {
+            let Some(entry) = self.outbox.get_mut(&id) else {
+                continue;
+            };
+            if entry.safe {
+                self.settle(waiter.call, Ok(Reply::Done));
+            } else {
+                entry.waiter = Some(crate::outbox::Waiter {
+                    wait: Wait::Safe,
+                    ..waiter
+                });
+            }
+        }
+    }
+
+    /// An entry left without having been sent from here.
+    pub(crate) fn drop_entry(&mut self, entry: Entry<J>, cause: &str) {
+        if entry.shown {
+            self.tell_outbox(entry.row, OutboxStatus::Dropped);
+        }
+        if let Some(waiter) = entry.waiter {
+            self.settle(waiter.call, Err(ClientError::new(Code::Closed, cause)));
+        }
+    }
+
+    pub(crate) fn tell_outbox(&mut self, row: OutboxRow<J>, status: OutboxStatus<J>) {
+        self.tell(Event::Outbox(Box::new(OutboxNews { row, status })));
+    }
+}
+
+/// Whether the same entry may be taken a little later, or on the next connection.
+fn passes_by_itself(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::RateLimited
+            | ErrorCode::OutOfOrder
+            | ErrorCode::StorageFull
+            | ErrorCode::Internal
+            | ErrorCode::TokenExpired
+            | ErrorCode::TokenInvalid
+            | ErrorCode::NotAuthenticated
+            | ErrorCode::SlowConsumer
+    )
+}

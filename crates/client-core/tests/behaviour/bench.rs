@@ -1,0 +1,363 @@
+//! The client driven by hand: a bench that carries out what it asks for, and notes it in words.
+
+use client_core::Client;
+use client_core::endpoint::Endpoint;
+use client_core::io::{
+    CallId, Config, Event, FetchId, Fetched, Input, OutboxChange, OutboxRow, OutboxStatus, Output,
+    Reply, SocketId, TokenId,
+};
+use protocol::frame::Frame;
+use protocol::ids::{ClientMessageId, MessageId, Seq, SpaceId};
+use protocol::text::decode_token_subprotocol;
+use protocol::time::{Instant, UnixMillis};
+use protocol::token::{self, ClaimsJson};
+use serde_json::{Value, json};
+
+/// A client, and everything it asked for in words.
+pub(crate) struct Bench {
+    pub(crate) client: Client<Value>,
+    pub(crate) now: Instant,
+    pub(crate) socket: SocketId,
+    pub(crate) token: TokenId,
+    pub(crate) fetch: FetchId,
+    pub(crate) url: String,
+    /// The token that the last socket or request carried.
+    pub(crate) used_token: String,
+    /// Ids of what was transmitted for the outbox, newest last.
+    pub(crate) sent_ids: Vec<String>,
+    /// What became of the outbox's entries, and what its store was told.
+    pub(crate) outbox: Vec<String>,
+    /// What the outbox's store holds.
+    pub(crate) rows: Vec<OutboxRow<Value>>,
+    /// The last page of history that was given out.
+    pub(crate) last_page: Vec<Value>,
+    /// Whether the store says at once that a row is safe.
+    pub(crate) persists: bool,
+    seen: Vec<String>,
+}
+
+/// A token that names nobody and whose time is long over by its own word: what it says is the server's business.
+pub(crate) const TOKEN: &str = "room.r.1.s";
+/// What the wall clock shows at instant 0.
+pub(crate) const EPOCH_MS: u64 = 1_700_000_000_000;
+
+/// A token for a user that is good until `exp` milliseconds after instant 0.
+pub(crate) fn token_of(user: &str, exp: u64) -> String {
+    let claims = ClaimsJson {
+        sub: Some(user.to_owned()),
+        ..ClaimsJson::default()
+    };
+    token::mint(
+        "room",
+        "r",
+        Some(&claims),
+        UnixMillis(EPOCH_MS + exp),
+        b"key",
+    )
+    .unwrap()
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        let config = Config {
+            space_id: SpaceId::parse("room").unwrap(),
+            endpoint: Endpoint::parse("https://x").unwrap(),
+            newest_first: false,
+            seed: [1; 32],
+            client_scope: Some("tab".to_owned()),
+            wall_clock_at_zero: UnixMillis(EPOCH_MS),
+        };
+        Self {
+            client: Client::new(config),
+            now: Instant(0),
+            socket: SocketId(0),
+            token: TokenId(0),
+            fetch: FetchId(0),
+            url: String::new(),
+            used_token: String::new(),
+            sent_ids: Vec::new(),
+            outbox: Vec::new(),
+            rows: Vec::new(),
+            last_page: Vec::new(),
+            persists: true,
+            seen: Vec::new(),
+        }
+    }
+
+    /// Connected, with nothing noted.
+    pub(crate) fn ready() -> Self {
+        let mut bench = Self::new();
+        bench.connect(1);
+        bench.welcome(r#""seq":4"#);
+        bench.take();
+        bench
+    }
+
+    pub(crate) fn connect(&mut self, call: u32) {
+        self.client.connect(CallId(call), self.now);
+        self.drain();
+        self.give_token(TOKEN);
+    }
+
+    pub(crate) fn give_token(&mut self, token: &str) {
+        self.input(Input::TokenReady {
+            token_id: self.token,
+            token: token.to_owned(),
+        });
+    }
+
+    pub(crate) fn welcome(&mut self, fields: &str) {
+        self.frame(&format!(
+            r#"{{"type":"welcome","epoch":"e","connectionId":"c",{fields}}}"#
+        ));
+    }
+
+    pub(crate) fn message(&mut self, seq: u64) {
+        self.frame(&message_frame(seq));
+    }
+
+    pub(crate) fn frame(&mut self, text: &str) {
+        self.input(Input::Frame {
+            socket: self.socket,
+            frame: Frame::Text(text.to_owned()),
+        });
+    }
+
+    pub(crate) fn close(&mut self, code: u16) {
+        self.input(Input::SocketClosed {
+            socket: self.socket,
+            code,
+        });
+    }
+
+    pub(crate) fn answer(&mut self, status: u16, body: &Value) {
+        let answer = Fetched {
+            status,
+            body: body.to_string(),
+        };
+        self.input(Input::Fetched {
+            fetch: self.fetch,
+            outcome: Ok(answer),
+        });
+    }
+
+    pub(crate) fn input(&mut self, input: Input<Value>) {
+        self.client.handle_input(input, self.now);
+        self.drain();
+    }
+
+    pub(crate) fn send(&mut self, call: u32, text: &str, until_stored: bool) {
+        let options = json!({"senderId": "ada", "senderType": "user", "text": text});
+        self.client
+            .send_message(CallId(call), &options, until_stored, self.now);
+        self.drain();
+    }
+
+    pub(crate) fn history(&mut self, call: u32, options: Value) {
+        self.client.messages(CallId(call), Some(&options), self.now);
+        self.drain();
+    }
+
+    pub(crate) fn advance(&mut self, ms: u64) {
+        self.now = self.now.plus_ms(ms);
+        self.client.handle_timeout(self.now);
+        self.drain();
+    }
+
+    /// What was asked for since the last look.
+    pub(crate) fn take(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.seen)
+    }
+
+    pub(crate) fn expect(&mut self, expected: &[&str]) {
+        assert_eq!(self.take(), expected);
+    }
+
+    pub(crate) fn drain(&mut self) {
+        while let Some(output) = self.client.poll_output() {
+            if let Some(words) = self.note(output) {
+                self.seen.push(words);
+            }
+        }
+    }
+
+    fn note(&mut self, output: Output<Value>) -> Option<String> {
+        Some(match output {
+            Output::OpenSocket {
+                socket,
+                url,
+                protocols,
+            } => {
+                assert_eq!((protocols.len(), protocols[0].as_str()), (2, "spaces.v2"));
+                self.used_token = decode_token_subprotocol(&protocols[1]).unwrap();
+                self.socket = socket;
+                self.url = url;
+                "open".to_owned()
+            }
+            Output::Transmit {
+                frame: Frame::Text(text),
+                ..
+            } => {
+                let value: Value = serde_json::from_str(&text).unwrap();
+                let texts = |v: &Value| {
+                    v["text"]
+                        .as_str()
+                        .or(v["type"].as_str())
+                        .unwrap()
+                        .to_owned()
+                };
+                let list: Vec<String> = value.as_array().map_or_else(
+                    || vec![texts(&value)],
+                    |list| list.iter().map(texts).collect(),
+                );
+                let entries = value.as_array().cloned().unwrap_or_else(|| vec![value]);
+                let ids = entries
+                    .iter()
+                    .filter_map(|entry| entry["clientMessageId"].as_str());
+                self.sent_ids.extend(ids.map(str::to_owned));
+                format!("transmit {}", list.join("+"))
+            }
+            Output::Transmit { .. } => panic!("no binary frames"),
+            Output::CloseSocket { code, .. } => format!("close {code}"),
+            Output::RequestToken { token_id, fresh } => {
+                self.token = token_id;
+                format!("token fresh={fresh}")
+            }
+            Output::Fetch { fetch, request } => {
+                self.fetch = fetch;
+                let carried = |(name, _): &&(&str, String)| *name == "x-space-token";
+                self.used_token = request.headers.iter().find(carried).unwrap().1.clone();
+                format!("{} {}", request.method, request.url)
+            }
+            Output::Settle { call, result } => match result {
+                Ok(Reply::Done) => format!("{} done", call.0),
+                Ok(Reply::Value(value)) => format!("{} value {}", call.0, value["text"]),
+                Ok(Reply::Messages(list)) => {
+                    let seqs: Vec<String> = list.iter().map(|m| m["seq"].to_string()).collect();
+                    self.last_page = list;
+                    format!("{} page {}", call.0, seqs.join(","))
+                }
+                Err(error) => format!("{} {}: {error}", call.0, error.code.as_str()),
+            },
+            Output::Event(event) => match event {
+                Event::Message(message) => format!("message {}", message["seq"]),
+                Event::Updated(message) => {
+                    format!("updated {} {}", message["seq"], message["text"])
+                }
+                Event::Outbox(news) => {
+                    let status = match &news.status {
+                        OutboxStatus::Pending => "pending".to_owned(),
+                        OutboxStatus::Sent(None) => "sent".to_owned(),
+                        OutboxStatus::Sent(Some(stored)) => format!("sent as {}", stored["seq"]),
+                        OutboxStatus::Failed => {
+                            format!(
+                                "failed {}",
+                                news.row.failure.as_ref().unwrap().code.as_str()
+                            )
+                        }
+                        OutboxStatus::Dropped => "dropped".to_owned(),
+                    };
+                    self.outbox.push(format!("{} {status}", said(&news.row)));
+                    return None;
+                }
+                Event::ConnectionChanged(connected) => format!("connected {connected}"),
+                Event::StateChanged {
+                    state, retry_in_ms, ..
+                } => match retry_in_ms {
+                    Some(ms) => format!("{} in {ms}", state.as_str()),
+                    None => state.as_str().to_owned(),
+                },
+                Event::Typing { user_id, is_typing } => format!("{user_id} types {is_typing}"),
+                Event::Presence(users) => format!("{} here", users.len()),
+                Event::Participant(participant) => format!("participant {}", participant["userId"]),
+                Event::Metadata(changes) => format!("metadata {changes}"),
+                Event::Discontinuity { reason } => format!("discontinuity {reason}"),
+                Event::Error(error) => format!("error {}", error.code.as_str()),
+            },
+            Output::YieldTask => "yield".to_owned(),
+            Output::LoadOutbox => {
+                let rows = self.rows.clone();
+                self.client
+                    .handle_input(Input::OutboxLoaded(rows), self.now);
+                return None;
+            }
+            Output::Persist(change) => {
+                self.follow(change);
+                return None;
+            }
+        })
+    }
+
+    /// Keeps the store's rows.
+    fn follow(&mut self, change: OutboxChange<Value>) {
+        match change {
+            OutboxChange::Put(row) => {
+                let id = row.client_message_id.clone();
+                let tried_again = |known: &OutboxRow<Value>| {
+                    known.client_message_id == id
+                        && known.failure.is_some()
+                        && row.failure.is_none()
+                };
+                self.rows.retain(|known| !tried_again(known));
+                match self
+                    .rows
+                    .iter_mut()
+                    .find(|known| known.client_message_id == id)
+                {
+                    Some(known) => *known = row,
+                    None => self.rows.push(row),
+                }
+                if self.persists {
+                    self.client.handle_input(Input::Persisted(id), self.now);
+                }
+            }
+            OutboxChange::Remove(id) => self.rows.retain(|row| row.client_message_id != id),
+            OutboxChange::Clear => self.rows.clear(),
+        }
+    }
+
+    /// What became of the outbox's entries since the last look.
+    pub(crate) fn expect_outbox(&mut self, expected: &[&str]) {
+        assert_eq!(std::mem::take(&mut self.outbox), expected);
+    }
+
+    /// What the store holds, in words.
+    pub(crate) fn stored(&self) -> Vec<String> {
+        self.rows.iter().map(said).collect()
+    }
+
+    /// A client in a fresh page that finds what another life of it left on disk.
+    pub(crate) fn reloaded(rows: Vec<OutboxRow<Value>>) -> Self {
+        let mut bench = Self::new();
+        bench.rows = rows;
+        bench.client.connect(CallId(1), bench.now);
+        bench.drain();
+        bench.take();
+        bench
+    }
+
+    /// The stored form of the last thing sent, at `seq`.
+    pub(crate) fn stored_form(&self, seq: u64) -> Value {
+        let id = ClientMessageId(self.sent_ids.last().unwrap().clone());
+        let mut message = message(seq);
+        message["id"] = json!(MessageId::of(Seq(seq), id.trace()).0);
+        message
+    }
+}
+
+fn said(row: &OutboxRow<Value>) -> String {
+    let text = row.body["text"].as_str().or(row.body["messageId"].as_str());
+    text.unwrap_or_default().to_owned()
+}
+
+pub(crate) fn message_frame(seq: u64) -> String {
+    json!({"type": "message", "seq": seq, "message": message(seq)}).to_string()
+}
+
+pub(crate) fn message(seq: u64) -> Value {
+    json!({"id": format!("m{seq}-0"), "seq": seq, "text": format!("m{seq}"), "createdAt": 1000 + seq, "updatedAt": 1000 + seq})
+}
+
+pub(crate) fn page(seqs: impl DoubleEndedIterator<Item = u64>, head: u64) -> Value {
+    json!({"messages": seqs.rev().map(message).collect::<Vec<_>>(), "epoch": "e", "seq": head})
+}

@@ -1,0 +1,114 @@
+//! Pages of history and live messages.
+
+use client_core::io::{CallId, Input};
+use serde_json::json;
+
+use crate::bench::{Bench, TOKEN, message, page};
+
+#[test]
+fn history_joins_live_messages_once_and_in_order() {
+    let mut bench = Bench::ready();
+    bench.history(9, json!({}));
+    bench.expect(&["GET https://x/messages?v=2&limit=50"]);
+    bench.message(5);
+    bench.answer(200, &page(1..=6, 6));
+    bench.expect(&["message 5", "9 page 1,2,3,4,5,6", "yield"]);
+    bench.message(6);
+    bench.message(7);
+    bench.expect(&[]);
+    bench.input(Input::TaskPassed);
+    bench.expect(&["message 7"]);
+}
+
+#[test]
+fn a_page_shorter_than_what_arrived_hides_nothing() {
+    let mut bench = Bench::ready();
+    bench.history(9, json!({"limit": 1}));
+    bench.answer(200, &page(8..=8, 8));
+    bench.expect(&[
+        "GET https://x/messages?v=2&limit=1",
+        "GET https://x/messages?v=2&limit=200&before=1008",
+    ]);
+    bench.answer(200, &page(1..=7, 8));
+    bench.expect(&["message 5", "message 6", "message 7", "9 page 8", "yield"]);
+}
+
+#[test]
+fn large_limits_are_collected_page_by_page() {
+    let mut bench = Bench::ready();
+    bench.history(9, json!({"limit": 250, "before": 2000, "order": "desc"}));
+    bench.answer(200, &page(101..=300, 300));
+    bench.answer(200, &page(51..=100, 300));
+    let seen = bench.take();
+    assert_eq!(
+        seen[..2],
+        [
+            "GET https://x/messages?v=2&limit=200&before=2000",
+            "GET https://x/messages?v=2&limit=50&before=1101"
+        ]
+    );
+    assert!(
+        seen[2].starts_with("9 page 300,299,") && seen[2].ends_with(",52,51"),
+        "{}",
+        seen[2]
+    );
+}
+
+#[test]
+fn a_page_loaded_before_connecting_leaves_no_hole() {
+    let mut bench = Bench::new();
+    bench.history(9, json!({}));
+    bench.give_token(TOKEN);
+    bench.answer(200, &page(1..=3, 3));
+    bench.take();
+    bench.client.connect(CallId(1), bench.now);
+    bench.drain();
+    assert!(bench.url.ends_with("&epoch=e&since=3"), "{}", bench.url);
+    bench.welcome(r#""seq":4,"recovered":true"#);
+    bench.message(4);
+    assert_eq!(bench.take().last().unwrap(), "message 4");
+}
+
+#[test]
+fn an_edit_told_while_a_page_is_on_its_way_is_not_undone_by_it() {
+    let mut bench = Bench::ready();
+    let mut edited = message(2);
+    edited["text"] = json!("better");
+    edited["updatedAt"] = json!(9_000);
+    let update = json!({"type": "update", "seq": 5, "message": edited}).to_string();
+    bench.history(9, json!({}));
+    bench.frame(&update);
+    let mut read = page(1..=4, 4);
+    bench.answer(200, &read);
+    let told: Vec<String> = bench.take();
+    assert_eq!(
+        told[1..],
+        ["updated 2 \"better\"", "9 page 1,2,3,4", "yield"]
+    );
+    assert_eq!(bench.last_page[1]["text"], "better");
+    bench.input(Input::TaskPassed);
+    // A page that knows more than the link has told: the older state is not told after it.
+    let mut again = edited.clone();
+    again["text"] = json!("best");
+    again["updatedAt"] = json!(9_001);
+    read = page(1..=4, 7);
+    read["messages"][2] = again;
+    bench.history(10, json!({}));
+    bench.answer(200, &read);
+    bench.take();
+    bench.input(Input::TaskPassed);
+    bench.frame(&json!({"type": "update", "seq": 6, "message": edited}).to_string());
+    bench.expect(&[]);
+}
+
+#[test]
+fn a_page_for_a_view_joins_nothing() {
+    let mut bench = Bench::ready();
+    bench.client.newest_messages(CallId(9), bench.now);
+    bench.drain();
+    bench.answer(200, &page(1..=6, 6));
+    bench.expect(&["GET https://x/messages?v=2&limit=50", "9 page 1,2,3,4,5,6"]);
+    bench.message(5);
+    bench.message(6);
+    bench.expect(&["message 5", "message 6"]);
+}

@@ -1,0 +1,134 @@
+//! Signs of life, waking up, typing.
+
+use client_core::io::{CallId, Input};
+use serde_json::json;
+
+use crate::bench::Bench;
+
+#[test]
+fn a_silent_link_does_not_count_as_connected_for_ever() {
+    let mut bench = Bench::ready();
+    bench.advance(25_000);
+    bench.expect(&["transmit ping"]);
+    bench.frame(r#"{"type":"pong"}"#);
+    bench.advance(25_000);
+    bench.expect(&["transmit ping"]);
+    bench.advance(10_000);
+    assert_eq!(bench.take()[..2], ["close 4000", "error connectionLost"]);
+    assert!(!bench.client.is_connected());
+}
+
+#[test]
+fn a_page_that_slept_asks_before_it_judges() {
+    let mut bench = Bench::ready();
+    bench.advance(25_000);
+    bench.advance(3_600_000);
+    bench.expect(&["transmit ping", "transmit ping"]);
+    bench.advance(2_000);
+    assert!(!bench.client.is_connected());
+}
+
+#[test]
+fn waking_up_probes_a_link_and_shortens_a_wait() {
+    let mut bench = Bench::ready();
+    bench.input(Input::Woken);
+    bench.expect(&["transmit ping"]);
+    bench.advance(2_000);
+    assert_eq!(
+        bench.take().last().unwrap(),
+        "open",
+        "the first retry comes at once"
+    );
+    bench.close(1006);
+    assert!(
+        bench.take().last().unwrap().starts_with("reconnecting in "),
+        "the second one waits"
+    );
+    bench.input(Input::Woken);
+    bench.expect(&["reconnecting", "open"]);
+}
+
+#[test]
+fn typing_is_repeated_shown_and_ended() {
+    let mut bench = Bench::ready();
+    bench
+        .client
+        .set_typing(CallId(4), &json!("ada"), &json!(true), bench.now);
+    bench.drain();
+    bench.frame(r#"{"type":"typing","userId":"bo","isTyping":true}"#);
+    bench.advance(3_000);
+    bench.advance(3_000);
+    bench.expect(&[
+        "transmit typing",
+        "4 done",
+        "bo types true",
+        "transmit typing",
+        "bo types false",
+        "transmit typing",
+    ]);
+    bench
+        .client
+        .set_typing(CallId(5), &json!(""), &json!(true), bench.now);
+    bench.drain();
+    assert!(bench.take()[0].starts_with("5 invalidArgument: `userId` must be"));
+}
+
+#[test]
+fn offline_is_told_of_a_link_that_is_lost_and_not_of_one_that_answers() {
+    let mut bench = Bench::ready();
+    bench.input(Input::OnlineChanged(false));
+    bench.expect(&["transmit ping"]);
+    bench.frame(r#"{"type":"pong"}"#);
+    assert!(bench.client.is_connected(), "what answers lives");
+    bench.input(Input::OnlineChanged(false));
+    bench.advance(2_000);
+    let seen = bench.take();
+    assert!(seen.contains(&"offline in 0".to_owned()), "{seen:?}");
+    bench.close(1006);
+    assert!(bench.take().last().unwrap().starts_with("offline in "));
+    bench.input(Input::OnlineChanged(true));
+    let seen = bench.take();
+    assert!(seen[0].starts_with("reconnecting"), "{seen:?}");
+    assert_eq!(seen.last().unwrap(), "open", "and tries at once");
+}
+
+#[test]
+fn an_attempt_of_before_the_page_woke_does_not_hang_on_the_old_network() {
+    let mut bench = Bench::new();
+    bench.connect(1);
+    bench.take();
+    bench.input(Input::OnlineChanged(true));
+    bench.advance(5_000);
+    assert_eq!(bench.take()[0], "close 4000");
+}
+
+#[test]
+fn a_reader_reports_how_far_it_read_and_not_too_often() {
+    let mut bench = Bench::ready();
+    let large = |seq: u64| {
+        let mut message = crate::bench::message(seq);
+        message["text"] = json!("x".repeat(16_000));
+        json!({"type": "message", "seq": seq, "message": message}).to_string()
+    };
+    for seq in 5..5 + 17 {
+        bench.frame(&large(seq));
+    }
+    let reports = |bench: &mut Bench| {
+        bench
+            .take()
+            .iter()
+            .filter(|line| *line == "transmit seen")
+            .count()
+    };
+    assert_eq!(reports(&mut bench), 1, "256 KiB were read");
+    for seq in 22..22 + 17 {
+        bench.frame(&large(seq));
+    }
+    assert_eq!(reports(&mut bench), 0, "less than a second ago");
+    bench.advance(1_000);
+    assert_eq!(reports(&mut bench), 1);
+    for seq in 39..39 + 66 {
+        bench.frame(&large(seq));
+    }
+    assert_eq!(reports(&mut bench), 1, "a flood does not wait");
+}

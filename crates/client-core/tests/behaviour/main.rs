@@ -1,0 +1,15 @@
+//! What the client does, step by step, with literal times and frames.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
+
+mod bench;
+mod connection;
+mod history;
+mod liveness;
+mod outbox;
+mod properties;
+mod tokens;

@@ -1,0 +1,536 @@
+//! Sending, editing, deleting, and what becomes of it.
+
+use client_core::Client;
+use client_core::error::{ClientError, Code};
+use client_core::io::{CallId, Input, Operation, OutboxRow, Owner};
+use protocol::ids::{ClientMessageId, Epoch};
+use protocol::limits::OUTBOX_ROW_MS_MAX;
+use protocol::time::{Instant, UnixMillis};
+use serde_json::{Value, json};
+
+use crate::bench::{Bench, EPOCH_MS, TOKEN, message, page, token_of};
+
+type Verb = fn(&mut Client<Value>, CallId, &Value, Instant);
+
+impl Bench {
+    fn last_id(&self) -> String {
+        self.sent_ids.last().unwrap().clone()
+    }
+
+    fn ack(&mut self, seq: u64) {
+        let id = self.last_id();
+        self.frame(&json!({"type": "ack", "clientMessageId": id, "seq": seq}).to_string());
+    }
+
+    fn refuse(&mut self, code: &str) {
+        let id = self.last_id();
+        self.frame(&json!({"type": "error", "code": code, "error": "no", "ref": id}).to_string());
+    }
+
+    fn call(&mut self, verb: Verb, call: u32, id: &str) {
+        verb(&mut self.client, CallId(call), &json!(id), self.now);
+        self.drain();
+    }
+
+    fn edit(&mut self, call: u32, id: &str, text: &str) {
+        self.client.edit_message(
+            CallId(call),
+            &json!(id),
+            &json!({"text": text}),
+            false,
+            self.now,
+        );
+        self.drain();
+    }
+}
+
+const RETRY: Verb = |client, call, id, now| client.retry(call, id, now);
+const DISCARD: Verb = |client, call, id, _| client.discard(call, id);
+const DELETE: Verb = |client, call, id, now| client.delete_message(call, id, false, now);
+const CLEAR: Verb = |client, call, _, _| client.clear_local(call);
+
+fn row(name: &str, owner: Owner) -> OutboxRow<Value> {
+    OutboxRow {
+        client_message_id: ClientMessageId(name.to_owned()),
+        operation: Operation::Send,
+        body: json!({"text": name}),
+        owner,
+        scope: "an earlier tab".to_owned(),
+        epoch: Some(Epoch("e".to_owned())),
+        added_at: UnixMillis(EPOCH_MS),
+        failure: None,
+    }
+}
+
+fn adas(name: &str) -> OutboxRow<Value> {
+    row(name, Owner::User("ada".into()))
+}
+
+#[test]
+fn sends_resolve_with_the_stored_message_after_its_event() {
+    let mut bench = Bench::ready();
+    bench.send(5, "m5", false);
+    let stored = json!({"type": "message", "seq": 5, "message": bench.stored_form(5)});
+    let id = bench.last_id();
+    bench.frame(&format!(
+        r#"[{stored},{{"type":"ack","clientMessageId":"{id}","seq":5}}]"#
+    ));
+    bench.expect(&["transmit m5", "message 5", "5 value \"m5\""]);
+    bench.expect_outbox(&["m5 pending", "m5 sent as 5"]);
+    assert_eq!(bench.stored(), [""; 0]);
+}
+
+#[test]
+fn a_message_is_known_by_its_event_alone_and_never_shows_beside_its_echo() {
+    let mut bench = Bench::ready();
+    bench.send(5, "m5", false);
+    bench.close(1006);
+    bench.advance(0);
+    bench.welcome(r#""seq":5,"recovered":true"#);
+    bench.take();
+    let stored = json!({"type": "message", "seq": 5, "message": bench.stored_form(5)});
+    bench.frame(&stored.to_string());
+    bench.expect(&["message 5", "5 value \"m5\""]);
+    bench.expect_outbox(&["m5 pending", "m5 sent as 5"]);
+    bench.ack(5);
+    bench.expect(&[]);
+}
+
+#[test]
+fn a_page_of_history_that_holds_one_s_own_message_settles_it() {
+    let mut bench = Bench::ready();
+    bench.send(6, "m5", false);
+    bench.history(9, json!({}));
+    let mut answer = page(1..=5, 5);
+    answer["messages"][0] = bench.stored_form(5);
+    bench.take();
+    bench.answer(200, &answer);
+    bench.expect(&["9 page 1,2,3,4,5", "6 value \"m5\"", "yield"]);
+    bench.expect_outbox(&["m5 pending", "m5 sent as 5"]);
+}
+
+#[test]
+fn an_ack_behind_a_hole_brings_the_message_all_the_same() {
+    let mut bench = Bench::ready();
+    bench.send(5, "m6", false);
+    bench.message(6);
+    bench.ack(6);
+    bench.expect(&["transmit m6", "transmit sync", "5 value \"m6\""]);
+}
+
+#[test]
+fn text_sent_while_down_is_not_gone() {
+    let mut bench = Bench::ready();
+    bench.close(1006);
+    bench.take();
+    bench.send(5, "a", false);
+    bench.send(6, "b", true);
+    bench.expect(&["5 done"]);
+    assert_eq!(bench.stored(), ["a", "b"]);
+    bench.advance(0);
+    bench.take();
+    bench.welcome(r#""seq":4,"recovered":true"#);
+    bench.expect(&["connected true", "connected", "transmit a+b"]);
+}
+
+#[test]
+fn a_send_without_a_link_resolves_when_it_is_safe_and_not_before() {
+    let mut bench = Bench::new();
+    bench.persists = false;
+    bench.connect(1);
+    bench.take();
+    bench.send(5, "a", false);
+    bench.expect(&[]);
+    let id = bench.rows[0].client_message_id.clone();
+    bench.input(Input::Persisted(id));
+    bench.expect(&["5 done"]);
+    bench.send(6, "b", false);
+    bench.expect(&[]);
+    bench.input(Input::PersistFailed);
+    bench.expect(&["6 done"]);
+    bench.send(7, "c", false);
+    bench.expect(&["7 done"]);
+}
+
+#[test]
+fn a_call_does_not_wait_for_an_ack_through_an_outage() {
+    let mut bench = Bench::ready();
+    bench.send(5, "a", false);
+    bench.send(6, "b", true);
+    bench.close(1006);
+    bench.advance(0);
+    bench.take();
+    bench.close(1006);
+    assert!(bench.take().contains(&"5 done".to_owned()));
+    let soon = bench.client.poll_timeout().unwrap();
+    bench.advance(soon.ms_since(bench.now));
+    bench.welcome(r#""seq":4,"recovered":true"#);
+    assert_eq!(bench.take().last().unwrap(), "transmit a+b");
+}
+
+#[test]
+fn a_refused_message_fails_alone_and_a_delayed_one_waits() {
+    let mut bench = Bench::ready();
+    bench.send(5, "a", false);
+    let id = bench.last_id();
+    bench.take();
+    bench.frame(&format!(
+        r#"{{"type":"error","code":"rateLimited","error":"slow","ref":"{id}","retryAfterMs":700}}"#
+    ));
+    bench.expect(&[]);
+    bench.advance(699);
+    bench.expect(&[]);
+    bench.advance(1);
+    bench.expect(&["transmit a"]);
+    bench.refuse("senderMismatch");
+    bench.expect(&["5 senderMismatch: no"]);
+    bench.send(6, "b", false);
+    bench.expect(&["transmit b"]);
+    bench.expect_outbox(&["a pending", "a failed senderMismatch", "b pending"]);
+}
+
+#[test]
+fn rebuilding_after_a_reconnect_does_not_drop_failed_messages() {
+    let mut bench = Bench::ready();
+    bench.send(5, "a", false);
+    bench.refuse("senderMismatch");
+    bench.close(1006);
+    bench.advance(0);
+    bench.welcome(r#""seq":4,"recovered":true"#);
+    assert!(!bench.take().iter().any(|line| line == "transmit a+a"));
+    assert_eq!(bench.stored(), ["a"]);
+    let mut reloaded = Bench::reloaded(bench.rows.clone());
+    reloaded.give_token(TOKEN);
+    reloaded.expect_outbox(&["a failed senderMismatch"]);
+}
+
+#[test]
+fn a_failed_message_is_retried_or_discarded_by_choice() {
+    let mut bench = Bench::ready();
+    bench.send(5, "a", false);
+    bench.refuse("senderMismatch");
+    let id = bench.last_id();
+    bench.take();
+    bench.outbox.clear();
+    bench.call(RETRY, 6, &id);
+    bench.expect(&["transmit a"]);
+    assert_eq!(
+        bench.last_id(),
+        id,
+        "under the same id, should it be stored after all"
+    );
+    bench.refuse("senderMismatch");
+    bench.call(DISCARD, 7, &id);
+    bench.expect(&["6 senderMismatch: no", "7 done"]);
+    bench.expect_outbox(&["a pending", "a failed senderMismatch", "a dropped"]);
+    assert_eq!(bench.stored(), [""; 0]);
+    for (verb, call) in [(RETRY, 8), (DISCARD, 9)] {
+        bench.call(verb, call, &id);
+        assert!(bench.take()[0].starts_with(&format!("{call} notFound")));
+    }
+}
+
+#[test]
+fn a_retry_goes_behind_the_others() {
+    let mut bench = Bench::ready();
+    bench.send(5, "a", false);
+    bench.refuse("senderMismatch");
+    let id = bench.last_id();
+    bench.close(1006);
+    bench.send(6, "b", false);
+    bench.call(RETRY, 7, &id);
+    assert_eq!(bench.stored(), ["b", "a"]);
+    bench.advance(0);
+    bench.welcome(r#""seq":4,"recovered":true"#);
+    assert_eq!(bench.take().last().unwrap(), "transmit b+a");
+}
+
+#[test]
+fn what_is_on_its_way_can_not_be_discarded_and_what_is_not_can() {
+    let mut bench = Bench::ready();
+    bench.send(5, "a", false);
+    let id = bench.last_id();
+    bench.take();
+    bench.call(DISCARD, 6, &id);
+    assert!(bench.take()[0].starts_with("6 alreadySent"));
+    bench.close(1006);
+    bench.send(7, "b", true);
+    let waiting = bench.rows[1].client_message_id.0.clone();
+    bench.take();
+    bench.call(DISCARD, 8, &waiting);
+    bench.expect(&["7 closed: discard() was called", "8 done"]);
+    assert_eq!(bench.stored(), ["a"]);
+}
+
+#[test]
+fn never_connected_is_one_http_request() {
+    let mut bench = Bench::new();
+    bench.send(5, "a", false);
+    bench.expect(&["token fresh=false"]);
+    bench.give_token(TOKEN);
+    bench.expect(&["POST https://x/messages?v=2"]);
+    bench.answer(
+        400,
+        &json!({"error": "no", "code": "invalidField", "field": "text"}),
+    );
+    bench.expect(&["5 invalidField: Failed to send message: {\"code\":\"invalidField\",\"error\":\"no\",\"field\":\"text\"}"]);
+    bench.edit(6, "m1-0", "new");
+    bench.call(DELETE, 7, "m1/0");
+    bench.expect(&[
+        "PATCH https://x/messages/m1-0?v=2",
+        "DELETE https://x/messages/m1%2F0?v=2",
+    ]);
+    bench.expect_outbox(&[]);
+}
+
+#[test]
+fn edits_and_deletions_go_through_the_outbox_and_come_as_events() {
+    let mut bench = Bench::ready();
+    bench.close(1006);
+    bench.edit(5, "m3-0", "better");
+    bench.call(DELETE, 6, "m4-0");
+    bench.take();
+    assert_eq!(bench.stored(), ["better", "m4-0"]);
+    bench.advance(0);
+    bench.welcome(r#""seq":4,"recovered":true"#);
+    assert_eq!(bench.take().last().unwrap(), "transmit better+delete");
+    let mut edited = message(3);
+    edited["text"] = json!("better");
+    let ids = bench.sent_ids.clone();
+    bench.frame(
+        &json!([
+            {"type": "update", "seq": 5, "message": edited},
+            {"type": "ack", "clientMessageId": ids[0], "seq": 5, "message": edited},
+        ])
+        .to_string(),
+    );
+    bench.expect(&["updated 3 \"better\""]);
+    bench.expect_outbox(&["better pending", "m4-0 pending", "better sent as 3"]);
+    bench.frame(
+        &json!({"type": "error", "code": "capRequired", "error": "no", "ref": ids[1]}).to_string(),
+    );
+    bench.expect(&["error capRequired"]);
+    bench.expect_outbox(&["m4-0 failed capRequired"]);
+}
+
+#[test]
+fn an_edit_resolves_with_the_message_s_new_state() {
+    let mut bench = Bench::ready();
+    bench.edit(5, "m3-0", "better");
+    let mut edited = message(3);
+    edited["text"] = json!("better");
+    let id = bench.last_id();
+    bench.frame(
+        &json!({"type": "ack", "clientMessageId": id, "seq": 5, "message": edited}).to_string(),
+    );
+    bench.expect(&["transmit better", "5 value \"better\""]);
+}
+
+#[test]
+fn a_message_that_is_not_stored_can_not_be_edited_and_bad_arguments_are_named() {
+    let mut bench = Bench::ready();
+    bench.send(5, "a", false);
+    let id = bench.last_id();
+    bench.take();
+    bench.edit(6, &id, "b");
+    bench.call(DELETE, 7, "");
+    bench.client.edit_message(
+        CallId(8),
+        &json!("m1-0"),
+        &json!({"text": 7}),
+        false,
+        bench.now,
+    );
+    bench
+        .client
+        .edit_message(CallId(9), &json!("m1-0"), &json!("text"), false, bench.now);
+    bench.drain();
+    let seen = bench.take();
+    assert!(seen[0].contains("discard() it instead"), "{seen:?}");
+    for (line, field) in seen[1..].iter().zip(["messageId", "text", "message"]) {
+        assert!(line.contains(&format!("`{field}` must be")), "{line}");
+    }
+}
+
+#[test]
+fn a_reload_with_a_full_outbox_sends_everything_once_and_in_order() {
+    let mut rows: Vec<_> = (0..1000).map(|n| adas(&format!("{n}"))).collect();
+    rows[3].failure = Some(ClientError::new(Code::Closed, "refused"));
+    let mut bench = Bench::reloaded(rows);
+    bench.expect_outbox(&[]);
+    bench.give_token(&token_of("ada", 3_600_000));
+    assert_eq!(
+        bench.outbox.len(),
+        1000,
+        "all are shown before the link is there"
+    );
+    assert_eq!(bench.outbox[2..4], ["2 pending", "3 failed closed"]);
+    bench.welcome(r#""seq":4"#);
+    let mut acked = 0;
+    while let Some(id) = bench.sent_ids.get(acked).cloned() {
+        acked += 1;
+        bench.frame(&json!({"type": "ack", "clientMessageId": id, "seq": acked}).to_string());
+    }
+    let expected: Vec<String> = (0..1000)
+        .filter(|n| *n != 3)
+        .map(|n| n.to_string())
+        .collect();
+    assert_eq!(bench.sent_ids, expected);
+    assert_eq!(bench.stored(), ["3"]);
+}
+
+#[test]
+fn nothing_is_sent_or_shown_under_another_identity() {
+    let mut bench = Bench::reloaded(vec![adas("ada's")]);
+    bench.give_token(&token_of("bo", 3_600_000));
+    bench.welcome(r#""seq":4"#);
+    bench.send(5, "bo's", false);
+    bench.expect_outbox(&["bo's pending"]);
+    assert_eq!(bench.sent_ids.len(), 1);
+    assert_eq!(bench.stored(), ["ada's", "bo's"], "ada's waits untouched");
+    bench.call(CLEAR, 6, "");
+    assert_eq!(bench.stored(), [""; 0]);
+}
+
+#[test]
+fn what_is_too_old_or_of_another_life_of_the_log_asks_first() {
+    let mut bench = Bench::reloaded(vec![
+        OutboxRow {
+            epoch: Some(Epoch("before".into())),
+            ..adas("before the reset")
+        },
+        OutboxRow {
+            added_at: UnixMillis(0),
+            ..adas("old")
+        },
+        adas("good"),
+    ]);
+    bench.give_token(&token_of("ada", OUTBOX_ROW_MS_MAX));
+    bench.outbox.clear();
+    bench.welcome(r#""seq":4"#);
+    bench.expect_outbox(&[
+        "before the reset failed epochChanged",
+        "old failed outboxExpired",
+    ]);
+    assert_eq!(bench.sent_ids, ["good"]);
+    bench.call(RETRY, 7, "old");
+    assert_eq!(bench.sent_ids, ["good", "old"]);
+}
+
+#[test]
+fn a_frozen_page_sends_nothing_and_forgets_what_others_sent_for_it() {
+    let mut bench = Bench::ready();
+    bench.close(1006);
+    bench.send(5, "mine", false);
+    bench.send(6, "sent by another tab", true);
+    bench.input(Input::OutboxReleased);
+    bench.advance(0);
+    bench.welcome(r#""seq":4,"recovered":true"#);
+    bench.take();
+    bench.outbox.clear();
+    let left = vec![bench.rows[0].clone()];
+    bench.input(Input::OutboxReclaimed(left));
+    bench.expect(&["6 done", "transmit mine"]);
+    bench.expect_outbox(&["sent by another tab dropped"]);
+}
+
+#[test]
+fn a_full_outbox_refuses_with_a_code() {
+    let mut bench = Bench::ready();
+    bench.close(1006);
+    for call in 0..1000 {
+        bench.send(call, "x", false);
+    }
+    bench.take();
+    bench.send(2000, "more", false);
+    assert!(bench.take()[0].starts_with("2000 outboxFull"));
+}
+
+#[test]
+fn refused_for_good_fails_what_waits_for_the_space_and_keeps_the_rest() {
+    let mut bench = Bench::ready();
+    bench.send(5, "plain", false);
+    bench.send(6, "until stored", true);
+    bench.outbox.clear();
+    bench.close(4405);
+    let seen = bench.take();
+    assert!(seen.contains(&"5 done".to_owned()), "{seen:?}");
+    assert!(
+        seen.iter()
+            .any(|line| line.starts_with("6 identityRequired")),
+        "{seen:?}"
+    );
+    bench.expect_outbox(&["until stored failed identityRequired"]);
+    assert_eq!(bench.stored(), ["plain", "until stored"]);
+}
+
+#[test]
+fn a_silent_link_does_not_swallow_sends_while_others_talk() {
+    let mut bench = Bench::ready();
+    bench.send(5, "a", false);
+    for seq in 5..14 {
+        bench.advance(1_000);
+        bench.message(seq);
+    }
+    bench.take();
+    bench.advance(1_000);
+    bench.expect(&["transmit sync"]);
+    for seq in 14..23 {
+        bench.advance(1_000);
+        bench.message(seq);
+    }
+    bench.take();
+    assert!(bench.client.is_connected());
+    bench.advance(1_000);
+    assert!(
+        bench.take().contains(&"close 4000".to_owned()),
+        "20 s after the send, whatever comes down"
+    );
+}
+
+#[test]
+fn an_object_reset_between_commit_and_flush_followed_by_silence_is_found_out() {
+    let mut bench = Bench::ready();
+    bench.send(5, "m5", false);
+    bench.take();
+    bench.advance(10_000);
+    bench.expect(&["transmit sync"]);
+    let stored = json!({"type": "message", "seq": 5, "message": bench.stored_form(5)});
+    bench.frame(&format!(
+        r#"[{stored},{{"type":"head","epoch":"e","seq":5}}]"#
+    ));
+    bench.expect(&["message 5", "5 value \"m5\""]);
+    assert_eq!(bench.stored(), [""; 0]);
+}
+
+#[test]
+fn a_frame_that_the_object_never_took_is_sent_again_on_the_same_link() {
+    let mut bench = Bench::ready();
+    bench.send(5, "a", false);
+    bench.advance(10_000);
+    bench.frame(r#"{"type":"head","epoch":"e","seq":4}"#);
+    bench.expect(&["transmit a", "transmit sync", "transmit a"]);
+}
+
+#[test]
+fn nothing_overtakes_a_message_that_was_refused_for_the_moment() {
+    let mut bench = Bench::ready();
+    for (call, text) in [(5, "a"), (6, "b"), (7, "c")] {
+        bench.send(call, text, false);
+    }
+    let ids = bench.sent_ids.clone();
+    let refusal = |id: &str, code: &str| json!({"type": "error", "code": code, "error": "no", "ref": id, "retryAfterMs": 50});
+    bench.frame(
+        &json!([
+            refusal(&ids[0], "rateLimited"),
+            refusal(&ids[1], "outOfOrder"),
+            refusal(&ids[2], "outOfOrder"),
+        ])
+        .to_string(),
+    );
+    bench.take();
+    bench.advance(99);
+    bench.expect(&[]);
+    bench.advance(1);
+    bench.expect(&["transmit a+b+c"]);
+}

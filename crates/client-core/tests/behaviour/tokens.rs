@@ -1,0 +1,191 @@
+//! Tokens refused, failing, renewed.
+
+use client_core::io::{CallId, Input};
+use serde_json::json;
+
+use crate::bench::{Bench, EPOCH_MS, TOKEN, token_of};
+
+#[test]
+fn a_rejected_token_does_not_loop_for_ever() {
+    let mut bench = Bench::new();
+    bench.connect(1);
+    bench.take();
+    bench.close(4401);
+    bench.expect(&["connecting", "token fresh=true"]);
+    bench.give_token(TOKEN);
+    bench.expect(&[
+        "failed",
+        "error tokenExpired",
+        "1 tokenExpired: Token expired",
+    ]);
+}
+
+#[test]
+fn a_token_function_that_fails_is_asked_again_later() {
+    let mut bench = Bench::new();
+    bench.client.connect(CallId(1), bench.now);
+    bench.drain();
+    let token_id = bench.token;
+    bench.input(Input::TokenFailed {
+        token_id,
+        message: "503".into(),
+    });
+    bench.expect(&[
+        "connecting",
+        "token fresh=false",
+        "error tokenUnavailable",
+        "connecting in 0",
+    ]);
+    bench.advance(0);
+    bench.expect(&["connecting", "token fresh=false"]);
+}
+
+#[test]
+fn there_is_a_way_to_refresh_a_token_and_it_is_tried_once() {
+    let mut bench = Bench::new();
+    bench.client.participants(CallId(3), bench.now);
+    bench.drain();
+    bench.give_token(TOKEN);
+    bench.answer(
+        401,
+        &json!({"error": "Token expired", "code": "tokenExpired"}),
+    );
+    bench.expect(&[
+        "token fresh=false",
+        "GET https://x/participants",
+        "token fresh=true",
+    ]);
+    bench.give_token(TOKEN);
+    bench.expect(&[
+        "3 tokenExpired: Failed to get participants: {\"code\":\"tokenExpired\",\"error\":\"Token expired\"}",
+    ]);
+}
+
+/// Connected as ada, with a token that is good for `ms`.
+fn connected_for(ms: u64) -> Bench {
+    let mut bench = Bench::new();
+    bench.client.connect(CallId(1), bench.now);
+    bench.drain();
+    bench.give_token(&token_of("ada", ms));
+    bench.welcome(r#""seq":4"#);
+    bench.take();
+    bench
+}
+
+#[test]
+fn a_token_is_renewed_on_the_live_link_before_it_expires() {
+    let mut bench = connected_for(600_000);
+    // Signs of life come all the time.
+    for _ in 0..27 {
+        bench.frame(r#"{"type":"pong"}"#);
+        bench.advance(20_000);
+    }
+    bench.expect(&["token fresh=true"]);
+    bench.give_token(&token_of("ada", 1_200_000));
+    bench.expect(&["transmit auth"]);
+    assert!(bench.client.is_connected());
+}
+
+#[test]
+fn a_warning_of_the_server_renews_a_token_that_does_not_say_when_it_is_over() {
+    let mut bench = Bench::new();
+    bench.client.connect(CallId(1), bench.now);
+    bench.drain();
+    bench.give_token("opaque");
+    bench.welcome(r#""seq":4"#);
+    bench.take();
+    bench.frame(r#"{"type":"expiring","exp":1}"#);
+    bench.frame(r#"{"type":"expiring","exp":1}"#);
+    bench.expect(&["token fresh=true"]);
+    bench.give_token("opaque");
+    bench.expect(&[]);
+    bench.close(4401);
+    assert_eq!(bench.take().last().unwrap(), "token fresh=true");
+    bench.give_token("opaque");
+    assert!(
+        bench.take().contains(&"error tokenExpired".to_owned()),
+        "a typed end, no loop"
+    );
+}
+
+#[test]
+fn a_token_that_lives_for_seconds_is_not_renewed_in_a_loop() {
+    let mut bench = connected_for(5_000);
+    let mut asked = 0;
+    for _ in 0..200 {
+        bench.frame(r#"{"type":"pong"}"#);
+        bench.advance(100);
+        for _ in bench.take().iter().filter(|line| line.starts_with("token")) {
+            asked += 1;
+            let exp = bench.now.0 + 5_000;
+            bench.give_token(&token_of("ada", exp));
+            let warning = format!(r#"{{"type":"expiring","exp":{exp}}}"#);
+            bench.frame(&warning);
+        }
+    }
+    assert!((4..=6).contains(&asked), "asked {asked} times in 20 s");
+}
+
+#[test]
+fn a_renewal_that_fails_is_tried_again_until_the_token_is_over() {
+    let mut bench = connected_for(60_000);
+    let mut asked = 0;
+    for _ in 0..120 {
+        bench.frame(r#"{"type":"pong"}"#);
+        bench.advance(1_000);
+        if bench.take().contains(&"token fresh=true".to_owned()) {
+            asked += 1;
+            let token_id = bench.token;
+            bench.input(Input::TokenFailed {
+                token_id,
+                message: "503".into(),
+            });
+            bench.expect(&["error tokenUnavailable"]);
+        }
+    }
+    assert!(
+        (2..=4).contains(&asked),
+        "asked {asked} times in the last 15 s"
+    );
+    assert!(bench.client.is_connected(), "an accepted connection stays");
+}
+
+#[test]
+fn a_token_of_another_user_is_not_pressed_into_the_old_connection() {
+    let mut bench = connected_for(600_000);
+    for _ in 0..27 {
+        bench.frame(r#"{"type":"pong"}"#);
+        bench.advance(20_000);
+    }
+    bench.expect(&["token fresh=true"]);
+    bench.give_token(&token_of("bo", 1_200_000));
+    let seen = bench.take();
+    assert!(seen.contains(&"close 4000".to_owned()) && !seen.contains(&"transmit auth".to_owned()));
+    bench.advance(0);
+    assert_eq!(bench.used_token, token_of("bo", 1_200_000));
+}
+
+#[test]
+fn the_server_s_clock_decides_when_a_token_is_over() {
+    let mut bench = Bench::new();
+    bench.client.connect(CallId(1), bench.now);
+    bench.drain();
+    bench.give_token(&token_of("ada", 600_000));
+    // The machine's clock is ten minutes late.
+    let server_time = EPOCH_MS + 500_000;
+    bench.welcome(&format!(r#""seq":4,"serverTime":{server_time}"#));
+    bench.take();
+    bench.advance(40_000);
+    assert!(!bench.take().contains(&"token fresh=true".to_owned()));
+    bench.frame(r#"{"type":"pong"}"#);
+    bench.advance(35_000);
+    assert!(bench.take().contains(&"token fresh=true".to_owned()));
+}
+
+#[test]
+fn nothing_is_renewed_for_a_client_that_left() {
+    let mut bench = connected_for(600_000);
+    bench.client.disconnect(bench.now);
+    bench.drain();
+    assert_eq!(bench.client.poll_timeout(), None);
+}

@@ -1,0 +1,120 @@
+//! Changing stored messages: who may edit or delete which, and each change once.
+//!
+//! As with [`crate::sends`], it must not know whether a change came by socket or by HTTP, nor who hears of it. A
+//! deletion overwrites the message with a tombstone, so that its text is in no table any more.
+
+use protocol::change::Change;
+use protocol::codes::ErrorCode;
+use protocol::frame::Refusal;
+use protocol::ids::{MessageId, Seq};
+use protocol::model::Message;
+use protocol::principal::CAP_MODERATE;
+use protocol::wire::Key;
+
+use crate::failure::Failure;
+use crate::ledger::Transaction;
+use crate::sends::{self, Sender};
+use crate::stored::{SendRecord, StoredMessage};
+
+/// A message that was changed, by this input or before.
+pub(crate) struct Changed {
+    /// Its present state.
+    pub(crate) message: Message,
+    /// The place of the event that tells of the change.
+    pub(crate) seq: Seq,
+}
+
+/// Follows the change, or finds that it was followed before.
+pub(crate) fn change(
+    change: &Change,
+    sender: Sender<'_>,
+    transaction: &mut Transaction<'_>,
+) -> Result<Changed, Failure> {
+    let scope = sends::scope(change.client_scope.as_deref(), sender);
+    let hash = sends::body_hash(&("change", &change.message_id, &change.text))?;
+    let send_key = change
+        .client_message_id
+        .as_ref()
+        .map(|id| sends::send_key(&scope, id));
+    if let Some(key) = &send_key
+        && let Some(record) = sends::earlier(key, &hash, transaction)?
+    {
+        let StoredMessage { message, .. } = find(&change.message_id, transaction)?;
+        return Ok(Changed {
+            message,
+            seq: record.seq,
+        });
+    }
+    let stored = find(&change.message_id, transaction)?;
+    if !may_change(&stored, &scope, sender) {
+        let error = "only who wrote this message may change it: use that user's token, the `clientScope` it was \
+                     sent with, or a token with the capability 'moderate'";
+        return Err(Refusal::new(ErrorCode::CapRequired, error).into());
+    }
+    if stored.message.deleted_at.is_some() {
+        return match &change.text {
+            Some(_) => Err(not_found("the message was deleted")),
+            None => Ok(Changed {
+                seq: stored.changed.unwrap_or(stored.message.seq),
+                message: stored.message,
+            }),
+        };
+    }
+    let seq = transaction.next_seq();
+    let at = transaction.now.max(stored.message.updated_at.plus_ms(1));
+    let message = match &change.text {
+        Some(text) => Message {
+            text: text.clone(),
+            edited_at: Some(at),
+            updated_at: at,
+            ..stored.message
+        },
+        None => Message {
+            text: String::new(),
+            attachments: Vec::new(),
+            edited_at: None,
+            deleted_at: Some(at),
+            updated_at: at,
+            ..stored.message
+        },
+    };
+    transaction.update_message(StoredMessage {
+        message: message.clone(),
+        origin: stored.origin,
+        changed: Some(seq),
+    })?;
+    if let Some(key) = send_key {
+        let at = transaction.now;
+        transaction.put_send_record(key, SendRecord { hash, seq, at })?;
+    }
+    Ok(Changed { message, seq })
+}
+
+/// The message with this very id.
+fn find(id: &MessageId, transaction: &Transaction<'_>) -> Result<StoredMessage, Failure> {
+    let stored = match id.seq() {
+        Some(seq) => transaction.message(seq)?,
+        None => None,
+    };
+    stored
+        .filter(|stored| stored.message.id == *id)
+        .ok_or_else(|| not_found("there is no message with this id"))
+}
+
+fn may_change(stored: &StoredMessage, scope: &str, sender: Sender<'_>) -> bool {
+    let principal = sender.principal;
+    let wrote_it = if stored.message.verified {
+        principal.sub.as_ref() == Some(&stored.message.sender_id)
+    } else {
+        stored.origin.as_deref() == Some(scope)
+    };
+    wrote_it || principal.may(CAP_MODERATE)
+}
+
+fn not_found(error: &str) -> Failure {
+    Refusal {
+        field: Some(Key::MessageId.as_str().to_owned()),
+        ..Refusal::new(ErrorCode::NotFound, error)
+    }
+    .into()
+}

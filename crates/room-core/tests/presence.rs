@@ -1,0 +1,173 @@
+//! Who is here: told once a person, over all connections, and with some patience for those who come back.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests say plainly what they expect"
+)]
+
+mod common;
+
+use common::{Shell, agent, anonymous, user};
+use protocol::limits::PRESENCE_GRACE_MS;
+use protocol::principal::Principal;
+use serde_json::{Value, json};
+
+#[test]
+fn a_joiner_is_welcomed_and_sees_who_is_here() {
+    let mut shell = Shell::new();
+    let ada = shell.join(Principal {
+        name: Some("Ada".into()),
+        ..user("ada")
+    });
+    let heard = shell.heard(ada);
+    assert_eq!(
+        heard.iter().map(|frame| &frame["type"]).collect::<Vec<_>>(),
+        ["welcome", "presence"]
+    );
+    assert_eq!(
+        (&heard[0]["seq"], heard[0].get("recovered")),
+        (&json!(1), None)
+    );
+    assert_eq!(heard[0]["serverTime"], common::START);
+    let ada_user = json!({"userId": "ada", "name": "Ada", "role": "customer"});
+    assert_eq!(
+        (&heard[1]["status"], &heard[1]["users"]),
+        (&json!("here"), &json!([ada_user]))
+    );
+
+    let eve = shell.join(agent("eve"));
+    shell.pass(10);
+    let eve_user = json!({"userId": "eve", "role": "agent"});
+    assert_eq!(shell.heard(eve)[1]["users"], json!([ada_user, eve_user]));
+    let others = shell.heard(ada);
+    assert_eq!(
+        (&others[0]["type"], &others[0]["participant"]["role"]),
+        (&json!("participant"), &json!("agent"))
+    );
+    assert_eq!(
+        (&others[1]["status"], &others[1]["users"]),
+        (&json!("joined"), &json!([eve_user]))
+    );
+
+    // A user is present once, over all connections; who has no name is not.
+    let again = shell.join(agent("eve"));
+    let nameless = shell.join(anonymous("t"));
+    shell.leave(eve);
+    shell.leave(nameless);
+    shell.pass(10);
+    assert_eq!(shell.heard(ada), Vec::<Value>::new());
+    shell.leave(again);
+    shell.wait(PRESENCE_GRACE_MS - 1);
+    assert_eq!(shell.heard(ada), Vec::<Value>::new());
+    shell.wait(1);
+    let left = shell.heard(ada);
+    assert_eq!(
+        (left.len(), &left[0]["status"], &left[0]["users"]),
+        (1, &json!("left"), &json!([eve_user]))
+    );
+}
+
+/// The statuses and users of everything that was said about presence.
+fn presence(shell: &mut Shell, id: u64) -> Vec<(String, Vec<String>)> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let read = |frame: &Value| {
+        let users = frame["users"].as_array().unwrap();
+        let names = users.iter().map(|user| text(&user["userId"])).collect();
+        (text(&frame["status"]), names)
+    };
+    shell.heard_of(id, "presence").iter().map(read).collect()
+}
+
+fn said(status: &str, users: &[&str]) -> (String, Vec<String>) {
+    let users = users.iter().map(|user| (*user).to_owned()).collect();
+    (status.to_owned(), users)
+}
+
+#[test]
+fn a_reloaded_page_is_no_coming_and_going() {
+    let mut shell = Shell::new();
+    let (ada, bob) = (shell.join(user("ada")), shell.join(user("bob")));
+    shell.wait(10_000);
+    shell.forget_heard();
+    for _ in 0..3 {
+        shell.leave(bob);
+        shell.wait(PRESENCE_GRACE_MS - 1);
+        let again = shell.join(user("bob"));
+        assert_eq!(presence(&mut shell, again), [said("here", &["ada", "bob"])]);
+        shell.leave(again);
+    }
+    // Who comes while somebody is expected back still sees them.
+    let carol = shell.join(user("carol"));
+    assert_eq!(
+        presence(&mut shell, carol),
+        [said("here", &["ada", "bob", "carol"])]
+    );
+    shell.wait(PRESENCE_GRACE_MS);
+    assert_eq!(
+        presence(&mut shell, ada),
+        [said("joined", &["carol"]), said("left", &["bob"])]
+    );
+    let back = shell.join(user("bob"));
+    shell.wait(10);
+    assert_eq!(presence(&mut shell, ada), [said("joined", &["bob"])]);
+    shell.leave(back);
+    // Or by the next event, when the alarm is late.
+    shell.pass(PRESENCE_GRACE_MS);
+    shell.say(ada, json!({"type": "ping"}));
+    shell.pass(10);
+    assert_eq!(presence(&mut shell, ada), [said("left", &["bob"])]);
+}
+
+#[test]
+fn a_room_that_nobody_is_left_in_sets_no_alarm_and_forgets_them_all_the_same() {
+    let mut shell = Shell::new();
+    let ada = shell.join(user("ada"));
+    shell.wait(10_000);
+    shell.alarms.clear();
+    shell.leave(ada);
+    assert_eq!((shell.alarms.len(), shell.alarm_at), (0, None));
+    shell.pass(PRESENCE_GRACE_MS);
+    let bob = shell.join(user("bob"));
+    assert_eq!(presence(&mut shell, bob), [said("here", &["bob"])]);
+}
+
+#[test]
+fn who_went_while_the_room_was_away_is_not_shown_for_ever() {
+    for sockets in [1, 2] {
+        let mut shell = Shell::new();
+        let ada = shell.join(user("ada"));
+        for _ in 1..sockets {
+            shell.join(anonymous("t"));
+        }
+        let bob = shell.join(user("bob"));
+        shell.wait(10_000);
+        shell.leave(bob);
+        assert_eq!(shell.alarm_at, Some(shell.now + PRESENCE_GRACE_MS));
+        shell.pass(1_000);
+        shell.rebuild();
+        shell.forget_heard();
+        // An alarm that is set in the place of that one is not later than it by more than the grace.
+        shell.say(ada, json!({"type": "ping"}));
+        shell.wait(2 * PRESENCE_GRACE_MS);
+        assert_eq!(presence(&mut shell, ada), [said("here", &["ada"])]);
+        shell.wait(3_600_000);
+        assert_eq!(presence(&mut shell, ada), [], "once");
+    }
+}
+
+#[test]
+fn ghosts_are_not_present() {
+    let mut shell = Shell::new();
+    let (ada, _ghost) = (shell.join(user("ada")), shell.join(user("ghost")));
+    shell.wait(10_000);
+    shell.forget_heard();
+    // Nothing is heard of the ghost, and Ada pings.
+    shell.pass(shell.alarm_at.unwrap() - shell.now);
+    shell.alarm(&[(ada, shell.now)]);
+    assert_eq!(shell.closed.len(), 1);
+    assert_eq!(presence(&mut shell, ada), [], "it might come back");
+    shell.wait(PRESENCE_GRACE_MS);
+    assert_eq!(presence(&mut shell, ada), [said("left", &["ghost"])]);
+}

@@ -1,0 +1,150 @@
+/** Settings of servers: from environment variables, and for spaces and deployment. */
+
+/**
+ * All that a page needs to enter a space: what a server's route answers.
+ *
+ * @example
+ * const answer: SpaceInstanceConfig = await fetch('/api/chat/init').then((response) => response.json());
+ */
+export interface SpaceInstanceConfig {
+  /** Name of the space. @example 'support-7' */
+  spaceId: string;
+  /** The token for it. @example await generateToken('support-7') */
+  spaceToken: string;
+  /** Not needed by our client, and not to be sent to browsers. @example undefined */
+  gatewayKey?: string | undefined;
+  /** Address of the Worker. @example 'https://chat.example.com' */
+  workerUrl: string;
+}
+
+/**
+ * What a server needs to open a space for somebody.
+ *
+ * @example
+ * const options: CreateSpaceOptions = { spaceId: 'support-7', gatewayKey, metadata: { topic: 'Invoices' } };
+ */
+export interface CreateSpaceOptions {
+  /** Name of the space. @example 'support-7' */
+  spaceId: string;
+  /** The key that signs tokens. @example process.env.KURATCHI_GATEWAY_KEY! */
+  gatewayKey: string;
+  /** Its first metadata. @example { topic: 'Invoices' } */
+  metadata?: Record<string, string> | undefined;
+}
+
+/**
+ * The Cloudflare account that a Worker lives in.
+ *
+ * @example
+ * const config: SpaceConfig = { accountId, apiToken, scriptName: 'kuratchi-spaces' };
+ */
+export interface SpaceConfig {
+  /** The account's workers.dev subdomain. @example 'example' */
+  workersSubdomain?: string | undefined;
+  /** The account. @example process.env.CLOUDFLARE_ACCOUNT_ID! */
+  accountId: string;
+  /** A token that may edit Workers there. @example process.env.CLOUDFLARE_API_TOKEN! */
+  apiToken: string;
+  /** Name of the Worker. @defaultValue 'kuratchi-spaces' @example 'kuratchi-spaces' */
+  scriptName?: string | undefined;
+}
+
+/**
+ * The settings that clients and token minting read from the environment.
+ *
+ * @example
+ * const { workerUrl }: SpacesEnvironmentConfig = getSpacesEnvironment();
+ */
+export interface SpacesEnvironmentConfig {
+  /** `KURATCHI_SPACES_WORKER_URL`, or empty. @example 'https://chat.example.com' */
+  workerUrl: string;
+  /** `KURATCHI_GATEWAY_KEY`, else `KURATCHI_SPACES_GATEWAY_KEY`, or empty. @example 'a-long-random-text' */
+  gatewayKey: string;
+}
+
+/**
+ * The settings that deployment reads from the environment.
+ *
+ * @example
+ * const { accountId }: EnvironmentConfig = getDoEnvironment();
+ */
+export interface EnvironmentConfig {
+  /** `CLOUDFLARE_ACCOUNT_ID`, or empty. @example '0123456789abcdef' */
+  accountId: string;
+  /** `CLOUDFLARE_API_TOKEN`, or empty. @example 'a-token' */
+  apiToken: string;
+  /** `KURATCHI_GATEWAY_KEY`, else `KURATCHI_SPACES_GATEWAY_KEY`, or empty. @example 'a-long-random-text' */
+  gatewayKey: string;
+  /** `KURATCHI_SPACES_SCRIPT_NAME`. @defaultValue 'kuratchi-spaces' @example 'kuratchi-spaces' */
+  scriptName: string;
+}
+
+/**
+ * What the SDK's `deploy()` takes. Here for apps that name the type; the function itself is not there yet.
+ *
+ * @example
+ * const options: DeployOptions = { scriptName: 'kuratchi-spaces' };
+ */
+export interface DeployOptions {
+  /** Cloudflare's account. @defaultValue `CLOUDFLARE_ACCOUNT_ID` @example '0123456789abcdef' */
+  accountId?: string;
+  /** A token that may edit Workers. @defaultValue `CLOUDFLARE_API_TOKEN` @example 'a-token' */
+  apiToken?: string;
+  /** The key that will sign space tokens. @defaultValue `KURATCHI_GATEWAY_KEY` @example 'a-long-random-text' */
+  gatewayKey?: string;
+  /** Name of the Worker. @defaultValue 'kuratchi-spaces' @example 'team-chat' */
+  scriptName?: string;
+  /** Whether to say what is being done. @defaultValue false @example true */
+  verbose?: boolean;
+}
+
+/**
+ * What the SDK's `deploy()` gives. Here for apps that name the type; the function itself is not there yet.
+ *
+ * @example
+ * const result: DeployResult = { success: false, error: 'no account' };
+ */
+export interface DeployResult {
+  /** Whether the Worker runs. @example true */
+  success: boolean;
+  /** Its address. @example 'https://team-chat.acme.workers.dev' */
+  workerUrl?: string;
+  /** Its name. @example 'team-chat' */
+  scriptName?: string;
+  /** What went wrong, in words. @example 'no account' */
+  error?: string;
+}
+
+/**
+ * Reads the settings for clients and token minting. In a browser, where there are none, all are empty.
+ *
+ * @example
+ * const { workerUrl } = getSpacesEnvironment();
+ */
+export function getSpacesEnvironment(): SpacesEnvironmentConfig;
+
+/**
+ * Reads the settings for deployment. In a browser, where there are none, all but `scriptName` are empty.
+ *
+ * @example
+ * const { scriptName } = getDoEnvironment();
+ */
+export function getDoEnvironment(): EnvironmentConfig;
+
+/**
+ * Throws unless all settings for clients and token minting are there.
+ *
+ * @throws {ChatError} `invalidArgument`, naming every setting that is missing.
+ * @example
+ * validateSpacesEnvironment(getSpacesEnvironment());
+ */
+export function validateSpacesEnvironment(config: Partial<SpacesEnvironmentConfig>): void;
+
+/**
+ * Throws unless all settings for deployment are there.
+ *
+ * @throws {ChatError} `invalidArgument`, naming every setting that is missing.
+ * @example
+ * validateDoEnvironment(getDoEnvironment());
+ */
+export function validateDoEnvironment(config: Partial<EnvironmentConfig>): void;

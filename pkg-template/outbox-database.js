@@ -1,0 +1,181 @@
+/**
+ * The outbox on disk: one row for each entry, in IndexedDB.
+ *
+ * Owns the database, its keys, and how long an answer is waited for. Each change is one short transaction of its
+ * own, committed at once; the engine runs them in the order in which they were made, and none waits for another's
+ * answer here. Must not know lanes' owners, nor what a row says. Nothing is opened before the first operation.
+ *
+ * A database that fails once is not asked again: what failed it (no space left, deleted or upgraded by another
+ * tab, a browser that never answers) would fail the next row as well, and each would be waited for.
+ */
+
+import { openDB } from 'idb';
+
+const NAME = 'kuratchi-spaces';
+const VERSION = 1;
+const STORE = 'outbox';
+/** Sorts behind every text and number that may stand in a key. */
+const BEYOND = [];
+/** How long one operation may take, in steps: a machine that slept through one of them gets the others. */
+const STEP_MS = 1_000;
+const STEPS_MAX = 3;
+
+/** The environment's IndexedDB, if it has one and lets us at it. */
+export function hasIndexedDb() {
+  try {
+    return Boolean(globalThis.indexedDB);
+  } catch {
+    // Some browsers refuse by throwing, in frames of foreign pages.
+    return false;
+  }
+}
+
+/**
+ * The rows of one space on one Worker.
+ *
+ * Keys are `[workerUrl, spaceId, lane, position, id]`: a lane is a range, and its order is the keys' order. The id
+ * keeps two tabs apart that were duplicated with one lane where there are no locks.
+ */
+export class OutboxDatabase {
+  #prefix;
+  #open = openDB;
+  #opening;
+  #onLost;
+  #failure;
+
+  /**
+   * @param {object} place
+   * @param {string} place.workerUrl
+   * @param {string} place.spaceId
+   * @param {(error: unknown) => void} onLost Called once, when the database can not be used any more.
+   * @param {typeof openDB} [open] What opens the database; tests bring their own.
+   */
+  constructor({ workerUrl, spaceId }, onLost, open = openDB) {
+    this.#prefix = [workerUrl, spaceId];
+    this.#onLost = onLost;
+    this.#open = open;
+  }
+
+  /** Names of the lanes that hold rows. */
+  lanes() {
+    return this.#operate('readonly', async (store) => {
+      const keys = await store.getAllKeys(rangeOf(this.#prefix));
+      return [...new Set(keys.map(([, , lane]) => lane))];
+    });
+  }
+
+  /** What a lane holds, in order: `{ position, row }` for each. */
+  read(lane) {
+    return this.#operate('readonly', async (store) => {
+      const range = rangeOf([...this.#prefix, lane]);
+      const [keys, rows] = await Promise.all([store.getAllKeys(range), store.getAll(range)]);
+      return rows.map((row, index) => ({ position: keys[index][3], row }));
+    });
+  }
+
+  /** Writes a row; `from` is the place that it leaves, if it moves. */
+  put(row, { lane, position }, from) {
+    return this.#operate('readwrite', (store) => {
+      const moved = from ? store.delete(this.#key(from, row.id)) : undefined;
+      return Promise.all([moved, store.put(row, this.#key({ lane, position }, row.id))]);
+    });
+  }
+
+  /** Takes a row out. */
+  remove(id, place) {
+    return this.#operate('readwrite', (store) => store.delete(this.#key(place, id)));
+  }
+
+  /** Takes out all rows, of every lane. */
+  clear() {
+    return this.#operate('readwrite', (store) => store.delete(rangeOf(this.#prefix)));
+  }
+
+  /** Lets go of the database; operations that are under way end first. */
+  close() {
+    this.#opening?.then(
+      (database) => database.close(),
+      () => {},
+    );
+    this.#failure ??= new Error('the database was closed');
+  }
+
+  #key({ lane, position }, id) {
+    return [...this.#prefix, lane, position, id];
+  }
+
+  async #operate(mode, act) {
+    if (this.#failure) {
+      throw this.#failure;
+    }
+    try {
+      return await withinBound(this.#transact(mode, act));
+    } catch (error) {
+      this.#lose(error);
+      throw error;
+    }
+  }
+
+  async #transact(mode, act) {
+    this.#opening ??= this.#connect();
+    const database = await this.#opening;
+    const transaction = database.transaction(STORE, mode);
+    const result = act(transaction.objectStore(STORE));
+    // Reads ask for more in the same transaction; a write is all that there is.
+    if (mode === 'readwrite') {
+      transaction.commit?.();
+    }
+    const [value] = await Promise.all([result, transaction.done]);
+    return value;
+  }
+
+  async #connect() {
+    const lose = (what) => () => this.#lose(new Error(`the database ${what}`));
+    const database = await this.#open(NAME, VERSION, {
+      upgrade: (upgraded) => void upgraded.createObjectStore(STORE),
+      blocked: lose('is held by another tab in an older version'),
+      blocking: (_from, _to, event) => {
+        // Whoever deletes or upgrades it waits for us.
+        event.target.close();
+        this.#lose(new Error('the database was deleted or upgraded by another tab'));
+      },
+      terminated: lose('was closed by the browser'),
+    });
+    if (this.#failure) {
+      database.close();
+      throw this.#failure;
+    }
+    return database;
+  }
+
+  #lose(error) {
+    if (!this.#failure) {
+      this.close();
+      this.#failure = error;
+      this.#onLost(error);
+    }
+  }
+}
+
+/** All keys that start so. */
+function rangeOf(prefix) {
+  return IDBKeyRange.bound(prefix, [...prefix, BEYOND]);
+}
+
+/** Waits no longer than the bound. What came too late is not heard. */
+function withinBound(promise) {
+  return new Promise((resolve, reject) => {
+    let steps = 0;
+    let timer;
+    const step = () => {
+      steps += 1;
+      if (steps > STEPS_MAX) {
+        reject(new Error(`the database did not answer within ${STEPS_MAX * STEP_MS} ms`));
+      } else {
+        timer = setTimeout(step, STEP_MS);
+      }
+    };
+    step();
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}

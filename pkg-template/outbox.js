@@ -1,0 +1,469 @@
+/**
+ * The outbox's keeper: what the core wants kept is kept, and what others left behind is brought to it.
+ *
+ * Owns which rows are where, when lanes are taken, given up and taken over, and what becomes of it all when the
+ * browser's storage fails. Must not know what rows say, nor when they are sent: that is the core's.
+ *
+ * Life: the first link claims the tab's own lane and hands its rows to the core; lanes of tabs that died are taken
+ * over one by one. While there is no link, and while the page may be frozen, all lanes are given up, so that others
+ * may send what is in them; then they are claimed again, and the core learns what is left. When storage fails,
+ * memory serves for the rest of the client's life.
+ */
+
+import { hasIndexedDb, OutboxDatabase } from './outbox-database.js';
+import { Lanes } from './outbox-lane.js';
+import { canRemember } from './tab-memory.js';
+
+/**
+ * How long lanes are kept after the link was given up, in milliseconds: a view that is taken down and put up again
+ * in between finds everything as it was.
+ */
+const KEEP_MS = 1_000;
+/**
+ * How long a lane that was just given up is left alone, in milliseconds: a page that reloads gets its own back, and
+ * what was written in it stays in it.
+ */
+const RELOAD_MS = 2_000;
+
+/**
+ * How far what waits in the outbox reaches: every tab of the browser, this tab's reloads, or this page.
+ *
+ * @param {boolean} areLanesShared Whether another tab may take over what this one leaves.
+ * @returns {'browser' | 'tab' | 'memory'} As far as can be told without trying.
+ */
+function expectedPersistence(areLanesShared) {
+  if (!hasIndexedDb()) {
+    return 'memory';
+  }
+  if (areLanesShared) {
+    return 'browser';
+  }
+  // A lane without locks is found again by the tab's own memory only.
+  return canRemember() ? 'tab' : 'memory';
+}
+
+/** One client's outbox on disk. */
+export class Outbox {
+  #channelName;
+  #tell;
+  #events;
+  #lanes;
+  /** Undefined when memory serves. */
+  #database;
+  #persistence;
+  /** By id, every row that is kept: `{ row, lane, position }`. */
+  #rows = new Map();
+  /** The lane that new rows go to, and where in it the next one goes. */
+  #lane;
+  #nextPosition = 0;
+  /** Fulfilled once the lane is known; rows wait for it. */
+  #ready;
+  #becomeReady;
+  /** Whether the core ever asked for its rows. */
+  #isStarted = false;
+  /** Whether there is a link, or one is being made. */
+  #isWanted = false;
+  #isFrozen = false;
+  #isClosed = false;
+  #isClaiming = false;
+  #isHolding = false;
+  /** Whether the core waits for rows that it asked for. */
+  #isAsked = false;
+  /** Whether the core was told that others may send. */
+  #isReleased = false;
+  /** Counts releases: a taking over that was begun before one is void. */
+  #turn = 0;
+  /** Counts clearings: what was read before one is void. */
+  #clears = 0;
+  #clearing = Promise.resolve();
+  /** Ids that were removed while rows are being read. */
+  #removed = new Set();
+  /** The timer that gives lanes up after the link was. */
+  #leaving;
+  /** Lanes that are being waited for in this turn. */
+  #sought = new Set();
+  #channel;
+  #listeners = [];
+
+  /**
+   * @param {{ workerUrl: string, spaceId: string }} place
+   * @param {(act: (core: object) => void) => void} tell Lets a function at the core, if there is one.
+   * @param {object} events
+   * @param {(ids: string[]) => void} events.onLoading Rows with these ids are about to be handed to the core.
+   * @param {(error: unknown) => void} events.onLost Storage failed; memory serves from now on.
+   * @param {object} [parts] Stand-ins: `lanes`, and `makeDatabase(place, onLost)`.
+   */
+  constructor(place, tell, events, { lanes = new Lanes(place), makeDatabase = openDatabase } = {}) {
+    this.#channelName = `kuratchi-spaces:${JSON.stringify([place.workerUrl, place.spaceId])}`;
+    this.#tell = tell;
+    this.#events = events;
+    this.#lanes = lanes;
+    this.#ready = new Promise((resolve) => {
+      this.#becomeReady = resolve;
+    });
+    this.#persistence = expectedPersistence(lanes.areShared);
+    if (this.#persistence !== 'memory') {
+      this.#database = makeDatabase(place, (error) => this.#degrade(error));
+    }
+  }
+
+  /** How far what waits reaches: `'browser'`, `'tab'` or `'memory'`. */
+  get persistence() {
+    return this.#persistence;
+  }
+
+  /** The core asks what is left; it is told as soon as the lane is claimed. */
+  load() {
+    if (!this.#database) {
+      this.#tell((core) => {
+        core.outboxLoaded([]);
+        core.persistFailed();
+      });
+      return;
+    }
+    this.#isAsked = true;
+    this.#isStarted = true;
+    this.setWanted(true);
+  }
+
+  /** Whether there is a link, or one is being made: only then are lanes held. */
+  setWanted(isWanted) {
+    this.#isWanted = isWanted && this.#isStarted;
+    clearTimeout(this.#leaving);
+    if (this.#isWanted) {
+      this.#follow();
+    } else if (this.#isHolding) {
+      this.#leaving = setTimeout(() => this.#follow(), KEEP_MS);
+    }
+  }
+
+  /** Keeps a row: a new one behind all others, a known one in its place unless it is tried again. */
+  put(row) {
+    this.#whenReady((database) => {
+      const known = this.#rows.get(row.id);
+      const isRetried = Boolean(known?.row.failure) && !row.failure;
+      const { lane, position } = known && !isRetried ? known : this.#takePlace();
+      const isFirst = this.#isEmpty(lane);
+      this.#rows.set(row.id, { row, lane, position });
+      database.put(row, { lane, position }, isRetried ? known : undefined).then(() => {
+        this.#tell((core) => core.persisted(row.id));
+        if (known) {
+          this.#leaveIfEmpty(known.lane);
+        }
+        if (isFirst) {
+          // Others learn of the lane, so that they line up for it.
+          this.#channel?.postMessage(lane);
+        }
+      }, ignore);
+    });
+  }
+
+  /** Forgets a row. */
+  remove(id) {
+    if (this.#isClaiming) {
+      this.#removed.add(id);
+    }
+    this.#whenReady((database) => {
+      const known = this.#rows.get(id);
+      this.#rows.delete(id);
+      if (known) {
+        database.remove(id, known).then(() => this.#leaveIfEmpty(known.lane), ignore);
+      }
+    });
+  }
+
+  /** Forgets every row of the space, of whatever lane. */
+  clear() {
+    this.#clears += 1;
+    this.#clearing = this.#clear();
+    // Whoever cares asks with `whenCleared()`.
+    this.#clearing.catch(ignore);
+  }
+
+  /** Resolves when the latest clearing is through; rejects when the disk did not do it. */
+  whenCleared() {
+    return this.#clearing;
+  }
+
+  /** Gives everything back. What is kept stays for others, or for the tab's next client. */
+  close() {
+    this.#isClosed = true;
+    this.#isHolding = false;
+    clearTimeout(this.#leaving);
+    this.#turn += 1;
+    this.#unlisten();
+    this.#lanes.releaseAll();
+    this.#database?.close();
+  }
+
+  #isDue() {
+    return this.#isWanted && !this.#isFrozen && !this.#isClosed && this.#database !== undefined;
+  }
+
+  /** Brings what is held in line with what is wanted. */
+  #follow() {
+    if (!this.#isDue()) {
+      if (this.#isHolding && this.#database) {
+        this.#release();
+      }
+    } else if (!this.#isHolding && !this.#isClaiming) {
+      this.#claim();
+    } else if (this.#isHolding && this.#isAsked) {
+      this.#hand([]);
+    }
+  }
+
+  /** Others may send what is kept, from now on. Nothing here waits: the page may be frozen right after. */
+  #release() {
+    this.#isHolding = false;
+    this.#isReleased = true;
+    this.#turn += 1;
+    this.#sought = new Set();
+    this.#closeChannel();
+    this.#tell((core) => core.outboxReleased());
+    this.#lanes.releaseAll();
+  }
+
+  async #claim() {
+    this.#isClaiming = true;
+    this.#listen();
+    const clears = this.#clears;
+    const before = new Set(this.#rows.keys());
+    this.#removed.clear();
+    try {
+      const found = await this.#gather();
+      if (this.#isDue()) {
+        this.#isHolding = true;
+        this.#settle(clears === this.#clears ? found : [], before);
+      } else {
+        this.#lanes.releaseAll();
+      }
+    } catch {
+      // The database told of its end: nobody has to wait for us.
+      this.#lanes.releaseAll();
+    }
+    this.#isClaiming = false;
+    this.#becomeReady();
+    if (this.#isHolding) {
+      this.#openChannel();
+      this.#lookAround();
+    }
+  }
+
+  /** Takes the tab's lane, and those taken over before that are still free. Gives what they hold. */
+  async #gather() {
+    const { lane, refused } = await this.#lanes.takeOwn(this.#lane);
+    const known = new Set([...this.#rows.values()].map((entry) => entry.lane));
+    const lanes = [lane];
+    for (const other of known) {
+      if (other !== lane && other !== refused && (await this.#lanes.take(other))) {
+        lanes.push(other);
+      }
+    }
+    const read = await Promise.all(lanes.map((name) => this.#database.read(name)));
+    if (lane !== this.#lane) {
+      this.#lane = lane;
+      this.#nextPosition = 0;
+    }
+    const [own] = read;
+    this.#nextPosition = Math.max(this.#nextPosition, (own.at(-1)?.position ?? -1) + 1);
+    return read.flatMap((entries, index) => entries.map((entry) => ({ ...entry, lane: lanes[index] })));
+  }
+
+  /**
+   * Takes over what was read as what is there. Rows that were kept before and are not there were sent by others;
+   * rows that were put while it was read are there, too.
+   */
+  #settle(found, before) {
+    const isThere = new Set(found.map(({ row }) => row.id));
+    for (const id of before) {
+      if (!isThere.has(id)) {
+        this.#rows.delete(id);
+      }
+    }
+    const kept = found.filter(({ row }) => !this.#removed.has(row.id));
+    for (const entry of kept) {
+      // What is known is newer than what was read.
+      if (!this.#rows.has(entry.row.id)) {
+        this.#rows.set(entry.row.id, entry);
+      }
+    }
+    const added = [...this.#rows.values()].filter(({ row }) => !isThere.has(row.id));
+    this.#hand([...kept, ...added].map(({ row }) => row));
+  }
+
+  /** Tells the core what there is. */
+  #hand(rows) {
+    const isAsked = this.#isAsked;
+    const isReleased = this.#isReleased;
+    this.#isAsked = false;
+    this.#isReleased = false;
+    this.#events.onLoading(rows.map(({ id }) => id));
+    this.#tell((core) => {
+      if (isAsked) {
+        core.outboxLoaded(rows);
+      }
+      if (isReleased) {
+        core.outboxReclaimed(rows);
+      }
+    });
+  }
+
+  /** Lines up for the lanes of others: each is ours once its tab is no more. */
+  async #lookAround() {
+    if (!this.#lanes.areShared || !this.#isHolding) {
+      return;
+    }
+    const lanes = await this.#database.lanes().catch(() => []);
+    for (const lane of lanes) {
+      if (this.#isHolding && !this.#lanes.has(lane) && !this.#sought.has(lane)) {
+        this.#takeOver(lane);
+      }
+    }
+  }
+
+  async #takeOver(lane) {
+    const turn = this.#turn;
+    const sought = this.#sought;
+    sought.add(lane);
+    const isTaken = await this.#seek(lane, turn);
+    sought.delete(lane);
+    if (!isTaken) {
+      return;
+    }
+    const clears = this.#clears;
+    const found = await (this.#database?.read(lane).catch(() => []) ?? []);
+    if (turn !== this.#turn || clears !== this.#clears || found.length === 0) {
+      this.#lanes.release(lane);
+      return;
+    }
+    for (const entry of found) {
+      this.#rows.set(entry.row.id, { ...entry, lane });
+    }
+    const rows = found.map(({ row }) => row);
+    this.#events.onLoading(rows.map(({ id }) => id));
+    this.#tell((core) => core.outboxLoaded(rows));
+  }
+
+  /** Waits until a lane's lock is held. Gives whether it is; not when all lanes were given up meanwhile. */
+  async #seek(lane, turn) {
+    let isTaken = await this.#lanes.take(lane);
+    while (!isTaken && turn === this.#turn) {
+      if (await this.#lanes.wait(lane)) {
+        this.#lanes.release(lane);
+        await new Promise((resolve) => setTimeout(resolve, RELOAD_MS));
+        isTaken = turn === this.#turn && (await this.#lanes.take(lane));
+      }
+    }
+    if (isTaken && turn !== this.#turn) {
+      this.#lanes.release(lane);
+    }
+    return isTaken && turn === this.#turn;
+  }
+
+  /** A lane that was taken over is given back once it is empty; the tab's own is kept. */
+  #leaveIfEmpty(lane) {
+    if (lane !== this.#lane && this.#isEmpty(lane)) {
+      this.#lanes.release(lane);
+    }
+  }
+
+  #isEmpty(lane) {
+    for (const entry of this.#rows.values()) {
+      if (entry.lane === lane) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  #takePlace() {
+    this.#nextPosition += 1;
+    return { lane: this.#lane, position: this.#nextPosition - 1 };
+  }
+
+  /** Changes line up until the lane is known; then each goes to the disk at once. */
+  #whenReady(act) {
+    this.#ready.then(() => {
+      if (this.#database && !this.#isClosed) {
+        act(this.#database);
+      }
+    });
+  }
+
+  async #clear() {
+    if (this.#isClaiming) {
+      await this.#ready;
+    }
+    // In line behind the rows that were put before.
+    await undefined;
+    this.#rows.clear();
+    await this.#database?.clear();
+    for (const lane of this.#lanes.held) {
+      this.#leaveIfEmpty(lane);
+    }
+  }
+
+  /** Storage failed. Lanes that are held stay so: what is on the disk is sent from here. */
+  #degrade(error) {
+    const rows = [...this.#rows.values()].map(({ row }) => row);
+    this.#database = undefined;
+    this.#persistence = 'memory';
+    this.#becomeReady();
+    this.#tell((core) => core.persistFailed());
+    if (this.#isAsked || this.#isReleased) {
+      // Whoever else may have sent them: the server stores each once.
+      this.#hand(rows);
+    }
+    this.#events.onLost(error);
+  }
+
+  #listen() {
+    if (this.#listeners.length > 0) {
+      return;
+    }
+    const { window, document } = globalThis;
+    const freeze = (isFrozen) => () => {
+      this.#isFrozen = isFrozen;
+      this.#follow();
+    };
+    const whenShown = () => {
+      if (!document.hidden) {
+        this.#lookAround();
+      }
+    };
+    for (const [target, event, listener] of [
+      [window, 'pagehide', freeze(true)],
+      [window, 'pageshow', freeze(false)],
+      [document, 'visibilitychange', whenShown],
+    ]) {
+      target?.addEventListener?.(event, listener);
+      this.#listeners.push(() => target?.removeEventListener?.(event, listener));
+    }
+  }
+
+  #unlisten() {
+    for (const remove of this.#listeners.splice(0)) {
+      remove();
+    }
+    this.#closeChannel();
+  }
+
+  #openChannel() {
+    if (this.#lanes.areShared && !this.#channel && typeof BroadcastChannel === 'function') {
+      this.#channel = new BroadcastChannel(this.#channelName);
+      this.#channel.onmessage = () => this.#lookAround();
+    }
+  }
+
+  #closeChannel() {
+    this.#channel?.close();
+    this.#channel = undefined;
+  }
+}
+
+function openDatabase(place, onLost) {
+  return new OutboxDatabase(place, onLost);
+}
+
+function ignore() {}

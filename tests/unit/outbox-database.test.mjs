@@ -1,0 +1,202 @@
+/**
+ * The outbox's database: its keys, its order, and every way in which a browser's storage fails.
+ *
+ * Owns nothing but expectations.
+ */
+
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, mock, test } from 'node:test';
+import { setImmediate as nextTask } from 'node:timers/promises';
+
+import { hasIndexedDb, OutboxDatabase } from '../../pkg-template/outbox-database.js';
+import { FakeDisk, row } from './lib/outbox-fakes.mjs';
+
+const PLACE = { workerUrl: 'https://a.example', spaceId: 'lobby' };
+
+beforeEach(() => {
+  globalThis.IDBKeyRange = { bound: (lower, upper) => ({ lower, upper }) };
+});
+
+afterEach(() => {
+  delete globalThis.IDBKeyRange;
+  delete globalThis.indexedDB;
+});
+
+function setUp(place = PLACE, disk = new FakeDisk()) {
+  const onLost = mock.fn();
+  return { disk, onLost, database: new OutboxDatabase(place, onLost, disk.open) };
+}
+
+const idsOf = (entries) => entries.map((entry) => entry.row.id);
+
+describe('rows', () => {
+  test('keep their order within a lane, and their lane', async () => {
+    const { database } = setUp();
+    await database.put(row('c'), { lane: 'x', position: 10 });
+    await database.put(row('a'), { lane: 'x', position: 2 });
+    await database.put(row('other'), { lane: 'xx', position: 0 });
+    await database.put(row('b'), { lane: 'x', position: 9 });
+    assert.deepEqual(idsOf(await database.read('x')), ['a', 'b', 'c']);
+    assert.deepEqual(
+      (await database.read('x')).map(({ position }) => position),
+      [2, 9, 10],
+    );
+    assert.deepEqual((await database.lanes()).sort(), ['x', 'xx']);
+    await database.remove('b', { lane: 'x', position: 9 });
+    assert.deepEqual(idsOf(await database.read('x')), ['a', 'c']);
+  });
+
+  test('that move leave their old place in the same transaction', async () => {
+    const { database, disk } = setUp();
+    await database.put(row('a'), { lane: 'x', position: 0 });
+    await database.put(row('b'), { lane: 'x', position: 1 });
+    disk.log.length = 0;
+    await database.put(row('a'), { lane: 'x', position: 2 }, { lane: 'x', position: 0 });
+    assert.deepEqual(idsOf(await database.read('x')), ['b', 'a']);
+    assert.deepEqual(disk.log, ['readwrite', 'commit', 'readonly']);
+  });
+
+  test('of two duplicated tabs at one position are both kept', async () => {
+    const { database } = setUp();
+    await database.put(row('a'), { lane: 'x', position: 0 });
+    await database.put(row('b'), { lane: 'x', position: 0 });
+    assert.deepEqual(idsOf(await database.read('x')), ['a', 'b']);
+  });
+
+  test('of other spaces and Workers are neither seen nor cleared', async () => {
+    const disk = new FakeDisk();
+    const { database } = setUp(PLACE, disk);
+    const others = [
+      { ...PLACE, spaceId: 'lobby2' },
+      { ...PLACE, spaceId: 'lobb' },
+      { ...PLACE, workerUrl: 'https://b.example' },
+    ];
+    for (const place of others) {
+      await setUp(place, disk).database.put(row('theirs'), { lane: 'x', position: 0 });
+    }
+    await database.put(row('mine'), { lane: 'x', position: 0 });
+    await database.put(row('also mine'), { lane: 'y', position: 0 });
+    assert.deepEqual(await database.lanes(), ['x', 'y']);
+    await database.clear();
+    assert.deepEqual(disk.ids(), ['theirs', 'theirs', 'theirs']);
+  });
+});
+
+describe('changes', () => {
+  test('are one committed transaction each, and none waits for the answer of another', async () => {
+    const { database, disk } = setUp();
+    const done = [];
+    const changes = [
+      database.put(row('a'), { lane: 'x', position: 0 }).then(() => done.push('put')),
+      database.remove('a', { lane: 'x', position: 0 }).then(() => done.push('removed')),
+      database.put(row('b'), { lane: 'x', position: 1 }).then(() => done.push('put b')),
+    ];
+    await Promise.resolve();
+    assert.deepEqual(done, []);
+    await Promise.all(changes);
+    assert.equal(done.length, 3);
+    assert.deepEqual(disk.ids(), ['b'], 'those of one row in their order');
+    const [opened, ...rest] = disk.log;
+    assert.equal(opened, 'open kuratchi-spaces 1');
+    assert.deepEqual(rest, ['readwrite', 'commit', 'readwrite', 'commit', 'readwrite', 'commit']);
+  });
+
+  test('nothing is opened before the first', async () => {
+    const { disk, database } = setUp();
+    await nextTask();
+    assert.deepEqual(disk.log, []);
+    database.close();
+    await assert.rejects(database.lanes(), /was closed/);
+  });
+});
+
+describe('a database that fails', () => {
+  for (const [name, trouble] of [
+    ['a_full_disk', { write: new DOMException('no space left', 'QuotaExceededError') }],
+    ['a_private_window_that_refuses', { open: new DOMException('not allowed', 'InvalidStateError') }],
+  ]) {
+    test(`${name} is told once, and it is not asked again`, async () => {
+      const { database, disk, onLost } = setUp();
+      disk.trouble = trouble;
+      const error = trouble.write ?? trouble.open;
+      await assert.rejects(database.put(row('a'), { lane: 'x', position: 0 }), error);
+      await assert.rejects(database.remove('a', { lane: 'x', position: 0 }), error);
+      assert.deepEqual(
+        onLost.mock.calls.map(({ arguments: values }) => values),
+        [[error]],
+      );
+      assert.equal(disk.log.filter((line) => line.startsWith('open')).length, 1);
+    });
+  }
+
+  test('a_database_that_never_answers is given up after three seconds, asleep or not', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const { database, disk, onLost } = setUp();
+    disk.trouble = { hangs: true };
+    const writing = database.put(row('a'), { lane: 'x', position: 0 }).catch((error) => error.message);
+    await Promise.resolve();
+    t.mock.timers.tick(1_000);
+    t.mock.timers.tick(1_000);
+    assert.equal(onLost.mock.callCount(), 0);
+    t.mock.timers.tick(1_000);
+    assert.match(await writing, /did not answer within 3000 ms/);
+    assert.equal(onLost.mock.callCount(), 1);
+  });
+
+  for (const [event, text] of [
+    ['blocking', /deleted or upgraded by another tab/],
+    ['blocked', /held by another tab/],
+    ['terminated', /closed by the browser/],
+  ]) {
+    test(`a_store_deleted_under_our_feet: ${event} is told once`, async () => {
+      const { database, disk, onLost } = setUp();
+      await database.put(row('a'), { lane: 'x', position: 0 });
+      disk.happen(event);
+      disk.happen(event);
+      assert.equal(onLost.mock.callCount(), 1);
+      assert.match(onLost.mock.calls[0].arguments[0].message, text);
+      await assert.rejects(database.read('x'), text);
+    });
+  }
+
+  test('whoever deletes it does not wait for us', async () => {
+    const { database, disk } = setUp();
+    await database.lanes();
+    disk.happen('blocking');
+    assert.ok(disk.log.includes('closed for others'));
+  });
+
+  test('one that opens too late is closed again', async () => {
+    const disk = new FakeDisk();
+    let open;
+    const opening = new Promise((resolve) => {
+      open = resolve;
+    });
+    const database = new OutboxDatabase(
+      PLACE,
+      () => {},
+      async (...values) => {
+        await opening;
+        return disk.open(...values);
+      },
+    );
+    const reading = database.lanes().catch((error) => error.message);
+    database.close();
+    open();
+    assert.match(await reading, /was closed/);
+    assert.ok(disk.log.includes('close'));
+  });
+});
+
+test('whether there is one at all is asked without throwing', () => {
+  assert.equal(hasIndexedDb(), false);
+  Object.defineProperty(globalThis, 'indexedDB', {
+    configurable: true,
+    get() {
+      throw new DOMException('in a foreign frame', 'SecurityError');
+    },
+  });
+  assert.equal(hasIndexedDb(), false);
+  Object.defineProperty(globalThis, 'indexedDB', { configurable: true, value: {} });
+  assert.equal(hasIndexedDb(), true);
+});

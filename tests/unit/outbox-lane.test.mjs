@@ -1,0 +1,135 @@
+/**
+ * Lanes: who may send from which, in one tab, in two, and where there are no locks.
+ *
+ * Owns nothing but expectations.
+ */
+
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { setImmediate as nextTask } from 'node:timers/promises';
+
+import { Lanes } from '../../pkg-template/outbox-lane.js';
+import { canRemember, randomId, tabId } from '../../pkg-template/tab-memory.js';
+import { FakeLocks, FakeStorage } from './lib/outbox-fakes.mjs';
+
+const PLACE = { workerUrl: 'https://a.example', spaceId: 'lobby' };
+
+/** Gives the code that follows the storage of one tab. */
+function inTab(storage) {
+  Object.defineProperty(globalThis, 'sessionStorage', { configurable: true, value: storage });
+}
+
+beforeEach(() => inTab(new FakeStorage()));
+afterEach(() => inTab(undefined));
+
+describe("the tab's own lane", () => {
+  test('is the same after a reload', async () => {
+    const locks = new FakeLocks();
+    const before = new Lanes(PLACE, locks);
+    const { lane, refused } = await before.takeOwn();
+    assert.equal(refused, undefined);
+    before.releaseAll();
+    await nextTask();
+    assert.deepEqual(await new Lanes(PLACE, locks).takeOwn(), { lane, refused: undefined });
+  });
+
+  test('is another one for another space, and for another Worker', async () => {
+    const lanes = new Set();
+    for (const place of [PLACE, { ...PLACE, spaceId: 'x' }, { ...PLACE, workerUrl: 'https://b.example' }]) {
+      lanes.add((await new Lanes(place, new FakeLocks()).takeOwn()).lane);
+    }
+    assert.equal(lanes.size, 3);
+  });
+
+  test('a_duplicated_tab_has_a_lane_of_its_own', async () => {
+    const locks = new FakeLocks();
+    const original = await new Lanes(PLACE, locks).takeOwn();
+    const copy = new FakeStorage();
+    copy.items = new Map(globalThis.sessionStorage.items);
+    inTab(copy);
+    const duplicate = await new Lanes(PLACE, locks).takeOwn();
+    assert.notEqual(duplicate.lane, original.lane);
+    assert.equal(duplicate.refused, original.lane);
+  });
+
+  test('stays the one that a client had, whatever a second client of the tab took', async () => {
+    const locks = new FakeLocks();
+    const first = new Lanes(PLACE, locks);
+    const { lane } = await first.takeOwn();
+    const second = new Lanes(PLACE, locks);
+    await second.takeOwn();
+    first.releaseAll();
+    await nextTask();
+    assert.equal((await first.takeOwn(lane)).lane, lane);
+  });
+
+  test('is a new one each time where storage is refused', async () => {
+    Object.defineProperty(globalThis, 'sessionStorage', {
+      configurable: true,
+      get() {
+        throw new DOMException('cookies are blocked', 'SecurityError');
+      },
+    });
+    const [one, other] = [new Lanes(PLACE, new FakeLocks()), new Lanes(PLACE, new FakeLocks())];
+    assert.notEqual((await one.takeOwn()).lane, (await other.takeOwn()).lane);
+    assert.equal(canRemember(), false);
+    assert.equal(tabId('scope', PLACE), undefined);
+  });
+});
+
+describe('locks', () => {
+  test('a lane has one holder; others are refused, or wait until it is given up', async () => {
+    const locks = new FakeLocks();
+    const [one, other] = [new Lanes(PLACE, locks), new Lanes(PLACE, locks)];
+    assert.equal(await one.take('x'), true);
+    assert.equal(await other.take('x'), false);
+    let isHeld = false;
+    const waiting = other.wait('x').then((held) => {
+      isHeld = held;
+    });
+    await nextTask();
+    assert.deepEqual([isHeld, other.has('x')], [false, true]);
+    one.release('x');
+    await waiting;
+    assert.deepEqual([isHeld, other.held, one.held], [true, ['x'], []]);
+  });
+
+  test('giving all up ends the waiting, too', async () => {
+    const locks = new FakeLocks();
+    const [one, other] = [new Lanes(PLACE, locks), new Lanes(PLACE, locks)];
+    await one.take('x');
+    await other.take('y');
+    const waiting = other.wait('x');
+    other.releaseAll();
+    assert.equal(await waiting, false);
+    assert.deepEqual([other.held, other.has('x')], [[], false]);
+    await nextTask();
+    assert.equal(locks.names().length, 1);
+  });
+
+  test('a document that may have no locks holds none', async () => {
+    const refusing = { request: async () => Promise.reject(new DOMException('no', 'SecurityError')) };
+    const lanes = new Lanes(PLACE, refusing);
+    assert.equal(await lanes.take('x'), false);
+    assert.deepEqual(lanes.held, []);
+  });
+
+  test('without Web Locks a lane is found by the tab alone', async () => {
+    const lanes = new Lanes(PLACE, null);
+    assert.equal(lanes.areShared, false);
+    const { lane } = await lanes.takeOwn();
+    lanes.releaseAll();
+    assert.equal((await new Lanes(PLACE, null).takeOwn()).lane, lane);
+  });
+});
+
+test('ids are random, and need no secure context', (t) => {
+  t.mock.method(globalThis.crypto, 'randomUUID', () => {
+    throw new TypeError('not a secure context');
+  });
+  const ids = new Set(Array.from({ length: 100 }, randomId));
+  assert.equal(ids.size, 100);
+  for (const id of ids) {
+    assert.match(id, /^[0-9a-f]{32}$/);
+  }
+});

@@ -1,0 +1,529 @@
+/**
+ * The outbox's keeper: lanes taken, given up and taken over, and what the core is told of it.
+ *
+ * Owns a browser of several tabs that share a disk and locks. The real ones are used by the tests in browsers.
+ */
+
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { setImmediate as nextTask } from 'node:timers/promises';
+
+import { Outbox } from '../../pkg-template/outbox.js';
+import { OutboxDatabase } from '../../pkg-template/outbox-database.js';
+import { Lanes } from '../../pkg-template/outbox-lane.js';
+import { FakeDisk, FakeLocks, FakeStorage, row } from './lib/outbox-fakes.mjs';
+
+const PLACE = { workerUrl: 'https://a.example', spaceId: 'lobby' };
+/** Longer than a lane is left alone for the page that reloads. */
+const RELOADED_MS = 2_000;
+/** Longer than lanes are kept without a link. */
+const LEFT_MS = 1_000;
+
+const define = (name, value) => Object.defineProperty(globalThis, name, { configurable: true, value });
+const opened = [];
+
+beforeEach((t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  define('indexedDB', {});
+  define('IDBKeyRange', { bound: (lower, upper) => ({ lower, upper }) });
+  define('sessionStorage', new FakeStorage());
+  define('BroadcastChannel', FakeChannel);
+});
+
+afterEach(() => {
+  for (const outbox of opened.splice(0)) {
+    outbox.close();
+  }
+  for (const name of ['indexedDB', 'IDBKeyRange', 'sessionStorage', 'window', 'document']) {
+    define(name, undefined);
+  }
+  FakeChannel.all.clear();
+});
+
+class FakeChannel {
+  static all = new Set();
+
+  constructor(name) {
+    this.name = name;
+    FakeChannel.all.add(this);
+  }
+
+  postMessage(data) {
+    for (const other of FakeChannel.all) {
+      if (other !== this && other.name === this.name) {
+        other.onmessage({ data });
+      }
+    }
+  }
+
+  close() {
+    FakeChannel.all.delete(this);
+  }
+}
+
+/** Lets everything happen that waits for no timer. */
+async function settle() {
+  for (let round = 0; round < 5; round += 1) {
+    await nextTask();
+  }
+}
+
+/** One client in a tab of its own: a page, a memory and a core that notes what it is told. */
+function openTab({ disk, locks, storage = new FakeStorage(), page = new EventTarget() }) {
+  define('sessionStorage', storage);
+  define('window', page);
+  define('document', Object.assign(new EventTarget(), { hidden: false }));
+  const told = [];
+  const word = (value) => (Array.isArray(value) ? value.map(({ id }) => id).join('+') || 'none' : value);
+  const core = new Proxy(
+    {},
+    { get: (_, name) => (value) => told.push([name, word(value)].filter(Boolean).join(' ')) },
+  );
+  const outbox = new Outbox(
+    PLACE,
+    (act) => act(core),
+    {
+      onLoading: (ids) => told.push(`loading ${ids.join('+') || 'none'}`),
+      onLost: (error) => told.push(`lost: ${error.message}`),
+    },
+    {
+      lanes: new Lanes(PLACE, locks),
+      makeDatabase: (place, onLost) => new OutboxDatabase(place, onLost, disk.open),
+    },
+  );
+  opened.push(outbox);
+  const take = () => told.splice(0).filter((line) => !line.startsWith('loading'));
+  return { outbox, told, take, storage, page, document: globalThis.document };
+}
+
+const browser = () => ({ disk: new FakeDisk(), locks: new FakeLocks() });
+
+/** A tab whose outbox is loaded. */
+async function loadedTab(parts) {
+  const tab = openTab(parts);
+  tab.outbox.load();
+  await settle();
+  return tab;
+}
+
+describe('one tab', () => {
+  test('what is put is kept, and told to be safe once it is', async () => {
+    const { disk, locks } = browser();
+    const { outbox, take } = await loadedTab({ disk, locks });
+    assert.equal(outbox.persistence, 'browser');
+    outbox.put(row('a'));
+    outbox.put(row('b'));
+    outbox.remove('a');
+    assert.deepEqual(take(), ['outboxLoaded none']);
+    await settle();
+    assert.deepEqual(take().sort(), ['persisted a', 'persisted b']);
+    assert.deepEqual(disk.ids(), ['b']);
+  });
+
+  test('reload_with_a_full_outbox: all of it comes back, in order, before what is newer', async () => {
+    const { disk, locks } = browser();
+    const before = await loadedTab({ disk, locks });
+    for (let index = 0; index < 100; index += 1) {
+      before.outbox.put(row(`${index}`));
+    }
+    await settle();
+    before.page.dispatchEvent(new Event('pagehide'));
+    await settle();
+    const after = openTab({ disk, locks, storage: before.storage });
+    after.outbox.load();
+    after.outbox.put(row('new'));
+    await settle();
+    const all = Array.from({ length: 100 }, (_, index) => `${index}`);
+    assert.ok(
+      after.told.includes(`loading ${[...all, 'new'].join('+')}`) ||
+        after.told.includes(`loading ${all.join('+')}`),
+    );
+    assert.ok(after.take().includes(`outboxLoaded ${all.join('+')}`));
+    assert.deepEqual(disk.ids(), [...all, 'new']);
+  });
+
+  test('a row that is changed stays in its place, one that is tried again goes behind all', async () => {
+    const { disk, locks } = browser();
+    const { outbox } = await loadedTab({ disk, locks });
+    const failure = { code: 'senderMismatch', message: 'no' };
+    for (const id of ['a', 'b', 'c']) {
+      outbox.put(row(id));
+    }
+    outbox.put(row('a', { failure }));
+    outbox.put(row('b', { owner: 'user:bob' }));
+    await settle();
+    assert.deepEqual(disk.ids(), ['a', 'b', 'c']);
+    outbox.put(row('a'));
+    await settle();
+    assert.deepEqual(disk.ids(), ['b', 'c', 'a']);
+    outbox.remove('b');
+    outbox.put(row('b'));
+    await settle();
+    assert.deepEqual(disk.ids(), ['c', 'a', 'b']);
+  });
+
+  test('a second client in the tab has a lane of its own', async () => {
+    const { disk, locks } = browser();
+    const first = await loadedTab({ disk, locks });
+    first.outbox.put(row('a'));
+    await settle();
+    const second = await loadedTab({ disk, locks, storage: first.storage, page: first.page });
+    second.outbox.put(row('b'));
+    await settle();
+    assert.deepEqual(second.take(), ['outboxLoaded none', 'persisted b']);
+    assert.equal(new Set(disk.entries.map(([[, , lane]]) => lane)).size, 2);
+    const names = locks.names().sort();
+    first.page.dispatchEvent(new Event('pagehide'));
+    await settle();
+    first.page.dispatchEvent(new Event('pageshow'));
+    await settle();
+    assert.deepEqual(locks.names().sort(), names, 'each finds its own again');
+  });
+
+  test('nothing is taken before the core asks, and closing gives everything back', async () => {
+    const { disk, locks } = browser();
+    const { outbox, told, page } = openTab({ disk, locks });
+    outbox.setWanted(true);
+    outbox.setWanted(false);
+    outbox.setWanted(true);
+    await settle();
+    assert.deepEqual([disk.log, locks.names(), told], [[], [], []]);
+    outbox.load();
+    await settle();
+    assert.equal(locks.names().length, 1);
+    outbox.close();
+    await settle();
+    assert.deepEqual([locks.names(), FakeChannel.all.size, disk.log.at(-1)], [[], 0, 'close']);
+    told.length = 0;
+    page.dispatchEvent(new Event('pageshow'));
+    outbox.put(row('late'));
+    await settle();
+    assert.deepEqual([told, disk.ids()], [[], []]);
+  });
+});
+
+describe('a lane that is given up', () => {
+  test('when the page may be frozen, and claimed again when it is shown: what others sent is gone', async () => {
+    const { disk, locks } = browser();
+    const tab = await loadedTab({ disk, locks });
+    tab.outbox.put(row('sent by others'));
+    tab.outbox.put(row('left'));
+    await settle();
+    tab.take();
+    tab.page.dispatchEvent(new Event('pagehide'));
+    assert.deepEqual(tab.take(), ['outboxReleased'], 'at once: nothing runs after it');
+    await settle();
+    assert.deepEqual(locks.names(), []);
+    disk.entries.shift();
+    tab.page.dispatchEvent(new Event('pageshow'));
+    await settle();
+    assert.deepEqual(tab.take(), ['outboxReclaimed left']);
+    assert.equal(locks.names().length, 1);
+  });
+
+  test('what is put while it is claimed again is not taken for sent by others', async () => {
+    const { disk, locks } = browser();
+    const tab = await loadedTab({ disk, locks });
+    tab.page.dispatchEvent(new Event('pagehide'));
+    await settle();
+    disk.whenRead = () => tab.outbox.put(row('meanwhile'));
+    tab.page.dispatchEvent(new Event('pageshow'));
+    await settle();
+    const told = tab.take();
+    assert.ok(told.includes('outboxReclaimed meanwhile'), told.join(', '));
+  });
+
+  test('what is removed while it is claimed again does not come back', async () => {
+    const { disk, locks } = browser();
+    const tab = await loadedTab({ disk, locks });
+    tab.outbox.put(row('a'));
+    tab.outbox.put(row('b'));
+    await settle();
+    tab.page.dispatchEvent(new Event('pagehide'));
+    await settle();
+    tab.take();
+    disk.whenRead = () => tab.outbox.remove('a');
+    tab.page.dispatchEvent(new Event('pageshow'));
+    await settle();
+    assert.deepEqual(tab.take(), ['outboxReclaimed b']);
+    assert.deepEqual(disk.ids(), ['b']);
+  });
+
+  test('is another tab’s when that took it over: the page that comes back has none of it', async () => {
+    const { disk, locks } = browser();
+    const frozen = await loadedTab({ disk, locks });
+    frozen.outbox.put(row('a'));
+    await settle();
+    frozen.page.dispatchEvent(new Event('pagehide'));
+    await settle();
+    const other = await loadedTab({ disk, locks });
+    assert.deepEqual(other.take(), ['outboxLoaded none', 'outboxLoaded a']);
+    frozen.take();
+    define('sessionStorage', frozen.storage);
+    frozen.page.dispatchEvent(new Event('pageshow'));
+    await settle();
+    assert.deepEqual(frozen.take(), ['outboxReclaimed none']);
+  });
+
+  test('a_view_that_is_taken_down_and_put_up_again_keeps_its_lane', async (t) => {
+    const { disk, locks } = browser();
+    const tab = await loadedTab({ disk, locks });
+    tab.outbox.put(row('a'));
+    await settle();
+    tab.take();
+    tab.outbox.setWanted(false);
+    t.mock.timers.tick(LEFT_MS - 1);
+    tab.outbox.load();
+    await settle();
+    t.mock.timers.tick(LEFT_MS);
+    await settle();
+    assert.deepEqual(tab.take(), ['outboxLoaded none']);
+    assert.equal(locks.names().length, 1);
+  });
+
+  test('a_client_that_was_left_disconnected_does_not_keep_its_messages_to_itself', async (t) => {
+    const { disk, locks } = browser();
+    const left = await loadedTab({ disk, locks });
+    left.outbox.put(row('a'));
+    await settle();
+    left.take();
+    left.outbox.setWanted(false);
+    t.mock.timers.tick(LEFT_MS);
+    await settle();
+    assert.deepEqual(left.take(), ['outboxReleased']);
+    const next = await loadedTab({ disk, locks, storage: left.storage, page: left.page });
+    assert.deepEqual(next.take(), ['outboxLoaded a']);
+  });
+
+  test('a page that is frozen in the middle of claiming holds nothing', async () => {
+    const { disk, locks } = browser();
+    const tab = openTab({ disk, locks });
+    tab.outbox.load();
+    await Promise.resolve();
+    tab.page.dispatchEvent(new Event('pagehide'));
+    await settle();
+    assert.deepEqual([locks.names(), tab.take()], [[], []]);
+    tab.outbox.put(row('a'));
+    await settle();
+    assert.deepEqual(disk.ids(), ['a'], 'rows are kept all the same');
+    tab.take();
+    tab.page.dispatchEvent(new Event('pageshow'));
+    await settle();
+    assert.deepEqual(tab.take(), ['outboxLoaded a']);
+  });
+});
+
+describe('two tabs', () => {
+  test('never send from one lane, and a tab that dies is taken over in order', async (t) => {
+    const { disk, locks } = browser();
+    const dying = await loadedTab({ disk, locks });
+    const living = await loadedTab({ disk, locks });
+    for (const id of ['a', 'b', 'c']) {
+      dying.outbox.put(row(id));
+    }
+    await settle();
+    assert.deepEqual(living.take(), ['outboxLoaded none'], 'a tab that lives, frozen or not, keeps its lane');
+    dying.outbox.close();
+    await settle();
+    t.mock.timers.tick(RELOADED_MS);
+    await settle();
+    assert.deepEqual(living.take(), ['outboxLoaded a+b+c']);
+    for (const id of ['a', 'b', 'c']) {
+      living.outbox.remove(id);
+    }
+    await settle();
+    assert.deepEqual(disk.ids(), []);
+    assert.equal(locks.names().length, 1, 'an empty lane is given back, the own one is kept');
+  });
+
+  test('a_page_that_reloads_gets_its_own_lane_back_though_another_waits_for_it', async (t) => {
+    const { disk, locks } = browser();
+    const before = await loadedTab({ disk, locks });
+    const other = await loadedTab({ disk, locks });
+    before.outbox.put(row('a'));
+    await settle();
+    before.page.dispatchEvent(new Event('pagehide'));
+    await settle();
+    t.mock.timers.tick(RELOADED_MS / 2);
+    const after = await loadedTab({ disk, locks, storage: before.storage });
+    assert.deepEqual(after.take(), ['outboxLoaded a']);
+    t.mock.timers.tick(RELOADED_MS);
+    await settle();
+    assert.deepEqual(other.take(), ['outboxLoaded none']);
+    after.outbox.close();
+    await settle();
+    t.mock.timers.tick(RELOADED_MS);
+    await settle();
+    assert.deepEqual(other.take(), ['outboxLoaded a'], 'it lined up again');
+  });
+
+  test('a frozen tab keeps its lane, and keeps nobody from adopting another', async (t) => {
+    const { disk, locks } = browser();
+    const frozen = await loadedTab({ disk, locks });
+    const dying = await loadedTab({ disk, locks });
+    frozen.outbox.put(row('frozen'));
+    dying.outbox.put(row('left'));
+    await settle();
+    const living = await loadedTab({ disk, locks });
+    dying.outbox.close();
+    await settle();
+    t.mock.timers.tick(RELOADED_MS);
+    await settle();
+    const others = [...living.take(), ...frozen.take()].filter((line) => line.startsWith('outboxLoaded'));
+    assert.deepEqual(others.sort(), ['outboxLoaded left', 'outboxLoaded none', 'outboxLoaded none']);
+  });
+
+  test('a lane that gets its first row again is lined up for again', async (t) => {
+    const { disk, locks } = browser();
+    const living = await loadedTab({ disk, locks });
+    const dying = await loadedTab({ disk, locks });
+    dying.outbox.put(row('a'));
+    await settle();
+    dying.outbox.remove('a');
+    await settle();
+    const late = await loadedTab({ disk, locks });
+    dying.outbox.put(row('b'));
+    await settle();
+    living.outbox.close();
+    dying.outbox.close();
+    await settle();
+    t.mock.timers.tick(RELOADED_MS);
+    await settle();
+    assert.deepEqual(late.take(), ['outboxLoaded none', 'outboxLoaded b']);
+  });
+
+  test('without a channel others are looked for when the page is shown', async () => {
+    const { disk, locks } = browser();
+    define('BroadcastChannel', undefined);
+    const living = await loadedTab({ disk, locks });
+    const dead = await loadedTab({ disk, locks });
+    dead.outbox.put(row('a'));
+    await settle();
+    dead.outbox.close();
+    await settle();
+    define('document', living.document);
+    living.document.dispatchEvent(new Event('visibilitychange'));
+    await settle();
+    assert.deepEqual(living.take(), ['outboxLoaded none', 'outboxLoaded a']);
+  });
+});
+
+describe('clearing', () => {
+  test('forgets every lane of the space, also before anything was loaded', async () => {
+    const { disk, locks } = browser();
+    const other = await loadedTab({ disk, locks });
+    other.outbox.put(row('a', { owner: 'user:bob' }));
+    await settle();
+    const { outbox, told } = openTab({ disk, locks });
+    outbox.clear();
+    await outbox.whenCleared();
+    assert.deepEqual([disk.ids(), told], [[], []]);
+  });
+
+  test('comes after what was put before, and before what is put after', async () => {
+    const { disk, locks } = browser();
+    const { outbox } = await loadedTab({ disk, locks });
+    outbox.put(row('before'));
+    outbox.clear();
+    outbox.put(row('after'));
+    await outbox.whenCleared();
+    await settle();
+    assert.deepEqual(disk.ids(), ['after']);
+  });
+
+  test('while a lane is read, what was read is not handed over', async () => {
+    const { disk, locks } = browser();
+    const before = await loadedTab({ disk, locks });
+    before.outbox.put(row('a'));
+    await settle();
+    before.outbox.close();
+    await settle();
+    const after = openTab({ disk, locks, storage: before.storage });
+    after.outbox.load();
+    after.outbox.clear();
+    await settle();
+    assert.deepEqual(after.take(), ['outboxLoaded none']);
+    assert.deepEqual(disk.ids(), []);
+  });
+
+  test('that the disk refuses is told', async () => {
+    const { disk, locks } = browser();
+    const { outbox } = await loadedTab({ disk, locks });
+    disk.trouble = { write: new Error('disk failure') };
+    outbox.clear();
+    await assert.rejects(outbox.whenCleared(), /disk failure/);
+  });
+});
+
+describe('memory serves', () => {
+  test('where there is no IndexedDB, as in Node, without a word', () => {
+    define('indexedDB', undefined);
+    const { outbox, take } = openTab(browser());
+    assert.equal(outbox.persistence, 'memory');
+    outbox.load();
+    assert.deepEqual(take(), ['outboxLoaded none', 'persistFailed']);
+    outbox.put(row('a'));
+    outbox.remove('a');
+    outbox.setWanted(false);
+    outbox.clear();
+    assert.deepEqual(take(), []);
+  });
+
+  test('a_full_disk_is_told_once_and_nothing_is_lost', async () => {
+    const { disk, locks } = browser();
+    const { outbox, take } = await loadedTab({ disk, locks });
+    take();
+    disk.trouble = { write: new Error('no space left') };
+    outbox.put(row('a'));
+    outbox.put(row('b'));
+    await settle();
+    assert.deepEqual(take(), ['persistFailed', 'lost: no space left']);
+    assert.equal(outbox.persistence, 'memory');
+    outbox.put(row('c'));
+    outbox.setWanted(false);
+    await settle();
+    assert.deepEqual(take(), [], 'nothing is given up that nobody else could take');
+  });
+
+  test('when the database fails before the first rows came, the core still gets its answer', async () => {
+    const { disk, locks } = browser();
+    disk.trouble = { open: new Error('not allowed') };
+    const { take } = await loadedTab({ disk, locks });
+    assert.deepEqual(take(), ['persistFailed', 'outboxLoaded none', 'lost: not allowed']);
+    assert.deepEqual(locks.names(), [], 'nobody waits for a lane that nobody sends from');
+  });
+
+  test('when it fails while lanes were given up, what was kept goes on from here', async () => {
+    const { disk, locks } = browser();
+    const tab = await loadedTab({ disk, locks });
+    tab.outbox.put(row('a'));
+    await settle();
+    tab.page.dispatchEvent(new Event('pagehide'));
+    await settle();
+    tab.take();
+    disk.happen('terminated');
+    assert.deepEqual(tab.take(), [
+      'persistFailed',
+      'outboxReclaimed a',
+      'lost: the database was closed by the browser',
+    ]);
+  });
+
+  test('without locks the tab keeps its rows over a reload, and takes over nobody’s', async () => {
+    const disk = new FakeDisk();
+    const one = await loadedTab({ disk, locks: null });
+    assert.equal(one.outbox.persistence, 'tab');
+    one.outbox.put(row('a'));
+    await settle();
+    const other = await loadedTab({ disk, locks: null });
+    assert.deepEqual(other.take(), ['outboxLoaded none']);
+    const reloaded = await loadedTab({ disk, locks: null, storage: one.storage });
+    assert.deepEqual(reloaded.take(), ['outboxLoaded a']);
+  });
+
+  test('without locks and without a tab’s memory, nothing would be found again', () => {
+    define('sessionStorage', undefined);
+    const outbox = new Outbox(PLACE, () => {}, {}, { lanes: new Lanes(PLACE, null) });
+    assert.equal(outbox.persistence, 'memory');
+  });
+});
