@@ -19,6 +19,7 @@ describe('cost', { concurrency: true }, () => {
     const spaceId = world.newSpace();
     const client = await world.second(spaceId, { userId: 'ada' });
     await client.deliver({ text: 'the first one makes tables and participants' });
+    await world.housekept(spaceId);
     const start = await world.rowsWritten(spaceId);
     for (let i = 0; i < 10; i += 1) await client.deliver({ text: `m${i}` });
     const alone = await world.rowsWritten(spaceId);
@@ -34,10 +35,39 @@ describe('cost', { concurrency: true }, () => {
     assert.equal((await world.rowsWritten(spaceId)) - alone, 30);
   });
 
+  test('an edit and a deletion write 3 rows each', async () => {
+    const spaceId = world.newSpace();
+    const client = await world.second(spaceId, { userId: 'ada' });
+    await client.deliver({ text: 'first' });
+    const { message } = await client.message('first');
+    await world.housekept(spaceId);
+    const start = await world.rowsWritten(spaceId);
+    for (let i = 0; i < 5; i += 1) assert.equal((await client.edit(message.id, `t${i}`)).type, 'ack');
+    await client.remove(message.id);
+    assert.equal((await world.rowsWritten(spaceId)) - start, 18);
+  });
+
+  test('coming and going of somebody known writes none', async () => {
+    const spaceId = world.newSpace();
+    const bob = await world.second(spaceId, { userId: 'bob' });
+    const ada = await world.second(spaceId, { userId: 'ada' });
+    await ada.close();
+    await world.housekept(spaceId);
+    const start = await world.rowsWritten(spaceId);
+    for (let round = 0; round < 3; round += 1) {
+      const again = await world.second(spaceId, { userId: 'ada' });
+      bob.send({ type: 'seen', seq: 1 });
+      await again.close();
+    }
+    await bob.fence();
+    assert.equal(await world.rowsWritten(spaceId), start);
+  });
+
   test('a repeat, a refusal, typing and reading write none', async () => {
     const spaceId = world.newSpace();
     const client = await world.second(spaceId, { userId: 'ada' });
     await client.deliver({ text: 'once' }, 'same');
+    await world.housekept(spaceId);
     const start = await world.rowsWritten(spaceId);
     await client.deliver({ text: 'once' }, 'same');
     await client.deliver({ text: 'other' }, 'same');
@@ -79,6 +109,16 @@ describe('logs', () => {
       ];
       await client.deliver({ text: secrets.text, attachments }, secrets.clientMessageId);
       await client.deliver({ text: `${secrets.text} again` }, secrets.clientMessageId);
+      const { message } = await client.message(secrets.text);
+      await client.edit(message.id, `${secrets.text} edited`);
+      await client.edit('m1-0', secrets.text);
+      await world.call('PATCH', `/messages/${message.id}`, { spaceId, body: { text: secrets.text } });
+      await world.call('PATCH', `/messages/${secrets.text}`, {
+        spaceId,
+        token,
+        body: { text: secrets.text },
+      });
+      await world.call('DELETE', `/messages/${message.id}`, { spaceId, token });
       await client.deliver({ text: { [secrets.text]: secrets.text } });
       client.sendText(`{"type":"message","text":"${secrets.text}`);
       client.send({ type: secrets.text });
@@ -102,6 +142,8 @@ describe('logs', () => {
       await sleep(500);
       const log = world.logs.join('\n');
       assert.notEqual(log, '', 'something was logged, or this proves nothing');
+      assert.match(log, /"at":"[^"]*hooks\.rs:\d+","event":"panicked"/, 'a panic is logged by its place');
+      assert.equal(log.includes('wanted this panic'), false, 'and not by its text, which may be anybody’s');
       const signature = token.slice(token.lastIndexOf('.') + 1);
       for (const [name, secret] of Object.entries({ ...secrets, token, signature, key: world.gatewayKey })) {
         assert.equal(log.includes(secret), false, `the log holds the ${name}`);

@@ -65,6 +65,29 @@ describe('rates', { concurrency: true }, () => {
     client.assertGapless();
   });
 
+  test('edits and deletions count as messages do', async () => {
+    const spaceId = world.newSpace();
+    const ada = await world.second(spaceId, { userId: 'ada' });
+    await ada.deliver({ text: 'first' });
+    const { message } = await ada.message('first');
+    const batch = Array.from({ length: 8 }, (_, i) => ({
+      type: 'edit',
+      messageId: message.id,
+      text: `t${i}`,
+      clientMessageId: `edit-${i}`,
+    }));
+    ada.send(batch);
+    const last = await ada.answer('edit-7');
+    assert.equal(last.code, 'rateLimited');
+    assert.ok(last.retryAfterMs > 0);
+    const call = await world.caller(spaceId, { userId: 'ada' });
+    const deleted = await call('DELETE', `/messages/${message.id}`);
+    assert.deepEqual([deleted.status, deleted.body.code], [429, 'rateLimited']);
+    assert.match(deleted.headers.get('retry-after'), /^[1-9]\d*$/);
+    await sleep(last.retryAfterMs + 50);
+    assert.equal((await ada.edit(message.id, 't7', 'edit-7')).type, 'ack', 'no change is failed for it');
+  });
+
   test('the limit is the user’s, over all connections and HTTP, and nobody else’s', async () => {
     const spaceId = world.newSpace();
     const [one, two] = await Promise.all([

@@ -8,7 +8,7 @@ import { randomUUID } from 'node:crypto';
 import { RecordedSocket } from './socket.mjs';
 
 /** Frames whose `seq` is their own place in the log; an `ack` tells the place of another one. */
-const EVENT_TYPES = new Set(['message', 'metadata', 'participant']);
+const EVENT_TYPES = new Set(['message', 'metadata', 'participant', 'update']);
 
 export class SecondVersionClient extends RecordedSocket {
   /**
@@ -40,6 +40,20 @@ export class SecondVersionClient extends RecordedSocket {
     return this.answer(clientMessageId, from);
   }
 
+  /** Edits a message and returns its ack (or the error that stands in its place). */
+  async edit(messageId, text, clientMessageId = randomUUID()) {
+    const from = this.frames.length;
+    this.send({ type: 'edit', messageId, text, clientMessageId });
+    return this.answer(clientMessageId, from);
+  }
+
+  /** Deletes a message and returns its ack (or the error that stands in its place). */
+  async remove(messageId, clientMessageId = randomUUID()) {
+    const from = this.frames.length;
+    this.send({ type: 'delete', messageId, clientMessageId });
+    return this.answer(clientMessageId, from);
+  }
+
   /** The ack or the error for a `clientMessageId`, at or after entry `from`. */
   answer(clientMessageId, from = 0) {
     return this.wait(
@@ -57,6 +71,13 @@ export class SecondVersionClient extends RecordedSocket {
     return this.wait(matches, `message ${JSON.stringify(text)}`);
   }
 
+  /** Waits for the update that brings a message to this text, as an event; `''` for a deletion. */
+  update(messageId, text) {
+    const matches = ({ type, message }) =>
+      type === 'update' && message.id === messageId && message.text === text;
+    return this.wait(matches, `update of ${messageId} to ${JSON.stringify(text)}`);
+  }
+
   error(code) {
     return this.wait((frame) => frame.type === 'error' && frame.code === code, `error ${code}`);
   }
@@ -69,6 +90,19 @@ export class SecondVersionClient extends RecordedSocket {
     const from = this.frames.length;
     this.send({ type: 'sync', since: Number.MAX_SAFE_INTEGER });
     await this.wait((frame) => frame.type === 'head' && frame.recovered === false, 'head', { from });
+  }
+
+  /** Where this client would resume: the log's life, and the last event that it has. */
+  get cursor() {
+    let epoch;
+    let since = 0;
+    for (const frame of this.frames) {
+      if (frame.type === 'welcome' || frame.type === 'head') epoch = frame.epoch ?? epoch;
+      if (frame.type === 'welcome' && frame.recovered === undefined) since = frame.seq;
+      if (frame.type === 'skip') since = frame.to;
+      if (EVENT_TYPES.has(frame.type)) since = frame.seq;
+    }
+    return { ...(epoch === undefined ? {} : { epoch }), since: String(since) };
   }
 
   ofType(type) {

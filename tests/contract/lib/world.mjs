@@ -15,6 +15,8 @@ import { SecondVersionClient } from './second-version-client.mjs';
 
 const HTTP_MS_MAX = 15_000;
 const EXPIRED_SINCE_MS = 60_000;
+/** An alarm that is further away is not about what just happened. */
+const SOON_MS = 60_000;
 
 export class World {
   /** What the Worker logged. */
@@ -151,24 +153,71 @@ export class World {
   }
 
   /** Asks a test hook of the Worker about a space. */
-  async hook(method, name, spaceId) {
+  async hook(method, name, spaceId, body) {
     const query = new URLSearchParams({ spaceId });
     const response = await fetch(`${this.url}/__test/${name}?${query}`, {
       method,
       headers: { Authorization: `Bearer ${this.gatewayKey}` },
+      body: body && JSON.stringify(body),
       signal: AbortSignal.timeout(HTTP_MS_MAX),
     });
     const text = await response.text();
     return { status: response.status, body: parsed(text) };
   }
 
+  /** As `hook`, for those that always answer. */
+  async #ask(method, name, spaceId, body) {
+    const answer = await this.hook(method, name, spaceId, body);
+    if (answer.status !== 200) {
+      throw new Error(`${method} /__test/${name}: ${answer.status} ${JSON.stringify(answer.body)}`);
+    }
+    return answer.body;
+  }
+
+  /** What the object says of itself: `{ constructed, sockets, alarmAt, aheadMs }`. */
+  look(spaceId) {
+    return this.#ask('GET', 'space', spaceId);
+  }
+
+  /** How many rows of all the space's tables hold the text. */
+  async rowsWith(spaceId, text) {
+    return (await this.#ask('POST', 'holds', spaceId, { text })).rows;
+  }
+
+  /**
+   * Puts the space's time ahead of ours by `ms` in all. An alarm that is due by then rings before this returns,
+   * as it would have on its day.
+   */
+  async putAhead(spaceId, ms) {
+    await this.#ask('POST', 'clock', spaceId, { aheadMs: ms });
+  }
+
+  /**
+   * Has the object lose its memory, but neither sockets nor store. `at`: `now`, or `afterCommit`, once the next
+   * input that writes has been stored and before anybody was told. `by`: `reset`, or a `panic`, which takes the
+   * memory of all other objects of this Worker along.
+   */
+  async loseMemory(spaceId, { at = 'now', by = 'reset' } = {}) {
+    await this.#ask('POST', by, spaceId, { at });
+  }
+
+  /** Waits until the space has kept house for the day, so that it writes nothing by itself any more. */
+  async housekept(spaceId) {
+    const idle = async () => {
+      const { alarmAt, aheadMs } = await this.look(spaceId);
+      return alarmAt === null || alarmAt - aheadMs > Date.now() + SOON_MS;
+    };
+    await eventually(idle, 'the space has kept house');
+  }
+
   /** How many rows the space has written so far. */
   async rowsWritten(spaceId) {
-    const { status, body } = await this.hook('GET', 'rows', spaceId);
-    const count = body && Object.values(body).find(Number.isInteger);
-    if (status !== 200 || count === undefined)
-      throw new Error(`GET /__test/rows: ${status} ${JSON.stringify(body)}`);
-    return count;
+    return (await this.#ask('GET', 'rows', spaceId)).rows;
+  }
+
+  /** How often the space has set an alarm so far. */
+  async alarmsSet(spaceId) {
+    return (await this.#ask('GET', 'rows', spaceId)).alarms;
   }
 }
 
