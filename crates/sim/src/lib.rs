@@ -12,7 +12,8 @@
 //! | module | owns |
 //! |---|---|
 //! | [`options`] | what a seed draws |
-//! | [`network`] | delays, order and death of connections |
+//! | [`network`] | delays, order, holes and death of connections |
+//! | [`disk`] | what a tab's reload finds |
 //! | [`server`] | the room with its store, and what the Worker does around it |
 //! | [`person`] | an app that chats: connect, load, append, as the documents do it |
 //! | [`world`] | the clock and the queue of what happens next |
@@ -27,6 +28,7 @@
     )
 )]
 
+pub mod disk;
 pub mod network;
 pub mod options;
 pub mod person;

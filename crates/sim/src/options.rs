@@ -2,10 +2,10 @@
 
 use crate::random::Random;
 
-/// Everything that differs from run to run.
+/// Everything that differs from run to run. A mean time of 0 means "never".
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// People in the room, 1–6. Some share an identity.
+    /// Tabs in the room, 1–6. Some share a user.
     pub people: usize,
     /// Whether tokens name their users.
     pub named: bool,
@@ -15,24 +15,63 @@ pub struct Options {
     pub latency_ms_max: u64,
     /// How long the faults go on, in milliseconds.
     pub duration_ms: u64,
-    /// Mean pause between two messages of a person, in milliseconds.
+    /// Mean pause between two actions of a person, in milliseconds.
     pub pause_ms: u64,
     /// Messages sent in one go, at most.
     pub burst: u64,
-    /// Mean time between two deaths of connections, in milliseconds; 0 for none.
-    pub death_ms: u64,
+    /// Bytes that messages are padded to, at most.
+    pub padding: u64,
+    /// Bytes that a connection passes towards a client in a millisecond; 0 for as many as there are.
+    pub bytes_per_ms: u64,
+    /// Actions that edit or delete, in a thousand.
+    pub change_permille: u64,
+    /// How often an app leaves and comes back, in a thousand of its actions.
+    pub leave_permille: u64,
+    /// Mean time between two faults of each kind, in milliseconds.
+    pub faults: Vec<(Fault, u64)>,
     /// How long a death may stay unnoticed by either end, in milliseconds.
     pub silence_ms_max: u64,
-    /// Mean time between two moments at which the object loses its memory and keeps its sockets; 0 for none.
-    pub eviction_ms: u64,
-    /// Mean time between two restarts of the server, which drop all sockets; 0 for none.
-    pub restart_ms: u64,
+    /// How long a tab sleeps, a link stalls or a network is away, at most, in milliseconds.
+    pub pause_ms_max: u64,
     /// HTTP answers lost, in a thousand.
     pub http_loss_permille: u64,
     /// Commits that the store refuses, in a thousand.
     pub disk_failure_permille: u64,
-    /// How often an app leaves and comes back, in a thousand of its actions.
-    pub leave_permille: u64,
+    /// Inputs after whose commit the object loses its memory before a frame leaves, in a thousand.
+    pub swallow_permille: u64,
+    /// How long a write to a tab's own disk takes, at most, in milliseconds.
+    pub tab_disk_ms_max: u64,
+    /// Whether tabs have no disk at all.
+    pub no_tab_disk: bool,
+    /// How long tokens are good, in milliseconds; 0 for ever.
+    pub token_ms: u64,
+    /// Whether the room closes connections whose token's time is over.
+    pub strict_expiry: bool,
+}
+
+/// Something that goes wrong now and then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// A connection dies.
+    Death,
+    /// A connection goes on, and what is sent on it vanishes: one way or both.
+    BlackHole,
+    /// Nothing passes on a connection for a while, and then everything.
+    Stall,
+    /// The object loses its memory and keeps its sockets.
+    Eviction,
+    /// The server is restarted, which drops all sockets.
+    Restart,
+    /// The log begins a new life, as after a restore.
+    NewEpoch,
+    /// A tab crashes, or is reloaded: its memory is gone, its disk is not.
+    Crash,
+    /// A tab is closed, and another one of the same user takes over what it left.
+    Close,
+    /// A tab is frozen; it may have given its outbox up before.
+    Freeze,
+    /// A machine has no network for a while, and its browser says so.
+    Offline,
 }
 
 impl Options {
@@ -41,41 +80,59 @@ impl Options {
     pub fn draw(random: &mut Random) -> Self {
         let latency_ms_min = random.between(0, 40);
         let latency_ms_max = latency_ms_min + random.between(0, 400);
-        let mut sometimes = |low: u64, high: u64| {
-            if random.chance(600) {
+        let spans = [
+            (Fault::Death, 600, 300, 15_000),
+            (Fault::BlackHole, 300, 2_000, 30_000),
+            (Fault::Stall, 300, 1_000, 20_000),
+            (Fault::Eviction, 600, 200, 20_000),
+            (Fault::Restart, 500, 5_000, 60_000),
+            (Fault::NewEpoch, 120, 5_000, 40_000),
+            (Fault::Crash, 400, 1_000, 20_000),
+            (Fault::Close, 250, 5_000, 30_000),
+            (Fault::Freeze, 300, 2_000, 20_000),
+            (Fault::Offline, 300, 2_000, 20_000),
+        ];
+        let mut faults = Vec::new();
+        for (fault, permille, low, high) in spans {
+            if random.chance(permille) {
+                faults.push((fault, random.between(low, high)));
+            }
+        }
+        let mut sometimes = |permille: u64, low: u64, high: u64| {
+            if random.chance(permille) {
                 random.between(low, high)
             } else {
                 0
             }
         };
-        let (death_ms, eviction_ms, restart_ms) = (
-            sometimes(300, 15_000),
-            sometimes(200, 20_000),
-            sometimes(5_000, 60_000),
-        );
+        let padding = sometimes(100, 1_000, 12_000);
+        let bytes_per_ms = sometimes(200, 10, 200);
+        let (http_loss_permille, disk_failure_permille) =
+            (sometimes(300, 0, 200), sometimes(200, 0, 50));
+        let (swallow_permille, token_ms) = (sometimes(300, 1, 60), sometimes(300, 20_000, 200_000));
+        let (change_permille, no_tab_disk) = (sometimes(600, 1, 300), sometimes(100, 1, 1) == 1);
         Self {
             people: usize::try_from(random.between(1, 6)).unwrap_or(1),
             named: random.chance(700),
             latency_ms_min,
             latency_ms_max,
             duration_ms: random.between(5_000, 60_000),
-            pause_ms: random.between(5, 2_000),
-            burst: random.between(1, 30),
-            death_ms,
-            silence_ms_max: random.between(0, 60_000),
-            eviction_ms,
-            restart_ms,
-            http_loss_permille: if random.chance(300) {
-                random.between(0, 200)
-            } else {
-                0
-            },
-            disk_failure_permille: if random.chance(200) {
-                random.between(0, 50)
-            } else {
-                0
-            },
+            pause_ms: random.between(if padding > 0 { 300 } else { 5 }, 2_000),
+            burst: random.between(1, if padding > 0 { 4 } else { 30 }),
+            padding,
+            bytes_per_ms,
+            change_permille,
             leave_permille: random.between(0, 30),
+            faults,
+            silence_ms_max: random.between(0, 60_000),
+            pause_ms_max: random.between(1_000, 120_000),
+            http_loss_permille,
+            disk_failure_permille,
+            swallow_permille,
+            tab_disk_ms_max: random.between(0, 200),
+            no_tab_disk,
+            token_ms,
+            strict_expiry: random.chance(300),
         }
     }
 }

@@ -2,16 +2,20 @@
 //!
 //! Owns what one person was shown and what they sent. Must not know the network or the room.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use client_core::Client;
 use client_core::endpoint::Endpoint;
-use client_core::error::ClientError;
-use client_core::io::{CallId, Config, Event, Reply};
-use protocol::ids::SpaceId;
-use protocol::time::Instant;
+use client_core::error::{ClientError, Code};
+use client_core::io::{CallId, Config, Event, Operation, OutboxNews, OutboxStatus, Reply};
+use protocol::ids::{ClientMessageId, MessageId, SpaceId};
+use protocol::time::{Instant, UnixMillis};
 use serde_json::{Value, json};
 
+use crate::disk::Disk;
 use crate::random::Random;
-use crate::server::SPACE;
+use crate::server::{SPACE, wall};
+use crate::world::Tab;
 
 /// What became of a message, as far as the sender was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,35 +24,107 @@ pub enum Outcome {
     Open,
     /// Promised: it will be stored, or is.
     Promised,
-    /// Refused, or the answer was lost: it may be stored once, or not at all.
+    /// Refused, or nobody was there to hear: it may be stored once, or not at all.
     Doubtful,
 }
 
 /// A message that was sent.
 #[derive(Clone, Debug)]
 pub struct Sent {
-    /// Its text, of which there is only one.
-    pub text: String,
+    /// What its text starts with, of which there is only one.
+    pub name: String,
     /// What became of it.
     pub outcome: Outcome,
     call: CallId,
 }
 
+/// An edit or a deletion.
+#[derive(Clone, Debug)]
+pub struct Changed {
+    /// The stored message's id.
+    pub id: String,
+    /// Whether it deletes.
+    pub deletes: bool,
+    /// What became of it.
+    pub outcome: Outcome,
+    call: CallId,
+}
+
+/// A message on the screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// Its place.
+    pub seq: u64,
+    /// Its id.
+    pub id: String,
+    /// What it says.
+    pub text: String,
+    /// Rises with each change.
+    pub updated_at: u64,
+    /// Who sent it.
+    pub sender: String,
+}
+
+impl Shown {
+    /// What a screen shows of a message.
+    #[must_use]
+    pub fn of(message: &Value) -> Self {
+        let text = |key: &str| message[key].as_str().unwrap_or_default().to_owned();
+        Self {
+            seq: message["seq"].as_u64().unwrap_or_default(),
+            id: text("id"),
+            text: text("text"),
+            updated_at: message["updatedAt"].as_u64().unwrap_or_default(),
+            sender: text("senderId"),
+        }
+    }
+
+    /// The name that the message was given when it was sent; empty once it is deleted.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        name_of(&self.text)
+    }
+}
+
+/// The name in a text: what stands before the first comma.
+#[must_use]
+pub fn name_of(text: &str) -> &str {
+    text.split(',').next().unwrap_or_default()
+}
+
 /// One app.
 #[derive(Debug)]
 pub struct Person {
+    /// The tab, in its present life.
+    pub tab: Tab,
     /// The app's name in reports; no two are alike.
     pub name: String,
     /// The id of whoever uses it; two apps may be one person's tabs.
     pub user: String,
     /// The client that ships.
     pub client: Client<Value>,
-    /// The token of this app.
-    pub token: String,
-    /// What is on the screen: `seq` of each message, top to bottom.
-    pub shown: Vec<u64>,
+    /// What a reload finds.
+    pub disk: Disk,
+    /// Until when the tab is frozen.
+    pub frozen_until: u64,
+    /// Until when the machine has no network.
+    pub offline_until: u64,
+    /// Whether the tab was closed.
+    pub is_closed: bool,
+    /// What is on the screen, top to bottom.
+    pub shown: Vec<Shown>,
+    /// Messages that wait on the screen to be stored.
+    echoes: BTreeSet<String>,
     /// What was sent.
     pub sent: Vec<Sent>,
+    /// What was edited and deleted.
+    pub changed: Vec<Changed>,
+    /// Names of messages by the sender's own ids, as the outbox told them.
+    pub ids: BTreeMap<ClientMessageId, String>,
+    /// Whether entries left their place in the queue: tried again, or sent by another tab.
+    pub(crate) lost_order: bool,
+    /// Who is here, as the client last said.
+    pub present: Vec<String>,
     /// Whether the app wants to be connected.
     pub online: bool,
     /// What was shown twice or out of order.
@@ -61,30 +137,41 @@ pub struct Person {
     next_call: u32,
 }
 
+fn client(name: &str, random: &mut Random) -> Result<Client<Value>, String> {
+    Ok(Client::new(Config {
+        space_id: SpaceId::parse(SPACE).ok_or("no space id")?,
+        endpoint: Endpoint::parse("https://simulated").map_err(|error| error.to_string())?,
+        newest_first: false,
+        seed: random.seed(),
+        client_scope: Some(name.to_owned()),
+        // Clocks of people's machines are minutes wrong.
+        wall_clock_at_zero: UnixMillis(wall(0).0 + random.between(0, 600_000) - 300_000),
+    }))
+}
+
 impl Person {
     /// An app that has not done anything yet.
     ///
     /// # Errors
     /// When the client can not be made.
-    pub fn new(
-        name: String,
-        user: String,
-        token: String,
-        random: &mut Random,
-    ) -> Result<Self, String> {
-        let config = Config {
-            space_id: SpaceId::parse(SPACE).ok_or("no space id")?,
-            endpoint: Endpoint::parse("https://simulated").map_err(|error| error.to_string())?,
-            newest_first: false,
-            seed: random.seed(),
-        };
+    pub fn new(person: usize, user: String, random: &mut Random) -> Result<Self, String> {
+        let name = format!("app{person}");
         Ok(Self {
+            tab: Tab { person, life: 0 },
+            client: client(&name, random)?,
             name,
             user,
-            client: Client::new(config),
-            token,
+            disk: Disk::default(),
+            frozen_until: 0,
+            offline_until: 0,
+            is_closed: false,
             shown: Vec::new(),
+            echoes: BTreeSet::new(),
             sent: Vec::new(),
+            changed: Vec::new(),
+            ids: BTreeMap::new(),
+            lost_order: false,
+            present: Vec::new(),
             online: false,
             fault: None,
             discontinuities: 0,
@@ -93,6 +180,33 @@ impl Person {
             loaded: false,
             next_call: 0,
         })
+    }
+
+    /// The tab's memory is gone. With `keeps_promises`, what was promised is on disk; without a disk, nobody knows.
+    ///
+    /// # Errors
+    /// When the client can not be made.
+    pub fn crash(&mut self, keeps_promises: bool, random: &mut Random) -> Result<(), String> {
+        self.client = client(&self.name, random)?;
+        self.tab.life += 1;
+        self.online = false;
+        self.frozen_until = 0;
+        self.shown.clear();
+        self.echoes.clear();
+        self.present.clear();
+        (self.loading, self.connecting, self.loaded) = (None, None, false);
+        let lost = |outcome: &mut Outcome| {
+            if *outcome == Outcome::Open || !keeps_promises {
+                *outcome = Outcome::Doubtful;
+            }
+        };
+        self.sent
+            .iter_mut()
+            .for_each(|sent| lost(&mut sent.outcome));
+        self.changed
+            .iter_mut()
+            .for_each(|changed| lost(&mut changed.outcome));
+        Ok(())
     }
 
     /// `await connect()`
@@ -110,17 +224,56 @@ impl Person {
     }
 
     /// `sendMessage()`; `until_stored` as in the API.
-    pub fn send(&mut self, until_stored: bool, now: u64) {
-        let text = format!("{} {}", self.name, self.sent.len());
+    pub fn send(&mut self, until_stored: bool, padding: u64, now: u64) {
+        let name = format!("{} {}", self.name, self.sent.len());
+        let text = format!(
+            "{name},{}",
+            "x".repeat(usize::try_from(padding).unwrap_or(0))
+        );
         let call = self.call();
         self.sent.push(Sent {
-            text: text.clone(),
+            name,
             outcome: Outcome::Open,
             call,
         });
         let options = json!({"senderId": self.user, "senderType": "user", "text": text});
         self.client
             .send_message(call, &options, until_stored, Instant(now));
+    }
+
+    /// `editMessage()` or `deleteMessage()` of one's own messages on the screen, if there is one.
+    pub fn change(&mut self, deletes: bool, until_stored: bool, now: u64, random: &mut Random) {
+        // Of those that went through this outbox: what a deleted message was called is known by its trace.
+        let traces: BTreeSet<u64> = self.ids.keys().map(ClientMessageId::trace).collect();
+        let is_own = |shown: &&Shown| {
+            let trace = MessageId(shown.id.clone()).trace();
+            !shown.text.is_empty() && trace.is_some_and(|trace| traces.contains(&trace))
+        };
+        let own: Vec<&Shown> = self.shown.iter().filter(is_own).collect();
+        let index = random.between(0, own.len().max(1) as u64 - 1);
+        let Some(shown) = own.get(usize::try_from(index).unwrap_or(0)) else {
+            return;
+        };
+        let (id, text) = (
+            shown.id.clone(),
+            format!("{},edited at {now}", shown.name()),
+        );
+        let call = self.call();
+        let outcome = Outcome::Open;
+        self.changed.push(Changed {
+            id: id.clone(),
+            deletes,
+            outcome,
+            call,
+        });
+        if deletes {
+            self.client
+                .delete_message(call, &json!(id), until_stored, Instant(now));
+        } else {
+            let options = json!({ "text": text });
+            self.client
+                .edit_message(call, &json!(id), &options, until_stored, Instant(now));
+        }
     }
 
     /// Takes the end of a call.
@@ -134,20 +287,23 @@ impl Person {
             self.loading = None;
             match result {
                 Ok(Reply::Messages(page)) => {
-                    self.shown = page
-                        .iter()
-                        .filter_map(|message| message["seq"].as_u64())
-                        .collect();
+                    self.shown = page.iter().map(Shown::of).collect();
                     self.loaded = true;
+                    self.look_for_doubles();
                 }
                 Ok(_) | Err(_) => self.load(now),
             }
-        } else if let Some(sent) = self.sent.iter_mut().find(|sent| sent.call == call) {
-            sent.outcome = if result.is_ok() {
+        } else {
+            let outcome = if result.is_ok() {
                 Outcome::Promised
             } else {
                 Outcome::Doubtful
             };
+            if let Some(sent) = self.sent.iter_mut().find(|sent| sent.call == call) {
+                sent.outcome = outcome;
+            } else if let Some(changed) = self.changed.iter_mut().find(|it| it.call == call) {
+                changed.outcome = outcome;
+            }
         }
     }
 
@@ -156,16 +312,32 @@ impl Person {
         match event {
             // Before the assignment the sample's list is still the empty one that the page replaces.
             Event::Message(message) => {
-                let seq = message["seq"].as_u64().unwrap_or_default();
-                if self.loaded && self.shown.last().is_some_and(|last| *last >= seq) {
-                    let fault = if self.shown.contains(&seq) {
+                let message = Shown::of(message);
+                let seq = message.seq;
+                if self.loaded && self.shown.last().is_some_and(|last| last.seq >= seq) {
+                    let fault = if self.shown.iter().any(|shown| shown.seq == seq) {
                         "twice"
                     } else {
                         "out of order"
                     };
                     self.fault = Some(format!("{}'s screen shows {seq} {fault}", self.name));
                 }
-                self.shown.push(seq);
+                self.shown.push(message);
+                self.look_for_doubles();
+            }
+            Event::Updated(message) => {
+                let newer = Shown::of(message);
+                let is_older =
+                    |old: &&mut Shown| old.id == newer.id && old.updated_at < newer.updated_at;
+                if let Some(old) = self.shown.iter_mut().find(is_older) {
+                    *old = newer;
+                }
+            }
+            Event::Outbox(news) => self.hear_of_outbox(news, now),
+            Event::Presence(users) => {
+                let id = |user: &Value| user["userId"].as_str().unwrap_or_default().to_owned();
+                self.present = users.iter().map(id).collect();
+                self.present.sort_unstable();
             }
             Event::Discontinuity { .. } => {
                 self.discontinuities += 1;
@@ -177,11 +349,60 @@ impl Person {
             Event::ConnectionChanged(_)
             | Event::StateChanged { .. }
             | Event::Typing { .. }
-            | Event::Presence(_)
             | Event::Participant(_)
             | Event::Metadata(_)
             | Event::Error(_) => {}
         }
+    }
+
+    fn hear_of_outbox(&mut self, news: &OutboxNews<Value>, now: u64) {
+        let row = &news.row;
+        let text = row
+            .body
+            .get("text")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        if row.operation == Operation::Send {
+            let name = name_of(text).to_owned();
+            self.ids.insert(row.client_message_id.clone(), name.clone());
+            match news.status {
+                OutboxStatus::Pending | OutboxStatus::Failed => self.echoes.insert(name),
+                OutboxStatus::Sent(_) | OutboxStatus::Dropped => self.echoes.remove(&name),
+            };
+        }
+        // Written for a life of the log that is over, or too long ago: people send it all the same.
+        let asks =
+            |error: &ClientError| matches!(error.code, Code::EpochChanged | Code::OutboxExpired);
+        if matches!(news.status, OutboxStatus::Failed) && row.failure.as_ref().is_some_and(asks) {
+            self.lost_order = true;
+            let call = self.call();
+            let id = json!(row.client_message_id.as_str());
+            self.client.retry(call, &id, Instant(now));
+        }
+    }
+
+    /// A message that is shown as stored must not be shown as waiting beside it.
+    fn look_for_doubles(&mut self) {
+        let double = self
+            .shown
+            .iter()
+            .rev()
+            .take(50)
+            .find(|shown| self.echoes.contains(shown.name()));
+        if let Some(double) = double {
+            let told = format!(
+                "{}'s screen shows '{}' beside its echo",
+                self.name,
+                double.name()
+            );
+            self.fault = Some(told);
+        }
+    }
+
+    /// How many messages wait on the screen to be stored.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.echoes.len()
     }
 
     /// Whether the history is on the screen.

@@ -1,15 +1,17 @@
 //! The room with its store, and what the Worker does around it: tokens, queries, routes.
 
+use protocol::codes::ErrorCode;
 use protocol::dialect::Dialect;
 use protocol::http::{Route, SPACE_TOKEN_HEADER};
 use protocol::ids::{Epoch, Seq};
 use protocol::principal::Principal;
 use protocol::text::{decode_header, decode_token_subprotocol};
 use protocol::time::UnixMillis;
-use protocol::token::{self, ClaimsJson};
+use protocol::token::{self, ClaimsJson, Role};
 use room_core::io::{Call, Cursor, Input, PeerId, PeerRecord, RequestId};
 use room_core::memory::MemoryStorage;
 use room_core::{Room, Settings};
+use serde_json::json;
 
 use crate::random::Random;
 
@@ -29,6 +31,7 @@ pub struct Server {
     pub records: Vec<(PeerId, PeerRecord)>,
     /// When the alarm rings.
     pub alarm: Option<u64>,
+    settings: Settings,
 }
 
 /// The wall clock at virtual time `now`.
@@ -48,10 +51,11 @@ impl Server {
     ///
     /// # Errors
     /// When the room can not be opened.
-    pub fn new(random: &mut Random) -> Result<Self, String> {
+    pub fn new(settings: Settings, random: &mut Random) -> Result<Self, String> {
         let storage = MemoryStorage::default();
-        let room = open(random, Vec::new(), 0, &storage)?;
+        let room = open(&settings, random, Vec::new(), 0, &storage)?;
         Ok(Self {
+            settings,
             room,
             storage,
             records: Vec::new(),
@@ -64,7 +68,13 @@ impl Server {
     /// # Errors
     /// When the room can not be opened.
     pub fn evict(&mut self, random: &mut Random, now: u64) -> Result<(), String> {
-        self.room = open(random, self.records.clone(), now, &self.storage)?;
+        self.room = open(
+            &self.settings,
+            random,
+            self.records.clone(),
+            now,
+            &self.storage,
+        )?;
         Ok(())
     }
 
@@ -94,23 +104,29 @@ impl Server {
     /// A request arrives: what the room hears of it, or the status of its refusal.
     ///
     /// # Errors
-    /// The HTTP status.
+    /// The HTTP status and body of a refusal.
     pub fn request(
         request: RequestId,
         asked: &client_core::io::Request<serde_json::Value>,
         now: u64,
-    ) -> Result<Input, u16> {
+    ) -> Result<Input, (u16, String)> {
+        let refused = |code: ErrorCode| {
+            let body = json!({ "error": code.as_str(), "code": code.as_str() });
+            (code.http_status(), body.to_string())
+        };
         let token = asked
             .headers
             .iter()
             .find(|(name, _)| *name == SPACE_TOKEN_HEADER)
-            .ok_or(401_u16)?;
-        let principal = principal(&decode_header(&token.1), now).ok_or(401_u16)?;
+            .ok_or_else(|| refused(ErrorCode::TokenMissing))?;
+        let principal = principal(&decode_header(&token.1), now)
+            .ok_or_else(|| refused(ErrorCode::TokenExpired))?;
         let rest = asked.url.split_once("://").map_or("", |(_, rest)| rest);
         let location = rest.split_once('/').map_or("", |(_, location)| location);
         let (path, query) = location.split_once('?').unwrap_or((location, ""));
-        let route = Route::find(asked.method, &format!("/{path}"))
-            .map_err(protocol::codes::ErrorCode::http_status)?;
+        let path = format!("/{path}");
+        let route = Route::find(asked.method, &path).map_err(refused)?;
+        let id = Route::parameter(&path).unwrap_or_default().to_owned();
         let body = asked.body.clone().unwrap_or_default();
         let dialect = if parameter(query, "v").as_deref() == Some("2") {
             Dialect::V2
@@ -127,11 +143,14 @@ impl Server {
                     dialect,
                 }
             }
+            Route::EditMessage => Call::EditMessage { id, body, dialect },
+            Route::DeleteMessage => Call::DeleteMessage { id, body, dialect },
             Route::ListParticipants => Call::ListParticipants,
             Route::PostTyping => Call::PostTyping { body },
             Route::GetMetadata => Call::GetMetadata,
             Route::PutMetadata => Call::PutMetadata { body },
-            Route::Health => return Err(404),
+            Route::RenewEpoch => Call::RenewEpoch,
+            Route::Health => return Err(refused(ErrorCode::NotFound)),
         };
         Ok(Input::Request {
             request,
@@ -140,11 +159,26 @@ impl Server {
         })
     }
 
-    /// A token for a person; `None` stands for anybody.
+    /// The owner, who shows the gateway key.
+    #[must_use]
+    pub fn owner() -> Principal {
+        Principal {
+            tenant: None,
+            sub: None,
+            name: None,
+            role: Role::Agent,
+            caps: Vec::new(),
+            exp: wall(u64::from(u32::MAX)),
+            bucket: "owner".to_owned(),
+            gateway: true,
+        }
+    }
+
+    /// A token for a person, good until virtual time `exp`; `None` stands for anybody.
     ///
     /// # Errors
     /// When it can not be minted.
-    pub fn mint(user: Option<&str>, random: &mut Random) -> Result<String, String> {
+    pub fn mint(user: Option<&str>, exp: u64, random: &mut Random) -> Result<String, String> {
         let claims = user.map(|user| ClaimsJson {
             sub: Some(user.to_owned()),
             name: None,
@@ -152,31 +186,20 @@ impl Server {
             caps: Vec::new(),
         });
         let salt = format!("{:016x}", random.between(0, u64::MAX - 1));
-        token::mint(
-            SPACE,
-            &salt,
-            claims.as_ref(),
-            wall(u64::from(u32::MAX)),
-            GATEWAY_KEY,
-        )
-        .map_err(|error| format!("{error:?}"))
+        token::mint(SPACE, &salt, claims.as_ref(), wall(exp), GATEWAY_KEY)
+            .map_err(|error| format!("{error:?}"))
     }
 }
 
 fn open(
+    settings: &Settings,
     random: &mut Random,
     peers: Vec<(PeerId, PeerRecord)>,
     now: u64,
     storage: &MemoryStorage,
 ) -> Result<Room, String> {
-    Room::open(
-        Settings::default(),
-        random.seed(),
-        peers,
-        wall(now),
-        storage,
-    )
-    .map_err(|error| error.to_string())
+    Room::open(settings.clone(), random.seed(), peers, wall(now), storage)
+        .map_err(|error| error.to_string())
 }
 
 fn principal(token: &str, now: u64) -> Option<Principal> {

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::person::{Outcome, Person};
+use protocol::ids::MessageId;
+
+use crate::person::{Outcome, Person, Shown};
 
 /// What a run did and found.
 #[derive(Clone, Debug, Default)]
@@ -12,11 +14,13 @@ pub struct Report {
     pub sent: usize,
     /// Messages that were promised or confirmed to their senders.
     pub promised: usize,
+    /// Edits and deletions that apps asked for.
+    pub changed: usize,
     /// Messages in the store.
     pub stored: usize,
     /// Messages on all screens together.
     pub shown: usize,
-    /// Connections that died, evictions, restarts, lost answers and refused commits.
+    /// Faults of every kind that took effect.
     pub faults: u64,
     /// Times that an app had to load its history anew.
     pub discontinuities: u64,
@@ -31,6 +35,7 @@ impl Report {
     pub fn add(&mut self, other: &Self) {
         self.sent += other.sent;
         self.promised += other.promised;
+        self.changed += other.changed;
         self.stored += other.stored;
         self.shown += other.shown;
         self.faults += other.faults;
@@ -45,6 +50,7 @@ impl fmt::Display for Report {
         let Self {
             sent,
             promised,
+            changed,
             stored,
             shown,
             faults,
@@ -54,61 +60,148 @@ impl fmt::Display for Report {
         } = self;
         write!(
             f,
-            "sent {sent}, promised {promised}, stored {stored}, shown {shown}, faults {faults}, \
-             discontinuities {discontinuities}, frames {frames}, steps {steps}"
+            "sent {sent}, promised {promised}, edited or deleted {changed}, stored {stored}, shown {shown}, \
+             faults {faults}, discontinuities {discontinuities}, frames {frames}, steps {steps}"
         )
     }
 }
 
-/// Checks, once all is quiet, that every screen shows the store's newest messages without a hole, and that
-/// everything promised is stored once.
+/// Checks, once all is quiet, that everything promised is stored once, that what was deleted is gone, that every
+/// screen shows the store's newest messages in their present state without a hole, and that presence is the truth.
 ///
 /// # Errors
-/// Says what is lost or doubled.
-pub fn all_is_well(people: &[Person], stored: &[(u64, String)]) -> Result<(), String> {
-    let mut copies: BTreeMap<&str, usize> = BTreeMap::new();
-    for (_, text) in stored {
-        *copies.entry(text).or_default() += 1;
+/// Says what is lost, doubled, or shown wrongly.
+pub fn all_is_well(people: &[Person], stored: &[Shown], named: bool) -> Result<(), String> {
+    everything_promised_is_stored_once(people, stored)?;
+    for person in people.iter().filter(|person| !person.lost_order) {
+        what_was_sent_keeps_its_order(person, stored)?;
     }
-    if let Some((text, count)) = copies.iter().find(|(_, count)| **count > 1) {
-        return Err(format!("'{text}' is stored {count} times"));
+    for person in people {
+        what_was_deleted_is_gone(person, stored)?;
+        the_screen_is_whole(person, stored)?;
+        if named {
+            presence_is_the_truth(person, people)?;
+        }
+    }
+    Ok(())
+}
+
+fn everything_promised_is_stored_once(people: &[Person], stored: &[Shown]) -> Result<(), String> {
+    // A deleted message has no name any more: the trace of the sender's own id tells which it was.
+    let by_trace: BTreeMap<u64, &str> = people
+        .iter()
+        .flat_map(|person| &person.ids)
+        .map(|(id, name)| (id.trace(), name.as_str()))
+        .collect();
+    let mut copies: BTreeMap<&str, usize> = BTreeMap::new();
+    for message in stored {
+        let trace = MessageId(message.id.clone()).trace();
+        let traced = trace.and_then(|trace| by_trace.get(&trace).copied());
+        let name = if message.name().is_empty() {
+            traced
+        } else {
+            Some(message.name())
+        };
+        let name = name.ok_or_else(|| format!("{} was deleted and never sent", message.id))?;
+        *copies.entry(name).or_default() += 1;
+    }
+    if let Some((name, count)) = copies.iter().find(|(_, count)| **count > 1) {
+        return Err(format!("'{name}' is stored {count} times"));
     }
     let mut known = BTreeSet::new();
-    for person in people {
-        for sent in &person.sent {
-            known.insert(sent.text.as_str());
-            if sent.outcome != Outcome::Doubtful && !copies.contains_key(sent.text.as_str()) {
-                return Err(format!(
-                    "'{}' was {:?} and is not stored",
-                    sent.text, sent.outcome
-                ));
-            }
-        }
-        let newest: Vec<u64> = stored.iter().map(|(seq, _)| *seq).collect();
-        let expected = newest
-            .get(newest.len().saturating_sub(person.shown.len())..)
-            .unwrap_or_default();
-        if !person.is_loaded()
-            || person.shown != expected
-            || (person.shown.is_empty() && !newest.is_empty())
-        {
-            let wrong = person
-                .shown
-                .iter()
-                .zip(expected)
-                .find(|(shown, expected)| shown != expected);
-            let (count, first, last) = (person.shown.len(), person.shown.first(), newest.last());
-            return Err(format!(
-                "{}'s screen (loaded: {}, online: {}) has {count} messages from {first:?} that are not the newest \
-                 up to {last:?}; first difference (shown, expected): {wrong:?}",
-                person.name,
-                person.is_loaded(),
-                person.client.is_connected(),
-            ));
+    for sent in people.iter().flat_map(|person| &person.sent) {
+        known.insert(sent.name.as_str());
+        if sent.outcome != Outcome::Doubtful && !copies.contains_key(sent.name.as_str()) {
+            let (name, outcome) = (&sent.name, sent.outcome);
+            return Err(format!("'{name}' was {outcome:?} and is not stored"));
         }
     }
-    match copies.keys().find(|text| !known.contains(*text)) {
-        Some(text) => Err(format!("'{text}' was never sent")),
+    match copies.keys().find(|name| !known.contains(*name)) {
+        Some(name) => Err(format!("'{name}' was never sent")),
         None => Ok(()),
     }
+}
+
+/// Of what went through the outbox. Requests over HTTP run beside each other.
+fn what_was_sent_keeps_its_order(person: &Person, stored: &[Shown]) -> Result<(), String> {
+    let by_trace: BTreeMap<u64, u64> = stored
+        .iter()
+        .filter_map(|message| Some((MessageId(message.id.clone()).trace()?, message.seq)))
+        .collect();
+    let places: BTreeMap<&str, u64> = person
+        .ids
+        .iter()
+        .filter_map(|(id, name)| Some((name.as_str(), *by_trace.get(&id.trace())?)))
+        .collect();
+    let mut last = ("", 0);
+    for sent in &person.sent {
+        let Some(place) = places.get(sent.name.as_str()) else {
+            continue;
+        };
+        if *place < last.1 {
+            return Err(format!(
+                "'{}' was sent after '{}' and stands before it",
+                sent.name, last.0
+            ));
+        }
+        last = (&sent.name, *place);
+    }
+    Ok(())
+}
+
+fn what_was_deleted_is_gone(person: &Person, stored: &[Shown]) -> Result<(), String> {
+    let promised = |changed: &&crate::person::Changed| changed.outcome == Outcome::Promised;
+    for deleted in person
+        .changed
+        .iter()
+        .filter(promised)
+        .filter(|it| it.deletes)
+    {
+        let text = stored
+            .iter()
+            .find(|message| message.id == deleted.id)
+            .map(|message| message.text.as_str());
+        if text != Some("") {
+            let (id, name) = (&deleted.id, &person.name);
+            return Err(format!("{name} deleted {id}, and it says {text:?}"));
+        }
+    }
+    Ok(())
+}
+
+fn the_screen_is_whole(person: &Person, stored: &[Shown]) -> Result<(), String> {
+    let expected = stored
+        .get(stored.len().saturating_sub(person.shown.len())..)
+        .unwrap_or_default();
+    let is_whole = person.is_loaded()
+        && person.shown == expected
+        && (!person.shown.is_empty() || stored.is_empty());
+    if is_whole {
+        return Ok(());
+    }
+    let wrong = person
+        .shown
+        .iter()
+        .zip(expected)
+        .find(|(shown, expected)| shown != expected);
+    Err(format!(
+        "{}'s screen (loaded: {}, online: {}) has {} messages from {:?} that are not the newest up to {:?}; first \
+         difference (shown, expected): {wrong:?}",
+        person.name,
+        person.is_loaded(),
+        person.client.is_connected(),
+        person.shown.len(),
+        person.shown.first().map(|shown| shown.seq),
+        stored.last().map(|message| message.seq),
+    ))
+}
+
+fn presence_is_the_truth(person: &Person, people: &[Person]) -> Result<(), String> {
+    let here: BTreeSet<&str> = people.iter().map(|person| person.user.as_str()).collect();
+    let seen: BTreeSet<&str> = person.present.iter().map(String::as_str).collect();
+    if here == seen {
+        return Ok(());
+    }
+    let name = &person.name;
+    Err(format!("{name} sees {seen:?}, and here are {here:?}"))
 }

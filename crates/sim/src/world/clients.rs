@@ -1,89 +1,135 @@
 //! What follows from the clients' outputs, and how frames reach them.
 
-use client_core::io as client_io;
+use client_core::io::{self as client_io, TokenId};
 use protocol::frame::Frame;
 use protocol::time::Instant;
 use room_core::io::PeerId;
 use serde_json::Value;
 
-use super::{Down, Happening, Up, World};
+use super::{Down, Happening, Tab, Up, World};
+use crate::network::Direction;
+use crate::server::Server;
 
 impl World {
-    pub(super) fn client(&mut self, person: usize, input: client_io::Input<Value>) {
-        let now = Instant(self.now);
-        self.person(person).client.handle_input(input, now);
-        self.carry_out_for_client(person);
+    pub(super) fn client(&mut self, tab: Tab, input: client_io::Input<Value>) {
+        let now = self.now;
+        let person = self.person(tab.person);
+        if person.tab != tab {
+            return;
+        }
+        if person.frozen_until > now {
+            let until = person.frozen_until;
+            return self.at(until, Happening::Deferred(tab, Box::new(input)));
+        }
+        person.client.handle_input(input, Instant(now));
+        self.carry_out_for_client(tab.person);
     }
 
     pub(super) fn carry_out_for_client(&mut self, index: usize) {
+        let tab = self.person(index).tab;
         while let Some(output) = self.person(index).client.poll_output() {
-            self.carry_out(index, output);
+            self.carry_out(tab, output);
         }
         if let Some(at) = self.person(index).client.poll_timeout() {
-            self.at(at.0.max(self.now), Happening::ClientTimer(index));
+            self.at(at.0.max(self.now), Happening::ClientTimer(tab));
         }
     }
 
-    pub(super) fn carry_out(&mut self, index: usize, output: client_io::Output<Value>) {
+    fn carry_out(&mut self, tab: Tab, output: client_io::Output<Value>) {
         let now = self.now;
         match output {
             client_io::Output::OpenSocket {
                 socket,
                 url,
                 protocols,
-            } => {
-                let peer = self.network.connect(index, socket, now);
-                let at = self.network.up(peer, now, &mut self.random);
-                self.at(at, Happening::ToRoom(peer, Up::Upgrade { url, protocols }));
-            }
+            } => self.open_socket(tab, socket, url, protocols),
             client_io::Output::Transmit {
                 socket,
                 frame: Frame::Text(text),
-            } => {
-                let Some(peer) = self.network.peer_of(index, socket) else {
-                    return;
-                };
-                let at = self.network.up(peer, now, &mut self.random);
-                if text == protocol::wire::PING {
-                    // The runtime answers without the room.
-                    let back = at + self.network.delay(&mut self.random);
-                    let back = back.max(self.network.down(peer, at, &mut self.random));
-                    self.at(
-                        back,
-                        Happening::ToClient(peer, Down::Frame(protocol::wire::PONG.to_owned())),
-                    );
-                } else {
-                    self.at(at, Happening::ToRoom(peer, Up::Frame(text)));
-                }
-            }
+            } => self.transmit(tab, socket, text),
             client_io::Output::Transmit {
                 frame: Frame::Binary(_),
                 ..
             } => {}
             client_io::Output::CloseSocket { socket, .. } => {
-                if let Some(peer) = self.network.peer_of(index, socket) {
-                    let at = self.network.up(peer, now, &mut self.random);
-                    self.at(at, Happening::ToRoom(peer, Up::Closed));
+                if let Some(peer) = self.network.peer_of(tab, socket) {
+                    self.send_up(peer, Up::Closed, 0);
                 }
             }
             client_io::Output::RequestToken { token_id, .. } => {
                 let at = now + self.network.delay(&mut self.random);
-                self.at(at, Happening::Token(index, token_id));
+                self.at(at, Happening::Token(tab, token_id));
             }
             client_io::Output::Fetch { fetch, request } => {
                 let at = now + self.network.delay(&mut self.random);
-                self.at(at, Happening::Request(index, fetch, request));
+                if self.person(tab.person).offline_until > now {
+                    let told = Err("there is no network".to_owned());
+                    return self.at(at, Happening::Answer(tab, fetch, told));
+                }
+                self.at(at, Happening::Request(tab, fetch, request));
             }
             client_io::Output::Settle { call, result } => {
-                self.person(index).settled(call, result, now)
+                self.person(tab.person).settled(call, result, now);
             }
-            client_io::Output::Event(event) => self.person(index).told(&event, now),
+            client_io::Output::Event(event) => self.person(tab.person).told(&event, now),
             client_io::Output::YieldTask => {
                 let at = now + self.random.between(0, 5);
-                self.at(at, Happening::TaskPassed(index));
+                self.at(at, Happening::TaskPassed(tab));
             }
-            client_io::Output::LoadOutbox => self.at(now, Happening::Loaded(index)),
-            client_io::Output::Persist(_) => {}
+            client_io::Output::LoadOutbox => {
+                let at = self.written_at(tab);
+                self.at(at, Happening::Loaded(tab));
+            }
+            client_io::Output::Persist(change) => {
+                let at = self.written_at(tab);
+                self.at(at, Happening::Written(tab, change));
+            }
+        }
+    }
+
+    fn open_socket(
+        &mut self,
+        tab: Tab,
+        socket: client_io::SocketId,
+        url: String,
+        protocols: Vec<String>,
+    ) {
+        if self.person(tab.person).offline_until > self.now {
+            let at = self.now + self.random.between(0, 50);
+            return self.at(at, Happening::SocketGone(tab, socket, 1006));
+        }
+        let peer = self.network.connect(tab, socket, self.now);
+        self.send_up(peer, Up::Upgrade { url, protocols }, 0);
+    }
+
+    fn transmit(&mut self, tab: Tab, socket: client_io::SocketId, text: String) {
+        let Some(peer) = self.network.peer_of(tab, socket) else {
+            return;
+        };
+        if text != protocol::wire::PING {
+            let bytes = text.len();
+            return self.send_up(peer, Up::Frame(text), bytes);
+        }
+        // The runtime answers without the room.
+        let there = self
+            .network
+            .pass(peer, Direction::Up, 0, self.now, &mut self.random);
+        let back = there.and_then(|at| {
+            self.network
+                .pass(peer, Direction::Down, 0, at, &mut self.random)
+        });
+        if let Some(back) = back {
+            let pong = protocol::wire::PONG.to_owned();
+            self.at(back, Happening::ToClient(peer, Down::Frame(pong)));
+        }
+    }
+
+    fn send_up(&mut self, peer: PeerId, up: Up, bytes: usize) {
+        let at = self
+            .network
+            .pass(peer, Direction::Up, bytes, self.now, &mut self.random);
+        if let Some(at) = at {
+            self.at(at, Happening::ToRoom(peer, up));
         }
     }
 
@@ -91,21 +137,29 @@ impl World {
         let Some(wire) = self.network.wire(peer).filter(|wire| wire.alive) else {
             return;
         };
-        let (person, socket) = (wire.person, wire.socket);
+        let (tab, socket) = (wire.tab, wire.socket);
         match down {
             Down::Frame(text) => {
-                self.client(
-                    person,
-                    client_io::Input::Frame {
-                        socket,
-                        frame: Frame::Text(text),
-                    },
-                );
+                let frame = Frame::Text(text);
+                self.client(tab, client_io::Input::Frame { socket, frame });
             }
             Down::Closed(code) => {
                 self.network.kill(peer);
-                self.client(person, client_io::Input::SocketClosed { socket, code });
+                self.client(tab, client_io::Input::SocketClosed { socket, code });
             }
         }
+    }
+
+    /// The app's server mints a token each time it is asked.
+    pub(super) fn give_token(&mut self, tab: Tab, token_id: TokenId) -> Result<(), String> {
+        let exp = match self.options.token_ms {
+            0 => u64::from(u32::MAX),
+            ms => self.now + ms,
+        };
+        let user = self.person(tab.person).user.clone();
+        let user = self.options.named.then_some(user.as_str());
+        let token = Server::mint(user, exp, &mut self.random)?;
+        self.client(tab, client_io::Input::TokenReady { token_id, token });
+        Ok(())
     }
 }

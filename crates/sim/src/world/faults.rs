@@ -1,21 +1,55 @@
-//! Faults: deaths, evictions, restarts, and the end of them.
+//! Faults: what goes wrong, and the end of it.
 
-use room_core::io::{self as room_io, PeerId};
+use client_core::io as client_io;
+use room_core::io::{self as room_io, PeerId, RequestId};
 
 use super::{Happening, World};
-use crate::server::wall;
+use crate::network::Direction;
+use crate::options::Fault;
+use crate::server::{Server, wall};
 
 impl World {
-    pub(super) fn kill_one(&mut self) {
-        let alive = self.network.alive();
-        let chosen = self.random.between(0, alive.len().saturating_sub(1) as u64);
-        if let Some(peer) = usize::try_from(chosen)
-            .ok()
-            .and_then(|chosen| alive.get(chosen).copied())
-        {
-            self.kill(peer);
+    pub(super) fn go_wrong(&mut self, fault: Fault) -> Result<(), String> {
+        match fault {
+            Fault::Death => {
+                if let Some(peer) = self.some_connection() {
+                    self.kill(peer);
+                }
+            }
+            Fault::BlackHole => self.open_black_hole(),
+            Fault::Stall => self.stall(),
+            Fault::Eviction => return self.evict(),
+            Fault::Restart => return self.restart(),
+            Fault::NewEpoch => self.renew_epoch(),
+            Fault::Crash => {
+                let person = self.some_person();
+                if !self.person(person).is_closed {
+                    self.report.faults += 1;
+                    return self.crash(person);
+                }
+            }
+            Fault::Close => return self.close_tab(),
+            Fault::Freeze => {
+                let person = self.some_person();
+                self.freeze(person);
+            }
+            Fault::Offline => {
+                let person = self.some_person();
+                self.go_offline(person);
+            }
         }
-        self.next_fault(self.options.death_ms, || Happening::Death);
+        Ok(())
+    }
+
+    fn some_person(&mut self) -> usize {
+        let last = self.people.len() as u64 - 1;
+        usize::try_from(self.random.between(0, last)).unwrap_or(0)
+    }
+
+    fn some_connection(&mut self) -> Option<PeerId> {
+        let alive = self.network.alive();
+        let chosen = self.random.between(0, alive.len().max(1) as u64 - 1);
+        alive.get(usize::try_from(chosen).ok()?).copied()
     }
 
     /// A connection dies; each end notices in its own time.
@@ -27,9 +61,9 @@ impl World {
         let Some(wire) = self.network.wire(peer) else {
             return;
         };
-        let (person, socket) = (wire.person, wire.socket);
+        let (tab, socket) = (wire.tab, wire.socket);
         let noticed = self.now + self.random.between(0, self.options.silence_ms_max);
-        self.at(noticed, Happening::SocketGone(person, socket, 1006));
+        self.at(noticed, Happening::SocketGone(tab, socket, 1006));
         self.server
             .records
             .retain(|(recorded, _)| *recorded != peer);
@@ -41,45 +75,112 @@ impl World {
         self.carry_out_for_room();
     }
 
+    fn open_black_hole(&mut self) {
+        let Some(peer) = self.some_connection() else {
+            return;
+        };
+        self.report.faults += 1;
+        let kind = self.random.between(0, 2);
+        if kind != 1 {
+            self.network.swallow(peer, Direction::Up);
+        }
+        if kind != 2 {
+            self.network.swallow(peer, Direction::Down);
+        }
+    }
+
+    fn stall(&mut self) {
+        let Some(peer) = self.some_connection() else {
+            return;
+        };
+        self.report.faults += 1;
+        let until = self.now + self.random.between(1, self.options.pause_ms_max);
+        let kind = self.random.between(0, 2);
+        if kind != 1 {
+            self.network.stall(peer, Direction::Up, until);
+        }
+        if kind != 2 {
+            self.network.stall(peer, Direction::Down, until);
+        }
+    }
+
     pub(super) fn evict(&mut self) -> Result<(), String> {
         self.report.faults += 1;
         self.server.evict(&mut self.random, self.now)?;
         self.lose_requests();
         self.carry_out_for_room();
-        self.next_fault(self.options.eviction_ms, || Happening::Eviction);
         Ok(())
     }
 
-    pub(super) fn restart(&mut self) -> Result<(), String> {
+    fn restart(&mut self) -> Result<(), String> {
         for peer in self.network.alive() {
             self.kill(peer);
         }
         self.server.records.clear();
         self.server.evict(&mut self.random, self.now)?;
         self.lose_requests();
-        self.next_fault(self.options.restart_ms, || Happening::Restart);
+        Ok(())
+    }
+
+    fn renew_epoch(&mut self) {
+        self.report.faults += 1;
+        let request = RequestId(self.next_request);
+        self.next_request += 1;
+        self.server.room.handle_input(
+            room_io::Input::Request {
+                request,
+                principal: Server::owner(),
+                call: room_io::Call::RenewEpoch,
+            },
+            wall(self.now),
+            &mut self.server.storage,
+        );
+        self.carry_out_for_room();
+    }
+
+    /// A tab is closed for good; one of the same user takes over what it left, if there is one.
+    fn close_tab(&mut self) -> Result<(), String> {
+        let index = self.some_person();
+        let Some(by) = self.sibling(index) else {
+            return Ok(());
+        };
+        if self.person(index).is_closed {
+            return Ok(());
+        }
+        self.report.faults += 1;
+        self.crash(index)?;
+        let person = self.person(index);
+        person.is_closed = true;
+        let from = person.tab;
+        let at = self.now + self.random.between(0, 500);
+        self.at(at, Happening::Adopted(from, by));
         Ok(())
     }
 
     /// Requests that the room had taken and not answered: their connections break.
     pub(super) fn lose_requests(&mut self) {
-        for (person, fetch) in std::mem::take(&mut self.asked).into_values() {
-            self.at(
-                self.now,
-                Happening::Answer(person, fetch, Err("the server was restarted".to_owned())),
-            );
+        for (tab, fetch) in std::mem::take(&mut self.asked).into_values() {
+            let told = Err("the server was restarted".to_owned());
+            self.at(self.now, Happening::Answer(tab, fetch, told));
         }
     }
 
-    pub(super) fn heal(&mut self) {
+    pub(super) fn heal(&mut self) -> Result<(), String> {
         self.faulty = false;
         self.network.heal();
-        for person in 0..self.people.len() {
-            if !self.person(person).online {
-                let now = self.now;
-                self.person(person).come(now);
-                self.carry_out_for_client(person);
+        for index in 0..self.people.len() {
+            let now = self.now;
+            let person = self.person(index);
+            person.is_closed = false;
+            person.offline_until = 0;
+            let tab = person.tab;
+            self.client(tab, client_io::Input::OnlineChanged(true));
+            let person = self.person(index);
+            if !person.online {
+                person.come(now);
+                self.carry_out_for_client(index);
             }
         }
+        Ok(())
     }
 }

@@ -3,29 +3,40 @@
 mod clients;
 mod faults;
 mod rooms;
+mod tabs;
 
 use std::collections::BTreeMap;
 
-use client_core::io::{self as client_io, FetchId, Fetched, SocketId, TokenId};
-use protocol::ids::Seq;
+use client_core::io::{self as client_io, FetchId, Fetched, OutboxChange, SocketId, TokenId};
 use protocol::time::Instant;
-use room_core::Storage;
 use room_core::io::{PeerId, RequestId};
-use room_core::storage::{EntityKey, EntityKind, EntityRange};
+use room_core::storage::{EntityKind, EntityRange};
+use room_core::{Settings, Storage};
 use serde_json::Value;
 
 use crate::network::Network;
-use crate::options::Options;
-use crate::person::Person;
+use crate::options::{Fault, Options};
+use crate::person::{Outcome, Person, Shown};
 use crate::random::Random;
 use crate::server::{Server, wall};
 use crate::verdict::{self, Report};
 
-/// How long everybody may take to agree once the faults have stopped: the longest back-off, a silent link's
-/// ping and grace, a request's time-out, and then some.
-const HEALING_MS: u64 = 180_000;
+/// How long everybody may take to agree once the faults have stopped: the room's own look for silent sockets comes
+/// every ten minutes, and is the slowest of all.
+const HEALING_MS: u64 = 15 * 60_000;
+/// People who see this many of their messages waiting mostly wait, too; a few go on until the outbox is full.
+const PATIENCE: usize = 300;
 /// A run that does more than this is stuck in a loop.
 const STEPS_MAX: u64 = 3_000_000;
+
+/// A tab in one of its lives: what was meant for an earlier one never reaches it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tab {
+    /// Whose it is.
+    pub person: usize,
+    /// How often it was loaded anew.
+    pub life: u32,
+}
 
 /// Something that happens.
 #[derive(Debug)]
@@ -37,18 +48,22 @@ enum Happening {
     /// A frame or a close reaches a client.
     ToClient(PeerId, Down),
     /// A socket could not be made, or its end noticed that it is dead.
-    SocketGone(usize, SocketId, u16),
-    Request(usize, FetchId, client_io::Request<Value>),
-    Answer(usize, FetchId, Result<Fetched<Value>, String>),
-    Token(usize, TokenId),
-    TaskPassed(usize),
-    Loaded(usize),
-    ClientTimer(usize),
+    SocketGone(Tab, SocketId, u16),
+    Request(Tab, FetchId, client_io::Request<Value>),
+    Answer(Tab, FetchId, Result<Fetched<Value>, String>),
+    Token(Tab, TokenId),
+    TaskPassed(Tab),
+    Loaded(Tab),
+    Written(Tab, OutboxChange<Value>),
+    Adopted(Tab, Tab),
+    /// An input whose tab was frozen when it came.
+    Deferred(Tab, Box<client_io::Input<Value>>),
+    Thawed(Tab, bool),
+    Online(usize),
+    ClientTimer(Tab),
     RoomTimer,
     Alarm,
-    Death,
-    Eviction,
-    Restart,
+    Fault(Fault, u64),
     Heal,
 }
 
@@ -75,7 +90,7 @@ struct World {
     server: Server,
     people: Vec<Person>,
     /// Requests at the room, and who asked.
-    asked: BTreeMap<RequestId, (usize, FetchId)>,
+    asked: BTreeMap<RequestId, (Tab, FetchId)>,
     next_request: u64,
     faulty: bool,
     traced: bool,
@@ -89,21 +104,22 @@ struct World {
 pub fn run(seed: u64, traced: bool) -> Result<Report, String> {
     let mut random = Random::new(seed);
     let options = Options::draw(&mut random);
+    if traced {
+        println!("{options:#?}");
+    }
     let mut people = Vec::new();
     for index in 0..options.people {
         // Every third app belongs to the person of the one before: two tabs of one user.
         let user = format!("user{}", if index % 3 == 2 { index - 1 } else { index });
-        let token = Server::mint(options.named.then_some(user.as_str()), &mut random)?;
-        people.push(Person::new(
-            format!("app{index}"),
-            user,
-            token,
-            &mut random,
-        )?);
+        people.push(Person::new(index, user, &mut random)?);
     }
+    let settings = Settings {
+        strict_expiry: options.strict_expiry,
+        ..Settings::default()
+    };
     let mut world = World {
         network: Network::new(&options),
-        server: Server::new(&mut random)?,
+        server: Server::new(settings, &mut random)?,
         random,
         now: 0,
         queue: BTreeMap::new(),
@@ -128,9 +144,9 @@ impl World {
             self.at(at, Happening::Act(person));
         }
         self.at(self.options.duration_ms, Happening::Heal);
-        self.next_fault(self.options.death_ms, || Happening::Death);
-        self.next_fault(self.options.eviction_ms, || Happening::Eviction);
-        self.next_fault(self.options.restart_ms, || Happening::Restart);
+        for (fault, mean_ms) in self.options.faults.clone() {
+            self.next_fault(fault, mean_ms);
+        }
     }
 
     fn go_on(&mut self) -> Result<(), String> {
@@ -164,64 +180,41 @@ impl World {
     fn happen(&mut self, happening: Happening) -> Result<(), String> {
         match happening {
             // Once the run heals, nothing new happens to anybody.
-            Happening::Act(_) | Happening::Death | Happening::Eviction | Happening::Restart
-                if !self.faulty => {}
+            Happening::Act(_) | Happening::Fault(..) if !self.faulty => {}
             Happening::Act(person) => self.act(person),
             Happening::ToRoom(peer, up) => return self.reach_room(peer, up),
             Happening::ToClient(peer, down) => self.reach_client(peer, down),
-            Happening::SocketGone(person, socket, code) => {
-                self.client(person, client_io::Input::SocketClosed { socket, code });
+            Happening::SocketGone(tab, socket, code) => {
+                self.client(tab, client_io::Input::SocketClosed { socket, code });
             }
-            Happening::Request(person, fetch, request) => {
-                self.reach_room_by_http(person, fetch, &request)
+            Happening::Request(tab, fetch, request) => {
+                return self.reach_room_by_http(tab, fetch, &request);
             }
-            Happening::Answer(person, fetch, outcome) => {
-                self.client(person, client_io::Input::Fetched { fetch, outcome });
+            Happening::Answer(tab, fetch, outcome) => {
+                self.client(tab, client_io::Input::Fetched { fetch, outcome });
             }
-            Happening::Token(person, token_id) => {
-                let token = self.person(person).token.clone();
-                self.client(person, client_io::Input::TokenReady { token_id, token });
+            Happening::Token(tab, token_id) => return self.give_token(tab, token_id),
+            Happening::TaskPassed(tab) => self.client(tab, client_io::Input::TaskPassed),
+            Happening::Loaded(tab) => {
+                let rows = self.person(tab.person).disk.rows();
+                self.client(tab, client_io::Input::OutboxLoaded(rows));
             }
-            Happening::TaskPassed(person) => self.client(person, client_io::Input::TaskPassed),
-            Happening::Loaded(person) => {
-                self.client(person, client_io::Input::OutboxLoaded(Vec::new()))
-            }
-            Happening::ClientTimer(person) => {
-                let due = self
-                    .person(person)
-                    .client
-                    .poll_timeout()
-                    .is_some_and(|at| at <= Instant(self.now));
-                if due {
-                    let now = Instant(self.now);
-                    self.person(person).client.handle_timeout(now);
-                    self.carry_out_for_client(person);
-                }
-            }
+            Happening::Written(tab, change) => self.written(tab, change),
+            Happening::Adopted(from, by) => self.adopt(from, by),
+            Happening::Deferred(tab, input) => self.client(tab, *input),
+            Happening::Thawed(tab, was_hidden) => self.thaw(tab, was_hidden),
+            Happening::Online(person) => self.go_online(person),
+            Happening::ClientTimer(tab) => self.client_timer(tab),
             Happening::RoomTimer => {
                 self.server.room.handle_timeout(wall(self.now));
                 self.carry_out_for_room();
             }
-            Happening::Alarm => {
-                if self.server.alarm.is_some_and(|at| at <= self.now) {
-                    self.server.alarm = None;
-                    // The runtime answers pings by itself, so every living socket was heard just now.
-                    let heard = self
-                        .network
-                        .alive()
-                        .into_iter()
-                        .map(|peer| (peer, wall(self.now)))
-                        .collect();
-                    self.server
-                        .room
-                        .handle_alarm(wall(self.now), heard, &mut self.server.storage);
-                    self.carry_out_for_room();
-                }
+            Happening::Alarm => self.ring(),
+            Happening::Fault(fault, mean_ms) => {
+                self.go_wrong(fault)?;
+                self.next_fault(fault, mean_ms);
             }
-            Happening::Death => self.kill_one(),
-            Happening::Eviction => return self.evict(),
-            Happening::Restart => return self.restart(),
-            Happening::Heal => self.heal(),
+            Happening::Heal => return self.heal(),
         }
         Ok(())
     }
@@ -230,20 +223,27 @@ impl World {
 
     fn act(&mut self, index: usize) {
         let (now, leave) = (self.now, self.random.chance(self.options.leave_permille));
+        let change = self.random.chance(self.options.change_permille);
         let count = self.random.between(1, self.options.burst);
         let until_stored = self.random.chance(100);
+        let padding = self.random.between(0, self.options.padding);
+        let mut random = Random::new(self.random.between(0, u64::MAX - 1));
         let person = self.person(index);
-        if !person.online {
+        let is_away = person.is_closed || person.frozen_until > now;
+        if is_away {
+        } else if !person.online {
             if until_stored {
                 // Not connected: one HTTP request.
-                person.send(false, now);
+                person.send(false, padding, now);
             }
             person.come(now);
         } else if leave {
             person.leave(now);
-        } else {
+        } else if change {
+            person.change(random.chance(300), until_stored, now, &mut random);
+        } else if person.waiting() < PATIENCE || random.chance(20) {
             for _ in 0..count {
-                person.send(until_stored, now);
+                person.send(until_stored, padding, now);
             }
         }
         self.carry_out_for_client(index);
@@ -255,26 +255,22 @@ impl World {
 
     fn end(mut self) -> Result<Report, String> {
         let stored = self.stored()?;
+        let people = &self.people;
         self.report.stored = stored.len();
-        self.report.sent = self.people.iter().map(|person| person.sent.len()).sum();
-        self.report.shown = self.people.iter().map(|person| person.shown.len()).sum();
-        self.report.discontinuities = self
-            .people
-            .iter()
-            .map(|person| person.discontinuities)
-            .sum();
-        let promised =
-            |sent: &&crate::person::Sent| sent.outcome == crate::person::Outcome::Promised;
-        self.report.promised = self
-            .people
+        self.report.sent = people.iter().map(|person| person.sent.len()).sum();
+        self.report.shown = people.iter().map(|person| person.shown.len()).sum();
+        self.report.changed = people.iter().map(|person| person.changed.len()).sum();
+        self.report.discontinuities = people.iter().map(|person| person.discontinuities).sum();
+        let promised = |sent: &&crate::person::Sent| sent.outcome == Outcome::Promised;
+        self.report.promised = people
             .iter()
             .map(|person| person.sent.iter().filter(promised).count())
             .sum();
-        verdict::all_is_well(&self.people, &stored)?;
+        verdict::all_is_well(people, &stored, self.options.named)?;
         Ok(self.report)
     }
 
-    fn stored(&self) -> Result<Vec<(u64, String)>, String> {
+    fn stored(&self) -> Result<Vec<Shown>, String> {
         let range = EntityRange {
             kind: EntityKind::Message,
             from: None,
@@ -287,21 +283,13 @@ impl World {
             .storage
             .range(&range)
             .map_err(|error| error.to_string())?;
-        let read = |(key, data): (EntityKey, String)| {
-            let EntityKey::Seq(Seq(seq)) = key else {
-                return Err("a message without a place".to_owned());
-            };
-            let value: Value = serde_json::from_str(&data).map_err(|error| error.to_string())?;
-            Ok((
-                seq,
-                value
-                    .get("text")
-                    .and_then(Value::as_str)
-                    .unwrap_or_default()
-                    .to_owned(),
-            ))
-        };
-        rows.into_iter().map(read).collect()
+        rows.into_iter()
+            .map(|(_, json)| {
+                let message: Value =
+                    serde_json::from_str(&json).map_err(|error| error.to_string())?;
+                Ok(Shown::of(&message))
+            })
+            .collect()
     }
 
     // Small things.
@@ -314,15 +302,35 @@ impl World {
         &mut self.people[index]
     }
 
+    /// Whether the tab is in the life that something is meant for.
+    fn lives(&mut self, tab: Tab) -> bool {
+        self.person(tab.person).tab == tab
+    }
+
     fn at(&mut self, at: u64, happening: Happening) {
         self.next_place += 1;
         self.queue.insert((at, self.next_place), happening);
     }
 
-    fn next_fault(&mut self, mean_ms: u64, happening: impl FnOnce() -> Happening) {
-        if mean_ms > 0 {
-            let at = self.now + self.random.between(1, 2 * mean_ms);
-            self.at(at, happening());
+    fn next_fault(&mut self, fault: Fault, mean_ms: u64) {
+        let at = self.now + self.random.between(1, 2 * mean_ms);
+        self.at(at, Happening::Fault(fault, mean_ms));
+    }
+
+    fn client_timer(&mut self, tab: Tab) {
+        let now = self.now;
+        let person = self.person(tab.person);
+        if person.tab != tab {
+            return;
+        }
+        if person.frozen_until > now {
+            let until = person.frozen_until;
+            return self.at(until, Happening::ClientTimer(tab));
+        }
+        let due = person.client.poll_timeout();
+        if due.is_some_and(|at| at <= Instant(now)) {
+            person.client.handle_timeout(Instant(now));
+            self.carry_out_for_client(tab.person);
         }
     }
 }

@@ -1,12 +1,15 @@
 //! What follows from the room's outputs, and how frames and requests reach it.
 
 use client_core::io::{self as client_io, FetchId, Fetched};
-use protocol::frame::Frame;
+use protocol::codes::{CloseCode, ErrorCode};
+use protocol::dialect::Dialect;
+use protocol::frame::{Frame, Refusal, ServerFrame};
 use room_core::io::{self as room_io, PeerId, RequestId};
 use room_core::storage::StorageError;
 use serde_json::Value;
 
-use super::{Down, Happening, Up, World};
+use super::{Down, Happening, Tab, Up, World};
+use crate::network::Direction;
 use crate::server::{Server, virtual_ms, wall};
 
 impl World {
@@ -15,8 +18,15 @@ impl World {
             return Ok(());
         }
         let input = match up {
-            Up::Upgrade { url, protocols } => Server::connected(peer, &url, &protocols, self.now)
-                .ok_or("a token of the simulator was refused")?,
+            Up::Upgrade { url, protocols } => {
+                match Server::connected(peer, &url, &protocols, self.now) {
+                    Some(input) => input,
+                    None => {
+                        self.refuse(peer);
+                        return Ok(());
+                    }
+                }
+            }
             Up::Frame(text) => room_io::Input::Frame {
                 peer,
                 frame: Frame::Text(text),
@@ -29,34 +39,54 @@ impl World {
                 room_io::Input::Disconnected { peer }
             }
         };
-        self.feed_room(input);
-        Ok(())
+        self.feed_room(input)
     }
 
     pub(super) fn reach_room_by_http(
         &mut self,
-        person: usize,
+        tab: Tab,
         fetch: FetchId,
         request: &client_io::Request<Value>,
-    ) {
+    ) -> Result<(), String> {
         let name = RequestId(self.next_request);
         self.next_request += 1;
         match Server::request(name, request, self.now) {
             Ok(input) => {
-                self.asked.insert(name, (person, fetch));
-                self.feed_room(input);
+                self.asked.insert(name, (tab, fetch));
+                self.feed_room(input)
             }
-            Err(status) => {
-                let answer = Fetched {
-                    status,
-                    body: String::new(),
-                };
-                self.at(self.now, Happening::Answer(person, fetch, Ok(answer)));
+            Err((status, body)) => {
+                let answer = Fetched { status, body };
+                self.at(self.now, Happening::Answer(tab, fetch, Ok(answer)));
+                Ok(())
             }
         }
     }
 
-    pub(super) fn feed_room(&mut self, input: room_io::Input) {
+    /// As the Worker refuses an upgrade: one `error` frame, then a close that says why.
+    fn refuse(&mut self, peer: PeerId) {
+        self.report.faults += 1;
+        let error = Refusal::new(ErrorCode::TokenExpired, "Token expired");
+        let frame = Dialect::V2.encode(&ServerFrame::Error(error));
+        let text = frame.unwrap_or_default();
+        self.send_down(peer, Down::Frame(text));
+        self.send_down(peer, Down::Closed(CloseCode::TokenExpired.number()));
+    }
+
+    fn send_down(&mut self, peer: PeerId, down: Down) {
+        let bytes = match &down {
+            Down::Frame(text) => text.len(),
+            Down::Closed(_) => 0,
+        };
+        let at = self
+            .network
+            .pass(peer, Direction::Down, bytes, self.now, &mut self.random);
+        if let Some(at) = at {
+            self.at(at, Happening::ToClient(peer, down));
+        }
+    }
+
+    fn feed_room(&mut self, input: room_io::Input) -> Result<(), String> {
         if self.faulty && self.random.chance(self.options.disk_failure_permille) {
             self.server.storage.fail_next_commit(StorageError::Full);
             self.report.faults += 1;
@@ -64,7 +94,7 @@ impl World {
         if self.server.room.wants_heard(wall(self.now)) {
             let heard = self
                 .network
-                .alive()
+                .heard()
                 .into_iter()
                 .map(|peer| (peer, wall(self.now)))
                 .collect();
@@ -76,6 +106,29 @@ impl World {
         self.server
             .room
             .handle_input(input, wall(self.now), &mut self.server.storage);
+        if self.faulty && self.random.chance(self.options.swallow_permille) {
+            // Committed, and nobody hears of it: the object was reset before a frame left.
+            return self.evict();
+        }
+        self.carry_out_for_room();
+        Ok(())
+    }
+
+    pub(super) fn ring(&mut self) {
+        if self.server.alarm.is_none_or(|at| at > self.now) {
+            return;
+        }
+        self.server.alarm = None;
+        // The runtime answers pings by itself, so every socket that can be heard was heard just now.
+        let heard = self
+            .network
+            .heard()
+            .into_iter()
+            .map(|peer| (peer, wall(self.now)))
+            .collect();
+        self.server
+            .room
+            .handle_alarm(wall(self.now), heard, &mut self.server.storage);
         self.carry_out_for_room();
     }
 
@@ -88,16 +141,14 @@ impl World {
                 } => {
                     self.report.frames += 1;
                     for peer in peers {
-                        let at = self.network.down(peer, self.now, &mut self.random);
-                        self.at(at, Happening::ToClient(peer, Down::Frame(text.to_string())));
+                        self.send_down(peer, Down::Frame(text.to_string()));
                     }
                 }
                 room_io::Output::Close { peer, code, .. } => {
                     self.server
                         .records
                         .retain(|(recorded, _)| *recorded != peer);
-                    let at = self.network.down(peer, self.now, &mut self.random);
-                    self.at(at, Happening::ToClient(peer, Down::Closed(code)));
+                    self.send_down(peer, Down::Closed(code));
                 }
                 room_io::Output::Remember { peer, record } => {
                     self.server
@@ -126,7 +177,7 @@ impl World {
     }
 
     pub(super) fn respond(&mut self, request: RequestId, response: room_io::Response) {
-        let Some((person, fetch)) = self.asked.remove(&request) else {
+        let Some((tab, fetch)) = self.asked.remove(&request) else {
             return;
         };
         let at = self.now + self.network.delay(&mut self.random);
@@ -140,6 +191,6 @@ impl World {
                 body: response.body,
             })
         };
-        self.at(at, Happening::Answer(person, fetch, outcome));
+        self.at(at, Happening::Answer(tab, fetch, outcome));
     }
 }

@@ -1,0 +1,59 @@
+//! A tab's own disk: the outbox's rows, written in order, each write taking its time.
+
+use client_core::io::{OutboxChange, OutboxRow};
+use serde_json::Value;
+
+/// What is on it.
+#[derive(Debug, Default)]
+pub struct Disk {
+    rows: Vec<OutboxRow<Value>>,
+    /// When the last write that was asked for is done.
+    busy_until: u64,
+}
+
+impl Disk {
+    /// When a write that is asked for now, and takes this long, is done: never before the one asked for earlier.
+    pub fn done_at(&mut self, now: u64, takes_ms: u64) -> u64 {
+        self.busy_until = self.busy_until.max(now + takes_ms);
+        self.busy_until
+    }
+
+    /// What a reload finds.
+    #[must_use]
+    pub fn rows(&self) -> Vec<OutboxRow<Value>> {
+        self.rows.clone()
+    }
+
+    /// A write is done.
+    pub fn write(&mut self, change: OutboxChange<Value>) {
+        match change {
+            OutboxChange::Put(row) => {
+                let tried_again = |known: &OutboxRow<Value>| {
+                    known.client_message_id == row.client_message_id
+                        && known.failure.is_some()
+                        && row.failure.is_none()
+                };
+                self.rows.retain(|known| !tried_again(known));
+                let is_it = |known: &&mut OutboxRow<Value>| {
+                    known.client_message_id == row.client_message_id
+                };
+                match self.rows.iter_mut().find(is_it) {
+                    Some(known) => *known = row,
+                    None => self.rows.push(row),
+                }
+            }
+            OutboxChange::Remove(id) => self.rows.retain(|row| row.client_message_id != id),
+            OutboxChange::Clear => self.rows.clear(),
+        }
+    }
+
+    /// Another tab takes what is here.
+    pub fn take(&mut self) -> Vec<OutboxRow<Value>> {
+        std::mem::take(&mut self.rows)
+    }
+
+    /// Takes what another tab left.
+    pub fn adopt(&mut self, rows: Vec<OutboxRow<Value>>) {
+        self.rows.extend(rows);
+    }
+}

@@ -1,0 +1,122 @@
+//! What becomes of tabs and their disks: writes, adoption, freezing, networks that go away.
+
+use client_core::io::{self as client_io, OutboxChange};
+use serde_json::Value;
+
+use super::{Happening, Tab, World};
+
+impl World {
+    /// When a write that a tab asks for now is done.
+    pub(super) fn written_at(&mut self, tab: Tab) -> u64 {
+        let takes_ms = self.random.between(0, self.options.tab_disk_ms_max);
+        let now = self.now;
+        self.person(tab.person).disk.done_at(now, takes_ms)
+    }
+
+    /// A write is done, or was lost with the tab.
+    pub(super) fn written(&mut self, tab: Tab, change: OutboxChange<Value>) {
+        if !self.lives(tab) {
+            return;
+        }
+        if self.options.no_tab_disk {
+            return self.client(tab, client_io::Input::PersistFailed);
+        }
+        let put = match &change {
+            OutboxChange::Put(row) => Some(row.client_message_id.clone()),
+            OutboxChange::Remove(_) | OutboxChange::Clear => None,
+        };
+        self.person(tab.person).disk.write(change);
+        if let Some(id) = put {
+            self.client(tab, client_io::Input::Persisted(id));
+        }
+    }
+
+    /// A tab takes over what another one left.
+    pub(super) fn adopt(&mut self, from: Tab, by: Tab) {
+        if !self.lives(by) || self.person(by.person).frozen_until > self.now {
+            return;
+        }
+        let rows = self.person(from.person).disk.take();
+        for index in [from.person, by.person] {
+            self.person(index).lost_order = true;
+        }
+        self.person(by.person).disk.adopt(rows.clone());
+        self.client(by, client_io::Input::OutboxLoaded(rows));
+    }
+
+    /// Another tab of the same user that could adopt, if there is one.
+    pub(super) fn sibling(&mut self, index: usize) -> Option<Tab> {
+        let user = self.person(index).user.clone();
+        let now = self.now;
+        self.people
+            .iter()
+            .find(|other| {
+                let is_up = other.online && !other.is_closed && other.frozen_until <= now;
+                other.tab.person != index && other.user == user && is_up
+            })
+            .map(|other| other.tab)
+    }
+
+    pub(super) fn crash(&mut self, index: usize) -> Result<(), String> {
+        for peer in self.network.of_person(index) {
+            self.kill(peer);
+        }
+        let keeps = !self.options.no_tab_disk;
+        let mut random = self.random.clone();
+        self.person(index).crash(keeps, &mut random)?;
+        self.random = random;
+        Ok(())
+    }
+
+    /// A tab freezes. One that is hidden gives its outbox up before, and another tab may take it.
+    pub(super) fn freeze(&mut self, index: usize) {
+        let until = self.now + self.random.between(1, self.options.pause_ms_max);
+        let (now, was_hidden) = (self.now, self.random.chance(500));
+        let person = self.person(index);
+        if person.is_closed || person.frozen_until > now {
+            return;
+        }
+        let tab = person.tab;
+        if was_hidden {
+            self.client(tab, client_io::Input::OutboxReleased);
+            if let Some(by) = self.sibling(index).filter(|_| self.random.chance(500)) {
+                let at = self.now + self.random.between(1, 500);
+                self.at(at, Happening::Adopted(tab, by));
+            }
+        }
+        self.report.faults += 1;
+        self.person(index).frozen_until = until;
+        self.at(until, Happening::Thawed(tab, was_hidden));
+    }
+
+    pub(super) fn thaw(&mut self, tab: Tab, was_hidden: bool) {
+        if !self.lives(tab) {
+            return;
+        }
+        if was_hidden {
+            let rows = self.person(tab.person).disk.rows();
+            self.client(tab, client_io::Input::OutboxReclaimed(rows));
+        }
+        self.client(tab, client_io::Input::Woken);
+    }
+
+    /// A machine's network is away for a while, and its browser says so.
+    pub(super) fn go_offline(&mut self, index: usize) {
+        for peer in self.network.of_person(index) {
+            self.kill(peer);
+        }
+        self.report.faults += 1;
+        let until = self.now + self.random.between(1, self.options.pause_ms_max);
+        self.person(index).offline_until = until;
+        let tab = self.person(index).tab;
+        self.client(tab, client_io::Input::OnlineChanged(false));
+        self.at(until, Happening::Online(index));
+    }
+
+    pub(super) fn go_online(&mut self, index: usize) {
+        if self.person(index).offline_until <= self.now {
+            let tab = self.person(index).tab;
+            self.client(tab, client_io::Input::OnlineChanged(true));
+        }
+    }
+}
