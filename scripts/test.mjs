@@ -58,7 +58,18 @@ const SUITES = {
     needs: { modules: true, wasm: true, bindgen: true, chromium: true, client: true, workerTest: true },
     command: () => nodeTests('e2e', { CHROMIUM_BIN: chromium() }),
   },
+  // One after the other and with a table of what was lost: it brings its own runner.
+  faults: {
+    needs: {
+      ...{ modules: true, wasm: true, bindgen: true, chromium: true, firefox: true },
+      ...{ client: true, workerTest: true },
+    },
+    command: () => [process.execPath, ['tests/e2e/faults.mjs'], process.env],
+  },
 };
+
+/** Test files that the suite of their folder leaves to another one. */
+const IS_OF_FAULTS = /^(faults-.*|ledger)\.test\.mjs$/;
 
 /** Short names for several suites. */
 const GROUPS = { wasm: ['wasm-chromium', 'wasm-firefox'] };
@@ -135,7 +146,8 @@ function wasmTests(driver) {
 /** Node before version 21 takes no patterns: the files are listed here. */
 function nodeTests(folder, env = {}) {
   const path = join(ROOT, 'tests', folder);
-  const files = existsSync(path) ? readdirSync(path).filter((file) => file.endsWith('.test.mjs')) : [];
+  const isOurs = (file) => file.endsWith('.test.mjs') && !IS_OF_FAULTS.test(file);
+  const files = existsSync(path) ? readdirSync(path).filter(isOurs) : [];
   if (files.length === 0) throw new UserError(`tests/${folder} holds no *.test.mjs file.`);
   const paths = files.sort().map((file) => join('tests', folder, file));
   return [process.execPath, ['--test', '--test-reporter=spec', ...paths], { ...process.env, ...env }];

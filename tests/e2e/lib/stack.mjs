@@ -14,10 +14,18 @@ import { serve } from '../../../examples-web/vanilla/server.mjs';
 import { newGatewayKey, startBackend } from '../../../scripts/lib/backend.mjs';
 import { CHROMIUM_FLAGS, chromium as chromiumPath } from '../../../scripts/lib/browsers.mjs';
 import { PKG_DEV, WORKER_TEST } from '../../../scripts/lib/paths.mjs';
+import { startNaturalBrowser } from './natural-browser.mjs';
+import { startNetwork } from './network.mjs';
+import { Peer } from './peer.mjs';
+import { servePeople } from './people-page.mjs';
+import { Person } from './person.mjs';
 import { startProxy } from './proxy.mjs';
+import { PATIENCE_MS } from './waiting.mjs';
+import { killWorkerd, workerdProcesses } from './workerd.mjs';
 
-/** Longer than anything here takes on a slow machine. What waits, waits for a condition. */
-export const PATIENCE_MS = 20_000;
+export { PATIENCE_MS, until } from './waiting.mjs';
+
+const CHROMIUM = process.env.CHROMIUM_BIN ?? chromiumPath();
 
 /** No test takes this long unless it hangs. */
 const TEST_TIMEOUT_MS = 90_000;
@@ -43,7 +51,7 @@ export function useStack(options) {
   const stack = new Stack(options);
   before(() => stack.start());
   // What a test that failed half-way has shut must not fail the next one.
-  afterEach(() => stack.proxy.release());
+  afterEach(() => stack.tidyUp());
   after(() => stack.stop());
   return stack;
 }
@@ -59,7 +67,12 @@ export class Stack {
   #gatewayKey = newGatewayKey();
   #folder;
   #page;
+  #people;
+  #networks = [];
+  #visitors = [];
+  #workerd = [];
   #browser;
+  #natural;
 
   constructor({ vars = {} } = {}) {
     this.#vars = vars;
@@ -75,18 +88,28 @@ export class Stack {
       packageDir: PKG_DEV,
     });
     this.url = this.#page.url;
+    this.#people = await servePeople({ gatewayKey: this.#gatewayKey, packageDir: PKG_DEV });
     this.#browser = await chromium.launch({
-      executablePath: process.env.CHROMIUM_BIN ?? chromiumPath(),
+      executablePath: CHROMIUM,
       args: [...CHROMIUM_FLAGS, '--js-flags=--expose-gc'],
     });
   }
 
   async stop() {
     await this.#browser?.close();
+    await this.#natural?.close();
     await this.#page?.close();
+    await this.#people?.close();
     await this.proxy?.close();
     await this.backend?.stop();
     if (this.#folder) await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  /** Opens the proxy's gates and sends home whoever a test has brought. */
+  async tidyUp() {
+    this.proxy.release();
+    for (const tab of this.#visitors.splice(0)) await tab.close();
+    for (const network of this.#networks.splice(0)) await network.close();
   }
 
   /** Stops the Worker, and starts it again on the same port and data when the returned function is called. */
@@ -96,6 +119,14 @@ export class Stack {
     return async () => {
       this.backend = await this.#startBackend(port);
     };
+  }
+
+  /** Kills the Worker as a crash would, and starts it again on the same port and data. */
+  async crashBackend() {
+    const port = Number(new URL(this.backend.url).port);
+    killWorkerd(this.#workerd);
+    await this.backend.stop();
+    this.backend = await this.#startBackend(port);
   }
 
   /** A space that nobody has been in. */
@@ -118,6 +149,17 @@ export class Stack {
       ...options,
     });
     context.setDefaultTimeout(PATIENCE_MS);
+    return this.newTabIn(context);
+  }
+
+  /** A tab that may be hidden and frozen: see natural-browser.mjs. All such tabs are of one browser. */
+  async newNaturalTab() {
+    this.#natural ??= await startNaturalBrowser(CHROMIUM);
+    return this.newTabIn(this.#natural.context);
+  }
+
+  /** Another tab of a browser that is open. */
+  async newTabIn(context) {
     const tab = await context.newPage();
     watch(tab);
     return tab;
@@ -142,71 +184,64 @@ export class Stack {
     return new Peer(() => this.backend, spaceId, userId);
   }
 
-  #startBackend(port) {
-    return startBackend({
+  /** A network of somebody's own on the way to the Worker. */
+  async newNetwork() {
+    const network = await startNetwork(this.proxy.url);
+    this.#networks.push(network);
+    return network;
+  }
+
+  /**
+   * Somebody who chats, not there yet.
+   *
+   * @param {string} name
+   * @param {string} spaceId
+   * @param {object} [options]
+   * @param {object} [options.tab] Default: one of a browser of its own.
+   * @param {string | null} [options.user] Whom the token names, or nobody. Default: the name.
+   * @param {number} [options.expiryMs] How long a token lasts.
+   * @param {boolean} [options.renews] Whether the client gets a function that fetches tokens, and not a token.
+   * @param {import('./network.mjs').Network} [options.network] Default: one of their own.
+   */
+  async newPerson(name, spaceId, { tab, user = name, expiryMs = 3_600_000, renews = true, network } = {}) {
+    const claims = user === null ? {} : { userId: user };
+    const query = new URLSearchParams({ spaceId, expiryMs: String(expiryMs), ...claims });
+    const tokenUrl = `${this.#people.url}/token?${query}`;
+    const token = renews ? { tokenUrl } : { spaceToken: await (await fetch(tokenUrl)).text() };
+    const place = tab ?? (await this.newTab());
+    // Closing a tab twice is fine; one that is driven from elsewhere is closed there.
+    if (tab === undefined || tab.context) this.#visitors.push(place);
+    return new Person(name, place, {
+      pageUrl: this.#people.url,
+      network: network ?? (await this.newNetwork()),
+      options: { spaceId, user: user ?? name, ...token },
+    });
+  }
+
+  /** Asks a test hook of the Worker about a space; a body makes it a `POST`. */
+  async hook(name, spaceId, body) {
+    const { url, gatewayKey } = this.backend;
+    const response = await fetch(`${url}/__test/${name}?${new URLSearchParams({ spaceId })}`, {
+      method: body === undefined ? 'GET' : 'POST',
+      headers: { Authorization: `Bearer ${gatewayKey}` },
+      body: body && JSON.stringify(body),
+    });
+    assert.ok(response.ok, `the test hook ${name} answered ${response.status}`);
+    return response.json();
+  }
+
+  async #startBackend(port) {
+    const before = workerdProcesses();
+    const backend = await startBackend({
       port,
       workerDir: WORKER_TEST,
       persistDir: this.#folder,
       gatewayKey: this.#gatewayKey,
       vars: this.#vars,
     });
+    this.#workerd = workerdProcesses().filter((pid) => !before.includes(pid));
+    return backend;
   }
-}
-
-/** Speaks HTTP as `spec/kuratchi.md` has it. */
-export class Peer {
-  #backend;
-  #spaceId;
-  #userId;
-  #headers;
-
-  constructor(backend, spaceId, userId) {
-    this.#backend = backend;
-    this.#spaceId = spaceId;
-    this.#userId = userId;
-  }
-
-  /** Stores a message; resolves with it. */
-  async post(text) {
-    const body = JSON.stringify({ senderId: this.#userId, senderType: 'user', text });
-    return (await this.#ask('/messages', { method: 'POST', body })).message;
-  }
-
-  /** Stores messages one after the other; resolves with their texts. */
-  async postAll(texts) {
-    for (const text of texts) await this.post(text);
-    return texts;
-  }
-
-  /** The newest messages, oldest first. */
-  async messages(limit = 200) {
-    return (await this.#ask(`/messages?limit=${limit}`)).messages.reverse();
-  }
-
-  async #ask(path, init) {
-    const { url, gatewayKey } = this.#backend();
-    this.#headers ??= await headersFor(this.#spaceId, this.#userId, gatewayKey);
-    const response = await fetch(`${url}${path}`, { ...init, headers: this.#headers });
-    const answer = await response.json();
-    assert.ok(response.ok, `${init?.method ?? 'GET'} ${path}: ${response.status} ${JSON.stringify(answer)}`);
-    return answer;
-  }
-}
-
-async function headersFor(spaceId, userId, gatewayKey) {
-  const { generateToken } = await import('../../../pkg-template/tokens.js');
-  const token = await generateToken(spaceId, { gatewayKey, userId });
-  return {
-    'content-type': 'application/json',
-    'x-space-id': headerText(spaceId),
-    'x-space-token': headerText(token),
-  };
-}
-
-/** Headers carry ASCII only. */
-function headerText(text) {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: the range is all of ASCII.
-  return /^[\x00-\x7f]*$/.test(text) ? text : `utf8.${Buffer.from(text).toString('base64url')}`;
 }
 
 const problems = new WeakMap();
@@ -225,15 +260,4 @@ function watch(tab) {
 /** Fails if the tab had an uncaught error, an unhandled rejection or an error on its console. */
 export function assertNoProblems(...tabs) {
   for (const tab of tabs) assert.deepEqual(problems.get(tab), []);
-}
-
-/** Waits until `check` gives something true, and gives that. */
-export async function until(check, what) {
-  const end = Date.now() + PATIENCE_MS;
-  for (;;) {
-    const value = await check();
-    if (value) return value;
-    if (Date.now() > end) throw new Error(`waited ${PATIENCE_MS} ms in vain until ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }
