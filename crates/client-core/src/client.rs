@@ -169,6 +169,7 @@ impl<J: Json> Client<J> {
                 Timer::Pong => self.judge_link(now.ms_since(set_for), now),
                 Timer::Sync => self.lose_link(None, now),
                 Timer::Resend => self.flush_outbox(now),
+                Timer::Load => self.stop_loading(now),
                 Timer::Ack => self.ask_for_acks(now),
                 Timer::Typing => self.refresh_typing(now),
                 Timer::Fetch => self.give_up_requests(now),

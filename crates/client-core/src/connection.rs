@@ -102,8 +102,7 @@ impl<J: Json> Client<J> {
         if matches!(self.link, Link::Idle | Link::Failed) {
             self.credentials.begin();
             self.backoff.reset();
-            self.outbox.load();
-            self.outputs.push_back(Output::LoadOutbox);
+            self.load_outbox(now);
             self.study_token(now);
             self.start_attempt(now);
         }
@@ -117,6 +116,7 @@ impl<J: Json> Client<J> {
         self.link = Link::Idle;
         self.timers.stop(Timer::Retry);
         self.timers.stop(Timer::Renew);
+        self.timers.stop(Timer::Load);
         self.typing.stop();
         if was == Link::Idle {
             return;
@@ -317,6 +317,7 @@ impl<J: Json> Client<J> {
         self.link = Link::Failed;
         self.timers.stop(Timer::Retry);
         self.timers.stop(Timer::Renew);
+        self.timers.stop(Timer::Load);
         self.tell_link_lost(was);
         self.tell_state(None, Some(error.clone()));
         self.tell(Event::Error(error.clone()));

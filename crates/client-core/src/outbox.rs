@@ -176,9 +176,10 @@ impl<J: Json> Outbox<J> {
         Ok(left)
     }
 
-    /// The store is asked what it holds: nothing leaves until it answers, if there is one.
-    pub(crate) fn load(&mut self) {
+    /// The store is asked what it holds: nothing leaves until it answers, if there is one. Tells whether there is.
+    pub(crate) fn load(&mut self) -> bool {
         self.loading = self.durable;
+        self.loading
     }
 
     /// Takes what the store held: it goes before everything newer. Known entries stay as they are.

@@ -14,7 +14,7 @@ use protocol::wire::Key;
 
 use crate::client::Client;
 use crate::error::{ClientError, Code};
-use crate::io::{CallId, Event, OutboxChange, OutboxNews, OutboxRow, OutboxStatus, Reply};
+use crate::io::{CallId, Event, OutboxChange, OutboxNews, OutboxRow, OutboxStatus, Output, Reply};
 use crate::outbox::{Entry, Identity, Wait};
 use crate::timer::Timer;
 
@@ -22,6 +22,8 @@ use crate::timer::Timer;
 const RECENT_MESSAGES_MAX: usize = 1_000;
 /// When a server that lost its footing is tried again with the same message.
 const RESEND_AFTER_MS: u64 = 2_000;
+/// How long what is sent waits for what the outbox's store holds.
+const LOADED_WITHIN_MS: u64 = 5_000;
 /// When what came too early is sent again, with what it comes after.
 const AFTER_THE_OTHER_MS: u64 = 100;
 /// How long a link that carried something may go on without confirming anything.
@@ -182,8 +184,23 @@ impl<J: Json> Client<J> {
         }
     }
 
+    /// Asks the store what it holds.
+    pub(crate) fn load_outbox(&mut self, now: Instant) {
+        let waits = self.outbox.load();
+        let due = waits.then(|| now.plus_ms(LOADED_WITHIN_MS));
+        self.timers.set(Timer::Load, due);
+        self.outputs.push_back(Output::LoadOutbox);
+    }
+
+    /// The store does not answer: what is here goes out. Should it answer after all, what it holds follows.
+    pub(crate) fn stop_loading(&mut self, now: Instant) {
+        self.outbox.restore(Vec::new());
+        self.flush_outbox(now);
+    }
+
     /// Takes what the store held. It is sent if it is ours, which is known once there is a token.
     pub(crate) fn restore_outbox(&mut self, rows: Vec<OutboxRow<J>>, now: Instant) {
+        self.timers.stop(Timer::Load);
         let is_any = !rows.is_empty();
         self.outbox.restore(rows);
         // Its sender may be gone since before the ack, and the message on the screen already.
@@ -259,6 +276,7 @@ impl<J: Json> Client<J> {
 
     /// There is no store: what is in memory is as safe as it gets.
     pub(crate) fn handle_persist_failed(&mut self, now: Instant) {
+        self.timers.stop(Timer::Load);
         for waiter in self.outbox.persist_failed() {
             self.settle(waiter.call, Ok(Reply::Done));
         }

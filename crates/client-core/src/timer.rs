@@ -18,6 +18,8 @@ pub(crate) enum Timer {
     Sync,
     /// When to send again what the server asked to send later.
     Resend,
+    /// When to send without waiting for the outbox's store any longer.
+    Load,
     /// When to find out why nothing of what was sent is confirmed.
     Ack,
     /// When to say again that somebody types here, or that somebody elsewhere no longer does.
@@ -31,13 +33,14 @@ pub(crate) enum Timer {
 }
 
 impl Timer {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Connect,
         Self::Retry,
         Self::Ping,
         Self::Pong,
         Self::Sync,
         Self::Resend,
+        Self::Load,
         Self::Ack,
         Self::Typing,
         Self::Fetch,

@@ -33,6 +33,8 @@ pub(crate) struct Bench {
     pub(crate) last_page: Vec<Value>,
     /// Whether the store says at once that a row is safe.
     pub(crate) persists: bool,
+    /// Whether the store answers what it holds.
+    pub(crate) loads: bool,
     seen: Vec<String>,
 }
 
@@ -80,6 +82,7 @@ impl Bench {
             rows: Vec::new(),
             last_page: Vec::new(),
             persists: true,
+            loads: true,
             seen: Vec::new(),
         }
     }
@@ -275,6 +278,7 @@ impl Bench {
                 Event::Error(error) => format!("error {}", error.code.as_str()),
             },
             Output::YieldTask => "yield".to_owned(),
+            Output::LoadOutbox if !self.loads => return None,
             Output::LoadOutbox => {
                 let rows = self.rows.clone();
                 self.client

@@ -534,3 +534,17 @@ fn nothing_overtakes_a_message_that_was_refused_for_the_moment() {
     bench.advance(1);
     bench.expect(&["transmit a+b+c"]);
 }
+
+#[test]
+fn a_store_that_never_answers_holds_nothing_up_for_long() {
+    let mut bench = Bench::new();
+    bench.loads = false;
+    bench.connect(1);
+    bench.welcome(r#""seq":4"#);
+    bench.send(5, "a", false);
+    bench.take();
+    bench.advance(4_999);
+    bench.expect(&[]);
+    bench.advance(1);
+    bench.expect(&["transmit a"]);
+}
