@@ -82,6 +82,10 @@ export class SpaceClient {
     if (limits?.signal?.aborted) {
       return Promise.reject(abortedError(limits.signal));
     }
+    if (this.#attempt && this.#state.retryInMs !== undefined) {
+      // Whoever asks does not want to wait for the next attempt's time.
+      this.#hasten();
+    }
     const { promise } = this.#attempt ?? this.#begin(createDeferred());
     return limits ? withLimits(promise, limits) : promise;
   }
@@ -230,6 +234,12 @@ export class SpaceClient {
       this.#enter(attempt.call);
     }
     return attempt;
+  }
+
+  #hasten() {
+    if (this.#core) {
+      this.#run({ run: (core) => core.wake(), fail: () => {} });
+    }
   }
 
   /** Ends connecting and the connection. */

@@ -206,6 +206,9 @@ export class Outbox {
       if (this.#isHolding && this.#database) {
         this.#release();
       }
+      if (!this.#isWanted) {
+        this.#unlisten();
+      }
     } else if (!this.#isHolding && !this.#isClaiming) {
       this.#claim();
     } else if (this.#isHolding && this.#isAsked) {
@@ -446,6 +449,8 @@ export class Outbox {
     for (const remove of this.#listeners.splice(0)) {
       remove();
     }
+    // Nobody would tell of the thaw; whoever asks next does so in a page that runs.
+    this.#isFrozen = false;
     this.#closeChannel();
   }
 

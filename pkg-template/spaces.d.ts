@@ -164,7 +164,7 @@ export class KuratchiSpaceClient {
    * Connects, and stays connected through every loss until {@link disconnect}.
    *
    * Resolves when the space has accepted the client; waits through transient failures. A second call returns the
-   * first's promise. A `disconnect()` meanwhile rejects it without being an unhandled rejection in a page.
+   * first's promise, and makes the next attempt at once if that is waited for. A `disconnect()` meanwhile rejects it without being an unhandled rejection in a page.
    *
    * @param options How long to wait. When the waiting ends, the client goes on trying.
    * @throws {ChatError} What the space refuses for good: `tokenExpired`, `tokenInvalid`, `spaceMismatch`,

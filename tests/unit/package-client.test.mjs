@@ -83,6 +83,22 @@ describe('loading', () => {
     await nextTask();
   });
 
+  test('a further call while an attempt is waited for makes it at once, and no other does', async () => {
+    const { client, load } = setUp();
+    const first = client.connect();
+    const core = await load();
+    assert.equal(client.connect(), first);
+    assert.deepEqual(core.names(), ['connect']);
+    core.host.onState({ state: 'connecting', retryInMs: 5_000 });
+    assert.equal(client.connect(), first);
+    assert.deepEqual(core.names(), ['connect', 'wake']);
+    core.host.onState({ state: 'connecting' });
+    client.connect();
+    assert.deepEqual(core.names(), ['connect', 'wake']);
+    client.close();
+    await first.catch(() => {});
+  });
+
   test('a message is what it was when it was sent', async () => {
     const { client, load } = setUp();
     const form = { senderId: 'ada', senderType: 'user', text: 'hello', until: 'stored' };

@@ -46,6 +46,10 @@ export class CoreDouble {
     this.settle('connect', 'reject', this.host.error('closed', 'disconnect() was called', false));
   }
 
+  wake() {
+    this.asked.push(['wake']);
+  }
+
   isConnected() {
     return this.connected;
   }
