@@ -175,14 +175,18 @@ test('who reads further up is not moved, but told of new messages', async () => 
   await end(ada);
 });
 
-test('a message that is too long says so and can be discarded', async () => {
+test('a text that is too long says so and stays where it was written', async () => {
   const ada = await join('Ada', stack.newSpace());
-  await ada.say('x'.repeat(17_000));
-  await ada.tab.getByText('Not sent. The message is too long').waitFor();
-  await ada.tab.getByRole('button', { name: 'Discard' }).click();
+  const long = 'x'.repeat(17_000);
+  await ada.say(long);
+  await ada.problem.getByText('Not sent. The message is too long: at most 16 KB.').waitFor();
+  assert.equal(await ada.message.inputValue(), long);
   assert.equal(await ada.messages.count(), 0);
-  await ada.say('Short');
+  await ada.message.fill('Short');
+  assert.equal(await ada.problem.textContent(), '');
+  await ada.message.press('Enter');
   await ada.sees('Short');
+  await ada.assertTexts(['Short']);
   await end(ada);
 });
 

@@ -20,8 +20,8 @@ const LINES = [
   ['ada', 'Who brings the long table?'],
   ['grace', 'I do. It seats twelve if nobody minds elbows.'],
   ['ada', 'Perfect. I have lanterns and a tent.'],
-  ['grace', 'Forecast says sunny until nine'],
-  ['grace', 'The tent stays in the car'],
+  ['grace', 'Sunny until nine, they say'],
+  ['grace', 'The tent stays in the bar'],
   ['ada', 'Saturday at five, then. Tell the others?'],
 ];
 
@@ -38,6 +38,10 @@ try {
     await pages[who].say(text);
     for (const page of Object.values(pages)) await page.sees(text);
   }
+  await pages.grace.message.press('ArrowUp');
+  await pages.grace.editor.fill('The tent stays in the car');
+  await pages.grace.editor.press('Enter');
+  for (const page of Object.values(pages)) await page.sees('The tent stays in the car');
   await pages.grace.message.pressSequentially('On my way');
   await pages.ada.seesTyping('Grace is typing…');
   const file = join(ROOT, 'docs', 'chat.png');

@@ -1,9 +1,10 @@
 /**
  * Where a message is written.
  *
- * Owns the text field, its keys and growth, and when to say that somebody types. What becomes of a text is
- * not its business.
+ * Owns the text field, its keys and growth, what it says when a text will not do, and when to say that somebody
+ * types. What becomes of a text is not its business; one that becomes nothing is given back.
  */
+import { fitHeight } from './elements.js';
 
 /** No key for this long, and one has stopped typing. */
 const TYPING_IDLE_MS = 4_000;
@@ -13,8 +14,11 @@ const TYPING_REPEAT_MS = 2_000;
 export class Composer {
   #field;
   #button;
+  #problem;
   #onSend;
   #onTyping;
+  #onEditLast;
+  #onDraft;
   #idleTimer;
   #toldTypingAt = -Infinity;
 
@@ -22,15 +26,21 @@ export class Composer {
    * @param {HTMLElement} view
    * @param {object} options
    * @param {AbortSignal} options.signal
+   * @param {string} options.draft What stood in the field when the page was left.
    * @param {(text: string) => void} options.onSend Gets a text that is not blank.
    * @param {(isTyping: boolean) => void} options.onTyping
+   * @param {() => boolean} options.onEditLast Opens the last message for editing; gives whether there is one.
+   * @param {(text: string) => void} options.onDraft Gets what stands in the field, to be remembered.
    */
-  constructor(view, { signal, onSend, onTyping }) {
+  constructor(view, { signal, draft, onSend, onTyping, onEditLast, onDraft }) {
     const form = view.querySelector('#composer');
     this.#field = view.querySelector('#composer-text');
     this.#button = view.querySelector('#send-button');
+    this.#problem = view.querySelector('#composer-problem');
     this.#onSend = onSend;
     this.#onTyping = onTyping;
+    this.#onEditLast = onEditLast;
+    this.#onDraft = onDraft;
     form.addEventListener(
       'submit',
       (event) => {
@@ -42,8 +52,8 @@ export class Composer {
     this.#field.addEventListener('keydown', (event) => this.#handleKey(event), { signal });
     this.#field.addEventListener('input', () => this.#handleEdit(), { signal });
     this.#field.addEventListener('blur', () => this.#tellTyping(false), { signal });
-    this.#field.value = '';
-    this.#fit();
+    this.#problem.textContent = '';
+    this.#show(draft);
   }
 
   focus() {
@@ -54,15 +64,28 @@ export class Composer {
     clearTimeout(this.#idleTimer);
   }
 
+  /** A text became nothing: it is here again, before what was written since, with the reason. */
+  giveBack(text, words) {
+    const since = this.#field.value;
+    this.#write(since.trim() === '' ? text : `${text}\n${since}`);
+    this.#problem.textContent = words;
+    this.#field.focus();
+  }
+
   #handleKey(event) {
     // While an input method composes, Enter chooses a word.
-    if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
-    event.preventDefault();
-    this.#send();
+    if (event.isComposing) return;
+    if (event.key === 'Enter' && !event.shiftKey) {
+      event.preventDefault();
+      this.#send();
+    } else if (event.key === 'ArrowUp' && this.#field.value === '' && this.#onEditLast()) {
+      event.preventDefault();
+    }
   }
 
   #handleEdit() {
-    this.#fit();
+    this.#problem.textContent = '';
+    this.#write(this.#field.value);
     this.#tellTyping(this.#field.value.trim() !== '');
   }
 
@@ -70,8 +93,8 @@ export class Composer {
     const text = this.#field.value.trim();
     this.#field.focus();
     if (text === '') return;
-    this.#field.value = '';
-    this.#fit();
+    this.#problem.textContent = '';
+    this.#write('');
     this.#tellTyping(false);
     this.#onSend(text);
   }
@@ -90,10 +113,14 @@ export class Composer {
     this.#onTyping(isTyping);
   }
 
-  /** As high as its text, up to what the style sheet allows. */
-  #fit() {
-    this.#field.style.height = 'auto';
-    this.#field.style.height = `${this.#field.scrollHeight}px`;
-    this.#button.setAttribute('aria-disabled', String(this.#field.value.trim() === ''));
+  #write(text) {
+    this.#show(text);
+    this.#onDraft(text);
+  }
+
+  #show(text) {
+    if (this.#field.value !== text) this.#field.value = text;
+    fitHeight(this.#field);
+    this.#button.setAttribute('aria-disabled', String(text.trim() === ''));
   }
 }

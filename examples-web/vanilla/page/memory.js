@@ -1,11 +1,13 @@
 /**
- * What the page remembers between visits: the name, the space, and whether this tab is inside one.
+ * What the page remembers between visits: the name, the space, whether this tab is inside one, and what was being
+ * written there.
  *
  * Owns the storage keys. Storage may be refused (private windows, settings); then nothing is remembered.
  */
 const NAME = 'chat.name';
 const SPACE = 'chat.space';
 const JOINED = 'chat.joined';
+const DRAFT = 'chat.draft';
 
 /** The last visit of this tab, or else of this browser; the space in the address counts before both. */
 export function rememberedVisit() {
@@ -32,6 +34,21 @@ export function isJoined() {
 /** Remembers whether this tab is inside a space. */
 export function rememberJoined(joined) {
   write('sessionStorage', JOINED, joined ? 'yes' : 'no');
+}
+
+/** What this person was writing in this space when the page was left. */
+export function rememberedDraft(session) {
+  return read('sessionStorage', draftKey(session)) ?? '';
+}
+
+/** Remembers what somebody is writing, for this tab alone. */
+export function rememberDraft(session, text) {
+  write('sessionStorage', draftKey(session), text);
+}
+
+/** One's draft is not another's to see. */
+function draftKey({ userId, spaceId }) {
+  return `${DRAFT} ${userId} ${spaceId}`;
 }
 
 function read(storage, key) {

@@ -1,70 +1,173 @@
 /**
- * One message as an element.
+ * One message as an element, in whatever state it is: on its way, refused, stored, edited, deleted.
  *
- * Owns a row's inside. Where it stands among others is the list's business.
+ * Owns a row's inside, and changes it in place, so that nothing flickers and a screen reader does not hear an old
+ * message again. Where the row stands among others is the list's business; what becomes of a message, the client's.
  */
 import { avatar } from './avatar.js';
-import { momentWords, timeWords } from './words.js';
+import { button, element, paragraph } from './elements.js';
+import { MessageActions } from './message-actions.js';
+import { MessageEditor } from './message-editor.js';
+import {
+  editedWords,
+  momentWords,
+  notChangedWords,
+  notSentWords,
+  progressWords,
+  timeWords,
+} from './words.js';
 
-/**
- * @param {object} message A stored message.
- * @param {{ isOwn: boolean, name: string }} sender
- * @returns {HTMLLIElement & { showDay(words: string | undefined): void }}
- */
-export function messageRow(message, { isOwn, name }) {
-  const row = emptyRow(message.senderType === 'system' ? 'system' : isOwn ? 'own' : 'other');
-  row.dataset.id = message.id;
+const KINDS = ['pending', 'failed', 'refused', 'deleted'];
 
-  const time = element('time', 'time', timeWords(message.createdAt));
-  time.dateTime = new Date(message.createdAt).toISOString();
-  time.title = momentWords(message.createdAt);
-  row.bubble.append(
-    paragraph('sender', isOwn ? 'You' : name),
-    paragraph('text', message.text),
-    ...(message.attachments ?? []).map(attachmentLink),
-    time,
-  );
-  if (!isOwn) row.line.prepend(avatar(message.senderId, name));
-
-  let day;
-  row.showDay = (words) => {
-    day?.remove();
-    day = words === undefined ? undefined : element('p', 'day', words);
-    if (day) row.prepend(day);
-  };
-  return row;
+/** Whether a message is one's own and not stored yet. */
+export function isWaiting({ id, clientMessageId }) {
+  return id === clientMessageId;
 }
 
-/**
- * A message of one's own that is not stored yet.
- *
- * @param {string} text
- * @param {object} [failure] Present when it was refused.
- * @param {string} failure.problem
- * @param {() => void} failure.onRetry
- * @param {() => void} failure.onDiscard
- * @returns {HTMLLIElement}
- */
-export function pendingRow(text, failure) {
-  const row = emptyRow(failure ? 'own failed' : 'own pending');
-  row.bubble.append(paragraph('sender', 'You'), paragraph('text', text));
-  if (!failure) {
-    row.bubble.append(element('span', 'time', 'Sending…'));
-    return row;
+export class MessageRow {
+  element = element('li', 'message');
+  /** Present on messages of one's own. */
+  actions;
+  #line = element('div', 'line');
+  #bubble = element('div', 'bubble');
+  #text = paragraph('text', '');
+  #attachments = element('div', 'attachments');
+  #edited = element('span', 'edited', 'edited');
+  #time = element('time', 'time');
+  #progress = element('span', 'progress');
+  #note;
+  #day;
+  #editor;
+  #message;
+  #handlers;
+
+  /**
+   * @param {object} message As the client shows it: see `ShownMessage`.
+   * @param {object} options
+   * @param {boolean} options.isOwn
+   * @param {string} options.name What to call the sender.
+   * @param {object} handlers For messages of one's own.
+   * @param {(message: object, text: string) => Promise<void>} handlers.onEdit
+   * @param {(message: object) => void} handlers.onDelete
+   * @param {(message: object) => void} handlers.onRetry
+   * @param {(message: object) => void} handlers.onDiscard
+   * @param {(text: string | undefined) => void} handlers.onEditEnd Editing ended; with a text that was not saved
+   *   because the message is no more.
+   */
+  constructor(message, { isOwn, name }, handlers) {
+    this.#handlers = handlers;
+    this.element.classList.add(message.senderType === 'system' ? 'system' : isOwn ? 'own' : 'other');
+    const meta = element('p', 'meta');
+    meta.append(this.#edited, this.#progress, this.#time);
+    this.#bubble.append(paragraph('sender', isOwn ? 'You' : name), this.#text, this.#attachments, meta);
+    this.#line.append(this.#bubble);
+    if (!isOwn) this.#line.prepend(avatar(message.senderId, name));
+    this.element.append(this.#line);
+    if (isOwn && message.senderType !== 'system') this.#addActions();
   }
-  const problem = element('p', 'not-sent', `Not sent. ${failure.problem}`);
-  problem.append(button('Try again', failure.onRetry), button('Discard', failure.onDiscard));
-  row.append(problem);
-  return row;
+
+  /** Whether it can be edited and deleted now. */
+  get isChangeable() {
+    return this.actions !== undefined && !this.actions.element.hidden;
+  }
+
+  /**
+   * Shows the message as it is now.
+   *
+   * @param {object} message
+   * @param {{ isOffline: boolean }} circumstances
+   */
+  show(message, { isOffline }) {
+    this.#message = message;
+    const { text, status, createdAt, editedAt, deletedAt, attachments = [] } = message;
+    const isStored = !isWaiting(message);
+    const isDeleted = deletedAt !== undefined;
+    const kinds = {
+      pending: status === 'pending',
+      failed: status === 'failed' && !isStored,
+      refused: status === 'failed' && isStored,
+      deleted: isDeleted,
+    };
+    for (const kind of KINDS) this.element.classList.toggle(kind, kinds[kind]);
+    this.element.dataset.id = message.id;
+
+    write(this.#text, isDeleted ? 'Message deleted' : text);
+    this.#attachments.replaceChildren(...attachments.map(attachmentLink));
+    // What is being saved has been edited, that goes without saying.
+    this.#edited.hidden = editedAt === undefined || isDeleted || status === 'pending';
+    this.#edited.title = editedAt === undefined ? '' : editedWords(editedAt);
+    write(this.#progress, status === 'pending' ? progressWords({ isStored, isDeleted, isOffline }) : '');
+    this.#time.hidden = !isStored || status === 'pending';
+    this.#time.dateTime = new Date(createdAt).toISOString();
+    this.#time.title = momentWords(createdAt);
+    write(this.#time, timeWords(createdAt));
+
+    this.#showFailure(message, isStored);
+    this.actions?.setAvailable(isStored && !isDeleted && this.#editor === undefined);
+    if (isDeleted && this.#editor) this.#endEditing(this.#editor.isChanged ? this.#editor.text : undefined);
+  }
+
+  /** @param {string | undefined} words The day that begins with this message. */
+  showDay(words) {
+    if (this.#day?.textContent === words) return;
+    this.#day?.remove();
+    this.#day = words === undefined ? undefined : element('p', 'day', words);
+    if (this.#day) this.element.prepend(this.#day);
+  }
+
+  /** Opens the form in the bubble's place. */
+  edit() {
+    if (this.#editor || !this.isChangeable) return;
+    this.#editor = new MessageEditor(this.#message.text, {
+      onSave: (text) => this.#handlers.onEdit(this.#message, text),
+      onEnd: () => this.#endEditing(),
+    });
+    this.#bubble.hidden = true;
+    this.actions.setAvailable(false);
+    this.#line.append(this.#editor.element);
+    this.#editor.focus();
+  }
+
+  #addActions() {
+    this.actions = new MessageActions({
+      onEdit: () => this.edit(),
+      onDelete: () => this.#handlers.onDelete(this.#message),
+    });
+    this.#bubble.append(this.actions.element);
+    this.element.append(this.actions.question);
+  }
+
+  #endEditing(unsaved) {
+    if (!this.#editor) return;
+    this.#editor.element.remove();
+    this.#editor = undefined;
+    this.#bubble.hidden = false;
+    this.actions.setAvailable(this.#message.deletedAt === undefined);
+    this.#handlers.onEditEnd(unsaved);
+  }
+
+  /** Why it was refused, and the two ways on. */
+  #showFailure({ status, error }, isStored) {
+    const say = isStored ? notChangedWords : notSentWords;
+    const words = status === 'failed' ? say(error) : '';
+    // The same note is left alone: its buttons may have the focus.
+    if (this.#note?.firstChild.textContent === words) return;
+    this.#note?.remove();
+    this.#note = undefined;
+    if (words === '') return;
+    this.#note = element('div', 'note');
+    this.#note.append(
+      element('p', 'note-words', words),
+      button('link-button', 'Try again', () => this.#handlers.onRetry(this.#message)),
+      button('link-button', 'Discard', () => this.#handlers.onDiscard(this.#message)),
+    );
+    this.element.append(this.#note);
+  }
 }
 
-function emptyRow(kinds) {
-  const row = element('li', `message ${kinds}`);
-  row.line = element('div', 'line');
-  row.bubble = element('div', 'bubble');
-  row.line.append(row.bubble);
-  row.append(row.line);
-  return row;
+/** Writing the same text again would have it read out again. */
+function write(target, text) {
+  if (target.textContent !== text) target.textContent = text;
 }
 
 function attachmentLink({ url, filename }) {
@@ -75,25 +178,4 @@ function attachmentLink({ url, filename }) {
   link.target = '_blank';
   link.rel = 'noopener noreferrer nofollow';
   return link;
-}
-
-function button(label, onClick) {
-  const made = element('button', 'link-button', label);
-  made.type = 'button';
-  made.addEventListener('click', onClick);
-  return made;
-}
-
-/** What people wrote has its own direction. */
-function paragraph(className, text) {
-  const made = element('p', className, text);
-  made.dir = 'auto';
-  return made;
-}
-
-function element(tag, className, text = '') {
-  const made = document.createElement(tag);
-  made.className = className;
-  made.textContent = text;
-  return made;
 }

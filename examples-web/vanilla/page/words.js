@@ -6,15 +6,58 @@
 
 const CONNECTION = {
   idle: 'Not connected',
-  connecting: 'Connecting…',
+  connecting: 'Connecting',
   connected: 'Connected',
-  reconnecting: 'Connection lost. Reconnecting…',
+  reconnecting: 'Reconnecting',
+  offline: 'Offline',
   failed: 'Not connected',
 };
 
-/** @param {string} state The client's word for what the connection is doing. */
-export function connectionWords(state) {
-  return CONNECTION[state] ?? state;
+/**
+ * What the header says of the connection.
+ *
+ * @param {string} state The client's word for what the connection is doing.
+ * @param {number} [leftMs] How long until the next attempt, while one is waited for.
+ */
+export function connectionWords(state, leftMs) {
+  const words = CONNECTION[state] ?? state;
+  if (state !== 'connecting' && state !== 'reconnecting') return words;
+  return leftMs === undefined ? `${words}…` : `${words} in ${Math.ceil(leftMs / 1_000)} s…`;
+}
+
+export const OFFLINE_WORDS = 'You are offline. What you send waits here and goes out when you are back.';
+
+/**
+ * What a screen reader says of the connection: undefined where what is said stays true, or is said elsewhere.
+ *
+ * @param {string} state
+ */
+export function connectionSpeech(state) {
+  if (state === 'connected') return 'Connected';
+  if (state === 'reconnecting') return 'Connection lost. Reconnecting…';
+  return state === 'offline' ? OFFLINE_WORDS : undefined;
+}
+
+/**
+ * What a message says of itself instead of its time while it is on its way.
+ *
+ * @param {{ isStored: boolean, isDeleted: boolean, isOffline: boolean }} message Stored messages are on their way
+ *   to be changed.
+ */
+export function progressWords({ isStored, isDeleted, isOffline }) {
+  if (isOffline) return 'Waiting…';
+  if (!isStored) return 'Sending…';
+  return isDeleted ? 'Deleting…' : 'Saving…';
+}
+
+const PERSISTENCE = {
+  tab: 'Unsent messages wait in this tab only.',
+  memory: 'Unsent messages wait in this tab only: keep it open until they are sent.',
+};
+
+/** @param {string} persistence How far unsent messages reach, in the client's word; nothing where it is far. */
+export function persistenceWords(persistence) {
+  return PERSISTENCE[persistence] ?? '';
 }
 
 const ERRORS = {
@@ -27,6 +70,12 @@ const ERRORS = {
   tooManyConnections: 'You have this conversation open in too many windows. Close one of them.',
   spaceFull: 'This space is full. Try again later.',
   rateLimited: 'That was a lot in a short time. Wait a moment.',
+  senderMismatch: 'The server knows you under another name.',
+  capRequired: 'Only who wrote a message may change it.',
+  notFound: 'The message is not there any more.',
+  outboxExpired: 'It has waited for more than a week.',
+  epochChanged: 'The conversation began anew meanwhile.',
+  alreadySent: 'It is on its way already.',
   tooLarge: 'That is too long. Send it in parts.',
   storageFull: 'The space can not store any more.',
   outboxFull: 'Too many messages are waiting to be sent.',
@@ -41,6 +90,16 @@ const ERRORS = {
 export function errorWords(error) {
   if (error?.field === 'text') return 'The message is too long: at most 16 KB. Send it in parts.';
   return ERRORS[error?.code] ?? error?.message ?? 'Something went wrong.';
+}
+
+/** Why a message is not sent. */
+export function notSentWords(error) {
+  return `Not sent. ${errorWords(error)}`;
+}
+
+/** Why a message is not edited or deleted. */
+export function notChangedWords(error) {
+  return `Not changed. ${errorWords(error)}`;
 }
 
 /** Our server makes user ids of the name and twelve characters that tell namesakes apart. */
@@ -78,6 +137,11 @@ export function timeWords(moment) {
 /** A moment in full. */
 export function momentWords(moment) {
   return momentFormat.format(moment);
+}
+
+/** When a message was edited. */
+export function editedWords(moment) {
+  return `Edited ${momentFormat.format(moment)}`;
 }
 
 /** The day of a moment as one speaks of it at `now`. */

@@ -2,6 +2,21 @@
  * The page as a visitor uses it: by labels and words, not by its insides.
  */
 import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { BUILD } from '../../../scripts/lib/paths.mjs';
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** Where pictures are left for people to look at. */
+export const PICTURES = join(BUILD, 'screenshots');
+
+/** How the page is looked at: by whom, and when. */
+const LOOKS = {
+  desktop: { width: 1000, height: 720 },
+  phone: { width: 390, height: 844 },
+};
 
 export class ChatPage {
   /**
@@ -14,6 +29,13 @@ export class ChatPage {
     this.log = tab.getByRole('log');
     this.message = tab.getByRole('textbox', { name: 'Message' });
     this.status = tab.locator('#connection');
+    /** What a screen reader is told of the connection. */
+    this.speech = tab.locator('#connection-speech');
+    this.notice = tab.locator('#notice');
+    this.hint = tab.locator('#waiting-hint');
+    this.problem = tab.locator('#composer-problem');
+    this.banner = tab.locator('#banner');
+    this.editor = tab.getByRole('textbox', { name: 'New text' });
     this.messages = tab.locator('#messages > .message');
     this.typing = tab.locator('#typing');
     this.people = tab.locator('#people-list .person-name');
@@ -49,6 +71,70 @@ export class ChatPage {
       .getByText(text, { exact: true })
       .first()
       .waitFor();
+  }
+
+  /** The row of the message with this text, in whatever state. */
+  row(text) {
+    return this.tab.locator('.message').filter({ has: this.tab.getByText(text, { exact: true }) });
+  }
+
+  /** Waits until a message of one's own is shown that is not stored. */
+  async seesWaiting(text, words = 'Sending…') {
+    await this.row(text).locator('.progress').getByText(words, { exact: true }).waitFor();
+  }
+
+  async seesFailed(text, words) {
+    await this.row(text).locator('.note-words').getByText(words).waitFor();
+  }
+
+  /** Presses a button of one message, found by its text. */
+  async press(text, name) {
+    const row = this.row(text);
+    await row.hover();
+    await row.getByRole('button', { name, exact: true }).click();
+  }
+
+  /** Resolves when the connection line says this. */
+  async seesConnection(words) {
+    await this.status.getByText(words).waitFor();
+  }
+
+  /** Axe with every rule that it has. `evaluate` is not bound by the page's content security policy. */
+  async assertAccessible(view) {
+    await this.tab.evaluate(AXE);
+    const violations = await this.tab.evaluate(async () => {
+      const { violations } = await globalThis.axe.run(document, { resultTypes: ['violations'] });
+      return violations.map(({ id, help, nodes }) => ({
+        id,
+        help,
+        targets: nodes.map(({ target }) => target),
+      }));
+    });
+    assert.deepEqual(violations, [], `axe finds nothing in ${view}`);
+  }
+
+  async assertFits() {
+    const widths = await this.tab.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+    assert.ok(widths[0] <= widths[1], `nothing is wider than the screen: ${widths}`);
+  }
+
+  /** Looks at one state light and dark, wide and narrow, with axe and for people: a picture of each. */
+  async lookAt(view) {
+    for (const [screen, size] of Object.entries(LOOKS)) {
+      await this.tab.setViewportSize(size);
+      for (const colorScheme of ['light', 'dark']) {
+        await this.tab.emulateMedia({ colorScheme });
+        await this.assertAccessible(`${view} on a ${colorScheme} ${screen}`);
+        await this.leavePicture(`${view}-${screen}-${colorScheme}`);
+      }
+      await this.assertFits();
+    }
+  }
+
+  /** Takes a picture of a state, for people to look at. */
+  async leavePicture(view) {
+    mkdirSync(PICTURES, { recursive: true });
+    await this.tab.screenshot({ path: join(PICTURES, `state-${view}.png`) });
   }
 
   async seesPeople(...names) {
