@@ -25,6 +25,8 @@ pub(crate) struct HistoryRun<J> {
     query: HistoryQuery,
     /// Whether the page joins live messages.
     joins: bool,
+    /// Whether it was read again, because the first answer was of another life of the log than the link's.
+    read_again: bool,
     /// What came so far, newest first.
     collected: Vec<Placed<J>>,
     /// Where the log stood when the first page was read.
@@ -62,6 +64,7 @@ impl<J: Json> Client<J> {
             call,
             query,
             joins,
+            read_again: false,
             collected: Vec::new(),
             head: None,
             below: Vec::new(),
@@ -90,7 +93,18 @@ impl<J: Json> Client<J> {
             let told = "Failed to get messages: the answer is not a page of messages";
             return self.fail_history(&run, ClientError::new(Code::Protocol, told));
         };
+        let is_first = run.head.is_none();
         run.head.get_or_insert_with(|| page.head.clone());
+        if is_first && run.joins && !self.session.is_unmet() && !self.is_same_life(&run) {
+            if !run.read_again {
+                // Either may be late: the answer, or the link's news of the new life.
+                (run.read_again, run.head) = (true, None);
+                let (limit, before) = (run.query.limit, run.query.before);
+                return self.ask_for_page(run, limit, before, now);
+            }
+            // It is the link. What it still tells stands in the page already, or never was in this life.
+            self.lose_link(None, now);
+        }
         let oldest = page
             .messages
             .last()

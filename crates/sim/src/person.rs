@@ -370,6 +370,13 @@ impl Person {
                 OutboxStatus::Sent(_) | OutboxStatus::Dropped => self.echoes.remove(&name),
             };
         }
+        if matches!(news.status, OutboxStatus::Failed) {
+            let id = row.body.get("messageId").and_then(Value::as_str);
+            let is_it = |changed: &&mut Changed| Some(changed.id.as_str()) == id;
+            for changed in self.changed.iter_mut().filter(is_it) {
+                changed.outcome = Outcome::Doubtful;
+            }
+        }
         // Written for a life of the log that is over, or too long ago: people send it all the same.
         let asks =
             |error: &ClientError| matches!(error.code, Code::EpochChanged | Code::OutboxExpired);

@@ -112,3 +112,37 @@ fn a_page_for_a_view_joins_nothing() {
     bench.message(6);
     bench.expect(&["message 5", "message 6"]);
 }
+
+#[test]
+fn a_page_of_another_life_of_the_log_is_read_again_and_then_believed() {
+    let mut bench = Bench::ready();
+    let of = |epoch: &str, head: u64| {
+        let mut read = page(1..=head, head);
+        read["epoch"] = json!(epoch);
+        read
+    };
+    bench.history(9, json!({}));
+    bench.answer(200, &of("before", 3));
+    bench.answer(200, &of("e", 5));
+    bench.expect(&[
+        "GET https://x/messages?v=2&limit=50",
+        "GET https://x/messages?v=2&limit=50",
+        "9 page 1,2,3,4,5",
+        "yield",
+    ]);
+    bench.input(Input::TaskPassed);
+    bench.history(10, json!({}));
+    bench.answer(200, &of("after", 7));
+    bench.answer(200, &of("after", 8));
+    let seen = bench.take();
+    assert!(seen.contains(&"close 4000".to_owned()), "{seen:?}");
+    assert_eq!(seen.last().unwrap(), "10 page 1,2,3,4,5,6,7,8");
+    // What the old link had on its way comes too late.
+    bench.message(6);
+    bench.expect(&[]);
+    bench.advance(0);
+    bench.frame(
+        r#"{"type":"welcome","epoch":"after","connectionId":"c","seq":8,"recovered":false}"#,
+    );
+    assert!(bench.take().contains(&"discontinuity reset".to_owned()));
+}
