@@ -51,6 +51,8 @@ pub struct Client<J: Json> {
     pub(crate) timers: TimerTable,
     pub(crate) credentials: Credentials,
     pub(crate) link: Link,
+    /// The token of the newest socket.
+    pub(crate) socket_token: String,
     pub(crate) backoff: Backoff,
     /// Calls of `connect()` that wait for the welcome.
     pub(crate) connecting: Vec<CallId>,
@@ -91,6 +93,7 @@ impl<J: Json> Client<J> {
             timers: TimerTable::default(),
             credentials: Credentials::new(),
             link: Link::Idle,
+            socket_token: String::new(),
             backoff: Backoff::default(),
             connecting: Vec::new(),
             session: Session::new(),
@@ -164,11 +167,12 @@ impl<J: Json> Client<J> {
         while let Some((timer, set_for)) = self.timers.take_expired(now) {
             match timer {
                 Timer::Connect => self.give_up_attempt(now),
-                Timer::Retry => self.start_attempt(now),
+                Timer::Retry => self.start_attempt(None, now),
                 Timer::Ping => self.ping_if_quiet(now),
                 Timer::Pong => self.judge_link(now.ms_since(set_for), now),
                 Timer::Sync => self.lose_link(None, now),
                 Timer::Resend => self.flush_outbox(now),
+                Timer::Token => self.give_up_token(now),
                 Timer::Load => self.stop_loading(now),
                 Timer::Ack => self.ask_for_acks(now),
                 Timer::Typing => self.refresh_typing(now),

@@ -32,6 +32,9 @@ use crate::timer::Timer;
 /// failures, so that a server that drops everybody right after the welcome is not hammered.
 const GOOD_AFTER_MS: u64 = 5_000;
 
+/// How long the app may take to give a token. As Liveblocks has it.
+const TOKEN_WITHIN_MS: u64 = 10_000;
+
 /// What the link is doing. The first connection and a later one differ only in how they are told to the app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Link {
@@ -104,7 +107,7 @@ impl<J: Json> Client<J> {
             self.backoff.reset();
             self.load_outbox(now);
             self.study_token(now);
-            self.start_attempt(now);
+            self.start_attempt(None, now);
         }
     }
 
@@ -136,15 +139,15 @@ impl<J: Json> Client<J> {
         }
     }
 
-    /// Makes the next attempt now.
-    pub(crate) fn start_attempt(&mut self, now: Instant) {
+    /// Makes the next attempt now. `reason` is why the link was left, where that is news.
+    pub(crate) fn start_attempt(&mut self, reason: Option<ClientError>, now: Instant) {
         let again = self.link.again();
         let before = self.state();
         self.timers.stop(Timer::Retry);
         let waited = matches!(self.link, Link::Waiting { .. });
         self.link = Link::AwaitingToken { again };
         if waited || self.state() != before {
-            self.tell_state(None, None);
+            self.tell_state(None, reason);
         }
         self.open_if_token_is_there(now);
     }
@@ -154,9 +157,10 @@ impl<J: Json> Client<J> {
             return;
         };
         let Some(token) = self.credentials.token() else {
-            return self.ask_for_token();
+            return self.ask_for_token(now);
         };
         let protocols = vec![SUBPROTOCOL.to_owned(), encode_token_subprotocol(token)];
+        self.socket_token = token.to_owned();
         let since = self.session.cursor().map(|cursor| cursor.seq.to_string());
         let epoch = self
             .session
@@ -182,15 +186,37 @@ impl<J: Json> Client<J> {
     }
 
     /// Asks the app for a token, unless it was asked already.
-    pub(crate) fn ask_for_token(&mut self) {
+    pub(crate) fn ask_for_token(&mut self, now: Instant) {
         if let Some((token_id, fresh)) = self.credentials.ask() {
-            self.outputs
-                .push_back(Output::RequestToken { token_id, fresh });
+            self.request_token(token_id, fresh, now);
+        }
+    }
+
+    pub(crate) fn request_token(&mut self, token_id: TokenId, fresh: bool, now: Instant) {
+        let due = now.plus_ms(TOKEN_WITHIN_MS);
+        self.timers.set(Timer::Token, Some(due));
+        self.outputs
+            .push_back(Output::RequestToken { token_id, fresh });
+    }
+
+    fn stop_token_timer(&mut self) {
+        if self.credentials.question().is_none() {
+            self.timers.stop(Timer::Token);
+        }
+    }
+
+    /// The app's token function does not answer: that is a failure like any other.
+    pub(crate) fn give_up_token(&mut self, now: Instant) {
+        if let Some(token_id) = self.credentials.question() {
+            let told = format!("no answer within {} s", TOKEN_WITHIN_MS / 1_000);
+            self.handle_token_failed(token_id, told, now);
         }
     }
 
     pub(crate) fn handle_token(&mut self, id: TokenId, token: String, now: Instant) {
-        match self.credentials.answer(id, token) {
+        let answer = self.credentials.answer(id, token);
+        self.stop_token_timer();
+        match answer {
             Answer::Stale => {}
             Answer::Ready => {
                 self.study_token(now);
@@ -208,7 +234,9 @@ impl<J: Json> Client<J> {
     }
 
     pub(crate) fn handle_token_failed(&mut self, id: TokenId, message: String, now: Instant) {
-        match self.credentials.fail(id) {
+        let failure = self.credentials.fail(id);
+        self.stop_token_timer();
+        match failure {
             Failure::Stale => return,
             Failure::OfRenewal => return self.handle_renewal_failed(&message, now),
             Failure::OfNeed => {}
@@ -267,8 +295,9 @@ impl<J: Json> Client<J> {
             error.unwrap_or_else(|| ClientError::new(Code::ConnectionLost, "WebSocket error"));
         let mut reaction = code.map_or(Reaction::Retry, CloseCode::reaction);
         if reaction == Reaction::NewToken {
-            let token = self.credentials.token().map(str::to_owned);
-            if token.is_some_and(|token| !self.credentials.refuse(&token, &error)) {
+            // What was refused is the token of this socket; a request may have found out first, and hold a fresh one.
+            let token = std::mem::take(&mut self.socket_token);
+            if !self.credentials.refuse(&token, &error) {
                 reaction = Reaction::Stop;
             }
         }
@@ -278,7 +307,7 @@ impl<J: Json> Client<J> {
                 let was = self.link;
                 self.link = Link::Waiting { again: was.again() };
                 self.tell_link_lost(was);
-                self.start_attempt(now);
+                self.start_attempt(Some(error), now);
             }
             Reaction::Retry | Reaction::RetryLater => {
                 self.tell(Event::Error(error.clone()));

@@ -95,6 +95,14 @@ impl Credentials {
         TokenId(self.next_id)
     }
 
+    /// The question that is open, if there is one.
+    pub(crate) fn question(&self) -> Option<TokenId> {
+        match self.state {
+            State::Asked(id) => Some(id),
+            State::Held(_) | State::Absent => self.renewal,
+        }
+    }
+
     /// Takes the answer to a question.
     pub(crate) fn answer(&mut self, id: TokenId, token: String) -> Answer {
         if self.renewal.take_if(|asked| *asked == id).is_some() {

@@ -46,6 +46,8 @@ pub enum Code {
     OutboxExpired,
     /// The space's log began anew since it was added to the outbox, and it does not send itself any more.
     EpochChanged,
+    /// It was written before anybody was signed in, and does not send itself as somebody.
+    OwnerUnknown,
     /// It is on its way already, and can not be taken back.
     AlreadySent,
     /// The browser's store failed: what waits in the outbox is lost with the page.
@@ -68,6 +70,7 @@ impl Code {
             Self::Protocol => "protocol",
             Self::OutboxExpired => "outboxExpired",
             Self::EpochChanged => "epochChanged",
+            Self::OwnerUnknown => "ownerUnknown",
             Self::AlreadySent => "alreadySent",
             Self::PersistenceLost => "persistenceLost",
         }
@@ -87,6 +90,7 @@ impl Code {
             Self::Protocol,
             Self::OutboxExpired,
             Self::EpochChanged,
+            Self::OwnerUnknown,
             Self::AlreadySent,
             Self::PersistenceLost,
         ];
@@ -113,7 +117,7 @@ impl ClientError {
                     | ErrorCode::StorageFull
                     | ErrorCode::Internal
             ),
-            Code::OutboxExpired | Code::EpochChanged => true,
+            Code::OutboxExpired | Code::EpochChanged | Code::OwnerUnknown => true,
             Code::Closed
             | Code::InvalidArgument
             | Code::WebSocketUnavailable

@@ -8,6 +8,7 @@ use protocol::wire::PING;
 
 use crate::client::Client;
 use crate::connection::Link;
+use crate::error::{ClientError, Code};
 use crate::io::Output;
 use crate::timer::Timer;
 
@@ -20,7 +21,7 @@ impl<J: Json> Client<J> {
     /// The page woke up, or the network is said to be back: what was thought of the link may be wrong.
     pub(crate) fn handle_woken(&mut self, now: Instant) {
         match self.link {
-            Link::Waiting { .. } => self.start_attempt(now),
+            Link::Waiting { .. } => self.start_attempt(None, now),
             Link::Ready { .. } => self.ask_for_sign(WAKE_PONG_WITHIN_MS, now),
             // It may have been begun on a network that is gone.
             Link::Connecting { .. } => {
@@ -39,7 +40,9 @@ impl<J: Json> Client<J> {
         self.offline = !online;
         if self.state() != before {
             let retry = self.timers.get(Timer::Retry).map(|at| at.ms_since(now));
-            self.tell_state(retry, None);
+            let told = "the browser says that there is no network";
+            let reason = self.offline.then(|| ClientError::new(Code::Network, told));
+            self.tell_state(retry, reason);
         }
         if online || self.is_connected() {
             self.handle_woken(now);
@@ -62,10 +65,14 @@ impl<J: Json> Client<J> {
         let Link::Ready { socket, asked, .. } = &mut self.link else {
             return;
         };
-        *asked = true;
+        let was_asked = std::mem::replace(asked, true);
         let socket = *socket;
         self.timers.stop(Timer::Ping);
-        self.timers.set(Timer::Pong, Some(now.plus_ms(within_ms)));
+        // Who asks again and again does not get more time for it.
+        let due = now.plus_ms(within_ms);
+        let earlier = self.timers.get(Timer::Pong).filter(|_| was_asked);
+        let due = earlier.map_or(due, |earlier| earlier.min(due));
+        self.timers.set(Timer::Pong, Some(due));
         self.outputs.push_back(Output::Transmit {
             socket,
             frame: Frame::Text(J::text_from(PING)),

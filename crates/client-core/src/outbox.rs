@@ -44,6 +44,8 @@ pub(crate) enum Wait {
 pub(crate) struct Entry<J> {
     pub(crate) row: OutboxRow<J>,
     pub(crate) waiter: Option<Waiter>,
+    /// Whether the store held it: an earlier life of a page wrote it.
+    restored: bool,
     /// Whether the present connection has carried it.
     sent: bool,
     /// Whether some connection may have carried it, in this life of the page or an earlier one.
@@ -69,6 +71,7 @@ impl<J: Json> Entry<J> {
             bytes: body_bytes + FRAME_OVERHEAD_BYTES,
             row,
             waiter: None,
+            restored: false,
             sent: false,
             carried: false,
             safe: false,
@@ -83,6 +86,7 @@ impl<J: Json> Entry<J> {
         let text = row.body.to_text();
         let bytes = text.map_or(0, |text| J::text_bytes_bound(&text));
         Self {
+            restored: true,
             carried: true,
             safe: true,
             on_disk: true,
@@ -230,7 +234,7 @@ impl<J: Json> Outbox<J> {
     /// now on; gives their ids.
     pub(crate) fn identify(&mut self, identity: Identity) -> Vec<ClientMessageId> {
         let mut bound = Vec::new();
-        let unknown = |entry: &&mut Entry<J>| entry.shown && entry.row.owner == Owner::Unknown;
+        let unknown = |entry: &&mut Entry<J>| !entry.restored && entry.row.owner == Owner::Unknown;
         for entry in self.entries.iter_mut().filter(unknown) {
             entry.row.owner = owner_of(&identity);
             bound.push(entry.row.client_message_id.clone());
@@ -266,6 +270,8 @@ impl<J: Json> Outbox<J> {
             let other_life = row.epoch.is_some() && row.epoch.as_ref() != epoch;
             if other_life {
                 Some(Code::EpochChanged)
+            } else if entry.restored && self.is_unsigned(row) {
+                Some(Code::OwnerUnknown)
             } else if now.ms_since(row.added_at) > OUTBOX_ROW_MS_MAX {
                 Some(Code::OutboxExpired)
             } else {
@@ -277,6 +283,28 @@ impl<J: Json> Outbox<J> {
             .filter(|entry| self.may_go(entry))
             .filter_map(|entry| Some((entry.row.client_message_id.clone(), reason(entry)?)))
             .collect()
+    }
+
+    /// Whether nobody knows who wrote this, and somebody is signed in now.
+    fn is_unsigned(&self, row: &OutboxRow<J>) -> bool {
+        let is_named = matches!(self.identity, Some(Identity(Some(_))));
+        is_named && row.owner == Owner::Unknown && row.body.get(Key::SenderId).is_none()
+    }
+
+    /// The machine's clock turned out to be wrong: entries of this life were added at another time than they say.
+    /// Gives the ids of those that are another by that.
+    pub(crate) fn correct_clock(
+        &mut self,
+        before: UnixMillis,
+        after: UnixMillis,
+    ) -> Vec<ClientMessageId> {
+        let mut corrected = Vec::new();
+        for entry in self.entries.iter_mut().filter(|entry| !entry.restored) {
+            let at = &mut entry.row.added_at;
+            *at = UnixMillis(at.0.saturating_add(after.0).saturating_sub(before.0));
+            corrected.push(entry.row.client_message_id.clone());
+        }
+        corrected
     }
 
     /// A new connection has carried nothing yet, and may carry all.
@@ -451,8 +479,9 @@ fn is_owned<J: Json>(row: &OutboxRow<J>, identity: Option<&Identity>) -> bool {
         (Owner::User(_), None) | (Owner::Bearer, Some(_)) => false,
         (Owner::Bearer | Owner::Unknown, None) => true,
         (Owner::Unknown, Some(sub)) => {
-            let said = row.body.get(Key::SenderId).and_then(|id| id.string());
-            said.as_ref() == Some(sub)
+            // One that names nobody is shown, and asks before it is sent.
+            let said = row.body.get(Key::SenderId);
+            said.is_none_or(|said| said.string().as_ref() == Some(sub))
         }
     }
 }
@@ -682,7 +711,7 @@ mod tests {
             body: json!({"senderId": sender, "text": name}),
             ..row(name)
         };
-        let check = |sub: Option<&str>, expected: &[&str]| {
+        let check = |sub: Option<&str>, shown: usize, expected: &[&str]| {
             let mut outbox = Outbox::new();
             outbox.restore(vec![
                 of("ada's", Owner::User("ada".into())),
@@ -693,13 +722,24 @@ mod tests {
             ]);
             assert_eq!(carried(&mut outbox), [""; 0], "no token, no identity");
             outbox.identify(Identity(sub.map(str::to_owned)));
+            assert_eq!(outbox.shown_changes().len(), shown, "{sub:?}");
+            for (id, code) in outbox.stale(None, UnixMillis(0)) {
+                assert_eq!(
+                    (id.as_str(), code),
+                    ("nobody knows whose", Code::OwnerUnknown)
+                );
+                outbox.get_mut(&id).unwrap().row.failure = Some(ClientError::new(code, "x"));
+            }
             assert_eq!(carried(&mut outbox), expected, "{sub:?}");
-            assert_eq!(outbox.shown_changes().len(), expected.len());
         };
-        check(Some("ada"), &["ada's", "ada's by name"]);
-        check(Some("bo"), &["bo's"]);
-        check(Some("cy"), &[]);
-        check(None, &["anybody's", "nobody knows whose", "ada's by name"]);
+        check(Some("ada"), 3, &["ada's", "ada's by name"]);
+        check(Some("bo"), 2, &["bo's"]);
+        check(Some("cy"), 1, &[]);
+        check(
+            None,
+            3,
+            &["anybody's", "nobody knows whose", "ada's by name"],
+        );
     }
 
     #[test]

@@ -74,8 +74,9 @@ impl<J: Json> Client<J> {
                 },
             ) => {
                 if let Some(server_time) = server_time {
-                    let at_zero = server_time.0.saturating_sub(now.0);
-                    self.wall_clock_at_zero = UnixMillis(at_zero);
+                    let at_zero = UnixMillis(server_time.0.saturating_sub(now.0));
+                    let before = std::mem::replace(&mut self.wall_clock_at_zero, at_zero);
+                    self.correct_outbox_clock(before, at_zero);
                 }
                 self.handle_welcome(epoch, seq, recovered, now);
             }

@@ -12,7 +12,7 @@ use protocol::token::{self, Unverified};
 use crate::client::Client;
 use crate::connection::Link;
 use crate::error::{ClientError, Code};
-use crate::io::{Event, Output};
+use crate::io::Event;
 use crate::timer::Timer;
 
 /// A source that failed is asked again after this, and up to as much again, in milliseconds. As Centrifuge's clients
@@ -39,16 +39,13 @@ impl<J: Json> Client<J> {
     }
 
     /// Asks for a fresh token while the old one still serves.
-    pub(crate) fn renew_token(&mut self, _now: Instant) {
+    pub(crate) fn renew_token(&mut self, now: Instant) {
         if matches!(self.link, Link::Idle | Link::Failed) {
             return;
         }
         self.timers.stop(Timer::Renew);
         if let Some(token_id) = self.credentials.ask_renewal() {
-            self.outputs.push_back(Output::RequestToken {
-                token_id,
-                fresh: true,
-            });
+            self.request_token(token_id, true, now);
         }
     }
 

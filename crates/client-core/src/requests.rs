@@ -194,7 +194,7 @@ impl<J: Json> Client<J> {
     pub(crate) fn request(&mut self, mut pending: Pending<J>, now: Instant) {
         let Some(token) = self.credentials.token() else {
             self.unsent.push(pending);
-            return self.ask_for_token();
+            return self.ask_for_token(now);
         };
         let mut headers = vec![
             (

@@ -15,7 +15,7 @@ use protocol::{change, draft};
 use crate::client::Client;
 use crate::connection::Link;
 use crate::error::{ClientError, Code};
-use crate::io::{CallId, Operation, OutboxChange, OutboxRow, OutboxStatus, Output, Reply};
+use crate::io::{CallId, Operation, OutboxChange, OutboxRow, OutboxStatus, Output, Owner, Reply};
 use crate::outbox::{Wait, Waiter};
 
 impl<J: Json> Client<J> {
@@ -69,6 +69,9 @@ impl<J: Json> Client<J> {
             return self.settle(call, Err(self.no_such_entry(told)));
         };
         entry.row.failure = None;
+        if entry.row.owner == Owner::Unknown {
+            entry.row.owner = self.outbox.owner();
+        }
         entry.row.added_at = self.wall_clock(now);
         entry.row.epoch = self.epoch();
         entry.told = false;

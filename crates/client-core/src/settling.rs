@@ -9,7 +9,7 @@ use protocol::codes::ErrorCode;
 use protocol::ids::{ClientMessageId, MessageId, Seq};
 use protocol::incoming::ErrorPayload;
 use protocol::json::Json;
-use protocol::time::Instant;
+use protocol::time::{Instant, UnixMillis};
 use protocol::wire::Key;
 
 use crate::client::Client;
@@ -22,6 +22,8 @@ use crate::timer::Timer;
 const RECENT_MESSAGES_MAX: usize = 1_000;
 /// When a server that lost its footing is tried again with the same message.
 const RESEND_AFTER_MS: u64 = 2_000;
+/// How far off the machine's clock may be before entries are written again with the right time.
+const CLOCK_MS_MAX: u64 = 60_000;
 /// How long what is sent waits for what the outbox's store holds.
 const LOADED_WITHIN_MS: u64 = 5_000;
 /// When what came too early is sent again, with what it comes after.
@@ -177,6 +179,8 @@ impl<J: Json> Client<J> {
         for (id, code) in self.outbox.stale(epoch.as_ref(), self.wall_clock(now)) {
             let told = if code == Code::EpochChanged {
                 "the space began anew since this was written: retry() sends it all the same"
+            } else if code == Code::OwnerUnknown {
+                "this was written before anybody was signed in: retry() sends it as who is now"
             } else {
                 "this has waited for more than seven days: retry() sends it all the same"
             };
@@ -263,6 +267,19 @@ impl<J: Json> Client<J> {
             if let Some(waiter) = waiter {
                 let told = "another user took over: the message waits for its sender";
                 self.settle(waiter.call, Err(ClientError::new(Code::Closed, told)));
+            }
+        }
+    }
+
+    /// The server's clock is known, or better known than before.
+    pub(crate) fn correct_outbox_clock(&mut self, before: UnixMillis, after: UnixMillis) {
+        // Small corrections are not worth a write.
+        let is_far = before.ms_since(after).max(after.ms_since(before)) > CLOCK_MS_MAX;
+        if is_far {
+            for id in self.outbox.correct_clock(before, after) {
+                if let Some(row) = self.outbox.get(&id).map(|entry| entry.row.clone()) {
+                    self.persist(OutboxChange::Put(row));
+                }
             }
         }
     }

@@ -18,6 +18,8 @@ pub(crate) enum Timer {
     Sync,
     /// When to send again what the server asked to send later.
     Resend,
+    /// When to give up a question for a token.
+    Token,
     /// When to send without waiting for the outbox's store any longer.
     Load,
     /// When to find out why nothing of what was sent is confirmed.
@@ -33,13 +35,14 @@ pub(crate) enum Timer {
 }
 
 impl Timer {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Connect,
         Self::Retry,
         Self::Ping,
         Self::Pong,
         Self::Sync,
         Self::Resend,
+        Self::Token,
         Self::Load,
         Self::Ack,
         Self::Typing,

@@ -43,6 +43,8 @@ pub struct Options {
     pub tab_disk_ms_max: u64,
     /// Whether tabs have no disk at all.
     pub no_tab_disk: bool,
+    /// Questions for a token that nobody answers, in a thousand.
+    pub token_silence_permille: u64,
     /// How long tokens are good, in milliseconds; 0 for ever.
     pub token_ms: u64,
     /// Whether the room closes connections whose token's time is over.
@@ -110,6 +112,7 @@ impl Options {
         let (http_loss_permille, disk_failure_permille) =
             (sometimes(300, 0, 200), sometimes(200, 0, 50));
         let (swallow_permille, token_ms) = (sometimes(300, 1, 60), sometimes(300, 20_000, 200_000));
+        let token_silence_permille = sometimes(200, 1, 300);
         let (change_permille, no_tab_disk) = (sometimes(600, 1, 300), sometimes(100, 1, 1) == 1);
         Self {
             people: usize::try_from(random.between(1, 6)).unwrap_or(1),
@@ -131,6 +134,7 @@ impl Options {
             swallow_permille,
             tab_disk_ms_max: random.between(0, 200),
             no_tab_disk,
+            token_silence_permille,
             token_ms,
             strict_expiry: random.chance(300),
         }

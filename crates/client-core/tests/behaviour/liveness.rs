@@ -132,3 +132,18 @@ fn a_reader_reports_how_far_it_read_and_not_too_often() {
     }
     assert_eq!(reports(&mut bench), 1, "a flood does not wait");
 }
+
+#[test]
+fn a_network_that_flaps_does_not_keep_a_dead_link_alive() {
+    let mut bench = Bench::ready();
+    bench.input(Input::OnlineChanged(true));
+    bench.advance(1_500);
+    bench.input(Input::OnlineChanged(true));
+    bench.expect(&["transmit ping", "transmit ping"]);
+    bench.advance(500);
+    assert_eq!(
+        bench.take()[0],
+        "close 4000",
+        "2 s after it was first asked"
+    );
+}

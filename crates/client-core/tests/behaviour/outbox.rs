@@ -548,3 +548,42 @@ fn a_store_that_never_answers_holds_nothing_up_for_long() {
     bench.advance(1);
     bench.expect(&["transmit a"]);
 }
+
+#[test]
+fn what_was_written_before_anybody_was_signed_in_asks_after_a_reload() {
+    let unknown = |name: &str, operation: Operation| OutboxRow {
+        operation,
+        body: json!({"text": name, "messageId": "m1-0"}),
+        ..row(name, Owner::Unknown)
+    };
+    let mut bench = Bench::reloaded(vec![
+        unknown("said", Operation::Send),
+        unknown("changed", Operation::Edit),
+    ]);
+    bench.give_token(&token_of("ada", 3_600_000));
+    bench.outbox.clear();
+    bench.welcome(r#""seq":4"#);
+    bench.expect_outbox(&["said failed ownerUnknown", "changed failed ownerUnknown"]);
+    assert_eq!(bench.sent_ids, [""; 0]);
+    bench.call(RETRY, 7, "said");
+    assert_eq!(bench.sent_ids, ["said"]);
+    assert_eq!(bench.rows[1].owner, Owner::User("ada".into()));
+}
+
+#[test]
+fn a_clock_that_is_days_behind_makes_nothing_old() {
+    let mut bench = Bench::new();
+    bench.client.connect(CallId(1), bench.now);
+    bench.drain();
+    bench.send(5, "a", false);
+    bench.give_token(&token_of("ada", 3_600_000));
+    bench.take();
+    let server_time = EPOCH_MS + 30 * 24 * 3_600_000;
+    bench.welcome(&format!(r#""seq":4,"serverTime":{server_time}"#));
+    assert_eq!(bench.take().last().unwrap(), "transmit a");
+    assert_eq!(
+        bench.rows[0].added_at,
+        UnixMillis(server_time),
+        "should it be found by a reload"
+    );
+}

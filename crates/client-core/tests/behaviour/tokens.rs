@@ -189,3 +189,47 @@ fn nothing_is_renewed_for_a_client_that_left() {
     bench.drain();
     assert_eq!(bench.client.poll_timeout(), None);
 }
+
+#[test]
+fn a_token_function_that_never_answers_does_not_stop_the_client() {
+    let mut bench = Bench::new();
+    bench.client.connect(CallId(1), bench.now);
+    bench.client.participants(CallId(2), bench.now);
+    bench.drain();
+    bench.take();
+    bench.advance(9_999);
+    bench.expect(&[]);
+    bench.advance(1);
+    let seen = bench.take();
+    assert!(seen[0].starts_with("2 tokenUnavailable: "), "{seen:?}");
+    assert!(
+        seen.contains(&"error tokenUnavailable".to_owned()),
+        "{seen:?}"
+    );
+    assert_eq!(
+        seen.last().unwrap(),
+        "token fresh=false",
+        "it is asked again"
+    );
+    bench.give_token(TOKEN);
+    bench.welcome(r#""seq":4"#);
+    assert!(bench.client.is_connected());
+}
+
+#[test]
+fn a_fresh_token_is_not_blamed_for_the_refusal_of_the_one_before() {
+    let mut bench = Bench::new();
+    bench.connect(1);
+    bench.client.participants(CallId(2), bench.now);
+    bench.drain();
+    // The request finds out first, and has a fresh token before the socket's refusal arrives.
+    bench.answer(
+        401,
+        &json!({"error": "Token expired", "code": "tokenExpired"}),
+    );
+    bench.give_token(&token_of("ada", 600_000));
+    bench.take();
+    bench.close(4401);
+    bench.expect(&["connecting", "open"]);
+    assert_eq!(bench.used_token, token_of("ada", 600_000));
+}

@@ -152,6 +152,10 @@ impl World {
 
     /// The app's server mints a token each time it is asked.
     pub(super) fn give_token(&mut self, tab: Tab, token_id: TokenId) -> Result<(), String> {
+        if self.faulty && self.random.chance(self.options.token_silence_permille) {
+            self.report.faults += 1;
+            return Ok(());
+        }
         let exp = match self.options.token_ms {
             0 => u64::from(u32::MAX),
             ms => self.now + ms,
