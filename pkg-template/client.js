@@ -11,6 +11,7 @@ import { ChatError } from './errors.js';
 import { CALLBACK_OF, Events } from './events.js';
 import { copyOf, invalid, placeOf, readConfig, readConnectOptions, splitUntil } from './options.js';
 import { Outbox } from './outbox.js';
+import { Refill } from './refill.js';
 import { Store } from './store.js';
 import { tabId } from './tab-memory.js';
 import { abortedError, closedError, createDeferred, createRejected, withLimits } from './waiting.js';
@@ -26,8 +27,11 @@ export class SpaceClient {
   #events = new Events();
   #store = new Store();
   #outbox;
-  /** Whether the store lacks messages that a page has to bring. */
-  #lacksMessages = false;
+  #refill = new Refill(this.#store, (take, fail) =>
+    this.#tellCore((core) => {
+      core.newestMessages().then(take, fail);
+    }),
+  );
   /** The core, once it is made. */
   #core;
   #isLoading = false;
@@ -121,12 +125,14 @@ export class SpaceClient {
 
   editMessage(id, options, extra) {
     return this.#callUntil(options, extra, (core, edit, untilStored) =>
-      core.editMessage(id, edit, untilStored),
+      this.#tellingOf(id, core.editMessage(id, edit, untilStored)),
     );
   }
 
   deleteMessage(id, extra) {
-    return this.#callUntil(undefined, extra, (core, _, untilStored) => core.deleteMessage(id, untilStored));
+    return this.#callUntil(undefined, extra, (core, _, untilStored) =>
+      this.#tellingOf(id, core.deleteMessage(id, untilStored)),
+    );
   }
 
   retry(id) {
@@ -263,6 +269,30 @@ export class SpaceClient {
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  /**
+   * Tells of a change when it is made, unless the log or the outbox told of it meanwhile: where there is no link, it
+   * is one request, and nobody else does.
+   */
+  #tellingOf(id, changing) {
+    let toldAt = Number.NEGATIVE_INFINITY;
+    const stop = this.#events.on('messageUpdate', (update) => {
+      if (update.id === id && update.status === 'sent') {
+        toldAt = Math.max(toldAt, update.updatedAt ?? 0);
+      }
+    });
+    const whenChanged = (message) => {
+      stop();
+      if (message && !this.#end && (message.updatedAt ?? 0) > toldAt) {
+        this.#tellUpdate(message);
+      }
+      return message;
+    };
+    return changing.then(whenChanged, (error) => {
+      stop();
+      throw error;
+    });
   }
 
   /** Asks the core for something that takes a token. Never throws; every failure is a rejection. */
@@ -415,6 +445,7 @@ export class SpaceClient {
       isOver: () => this.#end !== undefined,
       setConnected: (connected) => this.#setConnected(connected),
       setState: (state) => this.#setState(state),
+      tellUpdate: (message) => this.#tellUpdate(message),
       tellDiscontinuity: (reason) => this.#tellDiscontinuity(reason),
       tellError: (error) => this.#tellError(error),
     });
@@ -436,10 +467,13 @@ export class SpaceClient {
     this.#tellError(new ChatError(text, { code: 'persistenceLost', cause }));
   }
 
+  #tellUpdate(message) {
+    this.#store.updateMessage(message);
+    this.#events.emit('messageUpdate', { ...message, status: 'sent' });
+  }
+
   #tellDiscontinuity(reason) {
-    this.#lacksMessages ||= this.#store.isInUse;
-    this.#store.clearMessages();
-    this.#loadNewest();
+    this.#refill.start();
     if (this.#events.hears('discontinuity')) {
       this.#events.emit('discontinuity', reason);
       return;
@@ -447,25 +481,6 @@ export class SpaceClient {
     // The store mends itself, and shows no error. A list that the app keeps has a hole that nobody else tells of.
     const text = `messages may be missing (${reason}): listen for onDiscontinuity and load the history again`;
     this.#events.emit('error', new ChatError(text, { code: 'discontinuity' }));
-  }
-
-  /** Gives the store the newest messages again; if that fails, the next connection tries again. */
-  #loadNewest() {
-    if (!this.#lacksMessages) {
-      return;
-    }
-    const { generation } = this.#store;
-    this.#tellCore((core) => {
-      core.newestMessages().then(
-        (messages) => {
-          if (generation === this.#store.generation) {
-            this.#lacksMessages = false;
-            this.#store.addMessages(messages);
-          }
-        },
-        () => {},
-      );
-    });
   }
 
   #tellError(error) {
@@ -491,9 +506,7 @@ export class SpaceClient {
       // The next connect() is a new attempt; this one's promise is the core's to reject.
       this.#attempt = undefined;
     }
-    if (state.state === 'connected') {
-      this.#loadNewest();
-    }
+    this.#refill.setConnected(state.state === 'connected');
     this.#store.setState(state);
     this.#events.emit('stateChange', state);
   }

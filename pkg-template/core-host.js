@@ -23,6 +23,7 @@ const WITHOUT_LINK = ['idle', 'failed'];
  * @param {() => boolean} client.isOver Whether the client was closed or died: its core may still have news to tell.
  * @param {(connected: boolean) => void} client.setConnected
  * @param {(state: object) => void} client.setState
+ * @param {(message: object) => void} client.tellUpdate
  * @param {(reason: string) => void} client.tellDiscontinuity
  * @param {(error: Error) => void} client.tellError
  */
@@ -44,10 +45,7 @@ export function createHost({ spaceToken, store, events, outbox, isOver, ...clien
       store.addMessages([message]);
       events.emit('message', message);
     }),
-    onUpdate: hears((message) => {
-      store.updateMessage(message);
-      events.emit('messageUpdate', { ...message, status: 'sent' });
-    }),
+    onUpdate: hears((message) => client.tellUpdate(message)),
     onOutbox: hears((news) => {
       store.followOutbox(news);
       const update = updateOf(news, store.find(news.row.body.messageId));

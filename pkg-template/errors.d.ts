@@ -7,7 +7,8 @@
  * `close()` was called meanwhile), `invalidArgument`, `outboxFull`, `webSocketUnavailable`, `tokenUnavailable`
  * (the token function failed), `network`, `connectionLost`, `protocol` (the answer could not be understood),
  * `outboxExpired` (it has waited in the outbox for more than seven days) and `epochChanged` (the space began anew
- * meanwhile): it does not send itself any more, `retry()` does; `alreadySent` (it is on its way and can not be
+ * meanwhile): it does not send itself any more, `retry()` does; `ownerUnknown` (it was written before anybody was
+ * signed in, and found after a reload): it asks before it is sent, `retry()` sends it as who is now; `alreadySent` (it is on its way and can not be
  * discarded), `persistenceLost` (the browser's storage failed: what waits is kept in memory), `discontinuity`
  * (messages may be missing, and nobody listens for that),
  * `timeout` and `aborted` (of `connect(options)`), `wasmUnavailable` (the WebAssembly part could not be loaded),
@@ -53,6 +54,7 @@ export type ChatErrorCode =
   | 'protocol'
   | 'outboxExpired'
   | 'epochChanged'
+  | 'ownerUnknown'
   | 'alreadySent'
   | 'persistenceLost'
   | 'discontinuity'

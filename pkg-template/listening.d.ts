@@ -88,6 +88,11 @@ export interface SpaceEventHandlers {
    * stored message) or refused (`'failed'`); anybody's was edited or deleted (`'sent'`). It may come again for a
    * state that was told before. Messages on their way never reach `onMessage`.
    *
+   * An edit or a deletion on its way is told once the message is known here; one that failed always is. Of a message
+   * that is not known here, such as after a reload, it tells what the change says: its `id`, `senderId` of who made
+   * the change (empty if the token names nobody), `senderType` `'user'`, the new `text` (empty for a deletion), and
+   * the time of writing it as both times.
+   *
    * @example onMessageUpdate: (update) => { messages = apply(messages, update); }
    */
   onMessageUpdate?: ((update: MessageUpdate) => void) | undefined;

@@ -179,6 +179,10 @@ function changed({ attachments, ...message }, { operation, body, addedAt }) {
   if (operation === 'delete') {
     return { ...message, text: '', deletedAt: addedAt };
   }
+  if (message.deletedAt !== undefined) {
+    // It was deleted meanwhile: nothing brings a text back.
+    return message;
+  }
   const edited = { ...message, text: body.text, editedAt: addedAt };
   return attachments ? { ...edited, attachments } : edited;
 }

@@ -11,7 +11,8 @@ import { optimistic } from './message-list.js';
  *
  * @param {{ row: object, status: string, message?: object, error?: Error }} news
  * @param {object | undefined} shown What the list shows of the message that is edited or deleted, with the news in.
- * @returns {object | undefined} Undefined for a change of a message that nobody has seen.
+ * @returns {object | undefined} Undefined for a change of a message that nobody has seen, unless it failed: whoever
+ *   made it has to hear that.
  */
 export function updateOf({ row, status, message, error }, shown) {
   const clientMessageId = row.id;
@@ -21,7 +22,8 @@ export function updateOf({ row, status, message, error }, shown) {
   if (row.operation !== 'message') {
     // A change that was dropped leaves the message as it is stored.
     const told = status === 'dropped' ? 'sent' : status;
-    return shown && { ...shown, status: told, clientMessageId, ...(error && { error }) };
+    const known = shown ?? (status === 'failed' ? unseen(row) : undefined);
+    return known && { ...known, status: told, clientMessageId, ...(error && { error }) };
   }
   if (status === 'pending' || status === 'failed') {
     return optimistic(row, status, error);
@@ -29,4 +31,10 @@ export function updateOf({ row, status, message, error }, shown) {
   // It is stored and shown elsewhere, or it is no more: the optimistic one goes either way.
   const last = status === 'sent' ? 'sent' : row.failure ? 'failed' : 'pending';
   return { ...optimistic(row, last, error), dropped: true };
+}
+
+/** What a change says of a message that is not there. */
+function unseen(row) {
+  const { messageId: id, text = '' } = row.body;
+  return { ...optimistic(row), id, text };
 }

@@ -103,7 +103,8 @@ export interface ConnectOptions {
 
 /**
  * How far what waits in the outbox reaches: `'browser'`, it outlives the tab, and another tab sends it; `'tab'`, it
- * outlives a reload (pages over plain http have no Web Locks); `'memory'`, it is lost with the page (there is no
+ * outlives a reload (pages over plain http have no Web Locks; a tab that was duplicated may send the same entries, and
+ * the server stores each once); `'memory'`, it is lost with the page (there is no
  * IndexedDB, or it failed).
  *
  * @example
@@ -294,7 +295,9 @@ export class KuratchiSpaceClient {
   deleteMessage(id: string, extra?: WaitOptions): Promise<Message | void>;
 
   /**
-   * Sends what failed again, behind all that waits. Waits, and resolves, as {@link sendMessage} does.
+   * Sends what failed again, behind all that waits. Waits, and resolves, as {@link sendMessage} does while there is
+   * or will be a connection; while disconnected it only queues it for the next {@link connect}, and resolves without
+   * a value once it is safe in the outbox.
    *
    * @param id The `clientMessageId` of the message, edit or deletion.
    * @returns The stored message, or nothing when it waits in the outbox.
@@ -306,10 +309,11 @@ export class KuratchiSpaceClient {
   retry(id: string): Promise<Message | void>;
 
   /**
-   * Takes what failed, or what has not been sent yet, out of the outbox.
+   * Takes what failed, or what has not been sent yet, out of the outbox. After a reload nobody knows whether what
+   * waits left already: it is refused like what is on its way, until it failed.
    *
    * @param id The `clientMessageId` of the message, edit or deletion.
-   * @throws {ChatError} `alreadySent` when it is on its way; `notFound` when nothing with this id waits.
+   * @throws {ChatError} `alreadySent` when it is on its way, or may be; `notFound` when nothing with this id waits.
    * @example
    * await client.discard(message.clientMessageId!);
    */

@@ -47,6 +47,15 @@ impl Clock {
         })
     }
 
+    /// How much of the time was sleep that the monotonic clock missed, in milliseconds, as of the latest reading. Timers
+    /// of the engine run by the monotonic clock: each fires that much later than it was meant to, counted from when it
+    /// was set.
+    #[must_use]
+    pub fn slept_ms(&self) -> u64 {
+        // A float cast saturates.
+        self.slept_ms.get().floor() as u64
+    }
+
     /// What the wall clock showed when this clock showed 0.
     pub fn wall_at_zero(&self) -> UnixMillis {
         let since_zero_ms = self.now().0 as f64;

@@ -388,7 +388,7 @@ impl Driver {
         drop(core);
         let serves = match (self.deadline.borrow().as_ref(), wanted) {
             (None, None) => true,
-            (Some(running), Some(wanted)) => running.serves(wanted),
+            (Some(running), Some(wanted)) => running.serves(wanted, &self.clock),
             (None, Some(_)) | (Some(_), None) => false,
         };
         if serves {
@@ -396,7 +396,7 @@ impl Driver {
         }
         let deadline = wanted.map(|wanted| {
             let me = self.me.clone();
-            Deadline::start(wanted, self.clock.now(), move || {
+            Deadline::start(wanted, &self.clock, move || {
                 if let Some(driver) = me.upgrade() {
                     driver.deadline.take();
                     driver.enter(|core, now| {

@@ -8,6 +8,7 @@ use protocol::time::Instant;
 use wasm_bindgen::prelude::*;
 use web_sys::{MessageChannel, MessagePort};
 
+use crate::clock::Clock;
 use crate::live::Live;
 
 /// The longest delay that `setTimeout` takes, in milliseconds: it reads a signed 32-bit number, and a longer
@@ -26,25 +27,33 @@ pub fn delay_ms(deadline: Instant, now: Instant) -> u32 {
 /// A timer that is running.
 #[derive(Debug)]
 pub(crate) struct Deadline {
-    at: Instant,
+    /// When the timer fires, if the machine does not sleep meanwhile.
+    fires_at: Instant,
+    /// The clock's sleep when the timer was set.
+    slept_ms: u64,
     _timeout: Timeout,
     _live: Live,
 }
 
 impl Deadline {
     /// Calls `fire` once at `at`, or earlier where that is too far away.
-    pub(crate) fn start(at: Instant, now: Instant, fire: impl FnOnce() + 'static) -> Self {
+    pub(crate) fn start(at: Instant, clock: &Clock, fire: impl FnOnce() + 'static) -> Self {
+        let now = clock.now();
+        let delay_ms = delay_ms(at, now);
         Self {
-            at,
-            _timeout: Timeout::new(delay_ms(at, now), fire),
+            fires_at: now.plus_ms(u64::from(delay_ms)),
+            slept_ms: clock.slept_ms(),
+            _timeout: Timeout::new(delay_ms, fire),
             _live: Live::new(),
         }
     }
 
     /// Whether the timer serves for `wanted` as well. One that fires too early does: whoever waits looks at the
-    /// clock and starts another, which is cheaper than moving the timer with every frame that comes in.
-    pub(crate) fn serves(&self, wanted: Instant) -> bool {
-        self.at <= wanted
+    /// clock and starts another, which is cheaper than moving the timer with every frame that comes in. A timer that
+    /// slept is late by as much, while `clock` jumped: it does not serve for what comes before it fires.
+    pub(crate) fn serves(&self, wanted: Instant, clock: &Clock) -> bool {
+        let late_ms = clock.slept_ms().saturating_sub(self.slept_ms);
+        self.fires_at.plus_ms(late_ms) <= wanted
     }
 }
 

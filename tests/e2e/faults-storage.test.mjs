@@ -48,7 +48,7 @@ test('messages_queued_by_one_person_are_not_sent_when_another_logs_in', async ()
   const again = await sitDown('ada', space, ada, ada.past);
   await again.arrive();
   ledger.send('bob', ...said.sent);
-  ledger.ack(...said.acked);
+  ledger.accept(...said.accepted);
   ledger.fault('another person');
   await settle(ledger, [again, eve]);
   assertNoProblems(again.tab, eve.tab);

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { Ledger } from './lib/ledger.mjs';
 import { settle } from './lib/person.mjs';
 import { assertNoProblems, test, useStack } from './lib/stack.mjs';
-import { until } from './lib/waiting.mjs';
+import { sleep, until } from './lib/waiting.mjs';
 
 const stack = useStack({ vars: { TOKEN_EXPIRY: 'strict' } });
 
@@ -54,4 +54,34 @@ test('a_token_that_is_a_string_runs_out_and_the_client_says_so', async () => {
   await again.say(...again.texts(20, 20));
   await settle(ledger, [again, bob]);
   assertNoProblems(again.tab, bob.tab);
+});
+
+/** A question is given up after 10 s; the next one follows soon. */
+const GIVEN_UP_MS = 10_000;
+const CONNECTED_WITHIN_MS = GIVEN_UP_MS + 5_000;
+
+test('a_token_function_that_never_answers_once_does_not_stop_the_client', async () => {
+  const ledger = new Ledger('the first question for a token is never answered');
+  const space = stack.newSpace('unanswered');
+  const bob = await stack.newPerson('bob', space);
+  const ada = await stack.newPerson('ada', space, { tokensUnanswered: 1 });
+  await bob.arrive();
+  await bob.say(...bob.texts(10));
+  const startedMs = Date.now();
+  await ada.come();
+  ledger.fault('question unanswered');
+  await ada.talk(ada.texts(CONNECTED_WITHIN_MS / EVERY_MS), EVERY_MS);
+  await bob.talk(bob.texts(CONNECTED_WITHIN_MS / EVERY_MS, 10), EVERY_MS);
+  await sleep(GIVEN_UP_MS / 2);
+  const early = await ada.report();
+  assert.ok(early.sent.length > 0 && early.tokensAsked === 1, 'it talks, and waits for its first question');
+  await ada.is('connected', CONNECTED_WITHIN_MS - (Date.now() - startedMs));
+  console.log(`token function that never answers once: connected after ${Date.now() - startedMs} ms`);
+  assert.equal((await ada.report()).tokensAsked, 2);
+  await ada.talked();
+  await bob.talked();
+  const [hers] = await settle(ledger, [ada, bob]);
+  assert.equal(hers.accepted.length, hers.sent.length);
+  assert.deepEqual(hers.discontinuities, []);
+  assertNoProblems(ada.tab, bob.tab);
 });

@@ -60,7 +60,7 @@ function chosenFiles(words) {
 
 const HEADING = ['what went wrong', 'sent', 'acked', 'faults', 'shown', 'lost', 'doubled', 'out of order'];
 
-function row({ test, sent, acked, faults, shown, lost, doubled, outOfOrder }) {
-  const counts = [sent, acked, total(faults), perView(shown), lost, doubled, outOfOrder];
+function row({ test, sent, accepted, faults, shown, lost, doubled, outOfOrder }) {
+  const counts = [sent, accepted, total(faults), perView(shown), lost, doubled, outOfOrder];
   return [test, ...counts.map(String)];
 }

@@ -35,6 +35,7 @@ const FILES = [
   'outbox.js',
   'package.json',
   'participants.d.ts',
+  'refill.js',
   'spaces.d.ts',
   'spaces.js',
   'spaces.node.js',

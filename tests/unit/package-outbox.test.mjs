@@ -191,6 +191,114 @@ describe('news of the outbox', () => {
     assert.equal(message.deletedAt, 1_000);
   });
 
+  test('a_change_that_failed_is_told_always: also when the message is not known here', async () => {
+    const onMessageUpdate = mock.fn();
+    const { client, core } = await setUpConnected({ onMessageUpdate });
+    const updates = () => onMessageUpdate.mock.calls.map(({ arguments: [update] }) => update);
+    const error = core.host.error('capRequired', 'no', false);
+    const tell = (change) => {
+      core.host.onOutbox({ row: change, status: 'pending' });
+      core.host.onOutbox({ row: { ...change, failure: {} }, status: 'failed', error });
+    };
+    const made = { senderType: 'user', createdAt: 1_000, updatedAt: 1_000, status: 'failed', error };
+    tell(row('e1', { operation: 'edit', body: { messageId: 'm1', text: 'new' } }));
+    tell(row('d1', { operation: 'delete', owner: 'bearer', body: { messageId: 'm2' } }));
+    assert.deepEqual(updates(), [
+      { ...made, id: 'm1', senderId: 'ada', text: 'new', clientMessageId: 'e1' },
+      { ...made, id: 'm2', senderId: '', text: '', clientMessageId: 'd1' },
+    ]);
+    assert.deepEqual(shown(client), [], 'the list shows nothing that is made up');
+    core.host.onMessage(stored(3));
+    core.host.onOutbox({
+      row: row('e3', { operation: 'edit', body: { messageId: 'm3', text: 'new' } }),
+      status: 'pending',
+    });
+    core.host.onDiscontinuity('gap');
+    const failed = row('e3', { operation: 'edit', body: { messageId: 'm3', text: 'new' }, failure: {} });
+    core.host.onOutbox({ row: failed, status: 'failed', error });
+    assert.deepEqual(updates().at(-1), {
+      ...made,
+      id: 'm3',
+      senderId: 'ada',
+      text: 'new',
+      clientMessageId: 'e3',
+    });
+    client.close();
+  });
+
+  test('a_deleted_message_gets_no_text_back: an edit that is laid over it changes nothing', async () => {
+    const { client, core } = await setUpConnected();
+    const edit = (id) => row(id, { operation: 'edit', body: { messageId: 'm1', text: 'edited' } });
+    core.host.onMessage(stored(1));
+    core.host.onOutbox({ row: edit('e1'), status: 'pending' });
+    assert.deepEqual(shown(client), ['m1 edited pending']);
+    core.host.onUpdate(stored(1, { text: '', updatedAt: 7, deletedAt: 7 }));
+    const [{ text, deletedAt, editedAt }] = client.getSnapshot().messages;
+    assert.deepEqual([text, deletedAt, editedAt], ['', 7, undefined]);
+    core.host.onMessage(stored(2));
+    const deletion = row('d2', { operation: 'delete', body: { messageId: 'm2' } });
+    core.host.onOutbox({ row: deletion, status: 'pending' });
+    core.host.onOutbox({
+      row: { ...edit('e2'), body: { messageId: 'm2', text: 'late' } },
+      status: 'pending',
+    });
+    assert.equal(client.getSnapshot().messages[1].text, '', 'nor one that was made after a deletion');
+  });
+
+  test('a change by one request is told once, and shown', async () => {
+    const onMessageUpdate = mock.fn();
+    const { client, core } = await setUpConnected({ onMessageUpdate });
+    const told = () => onMessageUpdate.mock.calls.map(({ arguments: [{ text, status }] }) => [text, status]);
+    core.host.onMessage(stored(1));
+    client.disconnect();
+    const edited = stored(1, { text: 'edited', updatedAt: 20, editedAt: 20 });
+    const editing = client.editMessage('m1', { text: 'edited' });
+    core.settle('editMessage', 'resolve', edited);
+    assert.equal(await editing, edited);
+    assert.deepEqual(shown(client), ['m1 edited sent']);
+    const deleted = stored(1, { text: '', updatedAt: 30, deletedAt: 30 });
+    const deleting = client.deleteMessage('m1');
+    core.settle('deleteMessage', 'resolve', deleted);
+    await deleting;
+    assert.equal(client.getSnapshot().messages[0].deletedAt, 30);
+    const refused = client.editMessage('m1', { text: 'late' });
+    core.settle('editMessage', 'reject', core.host.error('notFound', 'no', false));
+    assert.equal(await codeOf(refused), 'notFound');
+    const late = client.deleteMessage('m1');
+    core.settle('deleteMessage', 'resolve', stored(1, { updatedAt: 40 }));
+    client.close();
+    await late.catch(() => {});
+    assert.deepEqual(shown(client), ['m1 sent'], 'what is closed stays as it was');
+    assert.deepEqual(told(), [
+      ['edited', 'sent'],
+      ['', 'sent'],
+    ]);
+  });
+
+  test('nothing_is_told_twice: a change that the outbox or the log told of is not told by its call', async () => {
+    const { client, core } = await setUpConnected();
+    const updates = [];
+    client.on('messageUpdate', ({ id, status, updatedAt }) => updates.push([id, status, updatedAt]));
+    const change = row('e1', { operation: 'edit', body: { messageId: 'm1', text: 'x' } });
+    const message = stored(1, { updatedAt: 20, text: 'x' });
+    const editing = client.editMessage('m1', { text: 'x' });
+    core.host.onOutbox({ row: change, status: 'sent', message });
+    core.settle('editMessage', 'resolve', message);
+    await editing;
+    const deleting = client.deleteMessage('m2');
+    core.settle('deleteMessage', 'resolve', stored(2, { updatedAt: 30 }));
+    core.host.onUpdate(stored(2, { updatedAt: 30 }));
+    await deleting;
+    const waiting = client.editMessage('m3', { text: 'y' });
+    core.settle('editMessage', 'resolve', undefined);
+    await waiting;
+    assert.deepEqual(updates, [
+      ['m1', 'sent', 20],
+      ['m2', 'sent', 30],
+    ]);
+    client.close();
+  });
+
   test('edits and deletions by anybody are told as such', async () => {
     const onMessageUpdate = mock.fn();
     const { core, client } = await setUpConnected({ onMessageUpdate });
@@ -258,6 +366,93 @@ describe('a hole in the log', () => {
     core.host.onState({ state: 'reconnecting' });
     core.host.onState({ state: 'connected' });
     assert.equal(core.names().filter((name) => name === 'newestMessages').length, 2);
+  });
+
+  test('a_store_stays_empty_no_longer_than_the_trouble: loading is repeated, ever more slowly', async (t) => {
+    const { client, core } = await setUpConnected();
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const asked = () => core.names().filter((name) => name === 'newestMessages').length;
+    const fail = async () => {
+      core.settle('newestMessages', 'reject', new Error('network'));
+      await nextTask();
+    };
+    core.host.onMessage(stored(1));
+    core.host.onDiscontinuity('gap');
+    let expected = 1;
+    for (const delayMs of [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]) {
+      await fail();
+      t.mock.timers.tick(delayMs - 1);
+      assert.equal(asked(), expected, `not before ${delayMs} ms`);
+      t.mock.timers.tick(1);
+      expected += 1;
+      assert.equal(asked(), expected, `after ${delayMs} ms`);
+    }
+    await fail();
+    core.host.onDiscontinuity('reset');
+    assert.equal(asked(), expected + 1, 'another one asks at once');
+    await fail();
+    t.mock.timers.tick(1_000);
+    assert.equal(asked(), expected + 2, 'and starts over');
+    core.settle('newestMessages', 'resolve', [stored(8)]);
+    await nextTask();
+    assert.deepEqual(shown(client), ['m8 text 8']);
+    t.mock.timers.tick(120_000);
+    assert.equal(asked(), expected + 2, 'it worked');
+  });
+
+  test('loading rests without a link, and goes on with the next', async (t) => {
+    for (const end of ['reconnecting', 'idle', 'close']) {
+      const { client, core } = await setUpConnected();
+      t.mock.timers.enable({ apis: ['setTimeout'] });
+      const asked = () => core.names().filter((name) => name === 'newestMessages').length;
+      core.host.onMessage(stored(1));
+      core.host.onDiscontinuity('gap');
+      core.settle('newestMessages', 'reject', new Error('network'));
+      await nextTask();
+      if (end === 'close') {
+        client.close();
+      } else {
+        core.host.onState({ state: end });
+      }
+      t.mock.timers.tick(60_000);
+      assert.equal(asked(), 1, end);
+      if (end !== 'close') {
+        core.host.onState({ state: 'connected' });
+        assert.equal(asked(), 2, 'asked at once');
+        core.host.onState({ state: 'reconnecting' });
+        core.settle('newestMessages', 'reject', new Error('network'));
+        await nextTask();
+        t.mock.timers.tick(60_000);
+        assert.equal(asked(), 2, 'a failure without a link is not followed by another request');
+        client.close();
+      }
+      t.mock.timers.reset();
+    }
+  });
+
+  test('only the latest request that failed is repeated, and none before there is a link', async (t) => {
+    const { client, core } = await setUpConnected();
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const asked = () => core.names().filter((name) => name === 'newestMessages').length;
+    core.host.onMessage(stored(1));
+    core.host.onState({ state: 'reconnecting' });
+    core.host.onDiscontinuity('gap');
+    core.settle('newestMessages', 'reject', new Error('network'));
+    await nextTask();
+    t.mock.timers.tick(60_000);
+    assert.equal(asked(), 1);
+    core.host.onState({ state: 'connected' });
+    core.host.onDiscontinuity('reset');
+    const [earlier, latest] = core.owed.filter(({ name }) => name === 'newestMessages');
+    earlier.reject(new Error('network'));
+    await nextTask();
+    t.mock.timers.tick(60_000);
+    assert.equal(asked(), 3, 'the latest is under way still');
+    latest.reject(new Error('network'));
+    await nextTask();
+    t.mock.timers.tick(1_000);
+    assert.equal(asked(), 4);
+    client.close();
   });
 
   test('pages that were asked for before it are not merged in', async () => {

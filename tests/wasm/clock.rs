@@ -32,6 +32,11 @@ fn the_clock_counts_sleep_and_never_runs_backwards() {
         60_310,
         "a minute passed that the monotonic clock missed",
     );
+    assert_eq!(
+        clock.slept_ms(),
+        60_000,
+        "timers that ran meanwhile are late by as much"
+    );
     check(320.9, 1_000.0, 60_320, "the wall clock is set back");
     check(50.0, 1_010.0, 60_320, "the monotonic clock steps back");
     check(f64::NAN, f64::NAN, 60_320, "a mocked clock");

@@ -313,7 +313,11 @@ async fn what_the_page_says_of_the_network_is_told() {
     let _connecting = scene.connect();
     wake_page("online");
     wake_page("offline");
-    assert!(scene.story().ends_with("offline"), "{}", scene.story());
+    assert!(
+        scene.story().ends_with("offline network"),
+        "{}",
+        scene.story()
+    );
     wake_page("online");
     assert!(scene.story().ends_with("connecting"), "{}", scene.story());
     scene.disconnect();

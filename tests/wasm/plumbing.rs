@@ -75,6 +75,31 @@ async fn an_abnormal_close_reconnects() {
 }
 
 #[wasm_bindgen_test]
+async fn a_timer_that_slept_holds_up_nothing_that_is_due_sooner() {
+    let scene = Scene::connected().await;
+    // What is due at once is through: the timer that runs is the one for the next sign of life.
+    settled().await;
+    scene.sleep(3_600_000);
+    let event = js_sys::Object::new();
+    Reflect::set(&event, &"code".into(), &1006.into()).unwrap();
+    let listener: js_sys::Function = scene.socket().onclose().unchecked_into();
+    listener.call1(&JsValue::UNDEFINED, &event).unwrap();
+    for _ in 0..100 {
+        settled().await;
+        if scene.sockets().len() == 2 {
+            break;
+        }
+    }
+    assert_eq!(
+        scene.sockets().len(),
+        2,
+        "the next attempt waits for no timer of before the sleep"
+    );
+    scene.free();
+    scene.end();
+}
+
+#[wasm_bindgen_test]
 async fn a_constructor_that_throws_is_a_lost_attempt_and_reported_once() {
     let scene = Scene::new();
     scene.set_refuses(true);

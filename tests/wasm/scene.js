@@ -11,6 +11,7 @@ const original = {
   reportError: globalThis.reportError,
   WebSocket: globalThis.WebSocket,
 };
+const { now } = Date;
 
 export class Scene {
   constructor() {
@@ -37,6 +38,12 @@ export class Scene {
   /** Puts the page's own functions back. */
   end() {
     Object.assign(globalThis, original);
+    Date.now = now;
+  }
+
+  /** As after a sleep of the machine that timers and `performance.now()` did not notice. */
+  sleep(ms) {
+    Date.now = () => now.call(Date) + ms;
   }
 
   options() {

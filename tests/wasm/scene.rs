@@ -13,6 +13,8 @@ extern "C" {
     #[wasm_bindgen(method)]
     pub fn end(this: &Scene);
     #[wasm_bindgen(method)]
+    pub fn sleep(this: &Scene, ms: u32);
+    #[wasm_bindgen(method)]
     pub fn options(this: &Scene) -> JsValue;
     #[wasm_bindgen(method)]
     pub fn host(this: &Scene) -> JsValue;

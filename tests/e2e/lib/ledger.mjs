@@ -11,7 +11,8 @@ export class Ledger {
   #name;
   /** Sender → texts, in the order of sending. */
   #sent = new Map();
-  #acked = new Set();
+  #accepted = new Set();
+  #interrupted = new Set();
   #faults = new Map();
   /** Observer → texts, in the order shown. */
   #shown = new Map();
@@ -26,9 +27,14 @@ export class Ledger {
     this.#sent.set(sender, [...(this.#sent.get(sender) ?? []), ...texts]);
   }
 
-  /** Texts were confirmed to their sender. */
-  ack(...texts) {
-    for (const text of texts) this.#acked.add(text);
+  /** The client took texts from their sender: its promises resolved, with a message or with nothing. */
+  accept(...texts) {
+    for (const text of texts) this.#accepted.add(text);
+  }
+
+  /** The page went while texts were sent: each may be shown or not, unless it was accepted. */
+  interrupt(...texts) {
+    for (const text of texts) this.#interrupted.add(text);
   }
 
   /** Something went wrong on purpose, `times` times. */
@@ -51,23 +57,28 @@ export class Ledger {
     return [...this.#sent.values()].flat();
   }
 
+  /** Every text that has to be shown: those that were sent, without those that an end of their page excuses. */
+  get due() {
+    return this.texts.filter((text) => this.#accepted.has(text) || !this.#interrupted.has(text));
+  }
+
   /**
-   * The figures. `outOfOrder` counts texts that stand before one that their sender sent earlier, and those that
+   * The figures. `strange` counts texts that are shown or accepted and were never sent. `outOfOrder` counts texts that stand before one that their sender sent earlier, and those that
    * two observers show in different order.
    */
   balance() {
-    const sent = this.texts;
+    const { texts: sent, due } = this;
     const views = [...this.#shown.values()];
     const sum = (count) => views.reduce((total, view) => total + count(view), 0);
     return {
       test: this.#name,
       sent: sent.length,
-      acked: this.#acked.size,
+      accepted: this.#accepted.size,
       faults: Object.fromEntries(this.#faults),
       shown: views.map((view) => view.length),
-      lost: sum((view) => sent.filter((text) => !view.includes(text)).length),
+      lost: sum((view) => due.filter((text) => !view.includes(text)).length),
       doubled: sum((view) => view.length - new Set(view).size),
-      strange: sum((view) => view.filter((text) => !sent.includes(text)).length),
+      strange: [...views, [...this.#accepted]].flat().filter((text) => !sent.includes(text)).length,
       outOfOrder:
         sum((view) => [...this.#sent.values()].reduce((n, texts) => n + descents(texts, view), 0)) +
         views.slice(1).reduce((n, view) => n + descents([...new Set(views[0])], view), 0),
@@ -83,28 +94,28 @@ export class Ledger {
     this.verify();
   }
 
-  /** Fails unless all that was sent is shown to all, once and in one order, though something went wrong. */
+  /** Fails unless all see what is due, and nothing twice, in one order, though something went wrong. */
   verify() {
     const balance = this.balance();
-    const { sent, acked, faults, shown, lost, doubled, strange, outOfOrder } = balance;
+    const { sent, accepted, faults, shown, lost, doubled, strange, outOfOrder } = balance;
     assert.deepEqual(
       { lost, doubled, strange, outOfOrder },
       { lost: 0, doubled: 0, strange: 0, outOfOrder: 0 },
       `${line(balance)}\n${this.#evidence()}`,
     );
     assert.ok(sent > 0, 'nothing was sent');
-    assert.ok(acked > 0, 'nothing was confirmed');
+    assert.ok(accepted > 0, 'nothing was accepted');
     assert.ok(total(faults) > 0, 'nothing went wrong, so nothing was shown');
     assert.ok(shown.length >= 2, 'there must be two observers at least');
   }
 
   /** Who misses what, has what twice, and shows what where it does not belong: the first few of each. */
   #evidence() {
-    const sent = this.texts;
+    const { due } = this;
     return [...this.#shown]
       .map(([observer, view]) => {
         const some = (texts) => texts.slice(0, 5).join(', ') || 'none';
-        const lost = sent.filter((text) => !view.includes(text));
+        const lost = due.filter((text) => !view.includes(text));
         const doubled = view.filter((text, index) => view.indexOf(text) !== index);
         return `${observer} lacks ${some(lost)}; has twice ${some(doubled)}; ends with ${some(view.slice(-5))}`;
       })
@@ -113,10 +124,10 @@ export class Ledger {
 }
 
 /** One line for people. */
-function line({ test, sent, acked, faults, shown, lost, doubled, outOfOrder }) {
+function line({ test, sent, accepted, faults, shown, lost, doubled, outOfOrder }) {
   const kinds = Object.entries(faults).map(([kind, times]) => `${kind} ${times}`);
   return (
-    `ledger: ${test}: sent ${sent}, acked ${acked}, faults ${total(faults)} (${kinds.join(', ')}), ` +
+    `ledger: ${test}: sent ${sent}, acked ${accepted}, faults ${total(faults)} (${kinds.join(', ')}), ` +
     `shown ${perView(shown)}, lost ${lost}, doubled ${doubled}, out of order ${outOfOrder}`
   );
 }

@@ -11,27 +11,44 @@ const HISTORY_MESSAGES = 1_000;
 class Person {
   /** What a chat view would show: pages assigned, live messages appended. */
   messages = [];
-  /** Texts in the order of sending; those that were confirmed; those that were refused, with their code. */
+  /**
+   * Texts in the order of sending; those whose promise resolved, with a message or with nothing; those that were
+   * refused, with their code.
+   */
   sent = [];
-  acked = [];
+  accepted = [];
   failed = [];
   /** `{state, reason, at}`, times as `Date.now()` has them. */
   states = [];
   discontinuities = [];
   errors = [];
-  /** Edits and deletions that were stored, by anybody. */
-  changes = 0;
+  /** Edits and deletions in words: as asked for here, those whose promise resolved, and stored ones of anybody. */
+  changes = { sent: [], accepted: [], shown: [], timesTold: 0 };
+  /** The states of messages that `changes.shown` stands for. */
+  #states = new Set();
   /** How often a notification of the store showed one text twice. */
   storeDoubles = 0;
   tokensAsked = 0;
   #user;
+  #recorded;
   #talk = Promise.resolve();
 
-  constructor({ user, spaceId, workerUrl, spaceToken, tokenUrl, historyMessages = HISTORY_MESSAGES }) {
+  constructor({
+    user,
+    spaceId,
+    workerUrl,
+    spaceToken,
+    tokenUrl,
+    tokensUnanswered,
+    historyMessages,
+    recorded,
+  }) {
     this.#user = user;
-    this.historyMessages = historyMessages;
+    this.#recorded = recorded;
+    this.historyMessages = historyMessages ?? HISTORY_MESSAGES;
     const token = async () => {
       this.tokensAsked += 1;
+      if (this.tokensAsked <= tokensUnanswered) return new Promise(() => {});
       return (await fetch(tokenUrl)).text();
     };
     this.client = spaces.client({
@@ -83,15 +100,32 @@ class Person {
     await this.#talk;
   }
 
+  /** Edits a message; resolves when that is stored or kept. */
+  async edit(id, text) {
+    const words = change({ id, text });
+    this.changes.sent.push(words);
+    await this.client.editMessage(id, { text });
+    this.changes.accepted.push(words);
+  }
+
+  /** Deletes a message; resolves when that is stored or kept. */
+  async erase(id) {
+    const words = change({ id });
+    this.changes.sent.push(words);
+    await this.client.deleteMessage(id);
+    this.changes.accepted.push(words);
+  }
+
   /** All that can be told of this page. */
   report() {
-    const { sent, acked, failed, states, discontinuities, errors, changes, storeDoubles, tokensAsked } = this;
+    const { sent, accepted, failed, states, discontinuities, errors, changes, storeDoubles, tokensAsked } =
+      this;
     const { messages, state, persistence } = this.client.getSnapshot();
     const texts = (list) => list.map(({ text }) => text);
     const brief = (list) =>
       list.map(({ id, text, deletedAt }) => ({ id, text, isDeleted: deletedAt !== undefined }));
     return {
-      ...{ sent, acked, failed, states, discontinuities, errors, changes, storeDoubles, tokensAsked },
+      ...{ sent, accepted, failed, states, discontinuities, errors, changes, storeDoubles, tokensAsked },
       ...{ shown: texts(this.messages), stored: texts(messages), state, persistence },
       shownMessages: brief(this.messages),
       storedMessages: brief(messages),
@@ -105,30 +139,51 @@ class Person {
 
   async #send(text) {
     this.sent.push(text);
+    this.#keepRecord('sent', text);
     try {
       const message = await this.client.sendMessage({ senderId: this.#user, senderType: 'user', text });
-      if (message) this.#ack(text);
+      this.accepted.push(text);
+      this.#keepRecord(message ? 'stored' : 'kept', text);
     } catch (error) {
       this.failed.push({ text, code: error.code });
     }
   }
 
+  /** Written at once and outside the page, which may go at any moment: messages to the test would be lost with it. */
+  #keepRecord(kind, text) {
+    if (!this.#recorded) return;
+    sessionStorage.setItem(`record of ${kind}`, JSON.stringify([...readRecord(kind), text]));
+  }
+
   #update(update) {
-    const { id, text, status, error, clientMessageId, editedAt, deletedAt } = update;
+    const { id, text, status, error, updatedAt, editedAt, deletedAt } = update;
     const isChange = editedAt !== undefined || deletedAt !== undefined;
     if (status === 'failed') this.failed.push({ text, code: error?.code });
     else if (status === 'sent' && isChange) {
-      this.changes += 1;
+      this.changes.timesTold += 1;
+      // One state may be told again; a change that is made twice is two states.
+      const state = `${id} ${updatedAt}`;
+      if (!this.#states.has(state)) {
+        this.changes.shown.push(change({ id, text: deletedAt === undefined ? text : undefined }));
+      }
+      this.#states.add(state);
       this.messages = this.messages.map((message) => (message.id === id ? update : message));
-    } else if (status === 'sent' && clientMessageId) this.#ack(text);
+    }
   }
+}
 
-  #ack(text) {
-    if (!this.acked.includes(text)) this.acked.push(text);
-  }
+/** What became of texts in this tab, as its pages knew when it happened: `kind` is `sent`, `stored` or `kept`. */
+function readRecord(kind) {
+  return JSON.parse(sessionStorage.getItem(`record of ${kind}`) ?? '[]');
+}
+
+/** An edit in words, or a deletion when there is no text. */
+function change({ id, text }) {
+  return text === undefined ? `${id} is deleted` : `${id} says ${text}`;
 }
 
 globalThis.newPerson = (options) => {
   globalThis.person = new Person(options);
 };
+globalThis.readRecord = readRecord;
 globalThis.isReady = true;

@@ -19,7 +19,7 @@ export class Person {
   #pageUrl;
   /** Of pages that are gone. */
   #sent = [];
-  #acked = [];
+  #accepted = [];
 
   /**
    * @param {string} name
@@ -86,25 +86,36 @@ export class Person {
     return {
       ...now,
       sent: [...this.#sent, ...now.sent],
-      acked: [...new Set([...this.#acked, ...now.acked])],
+      accepted: [...new Set([...this.#accepted, ...now.accepted])],
     };
+  }
+
+  /**
+   * What this tab's pages said, those that are gone included, of somebody who is `recorded`: texts that were sent, and
+   * those whose promise resolved with a message (`stored`) or with nothing (`kept`).
+   */
+  record() {
+    return this.tab.evaluate(() => {
+      const { readRecord } = globalThis;
+      return { sent: readRecord('sent'), stored: readRecord('stored'), kept: readRecord('kept') };
+    });
   }
 
   /** Remembers what was said, before the page goes. */
   async remember() {
-    const { sent, acked } = await this.report();
-    return this.inherit({ sent, acked });
+    const { sent, accepted } = await this.report();
+    return this.inherit({ sent, accepted });
   }
 
   /** What was said in pages that are gone. */
   get past() {
-    return { sent: this.#sent, acked: this.#acked };
+    return { sent: this.#sent, accepted: this.#accepted };
   }
 
   /** Goes on for somebody whose page is gone, after `remember()`. */
-  inherit({ sent, acked }) {
+  inherit({ sent, accepted }) {
     this.#sent = sent;
-    this.#acked = acked;
+    this.#accepted = accepted;
     return this;
   }
 
@@ -130,9 +141,9 @@ export class Person {
 export async function settle(ledger, people, { patienceMs } = {}) {
   const reports = () => Promise.all(people.map((person) => person.report()));
   const isThrough = (all) => {
-    const sent = new Set([...ledger.texts, ...all.flatMap((report) => report.sent)]);
+    const due = new Set([...ledger.due, ...all.flatMap((report) => report.sent)]);
     return all.every(
-      ({ shown, unsettled }) => unsettled === 0 && [...sent].every((text) => shown.includes(text)),
+      ({ shown, unsettled }) => unsettled === 0 && [...due].every((text) => shown.includes(text)),
     );
   };
   // What is missing for good is the ledger's to tell, in figures.
@@ -144,11 +155,11 @@ export async function settle(ledger, people, { patienceMs } = {}) {
   for (const network of networks) ledger.faults(network.faults);
   const all = await reports();
   for (const [index, person] of people.entries()) {
-    const { sent, acked, shown, stored, failed, storeDoubles } = all[index];
+    const { sent, accepted, shown, stored, failed, storeDoubles } = all[index];
     assert.deepEqual(failed, [], `${person.name} was refused nothing`);
     assert.equal(storeDoubles, 0, `${person.name}'s store never told of a text that it shows twice`);
     ledger.send(person.name, ...sent);
-    ledger.ack(...acked);
+    ledger.accept(...accepted);
     ledger.show(person.name, shown);
     ledger.show(`${person.name}'s store`, stored);
   }

@@ -200,10 +200,24 @@ export class Stack {
    * @param {object} [options.tab] Default: one of a browser of its own.
    * @param {string | null} [options.user] Whom the token names, or nobody. Default: the name.
    * @param {number} [options.expiryMs] How long a token lasts.
+   * @param {number} [options.tokensUnanswered] How many questions for a token are never answered, in each page.
+   * @param {boolean} [options.recorded] Whether the tab keeps what they said beyond its pages: see `record()`.
    * @param {boolean} [options.renews] Whether the client gets a function that fetches tokens, and not a token.
    * @param {import('./network.mjs').Network} [options.network] Default: one of their own.
    */
-  async newPerson(name, spaceId, { tab, user = name, expiryMs = 3_600_000, renews = true, network } = {}) {
+  async newPerson(
+    name,
+    spaceId,
+    {
+      tab,
+      user = name,
+      expiryMs = 3_600_000,
+      tokensUnanswered = 0,
+      recorded = false,
+      renews = true,
+      network,
+    } = {},
+  ) {
     const claims = user === null ? {} : { userId: user };
     const query = new URLSearchParams({ spaceId, expiryMs: String(expiryMs), ...claims });
     const tokenUrl = `${this.#people.url}/token?${query}`;
@@ -214,7 +228,7 @@ export class Stack {
     return new Person(name, place, {
       pageUrl: this.#people.url,
       network: network ?? (await this.newNetwork()),
-      options: { spaceId, user: user ?? name, ...token },
+      options: { spaceId, user: user ?? name, tokensUnanswered, recorded, ...token },
     });
   }
 
