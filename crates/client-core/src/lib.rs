@@ -70,6 +70,7 @@ mod credentials;
 pub mod endpoint;
 pub mod error;
 mod history;
+mod identity;
 pub mod io;
 mod liveness;
 mod outbox;

@@ -16,9 +16,9 @@ use protocol::incoming::{Envelope, outbox_frame};
 use protocol::json::Json;
 use protocol::limits::{CLIENT_FRAME_BYTES_MAX, OUTBOX_MESSAGES_MAX, OUTBOX_ROW_MS_MAX};
 use protocol::time::UnixMillis;
-use protocol::wire::Key;
 
 use crate::error::{ClientError, Code};
+use crate::identity::{Identity, is_unsigned, owns};
 use crate::io::{CallId, Operation, OutboxRow, Owner};
 
 /// Who waits for an entry.
@@ -94,10 +94,6 @@ impl<J: Json> Entry<J> {
         }
     }
 }
-
-/// Whom the connection's token names: `None` for a token that names nobody.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Identity(pub(crate) Option<String>);
 
 /// The queue.
 #[derive(Clone, Debug)]
@@ -236,7 +232,7 @@ impl<J: Json> Outbox<J> {
         let mut bound = Vec::new();
         let unknown = |entry: &&mut Entry<J>| !entry.restored && entry.row.owner == Owner::Unknown;
         for entry in self.entries.iter_mut().filter(unknown) {
-            entry.row.owner = owner_of(&identity);
+            entry.row.owner = identity.owner();
             bound.push(entry.row.client_message_id.clone());
         }
         self.identity = Some(identity);
@@ -245,7 +241,9 @@ impl<J: Json> Outbox<J> {
 
     /// Whose an entry is that is added now.
     pub(crate) fn owner(&self) -> Owner {
-        self.identity.as_ref().map_or(Owner::Unknown, owner_of)
+        self.identity
+            .as_ref()
+            .map_or(Owner::Unknown, Identity::owner)
     }
 
     /// Ids of the entries that the app should see and does not, or the other way round.
@@ -270,7 +268,7 @@ impl<J: Json> Outbox<J> {
             let other_life = row.epoch.is_some() && row.epoch.as_ref() != epoch;
             if other_life {
                 Some(Code::EpochChanged)
-            } else if entry.restored && self.is_unsigned(row) {
+            } else if entry.restored && is_unsigned(self.identity.as_ref(), row) {
                 Some(Code::OwnerUnknown)
             } else if now.ms_since(row.added_at) > OUTBOX_ROW_MS_MAX {
                 Some(Code::OutboxExpired)
@@ -283,12 +281,6 @@ impl<J: Json> Outbox<J> {
             .filter(|entry| self.may_go(entry))
             .filter_map(|entry| Some((entry.row.client_message_id.clone(), reason(entry)?)))
             .collect()
-    }
-
-    /// Whether nobody knows who wrote this, and somebody is signed in now.
-    fn is_unsigned(&self, row: &OutboxRow<J>) -> bool {
-        let is_named = matches!(self.identity, Some(Identity(Some(_))));
-        is_named && row.owner == Owner::Unknown && row.body.get(Key::SenderId).is_none()
     }
 
     /// The machine's clock turned out to be wrong: entries of this life were added at another time than they say.
@@ -330,7 +322,7 @@ impl<J: Json> Outbox<J> {
         for entry in self
             .entries
             .iter_mut()
-            .filter(|entry| entry.row.failure.is_none() && is_owned(&entry.row, identity.as_ref()))
+            .filter(|entry| entry.row.failure.is_none() && owns(identity.as_ref(), &entry.row))
             .take(window)
         {
             let is_first = in_flight_bytes == 0;
@@ -451,38 +443,13 @@ impl<J: Json> Outbox<J> {
     }
 
     fn is_mine(&self, entry: &Entry<J>) -> bool {
-        is_owned(&entry.row, self.identity.as_ref())
+        owns(self.identity.as_ref(), &entry.row)
     }
 
     fn place(&self, id: &ClientMessageId) -> Option<usize> {
         self.entries
             .iter()
             .position(|entry| entry.row.client_message_id == *id)
-    }
-}
-
-fn owner_of(identity: &Identity) -> Owner {
-    match &identity.0 {
-        Some(sub) => Owner::User(sub.clone()),
-        None => Owner::Bearer,
-    }
-}
-
-/// Whether a row may be sent as `identity`. Of a row that was stored before anybody knew whose it is, the sender it
-/// names decides.
-fn is_owned<J: Json>(row: &OutboxRow<J>, identity: Option<&Identity>) -> bool {
-    let Some(Identity(sub)) = identity else {
-        return false;
-    };
-    match (&row.owner, sub) {
-        (Owner::User(owner), Some(sub)) => owner == sub,
-        (Owner::User(_), None) | (Owner::Bearer, Some(_)) => false,
-        (Owner::Bearer | Owner::Unknown, None) => true,
-        (Owner::Unknown, Some(sub)) => {
-            // One that names nobody is shown, and asks before it is sent.
-            let said = row.body.get(Key::SenderId);
-            said.is_none_or(|said| said.string().as_ref() == Some(sub))
-        }
     }
 }
 

@@ -14,8 +14,9 @@ use protocol::wire::Key;
 
 use crate::client::Client;
 use crate::error::{ClientError, Code};
+use crate::identity::Identity;
 use crate::io::{CallId, Event, OutboxChange, OutboxNews, OutboxRow, OutboxStatus, Output, Reply};
-use crate::outbox::{Entry, Identity, Wait};
+use crate::outbox::{Entry, Wait};
 use crate::timer::Timer;
 
 /// How many messages are remembered for entries that come late.

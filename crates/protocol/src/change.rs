@@ -5,6 +5,7 @@
 
 use serde_json::Value;
 
+use crate::draft::ID;
 use crate::fields::{self, FieldError, Length};
 use crate::ids::{ClientMessageId, MessageId};
 use crate::json::Json;
@@ -26,10 +27,6 @@ pub struct Change {
     pub after: Option<ClientMessageId>,
 }
 
-const ID: Length = Length {
-    min: 1,
-    max: limits::NAME_BYTES_MAX,
-};
 const TEXT: Length = Length {
     min: 1,
     max: limits::TEXT_BYTES_MAX,

@@ -32,7 +32,8 @@ pub struct Draft {
     pub after: Option<ClientMessageId>,
 }
 
-const ID: Length = Length {
+/// Ids of people, attachments, messages and scopes.
+pub(crate) const ID: Length = Length {
     min: 1,
     max: limits::NAME_BYTES_MAX,
 };

@@ -1,0 +1,46 @@
+//! Who is signed in, and whose entries of the outbox that makes one's own.
+//!
+//! Owns that one question. A token names a user or nobody; what was written before there was a token, and is found by
+//! a later life of the page, belongs to whom it names as its sender. Must not know how tokens are made.
+
+use protocol::json::Json;
+use protocol::wire::Key;
+
+use crate::io::{OutboxRow, Owner};
+
+/// Whom the connection's token names: `None` for a token that names nobody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Identity(pub(crate) Option<String>);
+
+impl Identity {
+    /// Whose an entry is that is added under this identity.
+    pub(crate) fn owner(&self) -> Owner {
+        match &self.0 {
+            Some(sub) => Owner::User(sub.clone()),
+            None => Owner::Bearer,
+        }
+    }
+}
+
+/// Whether a row may be shown to `identity`, and sent as it. `None`: nobody is known yet.
+pub(crate) fn owns<J: Json>(identity: Option<&Identity>, row: &OutboxRow<J>) -> bool {
+    let Some(Identity(sub)) = identity else {
+        return false;
+    };
+    match (&row.owner, sub) {
+        (Owner::User(owner), Some(sub)) => owner == sub,
+        (Owner::User(_), None) | (Owner::Bearer, Some(_)) => false,
+        (Owner::Bearer | Owner::Unknown, None) => true,
+        (Owner::Unknown, Some(sub)) => {
+            // One that names nobody is shown, and asks before it is sent.
+            let said = row.body.get(Key::SenderId);
+            said.is_none_or(|said| said.string().as_ref() == Some(sub))
+        }
+    }
+}
+
+/// Whether nobody knows who wrote this, and somebody is signed in now.
+pub(crate) fn is_unsigned<J: Json>(identity: Option<&Identity>, row: &OutboxRow<J>) -> bool {
+    let is_named = matches!(identity, Some(Identity(Some(_))));
+    is_named && row.owner == Owner::Unknown && row.body.get(Key::SenderId).is_none()
+}
