@@ -311,42 +311,25 @@ impl<J: Json> Outbox<J> {
         if self.released || self.loading {
             return Vec::new();
         }
-        let (identity, window) = (self.identity.clone(), self.window);
         let mut frames = Vec::new();
         let mut batch: Vec<J> = Vec::new();
         let mut batch_bytes = 0;
-        let mut in_flight_bytes = 0;
-        // The newest of each scope before the entry at hand: the server keeps their order.
-        let mut before: LiteMap<String, ClientMessageId> = LiteMap::new_vec();
-        // What was sent stands before what was not: the first entries of the queue are on their way.
-        for entry in self
-            .entries
-            .iter_mut()
-            .filter(|entry| entry.row.failure.is_none() && owns(identity.as_ref(), &entry.row))
-            .take(window)
-        {
-            let is_first = in_flight_bytes == 0;
-            in_flight_bytes += entry.bytes;
-            let row = &entry.row;
-            let after = before.insert(row.scope.clone(), row.client_message_id.clone());
-            if entry.sent {
+        let due = self.due();
+        for (index, before) in &due {
+            let Some(entry) = self.entries.get(*index) else {
                 continue;
-            }
-            if in_flight_bytes > IN_FLIGHT_BYTES_MAX && !is_first {
-                break;
-            }
-            entry.sent = true;
-            entry.carried = true;
+            };
             if batch_bytes + entry.bytes > BATCH_BYTES_MAX && !batch.is_empty() {
                 frames.push(pack(&mut batch));
                 batch_bytes = 0;
             }
-            let other_scope = Some(row.scope.as_str()).filter(|own| *own != scope);
+            let row = &entry.row;
+            let before = before.and_then(|before| self.entries.get(before));
             let envelope = Envelope {
                 word: row.operation.word(),
                 client_message_id: &row.client_message_id,
-                client_scope: other_scope,
-                after: after.as_ref(),
+                client_scope: Some(row.scope.as_str()).filter(|own| *own != scope),
+                after: before.map(|before| &before.row.client_message_id),
             };
             batch.push(outbox_frame(envelope, &row.body));
             batch_bytes += entry.bytes;
@@ -354,7 +337,40 @@ impl<J: Json> Outbox<J> {
         if !batch.is_empty() {
             frames.push(pack(&mut batch));
         }
+        for (index, _) in due {
+            if let Some(entry) = self.entries.get_mut(index) {
+                (entry.sent, entry.carried) = (true, true);
+            }
+        }
         frames
+    }
+
+    /// Places of the entries that may leave now, each with the place of the one of its scope right before it: the
+    /// server keeps their order. By place, because this is asked at every ack, and mostly nothing is due.
+    fn due(&self) -> Vec<(usize, Option<usize>)> {
+        let mut due = Vec::new();
+        let mut newest: LiteMap<&str, usize> = LiteMap::new_vec();
+        let mut in_flight_bytes = 0;
+        // What was sent stands before what was not: the first entries of the queue are on their way.
+        for (index, entry) in self
+            .entries
+            .iter()
+            .enumerate()
+            .filter(|(_, entry)| self.may_go(entry))
+            .take(self.window)
+        {
+            let is_first = in_flight_bytes == 0;
+            in_flight_bytes += entry.bytes;
+            let before = newest.insert(entry.row.scope.as_str(), index);
+            if entry.sent {
+                continue;
+            }
+            if in_flight_bytes > IN_FLIGHT_BYTES_MAX && !is_first {
+                break;
+            }
+            due.push((index, before));
+        }
+        due
     }
 
     /// Takes an entry out: it was stored.
