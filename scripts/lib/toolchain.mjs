@@ -15,6 +15,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { homedir } from 'node:os';
 import { basename, delimiter, join } from 'node:path';
 import { cached, fillCache } from './cache.mjs';
 import { ROOT, VERSIONS } from './paths.mjs';
@@ -36,6 +37,16 @@ export function targetDir() {
 /** Cargo for the machine itself: `{ cargo, env }`. */
 export function nativeCargo() {
   return { cargo: 'cargo', env: { ...process.env, CARGO_TARGET_DIR: targetDir() } };
+}
+
+/**
+ * Flags that keep this machine's folders out of what is compiled: a panic's place is a path in the binary, and one
+ * commit has to give the same bytes wherever it is built. Encoded, because a path may hold blanks.
+ */
+function samePathsEverywhere() {
+  const cargoHome = process.env.CARGO_HOME || join(homedir(), '.cargo');
+  const flags = [`--remap-path-prefix=${cargoHome}=cargo`, `--remap-path-prefix=${ROOT}=kuratchi-spaces`];
+  return { CARGO_ENCODED_RUSTFLAGS: flags.join('\u001F') };
 }
 
 let chosen;
@@ -90,7 +101,8 @@ function findRustupTarget() {
   if (!wanted('rustup')) return undefined;
   const libraries = probe('rustc', ['--print', 'target-libdir', '--target', WASM_TARGET], { cwd: ROOT });
   if (!libraries || !holdsStd(libraries)) return undefined;
-  const { cargo, env } = nativeCargo();
+  const { cargo, env: hostEnv } = nativeCargo();
+  const env = { ...hostEnv, ...samePathsEverywhere() };
   return { kind: 'rustup', cargo, env, description: `${WASM_TARGET} of ${probe('rustc', ['--version'])}` };
 }
 
@@ -103,6 +115,7 @@ function findDebianTarget() {
   const bin = join(sysroot, 'bin');
   const env = {
     ...process.env,
+    ...samePathsEverywhere(),
     CARGO_TARGET_DIR: targetDir(),
     RUSTC: join(bin, 'rustc'),
     PATH: `${bin}${delimiter}${process.env.PATH}`,
