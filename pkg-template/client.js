@@ -348,7 +348,7 @@ export class SpaceClient {
     }
     this.#isLoading = true;
     try {
-      const { SpaceCore } = await this.#engine.load();
+      const { SpaceCore } = await this.#engine.load(this.#config.wasm);
       if (this.#end) {
         return;
       }

@@ -27,20 +27,28 @@ export function createEngine(source, importGlue = () => import('./kuratchi_space
   let glue;
   let fault;
 
-  async function start() {
+  async function start(given) {
     if (typeof WebAssembly !== 'object') {
       throw unavailable('this environment has no WebAssembly: use a current browser without lockdown mode');
     }
-    const [loaded, module] = await Promise.all([importGlue(), source()]);
+    const [loaded, module] = await Promise.all([
+      importGlue(),
+      given === undefined ? source() : compileGiven(given),
+    ]);
     await loaded.default({ module_or_path: module });
     glue = loaded;
     return loaded;
   }
 
   return {
-    /** The glue with its exports. Rejects with `wasmUnavailable`; the next call tries again. */
-    load() {
-      loading ??= start().catch((error) => {
+    /**
+     * The glue with its exports. Rejects with `wasmUnavailable`; the next call tries again.
+     *
+     * @param {string | URL | WebAssembly.Module | ArrayBuffer | ArrayBufferView} [given] The Wasm that the app has,
+     *   or where it put it. One instance serves all clients: who loads it first says from where.
+     */
+    load(given) {
+      loading ??= start(given).catch((error) => {
         loading = undefined;
         throw explain(error);
       });
@@ -61,6 +69,20 @@ export function createEngine(source, importGlue = () => import('./kuratchi_space
       return fault;
     },
   };
+}
+
+/** Compiles what the app gave. */
+function compileGiven(given) {
+  if (typeof given === 'string' || given instanceof URL) {
+    return fetchModule(String(given), '');
+  }
+  if (given instanceof WebAssembly.Module) {
+    return given;
+  }
+  const bytes = ArrayBuffer.isView(given)
+    ? new Uint8Array(given.buffer, given.byteOffset, given.byteLength)
+    : new Uint8Array(given);
+  return compileBytes(bytes, "the client's option `wasm`");
 }
 
 /**

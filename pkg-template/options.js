@@ -34,7 +34,7 @@ export function readConfig(config) {
   if (config === null || typeof config !== 'object') {
     throw invalid('config', `must be an object (got ${shapeOf(config)})`);
   }
-  const { spaceId, spaceToken, gatewayKey, order, webSocket } = config;
+  const { spaceId, spaceToken, gatewayKey, order, webSocket, wasm } = config;
   if (!isSpaceId(spaceId)) {
     const expected = `a string of 1 to ${SPACE_ID_BYTES_MAX} bytes in UTF-8 without control characters`;
     const got = typeof spaceId === 'string' && spaceId !== '' ? 'another string' : shapeOf(spaceId);
@@ -45,6 +45,7 @@ export function readConfig(config) {
   expect(typeof gatewayKey === 'string', 'gatewayKey', gatewayKey, 'a string');
   expect(order === 'asc' || order === 'desc', 'order', order, "'asc' or 'desc'");
   expect(typeof webSocket === 'function', 'webSocket', webSocket, 'a WebSocket class');
+  expect(wasm == null || isWasm(wasm), 'wasm', wasm, 'a URL, a WebAssembly.Module, or the bytes of one');
   const callbacks = [];
   for (const [event, name] of Object.entries(CALLBACK_OF)) {
     const callback = config[name];
@@ -54,7 +55,16 @@ export function readConfig(config) {
     }
   }
   const workerUrl = readWorkerUrl(config.workerUrl);
-  return { spaceId, spaceToken, gatewayKey, workerUrl, newestFirst: order === 'desc', webSocket, callbacks };
+  return {
+    spaceId,
+    spaceToken,
+    gatewayKey,
+    workerUrl,
+    newestFirst: order === 'desc',
+    webSocket,
+    wasm: wasm ?? undefined,
+    callbacks,
+  };
 }
 
 /**
@@ -114,6 +124,17 @@ export function expect(isGood, field, value, expectation) {
   if (!isGood && value !== undefined && value !== null) {
     throw invalid(field, `must be ${expectation} (got ${shapeOf(value)})`);
   }
+}
+
+function isWasm(value) {
+  return (
+    (typeof value === 'string' && value !== '') ||
+    value instanceof URL ||
+    value instanceof ArrayBuffer ||
+    ArrayBuffer.isView(value) ||
+    // An engine without Wasm is told of by the loader, which says what to do.
+    (typeof WebAssembly === 'object' ? value instanceof WebAssembly.Module : value !== undefined)
+  );
 }
 
 function isSpaceId(value) {

@@ -78,6 +78,16 @@ export interface SpaceClientConfig {
    * @example webSocket: (await import('ws')).WebSocket
    */
   webSocket?: (new (url: string, protocols?: string | string[]) => object) | undefined;
+  /**
+   * The WebAssembly file `kuratchi-spaces/client.wasm`, where the package can not find it by itself: its URL, its
+   * bytes, or the compiled module. One instance serves all clients of a page; the first one says where it is from.
+   *
+   * @defaultValue beside the package's JavaScript
+   * @example
+   * import wasm from 'kuratchi-spaces/client.wasm?url'; // with Vite
+   * client({ spaceId, spaceToken, wasm });
+   */
+  wasm?: string | URL | WebAssembly.Module | ArrayBuffer | ArrayBufferView | undefined;
 }
 
 /**

@@ -7,14 +7,7 @@
 import { SpaceClient } from './client.js';
 import { createEngine, fetchModule } from './loader.js';
 
-export {
-  getDoEnvironment,
-  getSpacesEnvironment,
-  validateDoEnvironment,
-  validateSpacesEnvironment,
-} from './environment.js';
-export { ChatError } from './errors.js';
-export { generateSpaceToken, generateToken, validateSpaceToken } from './tokens.js';
+export * from './everywhere.js';
 
 // The URL is spelled so that bundlers find the file and take it along.
 const engine = /* @__PURE__ */ createEngine(() =>

@@ -7,14 +7,7 @@
 import { SpaceClient } from './client.js';
 import { compileBytes, createEngine } from './loader.js';
 
-export {
-  getDoEnvironment,
-  getSpacesEnvironment,
-  validateDoEnvironment,
-  validateSpacesEnvironment,
-} from './environment.js';
-export { ChatError } from './errors.js';
-export { generateSpaceToken, generateToken, validateSpaceToken } from './tokens.js';
+export * from './everywhere.js';
 
 const engine = /* @__PURE__ */ createEngine(async () => {
   // Node's modules are loaded here and not at the top, because importing the package does nothing.

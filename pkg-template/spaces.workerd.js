@@ -9,14 +9,7 @@ import { SpaceClient } from './client.js';
 import wasmModule from './kuratchi_spaces_bg.wasm';
 import { createEngine } from './loader.js';
 
-export {
-  getDoEnvironment,
-  getSpacesEnvironment,
-  validateDoEnvironment,
-  validateSpacesEnvironment,
-} from './environment.js';
-export { ChatError } from './errors.js';
-export { generateSpaceToken, generateToken, validateSpaceToken } from './tokens.js';
+export * from './everywhere.js';
 
 const engine = /* @__PURE__ */ createEngine(() => wasmModule);
 

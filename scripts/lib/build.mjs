@@ -20,6 +20,7 @@ import {
 import { basename, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { withLock } from './cache.mjs';
+import { EMBEDDED_SOURCE, embedWasm } from './embedded.mjs';
 import { bin } from './modules.mjs';
 import {
   BUILD,
@@ -58,10 +59,15 @@ const WASM_FEATURES = [
 export function buildClient() {
   return locked(async () => {
     const wasm = await cargoWasm(['--release', '-p', CRATES.client]);
-    const inputs = [wasm, ...files(PKG_TEMPLATE), ...files(IDB)];
+    const inputs = [wasm, ...files(PKG_TEMPLATE), ...files(IDB), EMBEDDED_SOURCE];
     return produce(PKG_DEV, fingerprint(['client', wasmBindgen().version], inputs), async (folder) => {
-      await bindgen(wasm, folder, ['--target', 'web', '--no-typescript', '--out-name', CLIENT_STEM]);
+      await bindgen(wasm, folder, [
+        ...['--target', 'web', '--no-typescript', '--out-name', CLIENT_STEM],
+        // The entries say where the Wasm is; the glue's own guess would make bundlers ship the file twice.
+        '--omit-default-module-path',
+      ]);
       await copyTemplate(folder);
+      await embedWasm(folder);
     });
   });
 }
@@ -137,6 +143,7 @@ export function buildPackage() {
       if (existsSync(join(stage, 'snippets'))) renameSync(join(stage, 'snippets'), join(folder, 'snippets'));
       rmSync(stage, { recursive: true });
       await copyTemplate(folder);
+      await embedWasm(folder);
       cpSync(join(ROOT, 'LICENSE'), join(folder, 'LICENSE'));
     });
   });

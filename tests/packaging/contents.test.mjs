@@ -11,6 +11,7 @@ const TEST_MS_MAX = 60_000;
 const FILES = [
   'LICENSE',
   'README.md',
+  'client-wasm.js',
   'client.js',
   'core-host.js',
   'environment.d.ts',
@@ -18,7 +19,9 @@ const FILES = [
   'errors.d.ts',
   'errors.js',
   'events.js',
+  'everywhere.js',
   'index.d.ts',
+  'index.inline.js',
   'index.js',
   'index.node.js',
   'index.workerd.js',
@@ -37,9 +40,11 @@ const FILES = [
   'participants.d.ts',
   'refill.js',
   'spaces.d.ts',
+  'spaces.inline.js',
   'spaces.js',
   'spaces.node.js',
   'spaces.workerd.js',
+  'standalone.js',
   'store.js',
   'tab-memory.js',
   'tokens.d.ts',
@@ -51,6 +56,8 @@ const FILES = [
 const EXPORTS = {
   '.': 'index.node.js',
   './spaces': 'spaces.node.js',
+  './inline': 'index.inline.js',
+  './standalone': 'standalone.js',
   './client.wasm': 'kuratchi_spaces_bg.wasm',
   './package.json': 'package.json',
 };
@@ -108,6 +115,7 @@ describe('the package', () => {
       ...EXPORTS,
       '.': 'index.workerd.js',
       './spaces': 'spaces.workerd.js',
+      './inline': 'index.workerd.js',
     });
   });
 

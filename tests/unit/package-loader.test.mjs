@@ -49,6 +49,35 @@ describe('an engine', () => {
     assert.deepEqual(loaded.default.mock.calls[0].arguments, [{ module_or_path: 'module' }]);
   });
 
+  test('takes the Wasm that the app gives, in every form', async () => {
+    const source = mock.fn(() => 'module');
+    const { mock: fetched } = answers(() => wasmAnswer());
+    const forms = [
+      URL_OF_WASM,
+      new URL(URL_OF_WASM),
+      WASM,
+      new Uint8Array([1, ...WASM]).subarray(1),
+      WASM.slice().buffer,
+      await WebAssembly.compile(WASM),
+    ];
+    for (const form of forms) {
+      const loaded = glue();
+      await createEngine(source, async () => loaded).load(form);
+      const [{ module_or_path: module }] = loaded.default.mock.calls[0].arguments;
+      assert.ok(module instanceof WebAssembly.Module);
+    }
+    assert.equal(source.mock.callCount(), 0);
+    assert.deepEqual(
+      fetched.calls.map((call) => call.arguments[0]),
+      [URL_OF_WASM, URL_OF_WASM],
+    );
+    const engine = createEngine(source, async () => glue());
+    await checkUnavailable(
+      engine.load(new Uint8Array([60, 33])),
+      /the client's option `wasm` is an HTML page/,
+    );
+  });
+
   test('tries again after a failure', async () => {
     let isBroken = true;
     const source = () => (isBroken ? Promise.reject(new Error('offline')) : 'module');

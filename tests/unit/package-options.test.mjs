@@ -116,6 +116,14 @@ describe('config', () => {
       'webSocket',
       /^webSocket must be a WebSocket class \(got object\)$/,
     );
+    for (const wasm of [7, {}, '', [0]]) {
+      checkRefused(
+        { ...GOOD, wasm },
+        'wasm',
+        /^wasm must be a URL, a WebAssembly\.Module, or the bytes of one/,
+      );
+    }
+    client({ ...GOOD, wasm: new Uint8Array(1) }).close();
     const callbacks = [
       'onMessage',
       'onTyping',

@@ -8,7 +8,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, normalize, sep } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import vm from 'node:vm';
@@ -18,7 +18,8 @@ import { copyTemplate } from '../../scripts/lib/build.mjs';
 
 const ROOT = new URL('../../', import.meta.url);
 const PACKAGE = new URL('pkg-template/', ROOT);
-const WASM_FILES = ['kuratchi_spaces.js', 'kuratchi_spaces_bg.wasm'];
+/** What the build adds to the template. */
+const BUILT_FILES = ['kuratchi_spaces.js', 'kuratchi_spaces_bg.wasm', 'client-wasm.js'];
 
 const read = (path, base = ROOT) => readFileSync(new URL(path, base), 'utf8');
 
@@ -32,13 +33,16 @@ async function bundle(entry, options = {}) {
     globalName: 'bundled',
     logLevel: 'error',
     logOverride: { 'empty-import-meta': 'silent' },
-    external: ['./kuratchi_spaces.js', 'node:*'],
+    external: ['node:*'],
     plugins: [
       {
-        name: 'wasm-module',
+        name: 'built-files',
         setup({ onResolve, onLoad }) {
-          onResolve({ filter: /_bg\.wasm$/ }, ({ path }) => ({ path, namespace: 'wasm-module' }));
-          onLoad({ filter: /./, namespace: 'wasm-module' }, () => ({ contents: 'export default {}' }));
+          const filter = new RegExp(`^\\./(?:${BUILT_FILES.join('|')})$`);
+          onResolve({ filter }, ({ path }) => ({ path, namespace: 'built' }));
+          onLoad({ filter: /./, namespace: 'built' }, () => ({
+            contents: "export default {}; export const CLIENT_WASM = '';",
+          }));
         },
       },
     ],
@@ -61,6 +65,15 @@ function bareRealm() {
   return realm;
 }
 
+/** The hand-written files of the package, as paths from its root. */
+function templateFiles() {
+  return readdirSync(PACKAGE, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name).slice(fileURLToPath(PACKAGE).length))
+    .map((file) => file.replaceAll(sep, '/'))
+    .sort();
+}
+
 /** The types: `spaces.d.ts`, and the files that it exports all of. */
 function types() {
   const text = read('spaces.d.ts', PACKAGE);
@@ -75,7 +88,7 @@ function declaredValues() {
 }
 
 describe('exports', () => {
-  const ENTRIES = ['index.js', 'index.node.js', 'index.workerd.js'];
+  const ENTRIES = ['index.js', 'index.node.js', 'index.workerd.js', 'index.inline.js'];
 
   for (const entry of ENTRIES) {
     test(`${entry} exports what the types declare, by name and as spaces`, async () => {
@@ -97,21 +110,21 @@ describe('exports', () => {
         assert.ok(existsSync(new URL(file, PACKAGE)), file);
       }
     }
-    assert.equal(exports['./client.wasm'], `./${WASM_FILES[1]}`);
+    assert.equal(exports['./client.wasm'], `./${BUILT_FILES[1]}`);
   });
 
   test('every file of the package is published, and imports only what is', () => {
-    const files = readdirSync(PACKAGE);
+    const files = templateFiles();
     const { files: patterns } = JSON.parse(read('package.json', PACKAGE));
     for (const file of files.filter((name) => name !== 'package.json')) {
-      assert.ok(
-        patterns.includes(file) || patterns.includes(file.replace(/^[^.]+(?:\.node|\.workerd)?/, '*')),
-        file,
-      );
+      const [folder, name] = file.includes('/') ? file.split('/') : [undefined, file];
+      const isNamed = patterns.includes(folder ?? name);
+      assert.ok(isNamed || (!folder && patterns.includes(name.replace(/^.*?(?=(?:\.d)?\.\w+$)/, '*'))), file);
     }
     for (const file of files.filter((name) => name.endsWith('.js'))) {
-      for (const [, imported] of read(file, PACKAGE).matchAll(/(?:from |import\(|^import )'\.\/([^']+)'/gm)) {
-        assert.ok(files.includes(imported) || WASM_FILES.includes(imported), `${file} imports ${imported}`);
+      for (const [, path] of read(file, PACKAGE).matchAll(/(?:from |import\(|^import )'(\.[^']+)'/gm)) {
+        const imported = normalize(join(dirname(file), path)).replaceAll(sep, '/');
+        assert.ok(files.includes(imported) || BUILT_FILES.includes(imported), `${file} imports ${path}`);
       }
     }
   });
@@ -119,7 +132,7 @@ describe('exports', () => {
   test('the package depends on nothing: what comes from another package is bundled in, with its licence', async () => {
     const { dependencies, peerDependencies } = JSON.parse(read('package.json', PACKAGE));
     assert.deepEqual([dependencies, peerDependencies], [undefined, undefined]);
-    const importers = readdirSync(PACKAGE).filter(
+    const importers = templateFiles().filter(
       (name) => name.endsWith('.js') && /(?:from |import\()'(?!\.|node:)/.test(read(name, PACKAGE)),
     );
     assert.deepEqual(importers, ['outbox-database.js']);

@@ -1,0 +1,8 @@
+/**
+ * Entry with the Wasm embedded: one request less, 30 % more to download.
+ *
+ * Owns the two ways to import: every name by itself, and all of them as `spaces`. Must not hold anything else.
+ */
+
+export * from './spaces.inline.js';
+export * as spaces from './spaces.inline.js';

@@ -1,0 +1,28 @@
+/**
+ * The package's API with the Wasm embedded: for bundlers and hosts that lose files beside the JavaScript.
+ *
+ * Owns where the Wasm comes from. Must not know what the client does with it.
+ */
+
+import { SpaceClient } from './client.js';
+// Made by the build: the Wasm file as base64.
+import { CLIENT_WASM } from './client-wasm.js';
+import * as glue from './kuratchi_spaces.js';
+import { compileBytes, createEngine } from './loader.js';
+
+export * from './everywhere.js';
+
+const engine = /* @__PURE__ */ createEngine(
+  () => compileBytes(Uint8Array.from(atob(CLIENT_WASM), (character) => character.charCodeAt(0))),
+  () => glue,
+);
+
+export class KuratchiSpaceClient extends SpaceClient {
+  constructor(config) {
+    super(config, engine);
+  }
+}
+
+export function client(config) {
+  return new KuratchiSpaceClient(config);
+}
