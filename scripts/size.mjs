@@ -1,4 +1,9 @@
-/** `npm run size`: what the files of `pkg/` weigh, raw, with gzip -9 and with brotli -11. */
+/**
+ * `npm run size`: what the package weighs, raw, with gzip -9 and with brotli -11.
+ *
+ * Two tables: the files of `pkg/` as they are, and what each entry costs an app, bundled and minified, with the Wasm
+ * that it loads beside it.
+ */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
@@ -6,29 +11,73 @@ import { CLIENT_STEM, PKG } from './lib/paths.mjs';
 import { runMain, UserError } from './lib/process.mjs';
 import { table } from './lib/table.mjs';
 
+const WASM_FILE = `${CLIENT_STEM}_bg.wasm`;
+
+/** What apps import in a page, and whether the Wasm is loaded beside it. Adapters are weighed without what they adapt. */
+const ENTRIES = [
+  { path: '.', takes: 'client', hasWasm: true },
+  { path: './inline', takes: 'client' },
+  { path: './standalone', takes: 'client' },
+  { path: './react', isAdapter: true },
+  { path: './svelte', isAdapter: true },
+];
+
 runMain(async () => {
   if (!existsSync(join(PKG, 'package.json'))) {
     throw new UserError('pkg/ is missing: this measures the npm package; run "npm run build" first.');
   }
+  console.log(filesTable());
+  console.log(`\nWhat an entry costs a page, bundled and minified:\n\n${await entriesTable()}`);
+});
+
+function filesTable() {
   const rows = shippedFiles()
     .map((file) => ({ part: partOf(file), file, ...weigh(readFileSync(join(PKG, file))) }))
     .sort((a, b) => a.part.localeCompare(b.part) || a.file.localeCompare(b.file));
-  const parts = ['wasm', 'glue', 'wrapper'];
+  const parts = [...new Set(rows.map((row) => row.part))];
   const totals = parts.map((part) =>
     sum(
       `total ${part}`,
       rows.filter((row) => row.part === part),
     ),
   );
-  const lines = [...rows, ...totals, sum('total', rows)].map((row) => [
-    row.file,
-    row.part,
-    ...[row.raw, row.gzip, row.brotli].map((bytes) => bytes.toLocaleString('en')),
-  ]);
-  console.log(table([['file', 'part', 'raw', 'gzip -9', 'brotli -11'], ...lines], { left: 2 }));
-});
+  const lines = [...rows, ...totals].map((row) => [row.file, row.part, ...numbers(row)]);
+  return table([['file', 'part', 'raw', 'gzip -9', 'brotli -11'], ...lines], { left: 2 });
+}
 
-/** What a browser may load: types and documents are not among it. */
+async function entriesTable() {
+  const { exports } = JSON.parse(readFileSync(join(PKG, 'package.json'), 'utf8'));
+  const wasm = weigh(readFileSync(join(PKG, WASM_FILE)));
+  const lines = [];
+  for (const entry of ENTRIES) {
+    const js = weigh(await bundled(join(PKG, exports[entry.path].default), entry));
+    const whole = entry.hasWasm ? sum('', [js, wasm]) : js;
+    lines.push([`kuratchi-spaces${entry.path.slice(1)}`, ...numbers(js), ...numbers(whole).slice(2)]);
+  }
+  return table([['entry', 'JS raw', 'gzip -9', 'brotli -11', 'with Wasm, brotli -11'], ...lines]);
+}
+
+async function bundled(file, { takes, isAdapter }) {
+  const { build } = await import('esbuild');
+  const { outputFiles } = await build({
+    stdin: {
+      contents: `export ${takes ? `{ ${takes} }` : '*'} from ${JSON.stringify(file)}`,
+      resolveDir: PKG,
+    },
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    target: 'es2022',
+    conditions: ['browser'],
+    // One adapter is weighed, and neither the framework nor the client.
+    external: isAdapter ? ['react', 'react/*', 'svelte', 'svelte/*', '#*'] : [],
+    write: false,
+    logLevel: 'error',
+  });
+  return outputFiles[0].contents;
+}
+
+/** What may be loaded: types and documents are not among it. */
 function shippedFiles() {
   return readdirSync(PKG, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && /\.(js|mjs|wasm)$/.test(entry.name))
@@ -37,6 +86,9 @@ function shippedFiles() {
 }
 
 function partOf(file) {
+  if (/^(worker|server|cli)[\\/]/.test(file)) return 'server';
+  if (/^(react|svelte)[\\/]/.test(file)) return 'adapter';
+  if (/^(client-wasm|standalone)\.js$/.test(file)) return 'embedded';
   if (file.endsWith('.wasm')) return 'wasm';
   return file === `${CLIENT_STEM}.js` || file.startsWith('snippets') ? 'glue' : 'wrapper';
 }
@@ -48,6 +100,10 @@ function weigh(bytes) {
     gzip: gzipSync(bytes, { level: 9 }).length,
     brotli: brotliCompressSync(bytes, { params }).length,
   };
+}
+
+function numbers({ raw, gzip, brotli }) {
+  return [raw, gzip, brotli].map((bytes) => bytes.toLocaleString('en'));
 }
 
 function sum(file, rows) {
