@@ -13,6 +13,7 @@ import { World } from './lib/world.mjs';
 const ROWS = [
   ['POST', '/messages', { senderId: 'ada', senderType: 'user', text: 'hello' }],
   ['GET', '/messages'],
+  ['GET', '/events'],
   ['GET', '/participants'],
   ['POST', '/typing', { userId: 'ada', isTyping: true }],
   ['GET', '/metadata'],
@@ -146,7 +147,7 @@ describe('HTTP', { concurrency: true }, () => {
 
     test('HEAD answers as GET does, without a body', async () => {
       const spaceId = world.newSpace();
-      for (const path of ['/health', '/messages', '/participants', '/metadata']) {
+      for (const path of ['/health', '/messages', '/events', '/participants', '/metadata']) {
         const head = await world.call('HEAD', path, { spaceId });
         assert.equal(head.status, 200, path);
         assert.equal(head.text, '', path);

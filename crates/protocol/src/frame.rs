@@ -150,15 +150,15 @@ impl Default for Limits {
     }
 }
 
-/// The first frame after an accepted upgrade.
+/// The first frame after an accepted upgrade, and of an answer to `GET /events`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Welcome {
     /// The log's present life; `None` while nothing was ever stored.
     pub epoch: Option<Epoch>,
     /// The newest event.
     pub seq: Seq,
-    /// The server's name of the connection.
-    pub connection_id: ConnectionId,
+    /// The server's name of the connection; `None` where there is none.
+    pub connection_id: Option<ConnectionId>,
     /// With a cursor: whether every event after it follows. Without one: absent.
     pub recovered: Option<bool>,
     /// The server's wall clock.

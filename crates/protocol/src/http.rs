@@ -22,6 +22,8 @@ pub enum Route {
     EditMessage,
     /// `DELETE /messages/:id`
     DeleteMessage,
+    /// `GET /events`: what a resuming socket would be told, for clients whose network lets no socket through.
+    ListEvents,
     /// `GET /participants`
     ListParticipants,
     /// `POST /typing`
@@ -42,6 +44,7 @@ impl Route {
         ("/messages", "POST", Self::PostMessage),
         ("/messages/:id", "PATCH", Self::EditMessage),
         ("/messages/:id", "DELETE", Self::DeleteMessage),
+        ("/events", "GET", Self::ListEvents),
         ("/participants", "GET", Self::ListParticipants),
         ("/typing", "POST", Self::PostTyping),
         ("/metadata", "GET", Self::GetMetadata),
@@ -200,6 +203,8 @@ mod tests {
         assert_eq!(Route::methods("/messages/m1-0"), ["PATCH", "DELETE"]);
         assert_eq!(Route::parameter("/messages/m1-0/"), Some("m1-0"));
         assert_eq!(Route::parameter("/messages"), None);
+        assert_eq!(Route::find("HEAD", "/events"), Ok(Route::ListEvents));
+        assert_eq!(Route::methods("/events/"), ["GET"]);
     }
 
     #[test]

@@ -20,8 +20,8 @@ pub enum Incoming<J> {
         seq: Seq,
         /// The server's wall clock, where it tells it.
         server_time: Option<UnixMillis>,
-        /// The server's name of the connection.
-        connection_id: ConnectionId,
+        /// The server's name of the connection; `None` in an answer to `GET /events`, which has none.
+        connection_id: Option<ConnectionId>,
         /// With a cursor: whether every event after it follows.
         recovered: Option<bool>,
     },
@@ -151,7 +151,7 @@ fn read_entry<J: Json>(entry: &J) -> Result<Incoming<J>, Unreadable> {
         Some(Word::Welcome) => Ok(Incoming::Welcome {
             epoch: epoch(entry),
             seq: seq(entry, Key::Seq)?,
-            connection_id: ConnectionId(text(entry, Key::ConnectionId)?),
+            connection_id: text(entry, Key::ConnectionId).ok().map(ConnectionId),
             server_time: entry
                 .get(Key::ServerTime)
                 .as_ref()

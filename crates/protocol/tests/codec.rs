@@ -122,15 +122,21 @@ fn any_server_frame() -> impl Strategy<Value = ServerFrame> {
                 message: m.map(Box::new),
             }
         }),
-        (epoch(), seq(), "\\PC{1,8}", prop::option::of(any::<bool>())).prop_map(
-            |(epoch, seq, id, recovered)| ServerFrame::Welcome(Welcome {
-                epoch,
-                seq,
-                connection_id: ConnectionId(id),
-                recovered,
-                server_time: UnixMillis(5)
-            })
-        ),
+        (
+            epoch(),
+            seq(),
+            prop::option::of("\\PC{1,8}"),
+            prop::option::of(any::<bool>())
+        )
+            .prop_map(|(epoch, seq, id, recovered)| {
+                ServerFrame::Welcome(Welcome {
+                    epoch,
+                    seq,
+                    connection_id: id.map(ConnectionId),
+                    recovered,
+                    server_time: UnixMillis(5),
+                })
+            }),
         (epoch(), seq(), prop::option::of(any::<bool>())).prop_map(|(epoch, seq, recovered)| {
             ServerFrame::Head {
                 epoch,

@@ -36,6 +36,16 @@ pub(crate) struct Candidate {
     pub(crate) held: Vec<Entry>,
 }
 
+/// What is told to who was here before.
+pub(crate) enum Replay {
+    /// There is no cursor to follow.
+    NotAsked,
+    /// The cursor can not be followed: whoever it belongs to starts afresh.
+    Refused,
+    /// Everything after the cursor.
+    Followed(Vec<Line>),
+}
+
 impl Room {
     /// Lets the candidate in, or says why not and closes. What it changes is stored first, then it is welcomed
     /// and told what it missed, then the others hear of it: all in one stretch, so that nothing comes between.
@@ -116,10 +126,7 @@ impl Room {
         };
         // The others hear of it whatever becomes of this peer: it is stored.
         self.perform(met, &*storage);
-        let replay = match &cursor {
-            Some(cursor) => Some(self.replay_from(cursor, &*storage)?),
-            None => None,
-        };
+        let replay = self.replay_from(cursor.as_ref(), &*storage)?;
         let peer = Peer {
             dialect,
             principal: Rc::new(principal),
@@ -144,38 +151,58 @@ impl Room {
         Ok(())
     }
 
-    /// What comes after the cursor; `None` when it can not be followed from there.
-    fn replay_from(
+    /// What comes after the cursor.
+    pub(crate) fn replay_from(
         &self,
-        cursor: &Cursor,
+        cursor: Option<&Cursor>,
         storage: &dyn Storage,
-    ) -> Result<Option<Vec<Line>>, StorageError> {
+    ) -> Result<Replay, StorageError> {
+        let Some(cursor) = cursor else {
+            return Ok(Replay::NotAsked);
+        };
         let head = self.ledger.head();
         // Who met an empty space has missed nothing of whatever life began afterwards.
         let same_life = match &cursor.epoch {
             Some(epoch) => head.epoch.as_ref() == Some(epoch),
             None => cursor.since == Seq::ZERO,
         };
-        if same_life {
-            history::replay(storage, head, self.ledger.oldest(), cursor.since)
+        let lines = if same_life {
+            history::replay(storage, head, self.ledger.oldest(), cursor.since)?
         } else {
-            Ok(None)
-        }
+            None
+        };
+        Ok(lines.map_or(Replay::Refused, Replay::Followed))
     }
 
-    /// `replay`: outer `None` without a cursor, inner `None` where it could not be followed.
-    fn welcome(&mut self, id: PeerId, replay: Option<Option<Vec<Line>>>, now: UnixMillis) {
+    /// Where the log stands, then what was missed: the same to a socket that resumes and to who asks by HTTP.
+    pub(crate) fn greeting(
+        &self,
+        connection_id: Option<ConnectionId>,
+        replay: Replay,
+        now: UnixMillis,
+    ) -> Vec<Line> {
+        let (recovered, missed) = match replay {
+            Replay::NotAsked => (None, Vec::new()),
+            Replay::Refused => (Some(false), Vec::new()),
+            Replay::Followed(lines) => (Some(true), lines),
+        };
         let head = self.ledger.head().clone();
         let welcome = ServerFrame::Welcome(Welcome {
             epoch: head.epoch,
             seq: head.seq,
-            connection_id: ConnectionId(format!("{:016x}", id.0)),
-            recovered: replay.as_ref().map(Option::is_some),
+            connection_id,
+            recovered,
             server_time: now,
         });
-        self.fanout
-            .tell(id, Dialect::V2, &welcome, &mut self.outputs);
-        for line in replay.flatten().unwrap_or_default() {
+        let text = Dialect::V2.encode(&welcome).unwrap_or_default().into();
+        let mut lines = vec![Line { text, seq: None }];
+        lines.extend(missed);
+        lines
+    }
+
+    fn welcome(&mut self, id: PeerId, replay: Replay, now: UnixMillis) {
+        let connection_id = ConnectionId(format!("{:016x}", id.0));
+        for line in self.greeting(Some(connection_id), replay, now) {
             self.fanout
                 .tell_line(id, Dialect::V2, line, &mut self.outputs);
         }

@@ -32,17 +32,25 @@ pub(crate) fn batches(lines: &[&Line]) -> Vec<Line> {
             packed.push((*first).clone());
             continue;
         }
-        let bytes = batch.iter().map(|line| line.text.len() + 1).sum::<usize>() + 1;
-        let mut array = String::with_capacity(bytes);
-        for line in batch {
-            array.push(if array.is_empty() { '[' } else { ',' });
-            array.push_str(&line.text);
-        }
-        array.push(']');
         packed.push(Line {
-            text: array.into(),
+            text: array(batch.iter().copied()).into(),
             seq: batch.iter().find_map(|line| line.seq),
         });
     }
     packed
+}
+
+/// Frames as one JSON array, whatever its size.
+pub(crate) fn array<'a>(lines: impl Iterator<Item = &'a Line> + Clone) -> String {
+    let bytes = lines.clone().map(|line| line.text.len() + 1).sum::<usize>() + 1;
+    let mut array = String::with_capacity(bytes);
+    array.push('[');
+    for (index, line) in lines.enumerate() {
+        if index > 0 {
+            array.push(',');
+        }
+        array.push_str(&line.text);
+    }
+    array.push(']');
+    array
 }

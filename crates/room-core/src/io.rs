@@ -21,8 +21,9 @@ pub struct PeerId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u64);
 
-/// Where a reconnecting client stands in the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Where a client that was here before stands in the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Cursor {
     /// The log's life that the client knows; `None` for a client that met an empty space.
     pub epoch: Option<Epoch>,
@@ -136,6 +137,11 @@ pub enum Call {
         body: String,
         /// The version whose message shape the caller wants.
         dialect: Dialect,
+    },
+    /// `GET /events`: the frames that a socket of the second version would be told first, as one JSON array.
+    ListEvents {
+        /// Where the caller stands; `None` asks only where the log stands.
+        cursor: Option<Cursor>,
     },
     /// `GET /participants`
     ListParticipants,

@@ -10,8 +10,10 @@
 mod common;
 
 use common::{START, Shell, agent, anonymous, gateway, message, user};
+use protocol::frame::Limits;
+use protocol::ids::{Epoch, Seq};
 use protocol::limits;
-use room_core::{Call, Settings};
+use room_core::{Call, Cursor, Settings};
 use serde_json::{Value, json};
 
 /// Resumes with a cursor and says what came back: `recovered`, and the seqs of the replay.
@@ -349,4 +351,67 @@ fn a_new_epoch_voids_every_cursor_and_tells_everybody() {
         .fail_next_commit(room_core::StorageError::Full);
     assert_eq!(shell.call(owner, Call::RenewEpoch).0, 507);
     assert_eq!((shell.heard(live), shell.head().0), (vec![], Some(new)));
+}
+
+/// Asks by HTTP with a cursor and says what a socket would have been told.
+fn events(shell: &mut Shell, epoch: Option<&str>, since: u64) -> Vec<Value> {
+    let cursor = Cursor {
+        epoch: epoch.map(|epoch| Epoch(epoch.to_owned())),
+        since: Seq(since),
+    };
+    let call = Call::ListEvents {
+        cursor: Some(cursor),
+    };
+    let (status, body) = shell.call(user("reader"), call);
+    assert_eq!(status, 200, "{body}");
+    body.as_array().unwrap().clone()
+}
+
+#[test]
+fn by_http_a_cursor_brings_what_it_brings_to_a_socket_and_nobody_arrives() {
+    let mut shell = Shell::new();
+    let known = shell.join(user("reader"));
+    let first = shell.posted("ada", "first");
+    shell.posted("ada", "second");
+    shell.leave(known);
+    shell.wait(60_000);
+    let live = shell.join(user("ada"));
+    shell.edit(user("ada"), &first, json!({"text": "edited"}));
+    let (epoch, head) = shell.head();
+    let epoch = epoch.unwrap();
+    let cursors = [
+        (Some(epoch.as_str()), 1),
+        (Some(epoch.as_str()), head),
+        (Some(epoch.as_str()), head + 1),
+        (Some("another"), 1),
+        (None, 0),
+        (None, 1),
+    ];
+    for (epoch, since) in cursors {
+        shell.pass(10);
+        shell.forget_heard();
+        let commits = shell.storage.commits();
+        let polled = events(&mut shell, epoch, since);
+        assert_eq!(
+            (shell.heard(live), shell.storage.commits()),
+            (vec![], commits),
+            "nobody arrived, and nothing was stored"
+        );
+        let socket = shell.resume(user("reader"), epoch, since);
+        let mut told = shell.heard(socket);
+        let here = told.pop().unwrap();
+        assert_eq!(here["status"], "here", "presence is a socket's");
+        let connection = told[0].as_object_mut().unwrap().remove("connectionId");
+        assert_eq!(connection, Some(json!(format!("{socket:016x}"))));
+        assert_eq!(polled, told, "since {since} of {epoch:?}");
+        shell.leave(socket);
+        shell.wait(60_000);
+    }
+    let welcome = json!({
+        "type": "welcome", "epoch": epoch, "seq": head, "serverTime": shell.now, "limits": Limits::default(),
+    });
+    assert_eq!(
+        shell.call(user("reader"), Call::ListEvents { cursor: None }),
+        (200, json!([welcome]))
+    );
 }

@@ -85,18 +85,11 @@ impl Server {
             .iter()
             .find_map(|entry| decode_token_subprotocol(entry))?;
         let query = url.split_once('?').map_or("", |(_, query)| query);
-        let since = parameter(query, "since")
-            .and_then(|since| since.parse().ok())
-            .map(Seq);
-        let cursor = since.map(|since| Cursor {
-            epoch: parameter(query, "epoch").map(Epoch),
-            since,
-        });
         Some(Input::Connected {
             peer,
             dialect: Dialect::V2,
             principal: Some(principal(&token, now)?),
-            cursor,
+            cursor: cursor(query),
             client_scope: parameter(query, "clientScope"),
         })
     }
@@ -145,6 +138,9 @@ impl Server {
             }
             Route::EditMessage => Call::EditMessage { id, body, dialect },
             Route::DeleteMessage => Call::DeleteMessage { id, body, dialect },
+            Route::ListEvents => Call::ListEvents {
+                cursor: cursor(query),
+            },
             Route::ListParticipants => Call::ListParticipants,
             Route::PostTyping => Call::PostTyping { body },
             Route::GetMetadata => Call::GetMetadata,
@@ -205,6 +201,15 @@ fn open(
 fn principal(token: &str, now: u64) -> Option<Principal> {
     let claims = token::verify(token, SPACE, GATEWAY_KEY, wall(now)).ok()?;
     Some(Principal::of_claims(claims, false))
+}
+
+/// Where the client stands that asks.
+fn cursor(query: &str) -> Option<Cursor> {
+    let since = parameter(query, "since")?.parse().ok()?;
+    Some(Cursor {
+        epoch: parameter(query, "epoch").map(Epoch),
+        since: Seq(since),
+    })
 }
 
 /// A parameter of a query. The simulator's own values need no decoding.

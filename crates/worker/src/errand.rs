@@ -5,7 +5,7 @@
 //! all the same.
 
 use protocol::dialect::Dialect;
-use protocol::ids::{Epoch, Seq, SpaceId};
+use protocol::ids::SpaceId;
 use protocol::principal::Principal;
 use protocol::text::{base64url_decode, base64url_encode};
 use room_core::{Call, Cursor};
@@ -29,8 +29,7 @@ pub(crate) enum Task {
     Connect {
         dialect: u8,
         principal: Option<Principal>,
-        epoch: Option<Epoch>,
-        since: Option<Seq>,
+        cursor: Option<Cursor>,
         client_scope: Option<String>,
     },
     /// Answer a request. Its body, where it has one, is the errand's own.
@@ -45,7 +44,7 @@ pub(crate) enum Task {
     Test(crate::hooks::Hook),
 }
 
-/// What a request says in its path and its query, as it stands there, decoded.
+/// What a request says in its path and its query, decoded.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Parameters {
     /// What the path has for `:id`.
@@ -54,6 +53,8 @@ pub(crate) struct Parameters {
     pub(crate) limit: Option<String>,
     /// `before` of the query.
     pub(crate) before: Option<String>,
+    /// `epoch` and `since` of the query.
+    pub(crate) cursor: Option<Cursor>,
 }
 
 /// Which request.
@@ -64,6 +65,7 @@ pub(crate) enum CallName {
     ListMessages,
     EditMessage,
     DeleteMessage,
+    ListEvents,
     ListParticipants,
     PostTyping,
     GetMetadata,
@@ -90,11 +92,6 @@ impl Errand {
     }
 }
 
-/// The cursor of a `Connect`.
-pub(crate) fn cursor(epoch: Option<Epoch>, since: Option<Seq>) -> Option<Cursor> {
-    since.map(|since| Cursor { epoch, since })
-}
-
 impl CallName {
     /// Whether the request may have a body.
     pub(crate) fn has_body(self) -> bool {
@@ -104,9 +101,11 @@ impl CallName {
             | Self::DeleteMessage
             | Self::PostTyping
             | Self::PutMetadata => true,
-            Self::ListMessages | Self::ListParticipants | Self::GetMetadata | Self::RenewEpoch => {
-                false
-            }
+            Self::ListMessages
+            | Self::ListEvents
+            | Self::ListParticipants
+            | Self::GetMetadata
+            | Self::RenewEpoch => false,
         }
     }
 
@@ -118,6 +117,7 @@ impl CallName {
             | Self::ListMessages
             | Self::EditMessage
             | Self::DeleteMessage
+            | Self::ListEvents
             | Self::ListParticipants
             | Self::PostTyping
             | Self::GetMetadata
@@ -127,7 +127,12 @@ impl CallName {
 
     /// The call in the room's words.
     pub(crate) fn call(self, dialect: Dialect, parameters: Parameters, body: String) -> Call {
-        let Parameters { id, limit, before } = parameters;
+        let Parameters {
+            id,
+            limit,
+            before,
+            cursor,
+        } = parameters;
         // The Worker finds no route without an id; the room knows no message of the empty one.
         let id = id.unwrap_or_default();
         match self {
@@ -139,6 +144,7 @@ impl CallName {
             },
             Self::EditMessage => Call::EditMessage { id, body, dialect },
             Self::DeleteMessage => Call::DeleteMessage { id, body, dialect },
+            Self::ListEvents => Call::ListEvents { cursor },
             Self::ListParticipants => Call::ListParticipants,
             Self::PostTyping => Call::PostTyping { body },
             Self::GetMetadata => Call::GetMetadata,
@@ -150,6 +156,8 @@ impl CallName {
 
 #[cfg(test)]
 mod tests {
+    use protocol::ids::{Epoch, Seq};
+
     use super::*;
 
     #[test]
@@ -159,8 +167,10 @@ mod tests {
             task: Task::Connect {
                 dialect: 2,
                 principal: None,
-                epoch: Some(Epoch("ab".into())),
-                since: Some(Seq(7)),
+                cursor: Some(Cursor {
+                    epoch: Some(Epoch("ab".into())),
+                    since: Seq(7),
+                }),
                 client_scope: Some("s".into()),
             },
         };

@@ -19,6 +19,7 @@ use worker::Url;
 use worker::web_sys::{Request, Response};
 
 use crate::credentials::{self, CredentialHeaders, plain};
+use crate::cursor;
 use crate::errand::{CallName, Errand, Parameters, Task};
 use crate::host::{now, variable};
 use crate::log::Log;
@@ -215,20 +216,30 @@ impl<'a> Front<'a> {
         if call.has_body() && announced.is_some_and(|bytes| bytes > CLIENT_FRAME_BYTES_MAX) {
             return self.refused(&too_large()).map(JsValue::from);
         }
+        let task = match self.call_task(call, principal) {
+            Ok(task) => task,
+            Err(refusal) => return self.refused(&refusal).map(JsValue::from),
+        };
         self.log
             .debug("call", &[("path", self.known_path().into())]);
         let errand = Errand {
             space: space.as_str().to_owned(),
-            task: self.call_task(call, principal),
+            task,
         };
         self.visit(&errand, call.has_body())
     }
 
-    fn call_task(&self, call: CallName, principal: Principal) -> Task {
+    fn call_task(&self, call: CallName, principal: Principal) -> Result<Task, Refusal> {
         let second = self.query("v").as_deref() == Some("2");
         let dialect = if second { Dialect::V2 } else { Dialect::V1 }.version();
         let parameter = |name: &str| self.query(name).map(|text| cut(&text, PARAMETER_CHARS_MAX));
-        Task::Call {
+        // To the other calls these are parameters like any they do not know.
+        let cursor = if call == CallName::ListEvents {
+            cursor::read(|name| self.query(name))?
+        } else {
+            None
+        };
+        Ok(Task::Call {
             principal,
             call,
             dialect,
@@ -236,8 +247,9 @@ impl<'a> Front<'a> {
                 id: Route::parameter(self.url.path()).map(path_parameter),
                 limit: parameter("limit"),
                 before: parameter("before"),
+                cursor,
             },
-        }
+        })
     }
 
     /// A WebSocket upgrade: any path will do, because a client keeps the path of its `workerUrl`.
@@ -259,8 +271,7 @@ impl<'a> Front<'a> {
                     task: Task::Connect {
                         dialect: dialect.version(),
                         principal: upgrade.principal,
-                        epoch: upgrade.epoch,
-                        since: upgrade.since,
+                        cursor: upgrade.cursor,
                         client_scope: upgrade.client_scope,
                     },
                 };
@@ -404,6 +415,7 @@ fn call_name(route: Route) -> Option<CallName> {
         Route::ListMessages => Some(CallName::ListMessages),
         Route::EditMessage => Some(CallName::EditMessage),
         Route::DeleteMessage => Some(CallName::DeleteMessage),
+        Route::ListEvents => Some(CallName::ListEvents),
         Route::ListParticipants => Some(CallName::ListParticipants),
         Route::PostTyping => Some(CallName::PostTyping),
         Route::GetMetadata => Some(CallName::GetMetadata),

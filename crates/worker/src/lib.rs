@@ -29,6 +29,7 @@
 
 mod clock;
 mod credentials;
+mod cursor;
 mod errand;
 pub mod front;
 #[cfg(feature = "test-hooks")]

@@ -80,6 +80,8 @@ fn allowed_methods(path: &str) -> String {
 pub(crate) fn json(status: u16, body: &str) -> Result<Response, JsValue> {
     let headers = Headers::new()?;
     headers.set("Content-Type", "application/json")?;
+    // Caches tell answers apart by URL, and who asks stands in headers.
+    headers.set("Cache-Control", "no-store")?;
     Response::new_with_opt_str_and_init(Some(body), &init(status, &headers))
 }
 
@@ -220,6 +222,7 @@ mod tests {
             ("/messages", "GET, OPTIONS, POST"),
             ("/messages/m7-0", "DELETE, OPTIONS, PATCH"),
             ("/metadata/", "GET, OPTIONS, PUT"),
+            ("/events", "GET, OPTIONS"),
             ("/admin/epoch", "OPTIONS, POST"),
             ("/nowhere", "DELETE, GET, OPTIONS, PATCH, POST, PUT"),
         ] {

@@ -22,7 +22,7 @@ use worker::web_sys::Response;
 
 use crate::clock::Clock;
 use crate::credentials::{authenticate, plain};
-use crate::errand::{Errand, Task, cursor};
+use crate::errand::{Errand, Task};
 use crate::host::{
     AutoResponse, ObjectState, ObjectStorage, Socket, message, object_id, random, socket_pair,
     variable,
@@ -119,14 +119,12 @@ impl SpaceObject {
             Task::Connect {
                 dialect,
                 principal,
-                epoch,
-                since,
+                cursor,
                 client_scope,
             } => {
                 let Some(dialect) = Dialect::of_version(dialect) else {
                     return reply::refusal(&plain(ErrorCode::NotFound));
                 };
-                let cursor = cursor(epoch, since);
                 self.connect(dialect, |peer| Input::Connected {
                     peer,
                     dialect,

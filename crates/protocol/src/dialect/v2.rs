@@ -106,10 +106,15 @@ fn encode_welcome(welcome: &Welcome) -> String {
     let mut fields = vec![
         (Key::Epoch, to_value(&welcome.epoch)),
         (Key::Seq, welcome.seq.0.into()),
-        (Key::ConnectionId, to_value(&welcome.connection_id)),
         (Key::ServerTime, welcome.server_time.0.into()),
         (Key::Limits, to_value(&Limits::default())),
     ];
+    fields.extend(
+        welcome
+            .connection_id
+            .as_ref()
+            .map(|id| (Key::ConnectionId, to_value(id))),
+    );
     fields.extend(
         welcome
             .recovered
