@@ -9,7 +9,16 @@
 import { createHost } from './core-host.js';
 import { ChatError } from './errors.js';
 import { CALLBACK_OF, Events } from './events.js';
-import { copyOf, invalid, placeOf, readConfig, readConnectOptions, splitUntil } from './options.js';
+import { Older } from './older.js';
+import {
+  copyOf,
+  invalid,
+  placeOf,
+  readConfig,
+  readConnectOptions,
+  readOlderOptions,
+  splitUntil,
+} from './options.js';
 import { Outbox } from './outbox.js';
 import { Refill } from './refill.js';
 import { Store } from './store.js';
@@ -32,6 +41,7 @@ export class SpaceClient {
       core.newestMessages().then(take, fail);
     }),
   );
+  #older = new Older(this.#store, (query) => this.#call((core) => core.getMessages(query)));
   /** The core, once it is made. */
   #core;
   #isLoading = false;
@@ -164,6 +174,14 @@ export class SpaceClient {
       }
       return messages;
     });
+  }
+
+  loadOlder(options) {
+    try {
+      return this.#older.load(readOlderOptions(options));
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   setTyping(userId, isTyping) {

@@ -7,11 +7,16 @@
  */
 
 /** Most stored messages that are kept; beyond it the oldest go, because memory has to end somewhere. */
-export const STORE_MESSAGES_MAX = 10_000;
+export const STORE_MESSAGES_MAX = 100_000;
 
 /** Messages in the order of the log. Other servers' messages have no `seq`: their time has to do. */
 function compare(a, b) {
   return a.seq - b.seq || a.createdAt - b.createdAt || 0;
+}
+
+/** Whether this is a later state of the same message. */
+function isNewer(message, known) {
+  return (message.updatedAt ?? 0) > (known.updatedAt ?? 0);
 }
 
 /** See the module's text. */
@@ -32,13 +37,28 @@ export class MessageList {
     return this.#stored.length === 0;
   }
 
-  /** What a view shows. */
+  /** The oldest stored message. */
+  get oldest() {
+    return this.#stored[0];
+  }
+
+  /** Whether the oldest go when more are added. */
+  get isFull() {
+    return this.#stored.length >= STORE_MESSAGES_MAX;
+  }
+
+  /** What a view shows: one copy, however many changes there were since the last. */
   view() {
-    const stored =
-      this.#shown.size === 0
-        ? this.#stored
-        : this.#stored.map((message) => this.#shown.get(message.id) ?? message);
-    return [...stored, ...this.#own.values()].filter(Boolean);
+    const view = this.#stored.slice();
+    for (const [id, shown] of this.#shown) {
+      view[this.#indexOf(this.#byId.get(id))] = shown;
+    }
+    for (const own of this.#own.values()) {
+      if (own) {
+        view.push(own);
+      }
+    }
+    return view;
   }
 
   /** What is shown of the stored message with this id. */
@@ -46,31 +66,35 @@ export class MessageList {
     return this.#shown.get(id) ?? this.#byId.get(id);
   }
 
-  /** Merges stored messages in, live ones and pages alike. Gives whether that changed something. */
+  /**
+   * Merges stored messages in, live ones and pages alike.
+   *
+   * @returns {{ isChanged: boolean, added: number, dropped: number }} How many were not there, and how many of the
+   *   oldest had to go.
+   */
   add(messages) {
     let isChanged = false;
-    let isUnsorted = false;
+    const fresh = new Map();
     for (const message of messages) {
       const known = this.#byId.get(message.id);
       if (known) {
         isChanged = this.#replace(known, message) || isChanged;
-        continue;
+      } else if (!fresh.has(message.id) || isNewer(message, fresh.get(message.id))) {
+        fresh.set(message.id, message);
       }
-      const last = this.#stored.at(-1);
-      isUnsorted ||= last !== undefined && compare(last, message) > 0;
+    }
+    const news = [...fresh.values()];
+    this.#join(news);
+    for (const message of news) {
       this.#byId.set(message.id, message);
-      this.#stored.push(message);
       this.#overlay(message.id);
-      isChanged = true;
     }
-    if (isUnsorted) {
-      this.#stored.sort(compare);
-    }
-    for (const { id } of this.#stored.splice(0, this.#stored.length - STORE_MESSAGES_MAX)) {
+    const dropped = this.#stored.splice(0, this.#stored.length - STORE_MESSAGES_MAX);
+    for (const { id } of dropped) {
       this.#byId.delete(id);
       this.#shown.delete(id);
     }
-    return isChanged;
+    return { isChanged: isChanged || news.length > 0, added: news.length, dropped: dropped.length };
   }
 
   /** Takes the present state of a stored message that was edited or deleted. Gives whether that changed something. */
@@ -138,14 +162,50 @@ export class MessageList {
     this.#overlay(messageId);
   }
 
+  /** Puts messages in their places. The ends are where nearly all belong: live ones, and pages of history. */
+  #join(news) {
+    news.sort(compare);
+    const [first] = news;
+    if (first === undefined) {
+      return;
+    }
+    const newest = this.#stored.at(-1);
+    if (newest === undefined || compare(newest, first) <= 0) {
+      for (const message of news) {
+        this.#stored.push(message);
+      }
+    } else if (compare(news.at(-1), this.#stored[0]) < 0) {
+      this.#stored = news.concat(this.#stored);
+    } else {
+      this.#stored = this.#stored.concat(news).sort(compare);
+    }
+  }
+
+  /** Where a stored message stands. */
+  #indexOf(message) {
+    let low = 0;
+    let high = this.#stored.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (compare(this.#stored[middle], message) < 0) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    // Several may share a time, where the time is all there is.
+    const index = this.#stored.indexOf(message, low);
+    return index === -1 ? this.#stored.indexOf(message) : index;
+  }
+
   /** Takes a newer state of a message that is there. */
   #replace(known, message) {
-    if ((message.updatedAt ?? 0) <= (known.updatedAt ?? 0)) {
+    if (!isNewer(message, known)) {
       return false;
     }
     const { clientMessageId } = known;
     const next = clientMessageId === undefined ? message : { clientMessageId, status: 'sent', ...message };
-    this.#stored[this.#stored.indexOf(known)] = next;
+    this.#stored[this.#indexOf(known)] = next;
     this.#byId.set(next.id, next);
     this.#overlay(next.id);
     return true;

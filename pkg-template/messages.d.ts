@@ -192,3 +192,20 @@ export interface GetMessagesOptions {
   /** `'asc'` is oldest first. @defaultValue the config's `order` @example order: 'desc' */
   order?: 'asc' | 'desc' | undefined;
 }
+
+/**
+ * How much of the history to load into the store.
+ *
+ * @example
+ * const more: LoadOlderOptions = { limit: 100 };
+ */
+export interface LoadOlderOptions {
+  /**
+   * How many messages: 1 to 1,000. One or a few more or less come, where others share a millisecond or are there
+   * already.
+   *
+   * @defaultValue 50
+   * @example limit: 100
+   */
+  limit?: number | undefined;
+}

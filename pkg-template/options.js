@@ -12,6 +12,9 @@ import { CALLBACK_OF } from './events.js';
 const SPACE_ID_BYTES_MAX = 200;
 /** Control characters, and halves of surrogate pairs. */
 const UNFIT_PATTERN = /[\p{Cc}\p{Cs}]/u;
+/** Messages of one call for history: the most, and how many if the app does not say. */
+export const HISTORY_MESSAGES_MAX = 1_000;
+const HISTORY_MESSAGES = 50;
 /** The longest time that a timer takes. */
 const TIMEOUT_MS_MAX = 2_147_483_647;
 
@@ -80,6 +83,20 @@ export function readConnectOptions(options) {
   expect(isTime, 'timeoutMs', timeoutMs, `a number of milliseconds above 0, up to ${TIMEOUT_MS_MAX}`);
   expect(typeof signal?.addEventListener === 'function', 'signal', signal, 'an AbortSignal');
   return timeoutMs == null && signal == null ? undefined : { timeoutMs, signal };
+}
+
+/**
+ * Checks the options of `loadOlder()`.
+ *
+ * @returns {number} How many messages.
+ * @throws {ChatError} `invalidArgument`, with the `field`.
+ */
+export function readOlderOptions(options) {
+  expect(typeof options === 'object', 'options', options, 'an object');
+  const limit = options?.limit ?? HISTORY_MESSAGES;
+  const isCount = Number.isInteger(limit) && limit >= 1 && limit <= HISTORY_MESSAGES_MAX;
+  expect(isCount, 'limit', limit, `a whole number from 1 to ${HISTORY_MESSAGES_MAX}`);
+  return limit;
 }
 
 /**

@@ -71,6 +71,7 @@ export class Refill {
           this.#rest();
           this.#isLacking = false;
           this.#store.addMessages(messages);
+          this.#store.setHistory({ isLoaded: true });
         }
       },
       () => {

@@ -11,6 +11,7 @@ import type { ConnectionState, SpaceEventHandlers, SpaceEvents } from './listeni
 import type {
   EditMessageOptions,
   GetMessagesOptions,
+  LoadOlderOptions,
   Message,
   SendMessageOptions,
   ShownMessage,
@@ -140,12 +141,28 @@ export interface SpaceSnapshot {
   /** How far what waits in the outbox reaches. @example snapshot.persistence === 'memory' */
   readonly persistence: Persistence;
   /**
-   * Live messages and all pages loaded so far, oldest first, each once; the newest 10,000. Then one's own that are on
-   * their way or failed, in the order of sending.
+   * Live messages and all pages loaded so far, oldest first, each once; the newest 100,000. Then one's own that are on
+   * their way or failed, in the order of sending. A message that nothing happens to stays the same object.
    *
    * @example snapshot.messages.length
    */
   readonly messages: readonly ShownMessage[];
+  /**
+   * Whether the newest messages were loaded by {@link KuratchiSpaceClient.loadOlder}: with no messages in the list,
+   * the difference between "loading" and "nobody has written yet".
+   *
+   * @example snapshot.isLoaded && snapshot.messages.length === 0
+   */
+  readonly isLoaded: boolean;
+  /**
+   * Whether there may be messages before the oldest in `messages`: `true` until a page shows the beginning, and again
+   * when the oldest were dropped.
+   *
+   * @example if (snapshot.hasOlder) offer('Show earlier messages')
+   */
+  readonly hasOlder: boolean;
+  /** Whether {@link KuratchiSpaceClient.loadOlder} is at work. @example snapshot.isLoadingOlder */
+  readonly isLoadingOlder: boolean;
   /** Ids of those who type. @example snapshot.typing.join(', ') */
   readonly typing: readonly string[];
   /** Who is here. @example snapshot.presence.length */
@@ -362,6 +379,19 @@ export class KuratchiSpaceClient {
    * const older = await client.getMessages({ limit: 20, before: messages[0]?.createdAt });
    */
   getMessages(options?: GetMessagesOptions): Promise<Message[]>;
+
+  /**
+   * Loads history into {@link SpaceSnapshot.messages}: the newest messages at the first call, which join live ones as
+   * {@link getMessages} has it, and then the ones before those. One request is out at a time: a call meanwhile
+   * gives the first one's promise. Does nothing once {@link SpaceSnapshot.hasOlder} is `false`, nor while the list
+   * holds 100,000 messages; what is older still can be read with {@link getMessages}.
+   *
+   * @param options How many.
+   * @throws {ChatError} `invalidArgument` with the `field`, and what {@link getMessages} fails with.
+   * @example
+   * if (list.scrollTop < 200 && client.getSnapshot().hasOlder) await client.loadOlder({ limit: 100 });
+   */
+  loadOlder(options?: LoadOlderOptions): Promise<void>;
 
   /**
    * Tells the others that somebody types or stopped. Repeated by itself every 3 s while `true`.

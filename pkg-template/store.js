@@ -16,6 +16,9 @@ const IDLE = Object.freeze({
   retryAt: undefined,
   persistence: 'memory',
   messages: NOTHING,
+  isLoaded: false,
+  hasOlder: true,
+  isLoadingOlder: false,
   typing: NOTHING,
   presence: NOTHING,
   error: undefined,
@@ -33,6 +36,21 @@ export class Store {
   /** Counts how often the messages were forgotten: what was asked for before belongs to another list. */
   get generation() {
     return this.#generation;
+  }
+
+  /** When the oldest stored message here was stored. */
+  get oldestAt() {
+    return this.#messages.oldest?.createdAt;
+  }
+
+  /** Whether there may be older messages in the log. */
+  get hasOlder() {
+    return this.#snapshot.hasOlder;
+  }
+
+  /** Whether there is no room for older messages. */
+  get isFull() {
+    return this.#messages.isFull;
   }
 
   /** Whether somebody looks at the messages, or some are there. */
@@ -68,10 +86,31 @@ export class Store {
     return this.#messages.find(id);
   }
 
-  /** Merges messages in, live ones and pages of history alike; each id is kept once. */
+  /**
+   * Merges messages in, live ones and pages of history alike; each id is kept once. The oldest go when there are
+   * too many, and can be loaded again.
+   *
+   * @returns {number} How many were not there.
+   */
   addMessages(messages) {
-    if (this.#messages.add(messages)) {
+    const { isChanged, added, dropped } = this.#messages.add(messages);
+    if (isChanged) {
       this.#touchMessages();
+    }
+    if (dropped > 0) {
+      this.setHistory({ hasOlder: true });
+    }
+    return added;
+  }
+
+  /**
+   * What is known of the history before the messages that are here.
+   *
+   * @param {{ isLoaded?: boolean, hasOlder?: boolean, isLoadingOlder?: boolean }} changes As in the snapshot.
+   */
+  setHistory(changes) {
+    if (Object.entries(changes).some(([name, value]) => this.#snapshot[name] !== value)) {
+      this.#change(changes);
     }
   }
 
@@ -97,6 +136,7 @@ export class Store {
   clearMessages() {
     this.#generation += 1;
     this.#messages.clear();
+    this.setHistory({ isLoaded: false, hasOlder: true });
     this.#touchMessages();
   }
 

@@ -32,6 +32,7 @@ const FILES = [
   'message-list.js',
   'message-update.js',
   'messages.d.ts',
+  'older.js',
   'options.js',
   'outbox-database.js',
   'outbox-lane.js',

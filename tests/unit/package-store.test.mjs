@@ -50,6 +50,76 @@ describe('messages', () => {
     assert.equal(store.snapshot().messages[0].seq, 2);
   });
 
+  test('whatever comes in whichever order, each message stands in its place in its latest state', () => {
+    // A small generator of our own: the same numbers at every run.
+    let seed = 7;
+    const below = (bound) => {
+      seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31;
+      return seed % bound;
+    };
+    for (let run = 0; run < 50; run += 1) {
+      const store = new Store();
+      const latest = new Map();
+      for (let step = 0; step < 60; step += 1) {
+        const from = below(80);
+        const batch = Array.from({ length: 1 + below(8) }, (_, index) => ({
+          ...message(from + index),
+          // Several share a time, as they do in a log.
+          createdAt: Math.floor((from + index) / 3),
+          updatedAt: below(4),
+        }));
+        for (const one of batch) {
+          const isNews = !latest.has(one.id) || latest.get(one.id).updatedAt < one.updatedAt;
+          latest.set(one.id, isNews ? one : latest.get(one.id));
+        }
+        store.addMessages(step % 2 ? batch : batch.reverse());
+        store.followOutbox({
+          row: row('edit', { operation: 'edit', body: { messageId: `m${below(80)}`, text: 'edited' } }),
+          status: ['pending', 'failed', 'dropped'][below(3)],
+        });
+      }
+      store.followOutbox({
+        row: row('edit', { operation: 'edit', body: { messageId: 'm7', text: 'edited' } }),
+        status: 'dropped',
+      });
+      const shown = store.snapshot().messages;
+      const expected = [...latest.values()].sort((a, b) => a.seq - b.seq);
+      assert.deepEqual(
+        shown.map(({ seq, updatedAt }) => [seq, updatedAt]),
+        expected.map(({ seq, updatedAt }) => [seq, updatedAt]),
+      );
+    }
+  });
+
+  test('a page that holds a message twice shows its latest state', () => {
+    const store = new Store();
+    store.addMessages([
+      { ...message(1), updatedAt: 1 },
+      { ...message(1), updatedAt: 3 },
+      { ...message(1), updatedAt: 2 },
+    ]);
+    assert.deepEqual(
+      store.snapshot().messages.map(({ updatedAt }) => updatedAt),
+      [3],
+    );
+  });
+
+  test('one more message leaves all others the same objects, in a list of 50,000 too', () => {
+    const store = new Store();
+    store.addMessages(Array.from({ length: 50_000 }, (_, index) => message(index + 1)));
+    const edit = { operation: 'edit', body: { messageId: 'm25000', text: 'edited' } };
+    store.followOutbox({ row: row('edit', edit), status: 'pending' });
+    store.followOutbox({ row: row('mine'), status: 'pending' });
+    const before = store.snapshot().messages;
+    store.addMessages([message(50_001)]);
+    const after = store.snapshot().messages;
+    assert.equal(after.length, before.length + 1);
+    assert.equal(after[24_999].text, 'edited');
+    assert.ok(after.slice(0, 50_000).every((one, index) => one === before[index]));
+    assert.equal(after.at(-2).seq, 50_001);
+    assert.equal(after.at(-1), before.at(-1));
+  });
+
   test('a log that began anew starts from nothing', () => {
     const store = new Store();
     store.addMessages([message(7)]);
