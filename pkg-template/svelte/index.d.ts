@@ -1,0 +1,157 @@
+/**
+ * The client in Svelte 5: `import { useMessages, useSpace } from 'kuratchi-spaces/svelte'`. Svelte 5.7 and newer.
+ *
+ * What the functions give is reactive by its `current`, and a classic store as well: `$messages` is
+ * `messages.current`. Call them while a component is made, as `getContext()`.
+ *
+ * @packageDocumentation
+ */
+
+import type { Readable } from 'svelte/store';
+import type { ChatError } from '../errors.js';
+import type { ConnectionState } from '../listening.js';
+import type { LoadOlderOptions, ShownMessage } from '../messages.js';
+import type { PresentUser } from '../participants.js';
+import type { ClientOptions, KuratchiSpaceClient, Persistence } from '../spaces.js';
+
+/**
+ * A part of a space's state that changes.
+ *
+ * @example
+ * const users: Reactive<readonly PresentUser[]> = usePresence();
+ */
+export interface Reactive<Value> extends Readable<Value> {
+  /** What it is right now: the same object until it changes. Reactive in templates, `$derived` and `$effect`. @example users.current.length */
+  readonly current: Value;
+}
+
+/**
+ * Gives a space to all components below this one, and connects it: see {@link useSpace}, which it calls.
+ *
+ * @param source A config, or a client of the app's.
+ * @returns The client.
+ * @throws {ChatError} `invalidArgument` for a config that is not as expected.
+ * @example
+ * setSpace({ spaceId: 'support-7', spaceToken, workerUrl });
+ */
+export function setSpace(source: ClientOptions | KuratchiSpaceClient): KuratchiSpaceClient;
+
+/**
+ * The client of a space.
+ *
+ * With a config it makes a client, connects it once the component is mounted, and closes it with the component. Put
+ * the component into a `{#key spaceId}` where the config changes. With a client it connects that while any component
+ * uses it so; one that the app has connected itself is left alone. With neither it gives the client that a component
+ * above has set. On a server nothing is connected, and what is rendered is an empty space.
+ *
+ * @param source A config, a client, or nothing.
+ * @throws {ChatError} `invalidArgument` for a config that is not as expected.
+ * @throws {Error} When there is neither `source` nor a space that was set.
+ * @example
+ * const space = useSpace({ spaceId: 'support-7', spaceToken: fetchToken, workerUrl });
+ */
+export function useSpace(source?: ClientOptions | KuratchiSpaceClient): KuratchiSpaceClient;
+
+/**
+ * What {@link useMessages} gives.
+ *
+ * @example
+ * const messages: SpaceMessages = useMessages();
+ */
+export interface SpaceMessages extends Reactive<readonly ShownMessage[]> {
+  /** Whether the newest messages are there; before that, an empty list means nothing. Reactive. @example messages.isLoaded */
+  readonly isLoaded: boolean;
+  /** Whether there may be older ones than the first in the list. Reactive. @example messages.hasOlder */
+  readonly hasOlder: boolean;
+  /** Whether older ones are on their way. Reactive. @example messages.isLoadingOlder */
+  readonly isLoadingOlder: boolean;
+  /** As {@link KuratchiSpaceClient.loadOlder}; bound. @example await messages.loadOlder({ limit: 100 }) */
+  readonly loadOlder: (options?: LoadOlderOptions) => Promise<void>;
+}
+
+/**
+ * The messages of a space, oldest first, each once, one's own on their way last. Loads the newest by itself once the
+ * component is mounted, and again after a failure.
+ *
+ * A message that nothing happens to stays the same object. The key of a row is
+ * `message.clientMessageId ?? message.id`.
+ *
+ * @param client Default: the one that was set above.
+ * @throws {Error} When there is neither.
+ * @example
+ * const messages = useMessages();
+ */
+export function useMessages(client?: KuratchiSpaceClient): SpaceMessages;
+
+/**
+ * Sends messages: {@link KuratchiSpaceClient.sendMessage}, as a function of its own.
+ *
+ * @param client Default: the one that was set above.
+ * @throws {Error} When there is neither.
+ * @example
+ * const send = useSend();
+ * await send({ text: 'Hello' });
+ */
+export function useSend(client?: KuratchiSpaceClient): KuratchiSpaceClient['sendMessage'];
+
+/**
+ * What {@link useTyping} gives: ids of those who type.
+ *
+ * @example
+ * const typing: SpaceTyping = useTyping();
+ */
+export interface SpaceTyping extends Reactive<readonly string[]> {
+  /** As {@link KuratchiSpaceClient.setTyping}; bound. @example typing.setTyping('ada', true) */
+  readonly setTyping: KuratchiSpaceClient['setTyping'];
+}
+
+/**
+ * Who types, and the function that tells the others that one does.
+ *
+ * @param client Default: the one that was set above.
+ * @throws {Error} When there is neither.
+ * @example
+ * const typing = useTyping();
+ */
+export function useTyping(client?: KuratchiSpaceClient): SpaceTyping;
+
+/**
+ * Who is here.
+ *
+ * @param client Default: the one that was set above.
+ * @throws {Error} When there is neither.
+ * @example
+ * const users = usePresence();
+ */
+export function usePresence(client?: KuratchiSpaceClient): Reactive<readonly PresentUser[]>;
+
+/**
+ * What the connection does: the same object until something of it changes.
+ *
+ * @example
+ * const { state, error }: SpaceConnection = useConnection().current;
+ */
+export interface SpaceConnection {
+  /** What the connection is doing. @example state === 'reconnecting' */
+  readonly state: ConnectionState;
+  /** Whether `state` is `'connected'`. @example connected ? 'online' : 'offline' */
+  readonly connected: boolean;
+  /** Milliseconds until the next attempt, counted from the change. @example retryInMs */
+  readonly retryInMs: number | undefined;
+  /** When that is: milliseconds since 1970. @example retryAt */
+  readonly retryAt: number | undefined;
+  /** How far what waits in the outbox reaches. @example persistence === 'memory' */
+  readonly persistence: Persistence;
+  /** The latest error; none once connected. @example error?.message */
+  readonly error: ChatError | undefined;
+}
+
+/**
+ * What the connection does.
+ *
+ * @param client Default: the one that was set above.
+ * @throws {Error} When there is neither.
+ * @example
+ * const connection = useConnection();
+ */
+export function useConnection(client?: KuratchiSpaceClient): Reactive<SpaceConnection>;

@@ -1,0 +1,133 @@
+/**
+ * The client's store as Svelte 5 has it: reactive in runes, and as classic stores.
+ *
+ * Owns which client a component looks at, and which part of its snapshot makes it update. Must not know what any of
+ * it means.
+ */
+
+import { getContext, onMount, setContext } from 'svelte';
+import { createSubscriber } from 'svelte/reactivity';
+import { client as createClient } from '#spaces';
+import { given, hold, isClient, loadNewest } from '../holding.js';
+
+const KEY = 'kuratchi-spaces';
+const CONNECTION = ['state', 'connected', 'retryInMs', 'retryAt', 'transport', 'persistence', 'error'];
+
+export function setSpace(source) {
+  return setContext(KEY, useSpace(source ?? null));
+}
+
+export function useSpace(source) {
+  if (source === undefined) {
+    return given(getContext(KEY));
+  }
+  const isGiven = isClient(source);
+  const space = isGiven ? source : createClient(source);
+  onMount(() => hold(space, isGiven ? 'disconnect' : 'close'));
+  return space;
+}
+
+export function useMessages(client) {
+  return new Messages(spaceOf(client));
+}
+
+export function useSend(client) {
+  const space = spaceOf(client);
+  return (...values) => space.sendMessage(...values);
+}
+
+export function useTyping(client) {
+  return new Typing(spaceOf(client));
+}
+
+export function usePresence(client) {
+  return new Slice(spaceOf(client), 'presence');
+}
+
+export function useConnection(client) {
+  return new Slice(spaceOf(client), ...CONNECTION);
+}
+
+function spaceOf(client) {
+  return given(client ?? getContext(KEY));
+}
+
+/** One part of the snapshot, or several as an object: the same value until one of them changed. */
+class Slice {
+  #space;
+  #names;
+  #parts = [];
+  #value;
+  #track;
+
+  constructor(space, ...names) {
+    this.#space = space;
+    this.#names = names;
+    this.#track = createSubscriber((update) => this.#watch(update));
+  }
+
+  get current() {
+    this.#track();
+    return this.#read();
+  }
+
+  subscribe(run) {
+    run(this.#read());
+    return this.#watch(() => run(this.#value));
+  }
+
+  #read() {
+    const snapshot = this.#space.getSnapshot();
+    const parts = this.#names.map((name) => snapshot[name]);
+    if (parts.some((part, index) => part !== this.#parts[index])) {
+      this.#value =
+        parts.length > 1 ? Object.fromEntries(parts.map((part, i) => [this.#names[i], part])) : parts[0];
+      this.#parts = parts;
+    }
+    return this.#value;
+  }
+
+  #watch(tell) {
+    let told = this.#value;
+    return this.#space.subscribe(() => {
+      if (this.#read() !== told) {
+        told = this.#value;
+        tell();
+      }
+    });
+  }
+}
+
+class Messages extends Slice {
+  #space;
+  #history;
+
+  constructor(space) {
+    super(space, 'messages');
+    this.#space = space;
+    this.#history = new Slice(space, 'isLoaded', 'hasOlder', 'isLoadingOlder');
+    onMount(() => loadNewest(space));
+  }
+
+  get isLoaded() {
+    return this.#history.current.isLoaded;
+  }
+
+  get hasOlder() {
+    return this.#history.current.hasOlder;
+  }
+
+  get isLoadingOlder() {
+    return this.#history.current.isLoadingOlder;
+  }
+
+  // Bound, so that it can be an element's handler.
+  loadOlder = (options) => this.#space.loadOlder(options);
+}
+
+class Typing extends Slice {
+  constructor(space) {
+    super(space, 'typing');
+    this.setTyping = (...values) => space.setTyping(...values);
+  }
+}
