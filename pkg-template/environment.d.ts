@@ -80,38 +80,60 @@ export interface EnvironmentConfig {
 }
 
 /**
- * What the SDK's `deploy()` takes. Here for apps that name the type; the function itself is not there yet.
+ * What `deploy()` takes. An empty or absent setting is taken from the environment.
  *
  * @example
  * const options: DeployOptions = { scriptName: 'kuratchi-spaces' };
  */
 export interface DeployOptions {
-  /** Cloudflare's account. @defaultValue `CLOUDFLARE_ACCOUNT_ID` @example '0123456789abcdef' */
-  accountId?: string;
-  /** A token that may edit Workers. @defaultValue `CLOUDFLARE_API_TOKEN` @example 'a-token' */
-  apiToken?: string;
-  /** The key that will sign space tokens. @defaultValue `KURATCHI_GATEWAY_KEY` @example 'a-long-random-text' */
-  gatewayKey?: string;
-  /** Name of the Worker. @defaultValue 'kuratchi-spaces' @example 'team-chat' */
-  scriptName?: string;
-  /** Whether to say what is being done. @defaultValue false @example true */
-  verbose?: boolean;
+  /**
+   * Cloudflare's account: 32 hexadecimal digits.
+   *
+   * @defaultValue `CLOUDFLARE_ACCOUNT_ID`, else the one account that the API token sees
+   * @example accountId: process.env.CLOUDFLARE_ACCOUNT_ID
+   */
+  accountId?: string | undefined;
+  /**
+   * A token with the permission "Workers Scripts: Edit".
+   *
+   * @defaultValue `CLOUDFLARE_API_TOKEN`
+   * @example apiToken: process.env.CLOUDFLARE_API_TOKEN
+   */
+  apiToken?: string | undefined;
+  /**
+   * The key that signs space tokens: at least 32 random characters. It becomes a secret of the Worker.
+   *
+   * @defaultValue `KURATCHI_GATEWAY_KEY`, else `KURATCHI_SPACES_GATEWAY_KEY`
+   * @example gatewayKey: process.env.KURATCHI_GATEWAY_KEY
+   */
+  gatewayKey?: string | undefined;
+  /**
+   * Name of the Worker, and the first part of its address: 1 to 63 lower-case letters, digits, `_` and `-`.
+   *
+   * @defaultValue `KURATCHI_SPACES_SCRIPT_NAME`, else `'kuratchi-spaces'`
+   * @example scriptName: 'team-chat'
+   */
+  scriptName?: string | undefined;
+  /** Whether to say on standard error what is being done, without secrets. @defaultValue false @example verbose: true */
+  verbose?: boolean | undefined;
 }
 
 /**
- * What the SDK's `deploy()` gives. Here for apps that name the type; the function itself is not there yet.
+ * What `deploy()` gives.
  *
  * @example
- * const result: DeployResult = { success: false, error: 'no account' };
+ * const result: DeployResult = { success: false, error: 'apiToken is required or set CLOUDFLARE_API_TOKEN' };
  */
 export interface DeployResult {
-  /** Whether the Worker runs. @example true */
+  /** Whether the Worker was uploaded and made reachable. @example true */
   success: boolean;
   /** Its address. @example 'https://team-chat.acme.workers.dev' */
   workerUrl?: string;
   /** Its name. @example 'team-chat' */
   scriptName?: string;
-  /** What went wrong, in words. @example 'no account' */
+  /** Whether it answered within half a minute; a new address may take longer. @example true */
+  verified?: boolean;
+  /** What went wrong, in words: what happened, and what to do. @example 'apiToken is required or set CLOUDFLARE_API_TOKEN' */
   error?: string;
 }
 

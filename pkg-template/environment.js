@@ -28,7 +28,7 @@ const VARIABLE_OF = {
  * @param {string} name
  * @returns {string} The value; empty when it is not set.
  */
-function readVariable(name) {
+export function readVariable(name) {
   try {
     const host = globalThis.process;
     const value = host?.env?.[name];

@@ -1,17 +1,18 @@
 /**
- * The Worker under workerd: started for `npm start` and for the tests, stopped again, and never orphaned.
+ * The Worker under workerd, for `npm start` and for the tests.
  *
- * Owns Miniflare's options and the life of the workerd process. Knows nothing about what the Worker does.
+ * Owns which Miniflare and which build of the Worker are taken: the clone's. How it is run is the command line's, which
+ * runs the same in anyone's project.
  */
-import { spawn, spawnSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Log, LogLevel, Miniflare } from 'miniflare';
+import * as miniflare from 'miniflare';
+import { newGatewayKey } from '../../pkg-template/cli/local-data.js';
+import { startLocalWorker } from '../../pkg-template/cli/local-worker.js';
 
-/** The newest date that the pinned workerd knows. */
-export const COMPATIBILITY_DATE = '2026-04-26';
+export { keptGatewayKey, newGatewayKey } from '../../pkg-template/cli/local-data.js';
+export { freePort } from '../../pkg-template/cli/local-worker.js';
+export { COMPATIBILITY_DATE } from '../../pkg-template/server/worker-metadata.js';
 
 /**
  * Starts the Worker.
@@ -24,159 +25,13 @@ export const COMPATIBILITY_DATE = '2026-04-26';
  * @param {string} [options.gatewayKey] Default: a random one.
  * @param {Record<string, string>} [options.vars] More text bindings.
  * @param {(line: string) => void} [options.log] Gets what the Worker logs; without it nothing is shown.
- * @returns {Promise<{ url: string, gatewayKey: string, mf: Miniflare, stop: () => Promise<void> }>}
+ * @returns {Promise<{ url: string, gatewayKey: string, mf: miniflare.Miniflare, stop: () => Promise<void> }>}
  */
-export async function startBackend({
-  workerDir,
-  port = 0,
-  host = '127.0.0.1',
-  persistDir,
-  gatewayKey = newGatewayKey(),
-  vars = {},
-  log,
-}) {
-  const before = new Set(childProcesses());
-  const mf = new Miniflare({
-    name: 'kuratchi-spaces',
-    host,
-    port,
-    log: new Log(log ? LogLevel.WARN : LogLevel.NONE, { prefix: 'worker' }),
-    handleRuntimeStdio: (stdout, stderr) => {
-      passLines(stdout, log);
-      passLines(stderr, log);
-    },
-    // Without this Miniflare asks the network where on earth it is.
-    cf: false,
-    compatibilityDate: COMPATIBILITY_DATE,
-    modules: [
-      { type: 'ESModule', path: 'index.js', contents: readFileSync(join(workerDir, 'index.js'), 'utf8') },
-      {
-        type: 'CompiledWasm',
-        path: 'index_bg.wasm',
-        contents: readFileSync(join(workerDir, 'index_bg.wasm')),
-      },
-    ],
-    bindings: { ...vars, GATEWAY_KEY: gatewayKey },
-    durableObjects: { SPACES: { className: 'Space', useSQLite: true } },
-    durableObjectsPersist: persistDir ? join(persistDir, 'spaces') : false,
-  });
-  let url;
-  try {
-    url = (await mf.ready).origin;
-  } catch (error) {
-    await mf.dispose().catch(() => {});
-    throw error;
-  }
-  const releaseGuard = guard(childProcesses().filter((pid) => !before.has(pid)));
-  let stopped;
-  return {
-    url,
-    gatewayKey,
-    mf,
-    stop() {
-      stopped ??= mf.dispose().finally(releaseGuard);
-      return stopped;
-    },
-  };
-}
-
-/** A gateway key: 256 random bits. */
-export function newGatewayKey() {
-  return randomBytes(32).toString('base64url');
-}
-
-/** The gateway key kept in `folder`, made at the first call; only its owner may read the file. */
-export function keptGatewayKey(folder) {
-  mkdirSync(folder, { recursive: true });
-  const file = join(folder, 'gateway-key');
-  try {
-    writeFileSync(file, newGatewayKey(), { flag: 'wx', mode: 0o600 });
-  } catch (error) {
-    if (error.code !== 'EEXIST') throw error;
-  }
-  const key = readFileSync(file, 'utf8').trim();
-  if (key.length >= 32) return key;
-  // Cut short by a full disk or a crash: no token was ever signed with it.
-  rmSync(file);
-  return keptGatewayKey(folder);
-}
-
-/** The first port from `wanted` on that nobody listens on. */
-export async function freePort(wanted, host = '127.0.0.1') {
-  for (let port = wanted; port < Math.min(wanted + 50, 65_536); port += 1) {
-    if (await isFree(port, host)) return port;
-  }
-  throw new Error(`no free port between ${wanted} and ${wanted + 49}`);
-}
-
-function isFree(port, host) {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(true)));
-  });
-}
-
-/**
- * Ends the processes when this one dies without having released them: workerd outlives a killed parent, keeps
- * its port, and a second one on the same SQLite files would believe to be alone. The guard is a shell that
- * waits for a line; an end of file instead of the line means that we are gone.
- */
-function guard(pids) {
-  if (pids.length === 0) return () => {};
-  const shell = spawn('sh', ['-c', 'read -r line || kill -9 "$@"', 'workerd-guard', ...pids.map(String)], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-    // Not in our process group: what Ctrl-C or a kill of the group ends must not end the guard.
-    detached: true,
-  });
-  // Without a shell there is no guard; that is no reason not to start.
-  shell.on('error', () => {});
-  shell.stdin.on('error', () => {});
-  shell.unref();
-  shell.stdin.unref();
-  return () => shell.stdin.end('released\n');
-}
-
-/** Process ids of the workerd children of this process. Miniflare does not tell them. */
-function childProcesses() {
-  return processTable()
-    .filter(({ parent, name }) => parent === process.pid && name.includes('workerd'))
-    .map(({ pid }) => pid);
-}
-
-function processTable() {
-  if (process.platform === 'linux') {
-    // Not `ps`: small images come without it.
-    return readdirSync('/proc')
-      .filter((entry) => /^\d+$/.test(entry))
-      .flatMap(readStat);
-  }
-  if (process.platform === 'win32') return [];
-  const { stdout } = spawnSync('ps', ['-A', '-o', 'pid=,ppid=,comm='], { encoding: 'utf8' });
-  return (stdout ?? '').split('\n').flatMap((line) => {
-    const match = /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line);
-    return match ? [{ pid: Number(match[1]), parent: Number(match[2]), name: match[3] }] : [];
-  });
-}
-
-function readStat(pid) {
-  try {
-    const match = /^\d+ \((.*)\) \S (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-    return match ? [{ pid: Number(pid), parent: Number(match[2]), name: match[1] }] : [];
-  } catch {
-    // It ended while the list was read.
-    return [];
-  }
-}
-
-function passLines(stream, log) {
-  let rest = '';
-  stream.setEncoding('utf8');
-  // Read in any case: a full pipe would stop the Worker.
-  stream.on('data', (text) => {
-    if (!log) return;
-    const lines = (rest + text).split('\n');
-    rest = lines.pop();
-    for (const line of lines) log(line);
-  });
+export async function startBackend({ workerDir, gatewayKey = newGatewayKey(), ...options }) {
+  const modules = [
+    { name: 'index.js', content: readFileSync(join(workerDir, 'index.js'), 'utf8') },
+    { name: 'index_bg.wasm', content: readFileSync(join(workerDir, 'index_bg.wasm')) },
+  ];
+  const backend = await startLocalWorker({ miniflare, modules, gatewayKey, ...options });
+  return { ...backend, gatewayKey };
 }

@@ -4,21 +4,10 @@
  * Owns the life of cached folders: built in a temporary one, renamed when complete, never half there.
  * Knows nothing about what is in them.
  */
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { lockOwner, tryLock, unlock } from '../../pkg-template/cli/lock-file.js';
 import { cacheDir } from './paths.mjs';
 import { onInterrupt } from './process.mjs';
 import { note } from './steps.mjs';
@@ -64,7 +53,7 @@ export async function withLock(file, fn) {
   mkdirSync(dirname(file), { recursive: true });
   let told = false;
   while (!tryLock(file)) {
-    if (!told) note(`waiting for another set-up (process ${owner(file)?.pid ?? 'unknown'}) to finish …`);
+    if (!told) note(`waiting for another set-up (process ${lockOwner(file) ?? 'unknown'}) to finish …`);
     told = true;
     await sleep(500);
   }
@@ -83,7 +72,7 @@ export async function withLock(file, fn) {
  */
 export function takeLock(file) {
   mkdirSync(dirname(file), { recursive: true });
-  if (!tryLock(file)) return owner(file)?.pid ?? 'unknown';
+  if (!tryLock(file)) return lockOwner(file) ?? 'unknown';
   process.once('exit', hold(file));
   return undefined;
 }
@@ -94,78 +83,10 @@ function hold(file) {
   const release = () => {
     forget();
     held.delete(file);
-    rmSync(file, { force: true });
+    unlock(file);
   };
   const forget = onInterrupt(release);
   return release;
-}
-
-function tryLock(file) {
-  if (createExclusive(file)) return true;
-  if (isAlive(owner(file))) return false;
-  // The owner died. Taking its lock over is itself guarded, or two waiters could each remove the other's.
-  const guard = `${file}.takeover`;
-  if (!createExclusive(guard)) {
-    if (!isAlive(owner(guard)) && ageMs(guard) > 10_000) rmSync(guard, { force: true });
-    return false;
-  }
-  try {
-    if (!isAlive(owner(file))) rmSync(file, { force: true });
-    return createExclusive(file);
-  } finally {
-    rmSync(guard, { force: true });
-  }
-}
-
-function createExclusive(file) {
-  let descriptor;
-  try {
-    descriptor = openSync(file, 'wx');
-  } catch (error) {
-    if (error.code === 'EEXIST') return false;
-    throw error;
-  }
-  writeSync(descriptor, JSON.stringify({ pid: process.pid, started: processStart(process.pid) }));
-  closeSync(descriptor);
-  return true;
-}
-
-function owner(file) {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8'));
-  } catch {
-    // Gone, or its owner is between creating and writing it: as young as that, it counts as alive.
-    return ageMs(file) < 5_000 ? { pid: process.pid, started: processStart(process.pid) } : undefined;
-  }
-}
-
-function ageMs(file) {
-  try {
-    return Date.now() - statSync(file).mtimeMs;
-  } catch {
-    return Number.POSITIVE_INFINITY;
-  }
-}
-
-/** Whether the process that wrote `{pid, started}` still runs. A process id alone may be someone else's by now. */
-function isAlive(record) {
-  if (!record) return false;
-  try {
-    process.kill(record.pid, 0);
-  } catch (error) {
-    if (error.code !== 'EPERM') return false;
-  }
-  return record.started === undefined || record.started === processStart(record.pid);
-}
-
-/** When a process started, in the kernel's own ticks since boot; `undefined` where there is no /proc. */
-function processStart(pid) {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-  } catch {
-    return undefined;
-  }
 }
 
 /** Removes temporary folders that interrupted builders left. Called with the lock held, so none is in use. */

@@ -1,0 +1,162 @@
+/**
+ * The Worker under workerd on this machine: started, stopped again, and never orphaned.
+ *
+ * Owns Miniflare's options and the life of the workerd process. Knows nothing about what the Worker does, nor where
+ * Miniflare comes from.
+ */
+
+import { spawn, spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+
+import { COMPATIBILITY_DATE } from '../server/worker-metadata.js';
+
+const PORTS_TRIED_MAX = 50;
+
+/**
+ * Starts the Worker.
+ *
+ * @param {object} options
+ * @param {typeof import('miniflare')} options.miniflare The package.
+ * @param {{name: string, content: string | Uint8Array}[]} options.modules The entry module first.
+ * @param {number} [options.port] 0 (default) takes a free one.
+ * @param {string} [options.host] Default `127.0.0.1`.
+ * @param {string} [options.persistDir] Where the spaces' SQLite files live; without it they end with the Worker.
+ * @param {string} options.gatewayKey
+ * @param {Record<string, string>} [options.vars] More text bindings.
+ * @param {(line: string) => void} [options.log] Gets what the Worker logs; without it nothing is shown.
+ * @returns {Promise<{ url: string, mf: import('miniflare').Miniflare, stop: () => Promise<void> }>}
+ */
+export async function startLocalWorker({
+  miniflare: { Log, LogLevel, Miniflare },
+  modules,
+  port = 0,
+  host = '127.0.0.1',
+  persistDir,
+  gatewayKey,
+  vars = {},
+  log,
+}) {
+  const before = new Set(childProcesses());
+  const mf = new Miniflare({
+    name: 'kuratchi-spaces',
+    host,
+    port,
+    log: new Log(log ? LogLevel.WARN : LogLevel.NONE, { prefix: 'worker' }),
+    handleRuntimeStdio: (stdout, stderr) => {
+      passLines(stdout, log);
+      passLines(stderr, log);
+    },
+    // Without this Miniflare asks the network where on earth it is.
+    cf: false,
+    compatibilityDate: COMPATIBILITY_DATE,
+    modules: modules.map(({ name, content }) => ({
+      type: name.endsWith('.wasm') ? 'CompiledWasm' : 'ESModule',
+      path: name,
+      contents: content,
+    })),
+    bindings: { ...vars, GATEWAY_KEY: gatewayKey },
+    durableObjects: { SPACES: { className: 'Space', useSQLite: true } },
+    durableObjectsPersist: persistDir ? join(persistDir, 'spaces') : false,
+  });
+  let url;
+  try {
+    url = (await mf.ready).origin;
+  } catch (error) {
+    await mf.dispose().catch(() => {});
+    throw error;
+  }
+  const releaseGuard = guard(childProcesses().filter((pid) => !before.has(pid)));
+  let stopped;
+  return {
+    url,
+    mf,
+    stop() {
+      stopped ??= mf.dispose().finally(releaseGuard);
+      return stopped;
+    },
+  };
+}
+
+/** The first port from `wanted` on that nobody listens on. */
+export async function freePort(wanted, host = '127.0.0.1') {
+  const end = Math.min(wanted + PORTS_TRIED_MAX, 65_536);
+  for (let port = wanted; port < end; port += 1) {
+    if (await isFree(port, host)) return port;
+  }
+  throw new Error(`no free port between ${wanted} and ${end - 1}`);
+}
+
+/** Whether nobody listens on a port. */
+export function isFree(port, host) {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(true)));
+  });
+}
+
+/**
+ * Ends the processes when this one dies without having released them: workerd outlives a killed parent, keeps
+ * its port, and a second one on the same SQLite files would believe to be alone. The guard is a shell that
+ * waits for a line; an end of file instead of the line means that we are gone.
+ */
+function guard(pids) {
+  if (pids.length === 0) return () => {};
+  const shell = spawn('sh', ['-c', 'read -r line || kill -9 "$@"', 'workerd-guard', ...pids.map(String)], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    // Not in our process group: what Ctrl-C or a kill of the group ends must not end the guard.
+    detached: true,
+  });
+  // Without a shell there is no guard; that is no reason not to start.
+  shell.on('error', () => {});
+  shell.stdin.on('error', () => {});
+  shell.unref();
+  shell.stdin.unref();
+  return () => shell.stdin.end('released\n');
+}
+
+/** Process ids of the workerd children of this process. Miniflare does not tell them. */
+function childProcesses() {
+  return processTable()
+    .filter(({ parent, name }) => parent === process.pid && name.includes('workerd'))
+    .map(({ pid }) => pid);
+}
+
+function processTable() {
+  if (process.platform === 'linux') {
+    // Not `ps`: small images come without it.
+    return readdirSync('/proc')
+      .filter((entry) => /^\d+$/.test(entry))
+      .flatMap(readStat);
+  }
+  if (process.platform === 'win32') return [];
+  const { stdout } = spawnSync('ps', ['-A', '-o', 'pid=,ppid=,comm='], { encoding: 'utf8' });
+  return (stdout ?? '').split('\n').flatMap((line) => {
+    const match = /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line);
+    return match ? [{ pid: Number(match[1]), parent: Number(match[2]), name: match[3] }] : [];
+  });
+}
+
+function readStat(pid) {
+  try {
+    const match = /^\d+ \((.*)\) \S (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+    return match ? [{ pid: Number(pid), parent: Number(match[2]), name: match[1] }] : [];
+  } catch {
+    // It ended while the list was read.
+    return [];
+  }
+}
+
+function passLines(stream, log) {
+  let rest = '';
+  stream.setEncoding('utf8');
+  // Read in any case: a full pipe would stop the Worker.
+  stream.on('data', (text) => {
+    if (!log) return;
+    const lines = (rest + text).split('\n');
+    rest = lines.pop();
+    for (const line of lines) log(line);
+  });
+}
