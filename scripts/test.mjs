@@ -54,6 +54,10 @@ const SUITES = {
     needs: { modules: true, wasm: true, bindgen: true, chromium: true, client: true, workerTest: true },
     command: () => nodeTests('packaging', { CHROMIUM_BIN: chromium() }),
   },
+  'command-line': {
+    needs: { modules: true, wasm: true, bindgen: true, client: true },
+    command: () => nodeTests('command-line'),
+  },
   e2e: {
     needs: { modules: true, wasm: true, bindgen: true, chromium: true, client: true, workerTest: true },
     command: () => nodeTests('e2e', { CHROMIUM_BIN: chromium() }),

@@ -22,6 +22,7 @@ import { fileURLToPath } from 'node:url';
 import { withLock } from './cache.mjs';
 import { EMBEDDED_SOURCE, embedWasm } from './embedded.mjs';
 import { bin } from './modules.mjs';
+import { addParts, partsInputs } from './package-parts.mjs';
 import {
   BUILD,
   CLIENT_STEM,
@@ -55,11 +56,12 @@ const WASM_FEATURES = [
   'sign-ext',
 ];
 
-/** Builds the client into `.build/pkg-dev`: Wasm and glue, with `pkg-template` over them. */
+/** Builds the client into `.build/pkg-dev`: Wasm and glue, with `pkg-template` over them, and the Worker that it brings. */
 export function buildClient() {
   return locked(async () => {
     const wasm = await cargoWasm(['--release', '-p', CRATES.client]);
-    const inputs = [wasm, ...files(PKG_TEMPLATE), ...files(IDB), EMBEDDED_SOURCE];
+    await buildWorker();
+    const inputs = [wasm, ...files(PKG_TEMPLATE), ...files(IDB), EMBEDDED_SOURCE, ...partsInputs()];
     return produce(PKG_DEV, fingerprint(['client', wasmBindgen().version], inputs), async (folder) => {
       await bindgen(wasm, folder, [
         ...['--target', 'web', '--no-typescript', '--out-name', CLIENT_STEM],
@@ -68,6 +70,7 @@ export function buildClient() {
       ]);
       await copyTemplate(folder);
       await embedWasm(folder);
+      await addParts(folder);
     });
   });
 }
@@ -124,6 +127,7 @@ export function buildPackage() {
     if (!existsSync(join(PKG_TEMPLATE, 'package.json'))) {
       throw new UserError('pkg-template/package.json is missing: it is the package.json of the npm package.');
     }
+    await buildWorker();
     await produce(PKG, undefined, async (folder) => {
       const { env } = requireWasmCargo();
       const stage = join(folder, 'stage');
@@ -144,6 +148,7 @@ export function buildPackage() {
       rmSync(stage, { recursive: true });
       await copyTemplate(folder);
       await embedWasm(folder);
+      await addParts(folder);
       cpSync(join(ROOT, 'LICENSE'), join(folder, 'LICENSE'));
     });
   });

@@ -11,6 +11,7 @@ const TEST_MS_MAX = 60_000;
 const FILES = [
   'LICENSE',
   'README.md',
+  'bin/kuratchi-spaces.js',
   'client-wasm.js',
   'client.js',
   'core-host.js',
@@ -40,6 +41,16 @@ const FILES = [
   'package.json',
   'participants.d.ts',
   'refill.js',
+  'server/cloudflare-api.js',
+  'server/deploy.d.ts',
+  'server/deploy.js',
+  'server/deployment.js',
+  'server/elsewhere.js',
+  'server/index.d.ts',
+  'server/index.elsewhere.js',
+  'server/index.js',
+  'server/worker-metadata.js',
+  'server/worker-modules.js',
   'spaces.d.ts',
   'spaces.inline.js',
   'spaces.js',
@@ -51,6 +62,8 @@ const FILES = [
   'tokens.d.ts',
   'tokens.js',
   'waiting.js',
+  'worker/index.js',
+  'worker/index_bg.wasm',
 ];
 
 /** What an app may import, and the file that Node finds there. */
@@ -59,6 +72,7 @@ const EXPORTS = {
   './spaces': 'spaces.node.js',
   './inline': 'index.inline.js',
   './standalone': 'standalone.js',
+  './server': 'server/index.js',
   './client.wasm': 'kuratchi_spaces_bg.wasm',
   './package.json': 'package.json',
 };

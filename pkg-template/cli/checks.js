@@ -1,0 +1,382 @@
+/**
+ * What `doctor` looks at, one function a matter.
+ *
+ * Owns the questions to the Worker and what their answers mean. Each check gives findings: `ok`, `warn` or `fail`, what
+ * was found, and the cure. No finding holds a key or a token.
+ */
+
+import { lookup } from 'node:dns/promises';
+
+import { generateToken } from '../tokens.js';
+import { firstFrame } from './handshake.js';
+
+const ANSWER_MS_MAX = 10_000;
+const NODE_MIN = 20;
+const KEY_CHARS_MIN = 32;
+/** Tokens are good for an hour unless somebody says otherwise: less than this does no harm. */
+const SKEW_MS_WARN = 5_000;
+const SKEW_MS_FAIL = 60_000;
+/** A space of its own, so that the checks are in nobody's way. */
+const SPACE_ID = 'kuratchi-doctor';
+const TOKEN_MS = 10 * 60_000;
+const SERVICE = 'kuratchi-spaces';
+
+const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/;
+
+const ok = (what) => ({ level: 'ok', what });
+const warn = (what, cure) => ({ level: 'warn', what, cure });
+const fail = (what, cure) => ({ level: 'fail', what, cure });
+
+/** The versions of Node and of this package. */
+export function checkNode(version, packageVersion) {
+  const major = Number(version.split('.')[0]);
+  const what = `Node ${version}, kuratchi-spaces ${packageVersion}`;
+  if (major < NODE_MIN) return [fail(what, `Install Node ${NODE_MIN} or newer.`)];
+  const findings = [ok(what)];
+  if (typeof globalThis.WebSocket !== 'function') {
+    findings.push(
+      warn(
+        'This Node has no WebSocket of its own',
+        'Where the client runs on a server, give it one: client({ webSocket }) with the package ws, or Node 22. Browsers are not concerned.',
+      ),
+    );
+  }
+  return findings;
+}
+
+/**
+ * The gateway key of this machine.
+ *
+ * @param {{first: string, second: string, local?: string}} keys Values of KURATCHI_GATEWAY_KEY and of
+ *   KURATCHI_SPACES_GATEWAY_KEY, and the key of a local backend.
+ */
+export function checkKey({ first, second, local }) {
+  const key = first || second || local;
+  if (!key) {
+    return [
+      fail(
+        'There is no gateway key: nobody can sign tokens',
+        'Set KURATCHI_GATEWAY_KEY on your server to the key that the Worker has.',
+      ),
+    ];
+  }
+  const name = first
+    ? 'KURATCHI_GATEWAY_KEY'
+    : second
+      ? 'KURATCHI_SPACES_GATEWAY_KEY'
+      : "the local backend's key";
+  const findings = [];
+  if (first && second && first !== second) {
+    findings.push(
+      warn(
+        'KURATCHI_GATEWAY_KEY and KURATCHI_SPACES_GATEWAY_KEY differ; the first one counts',
+        'Remove KURATCHI_SPACES_GATEWAY_KEY.',
+      ),
+    );
+  }
+  if (key !== key.trim() || /^(["'`]).*\1$/s.test(key)) {
+    findings.push(
+      fail(
+        `${name} has blanks, a line break or quotes around it, which count as part of the key`,
+        'Set it without them, on the server and in the Worker.',
+      ),
+    );
+  } else if (key.length < KEY_CHARS_MIN) {
+    findings.push(
+      warn(
+        `${name} is short (${key.length} characters): whoever guesses it can enter every space`,
+        `Take ${KEY_CHARS_MIN} random characters or more, and deploy again with the new key.`,
+      ),
+    );
+  } else {
+    findings.push(ok(`The gateway key is there (${name}, ${key.length} characters)`));
+  }
+  return findings;
+}
+
+/** The shape of the Worker's address. */
+export function checkUrl(text) {
+  if (!text) {
+    return [
+      fail(
+        "The Worker's address is not known",
+        'Give it with --worker-url, or set KURATCHI_SPACES_WORKER_URL; "deploy" and "dev" print it.',
+      ),
+    ];
+  }
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (!url || !['http:', 'https:', 'ws:', 'wss:'].includes(url.protocol)) {
+    return [fail(`The Worker's address is no URL: ${text}`, 'Write it as https://chat.example.com.')];
+  }
+  if (url.username || url.password) {
+    return [
+      fail("The Worker's address has a user name or password in it", 'Take them out: browsers refuse it.'),
+    ];
+  }
+  const findings = [];
+  const isPlain = url.protocol === 'http:' || url.protocol === 'ws:';
+  if (isPlain && !LOOPBACK.test(url.hostname)) {
+    findings.push(
+      warn(
+        `The Worker's address is not encrypted: ${url.origin}`,
+        'Use https: tokens and messages travel readable, and a page over https can not connect to it.',
+      ),
+    );
+  }
+  if (/\/(?:health|messages|participants|metadata|typing)\/?$/.test(url.pathname)) {
+    findings.push(
+      fail(`The Worker's address ends with ${url.pathname}`, 'Leave that out: it is added by the client.'),
+    );
+  }
+  return findings.length > 0
+    ? findings
+    : [ok(`The Worker's address is ${url.origin}${url.pathname.replace(/\/$/, '')}`)];
+}
+
+/**
+ * Whether the Worker answers, whether it is one of ours, and what time it has.
+ *
+ * @returns {Promise<{findings: object[], isOurs: boolean}>}
+ */
+export async function checkHealth(workerUrl, packageVersion) {
+  const asked = Date.now();
+  let response;
+  let text;
+  try {
+    response = await fetch(endpoint(workerUrl, 'health'), { signal: AbortSignal.timeout(ANSWER_MS_MAX) });
+    text = await response.text();
+  } catch (error) {
+    return { findings: [await unreachable(new URL(workerUrl), error)], isOurs: false };
+  }
+  const answered = Date.now();
+  const body = parse(text);
+  if (!response.ok || body?.service !== SERVICE) {
+    return { findings: [notOurs(response, text, body)], isOurs: false };
+  }
+  const findings = [ok('It answers')];
+  if (body.version === packageVersion)
+    findings.push(ok(`The Worker has this package's version, ${packageVersion}`));
+  else {
+    findings.push(
+      warn(
+        `The Worker has version ${body.version}, this package ${packageVersion}`,
+        'Deploy the Worker of this package with "npx kuratchi-spaces deploy", or install the other version here.',
+      ),
+    );
+  }
+  findings.push(checkClock(serverTime(body, response), asked, answered));
+  return { findings, isOurs: true };
+}
+
+/** The difference of the clocks, beyond what the way there and back explains. */
+export function checkClock(serverMs, asked, answered) {
+  if (!Number.isFinite(serverMs))
+    return warn('The Worker does not tell its time', 'Clocks could not be compared.');
+  const skew = serverMs > answered ? serverMs - answered : Math.min(0, serverMs - asked);
+  if (Math.abs(skew) < SKEW_MS_WARN) return ok("This machine's clock agrees with the Worker's");
+  const seconds = Math.round(Math.abs(skew) / 1_000);
+  const what = `This machine's clock is ${seconds} s ${skew > 0 ? 'behind' : 'ahead of'} the Worker's`;
+  const cure =
+    'Set it by NTP: tokens that are minted here end that much too ' +
+    `${skew > 0 ? 'early' : 'late'}, and short ones are refused.`;
+  return Math.abs(skew) < SKEW_MS_FAIL ? warn(what, cure) : fail(what, cure);
+}
+
+/** Whether pages of an origin may talk to the Worker. */
+export async function checkCors(workerUrl, origin) {
+  if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
+    return [
+      fail(
+        `--origin ${origin} is no origin`,
+        'Write it as the browser does: https://app.example.com, without a path.',
+      ),
+    ];
+  }
+  const headers = {
+    Origin: origin,
+    'Access-Control-Request-Method': 'POST',
+    'Access-Control-Request-Headers': 'content-type,x-space-id,x-space-token',
+  };
+  const response = await fetch(endpoint(workerUrl, 'messages'), {
+    method: 'OPTIONS',
+    headers,
+    signal: AbortSignal.timeout(ANSWER_MS_MAX),
+  });
+  const allowed = response.headers.get('Access-Control-Allow-Origin');
+  if (response.ok && (allowed === '*' || allowed === origin))
+    return [ok(`Pages of ${origin} may talk to it`)];
+  return [
+    fail(
+      `Pages of ${origin} may not talk to it`,
+      'Add the origin to the variable ALLOWED_ORIGINS of the Worker; with a port, if it has one.',
+    ),
+  ];
+}
+
+/** Whether the Worker has the same gateway key: it is shown, and a token that it signed. */
+export async function checkSameKey(workerUrl, gatewayKey) {
+  const response = await fetch(`${endpoint(workerUrl, 'messages')}?limit=1`, {
+    headers: {
+      Authorization: `Bearer ${gatewayKey}`,
+      'x-space-id': SPACE_ID,
+      'x-space-token': await mint(gatewayKey),
+    },
+    signal: AbortSignal.timeout(ANSWER_MS_MAX),
+  });
+  const text = await response.text();
+  if (response.ok) return [ok('It takes the gateway key and a token signed with it')];
+  const body = parse(text);
+  if (body?.code === 'gatewayKeyInvalid' || body?.code === 'tokenInvalid') {
+    return [
+      fail(
+        'The Worker has another gateway key: every token of this server is refused',
+        'Set the same key on both sides: KURATCHI_GATEWAY_KEY here, and by "npx kuratchi-spaces deploy" there.',
+      ),
+    ];
+  }
+  if (body?.code === 'tokenExpired') {
+    return [fail('A fresh token counts as expired', "Set this machine's clock by NTP.")];
+  }
+  return [
+    fail(
+      `It answers a request with status ${response.status}: ${body?.error ?? excerpt(text)}`,
+      'See its logs: npx wrangler tail.',
+    ),
+  ];
+}
+
+/** Whether a WebSocket really opens, as the client opens it, and is welcomed. */
+export async function checkWebSocket(workerUrl, gatewayKey, origin) {
+  const url = new URL(httpUrl(workerUrl));
+  url.searchParams.set('spaceId', SPACE_ID);
+  const token = Buffer.from(await mint(gatewayKey)).toString('base64url');
+  let opened;
+  try {
+    opened = await firstFrame(url, {
+      protocols: ['spaces.v2', `token.${token}`],
+      origin,
+      timeoutMs: ANSWER_MS_MAX,
+    });
+  } catch (error) {
+    return [
+      fail(
+        `A WebSocket does not open: ${error.message}`,
+        'Something on the way does not pass WebSockets: a proxy, a firewall, or a rule before the Worker.',
+      ),
+    ];
+  }
+  if (opened.status !== undefined) {
+    return [
+      fail(
+        `A WebSocket does not open: status ${opened.status} instead of 101 (${excerpt(opened.body)})`,
+        'A proxy on the way has to pass on the header Upgrade; Cloudflare does by itself.',
+      ),
+    ];
+  }
+  const frames = [parse(opened.text ?? '')].flat();
+  if (frames[0]?.type === 'welcome' && opened.protocol === 'spaces.v2')
+    return [ok('A WebSocket opens and is welcomed')];
+  const code = frames[0]?.code;
+  if (code === 'originRefused') {
+    return [
+      fail(
+        `A WebSocket of ${origin} is refused`,
+        'Add the origin to the variable ALLOWED_ORIGINS of the Worker.',
+      ),
+    ];
+  }
+  const told =
+    frames[0]?.error ?? (opened.closeCode ? `close code ${opened.closeCode}` : excerpt(opened.text ?? ''));
+  return [
+    fail(`A WebSocket opens and is refused: ${told}`, 'If it is about the token: see the gateway key above.'),
+  ];
+}
+
+function mint(gatewayKey) {
+  // Named, because a Worker may let in nobody else (REQUIRE_IDENTITY).
+  return generateToken(SPACE_ID, { gatewayKey, userId: SPACE_ID, expiryMs: TOKEN_MS });
+}
+
+/** Why there was no answer. `fetch` says no more than "fetch failed"; the reason is in its cause. */
+async function unreachable(url, error) {
+  const code = error?.cause?.code ?? error?.cause?.errors?.[0]?.code ?? '';
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
+    const isOnline = await lookup('cloudflare.com').then(
+      () => true,
+      () => false,
+    );
+    const cure = isOnline
+      ? 'Check the spelling; an address that is a few minutes old may need some more.'
+      : 'No name can be looked up from here: check the network connection.';
+    return fail(`No such host: ${url.hostname}`, cure);
+  }
+  if (code === 'ECONNREFUSED') {
+    const cure = LOOPBACK.test(url.hostname)
+      ? 'Start the local backend with "npx kuratchi-spaces dev", and look at the port that it prints.'
+      : 'Check the port.';
+    return fail(`Nobody listens on ${url.host}`, cure);
+  }
+  if (/CERT|TLS|SSL|SELF_SIGNED|UNABLE_TO_/.test(code)) {
+    return fail(
+      `The encryption of ${url.host} does not work (${code})`,
+      'Check the certificate of the domain; behind a proxy that looks into the traffic, set NODE_EXTRA_CA_CERTS.',
+    );
+  }
+  const why =
+    error?.name === 'TimeoutError' ? `no answer within ${ANSWER_MS_MAX / 1_000} s` : code || error?.message;
+  return fail(
+    `${url.host} can not be reached (${why})`,
+    'Check the network connection, a proxy or a firewall.',
+  );
+}
+
+function notOurs(response, text, body) {
+  const type = response.headers.get('Content-Type') ?? '';
+  const error = String(body?.error ?? '');
+  if (response.status === 401 && /gateway key|x-space|token/i.test(error)) {
+    return fail(
+      'A worker of the TypeScript SDK answers (it asks for a gateway key where ours says who it is)',
+      'The client gets along with it by polling. Deploy this one instead: "npx kuratchi-spaces deploy".',
+    );
+  }
+  if (type.includes('html') || /^\s*<(?:!doctype|html)/i.test(text)) {
+    return fail(
+      `A web page answers (status ${response.status}), not the Worker`,
+      "The address is that of your app or of an error page: take the Worker's own, or mend its route.",
+    );
+  }
+  return fail(
+    `Something else than the Worker answers: status ${response.status}, ${excerpt(text)}`,
+    'Check the address; "npx kuratchi-spaces deploy" prints the right one.',
+  );
+}
+
+/** The Worker's own time; older ones tell none, and the header has whole seconds. */
+function serverTime(body, response) {
+  if (Number.isFinite(body.timestamp)) return body.timestamp;
+  return Date.parse(response.headers.get('Date') ?? '');
+}
+
+function endpoint(workerUrl, name) {
+  const url = new URL(httpUrl(workerUrl));
+  url.pathname = `${url.pathname.replace(/\/$/, '')}/${name}`;
+  url.search = '';
+  return url.href;
+}
+
+function httpUrl(workerUrl) {
+  return workerUrl.replace(/^ws/, 'http');
+}
+
+function parse(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function excerpt(text) {
+  const line = text.replaceAll(/\s+/g, ' ').trim();
+  return line === '' ? 'nothing' : `"${line.slice(0, 80)}"`;
+}

@@ -1,0 +1,108 @@
+/**
+ * `kuratchi-spaces deploy`: says what it will do, asks, and does it.
+ *
+ * Owns the words. What is done, and in which order, is `server/deployment.js`.
+ */
+
+import { Deployment, readSettings } from '../server/deployment.js';
+import { withoutSecrets } from '../server/worker-metadata.js';
+import { getWorkerModules } from '../server/worker-modules.js';
+import {
+  confirm,
+  EXIT_FAILED,
+  EXIT_OK,
+  Failure,
+  harmless,
+  isInteractive,
+  note,
+  paint,
+  print,
+} from './terminal.js';
+
+const KEY_CHARS_MIN = 32;
+const NEW_KEY = `node -e "console.log(require('node:crypto').randomBytes(32).toString('base64url'))"`;
+
+const INTENTION = {
+  create: 'Create the Worker',
+  update: 'Update the Worker',
+  replace: 'REPLACE the Worker, which is another program now,',
+};
+
+/**
+ * @param {{accountId?: string, scriptName?: string, dryRun?: boolean, yes?: boolean}} options
+ * @returns {Promise<number>} The exit code.
+ */
+export async function deployCommand({ accountId, scriptName, dryRun, yes }) {
+  const settings = settingsOrFailure({ accountId, scriptName });
+  if (settings.gatewayKey.length < KEY_CHARS_MIN) {
+    const warning = 'The gateway key is short, and whoever guesses it can enter every space.';
+    note(`${paint(process.stderr, 'yellow', warning)} A good one:\n  ${NEW_KEY}`);
+  }
+  const deployment = new Deployment(settings, (text) => note(harmless(text)));
+  await deployment.survey();
+  const plan = deployment.plan();
+  note(describe(plan));
+  if (dryRun) {
+    print(requests(plan));
+    return EXIT_OK;
+  }
+  if (!yes && isInteractive() && !(await confirm('Go on?'))) {
+    note('Nothing was changed.');
+    return EXIT_FAILED;
+  }
+  const workerUrl = await deployment.carryOut();
+  const verified = await deployment.verify(workerUrl);
+  print(workerUrl);
+  note(
+    verified
+      ? `${paint(process.stderr, 'green', 'Deployed.')} For your server: KURATCHI_SPACES_WORKER_URL=${workerUrl}`
+      : 'Deployed.',
+  );
+  return EXIT_OK;
+}
+
+function settingsOrFailure(options) {
+  try {
+    return readSettings(options);
+  } catch (error) {
+    const cures = [
+      [
+        'apiToken is required',
+        'The API token: make one in the dashboard (My Profile, API Tokens, template "Edit Cloudflare Workers").',
+      ],
+      [
+        'gatewayKey is required',
+        `The gateway key signs the tokens of your spaces. Make one, and give it to your server as well:\n  ${NEW_KEY}`,
+      ],
+    ];
+    const missing = cures.filter(([start]) => error.message.includes(start)).map(([, cure]) => `\n${cure}`);
+    throw new Failure(error.message + missing.join(''), { cause: error });
+  }
+}
+
+function describe({ accountId, scriptName, action, metadata, kept, workerUrl }) {
+  const lines = [
+    `${INTENTION[action]} ${scriptName} in account ${accountId}`,
+    `  address     ${workerUrl}`,
+    '  gateway key becomes its secret GATEWAY_KEY',
+  ];
+  if (metadata.migrations) lines.push('  storage     a Durable Object with SQLite for each space');
+  if (kept.length > 0) lines.push(`  stays       ${kept.join(', ')}`);
+  return lines.map(harmless).join('\n');
+}
+
+/** The requests that change something, as they would be made. */
+function requests({ accountId, scriptName, metadata, enablesWorkersDev }) {
+  const path = `/accounts/${accountId}/workers/scripts/${scriptName}`;
+  const parts = getWorkerModules().map(
+    ({ name, type, content }) => `  ${name}  ${type}, ${Buffer.byteLength(content)} bytes`,
+  );
+  const upload = [
+    `PUT ${path}`,
+    `  metadata  ${JSON.stringify(withoutSecrets(metadata), null, 2).replaceAll('\n', '\n  ')}`,
+    ...parts,
+  ];
+  return [...upload, ...(enablesWorkersDev ? [`POST ${path}/subdomain`, '  {"enabled":true}'] : [])].join(
+    '\n',
+  );
+}

@@ -1,0 +1,114 @@
+/**
+ * `kuratchi-spaces dev`: a backend on this machine, with its data in the project.
+ *
+ * Owns the order of starting and stopping, and what is printed. What runs is the Worker that `deploy` uploads.
+ */
+
+import { relative, resolve } from 'node:path';
+
+import { getWorkerModules } from '../server/worker-modules.js';
+import { setInFile } from './environment-files.js';
+import { hideFromGit, keptGatewayKey, takeFolder } from './local-data.js';
+import { freePort, isFree, startLocalWorker } from './local-worker.js';
+import { loadMiniflare } from './runtime.js';
+import { EXIT_INTERRUPTED, EXIT_OK, Failure, harmless, note, paint, print, UsageError } from './terminal.js';
+
+const PORT_DEFAULT = 8787;
+const KEY_VARIABLE = 'KURATCHI_GATEWAY_KEY';
+const URL_VARIABLE = 'KURATCHI_SPACES_WORKER_URL';
+const VARIABLE_PATTERN = /^([A-Z][A-Z0-9_]*)=(.*)$/s;
+
+/**
+ * Runs until it is told to stop.
+ *
+ * @param {object} options
+ * @param {number} [options.port] Exactly this one; without it, the first free one from 8787 on.
+ * @param {string} options.host
+ * @param {string} options.data Folder for the data.
+ * @param {string} [options.writeEnv] File that gets the address and the key.
+ * @param {string[]} options.var Settings of the Worker, as `NAME=value`.
+ * @returns {Promise<number>} The exit code.
+ */
+export async function dev({ port, host, data, writeEnv, var: settings }) {
+  const folder = resolve(data);
+  const vars = readVariables(settings);
+  const modules = getWorkerModules();
+  // Whatever is under way is undone at exit.
+  onStop(() => process.exit(EXIT_INTERRUPTED));
+  const { owner } = takeFolder(folder);
+  if (owner !== undefined) {
+    throw new Failure(
+      `A backend already runs on ${shown(folder)} (process ${owner}): two on the same data would lose messages. ` +
+        'Stop that one first, or choose another folder with --data.',
+    );
+  }
+  hideFromGit(folder);
+  const { version, miniflare } = await loadMiniflare(process.cwd(), note);
+  const gatewayKey = keptGatewayKey(folder);
+  const backend = await startLocalWorker({
+    miniflare,
+    modules,
+    port: await choosePort(port, host),
+    host,
+    persistDir: folder,
+    gatewayKey,
+    vars,
+    log: (line) => note(paint(process.stderr, 'dim', `[worker] ${harmless(line)}`)),
+  });
+  const stopped = new Promise((resolvePromise) => onStop(resolvePromise));
+  try {
+    if (writeEnv) setInFile(resolve(writeEnv), { [URL_VARIABLE]: backend.url, [KEY_VARIABLE]: gatewayKey });
+    announce({ url: backend.url, folder, version, gatewayKey, writeEnv });
+    await stopped;
+    note(`\nStopping; messages are kept in ${shown(folder)}`);
+  } finally {
+    await backend.stop();
+  }
+  return EXIT_OK;
+}
+
+function announce({ url, folder, version, gatewayKey, writeEnv }) {
+  const title = paint(process.stdout, 'bold', 'Kuratchi Spaces runs on this machine');
+  print(`${title} (workerd, by Miniflare ${version})\n\n  Worker  ${url}\n  Data    ${shown(folder)}\n`);
+  if (writeEnv) {
+    print(`${writeEnv} has its address and the gateway key now.\n`);
+  } else {
+    // A log that is kept somewhere is no place for a key, not even for that of a backend that only this machine sees.
+    const key = process.stdout.isTTY ? gatewayKey : `<the contents of ${shown(folder)}/gateway-key>`;
+    print(`For your server's .env, never for a browser:\n\n${URL_VARIABLE}=${url}\n${KEY_VARIABLE}=${key}\n`);
+  }
+  print('A token to try it with: npx kuratchi-spaces token lobby --user ada. Ctrl-C stops.');
+}
+
+async function choosePort(wanted, host) {
+  if (wanted === undefined) return freePort(PORT_DEFAULT, host);
+  if (wanted !== 0 && !(await isFree(wanted, host))) {
+    throw new Failure(
+      `Port ${wanted} of ${host} is taken: stop what listens there, or choose another with --port.`,
+    );
+  }
+  return wanted;
+}
+
+function readVariables(settings) {
+  return Object.fromEntries(
+    settings.map((setting) => {
+      const [, name, value] = VARIABLE_PATTERN.exec(setting) ?? [];
+      if (name === undefined)
+        throw new UsageError(`--var ${setting}: expected NAME=value, as in --var LOG=debug`);
+      return [name, value];
+    }),
+  );
+}
+
+/** Takes the signals over, from Miniflare too: it would end the runtime without letting it finish its writing. */
+function onStop(act) {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    process.removeAllListeners(signal);
+    process.once(signal, () => act());
+  }
+}
+
+function shown(folder) {
+  return relative(process.cwd(), folder) || '.';
+}

@@ -1,0 +1,69 @@
+/**
+ * Parts of the package that are built and not written: the Worker, and the command line in one file.
+ *
+ * Owns where they stand in the package. `build.mjs` says when.
+ */
+import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { PKG_TEMPLATE, ROOT, WORKER } from './paths.mjs';
+
+const WORKER_FILES = ['index.js', 'index_bg.wasm'];
+/** What `bin` of the package's package.json names. */
+const PROGRAM = join('bin', 'kuratchi-spaces.js');
+const COMMANDER = join(ROOT, 'node_modules', 'commander');
+
+/** Files that the parts are made of, besides those of `pkg-template`. */
+export function partsInputs() {
+  return [
+    ...WORKER_FILES.map((name) => join(WORKER, name)),
+    join(COMMANDER, 'package.json'),
+    fileURLToPath(import.meta.url),
+  ];
+}
+
+/** Puts the parts into a package that has the hand-written half already. The Worker must have been built. */
+export async function addParts(folder) {
+  for (const name of WORKER_FILES) {
+    mkdirSync(join(folder, 'worker'), { recursive: true });
+    cpSync(join(WORKER, name), join(folder, 'worker', name));
+  }
+  await bundleCommandLine(join(folder, PROGRAM));
+  // The sources are in the program now.
+  rmSync(join(folder, 'cli'), { recursive: true, force: true });
+}
+
+/**
+ * One program of the command line's modules and commander, with its licence: the package depends on nothing. What the
+ * package has anyway stays outside, and is found from `bin/` as it is from `cli/`.
+ */
+async function bundleCommandLine(output) {
+  // Only now: it is a Node module, and may have been installed a moment ago.
+  const { build } = await import('esbuild');
+  const licence = readFileSync(join(COMMANDER, 'LICENSE'), 'utf8').trim();
+  await build({
+    entryPoints: [join(PKG_TEMPLATE, 'cli', 'index.js')],
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    logLevel: 'warning',
+    // Commander is CommonJS and requires Node's modules.
+    banner: {
+      js: 'import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);',
+    },
+    footer: { js: `/*!\nContains commander.\n\n${licence}\n*/` },
+    plugins: [
+      {
+        name: 'what-the-package-has',
+        setup({ onResolve }) {
+          onResolve({ filter: /^\.\.\// }, ({ path, importer }) =>
+            importer.startsWith(PKG_TEMPLATE) ? { path, external: true } : undefined,
+          );
+        },
+      },
+    ],
+    outfile: output,
+  });
+  chmodSync(output, 0o755);
+}
