@@ -532,7 +532,8 @@ export class SpaceClient {
 
 /** Whether the Wasm itself stopped, as a panic makes it do. */
 function isTrap(error) {
-  return error instanceof WebAssembly.RuntimeError;
+  // Where there is no WebAssembly, what failed is that.
+  return typeof WebAssembly === 'object' && error instanceof WebAssembly.RuntimeError;
 }
 
 function warnOfKey(gatewayKey) {

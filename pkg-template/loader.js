@@ -9,6 +9,7 @@
 import { ChatError } from './errors.js';
 
 const WASM_FILE = 'kuratchi_spaces_bg.wasm';
+const WASM_TYPE = 'application/wasm';
 /** Folder of Vite's pre-bundled dependencies, inside `node_modules`. */
 const VITE_DEPENDENCIES = '/.vite/deps/';
 /** The names under which the package is installed: its own, and the one that it stands in for. */
@@ -95,7 +96,7 @@ export async function fetchModule(url, importer) {
   let failure;
   for (const candidate of [url, ...installedUrls(importer)]) {
     try {
-      return await compileResponse(await fetch(candidate), candidate);
+      return await compileFrom(candidate);
     } catch (error) {
       failure ??= error;
     }
@@ -112,15 +113,41 @@ function installedUrls(importer) {
   return end === -1 ? [] : INSTALLED_AS.map((name) => `${importer.slice(0, end)}/${name}/${WASM_FILE}`);
 }
 
-async function compileResponse(response, url) {
+/** Servers that do not know the file call it something else, and streaming takes the one type only. */
+async function compileFrom(url) {
+  const response = await fetchFile(url);
+  const type = response.headers.get('content-type') ?? '';
+  if (type.toLowerCase() === WASM_TYPE && WebAssembly.compileStreaming) {
+    try {
+      return await WebAssembly.compileStreaming(response);
+    } catch (error) {
+      if (isForbidden(error)) {
+        throw error;
+      }
+      // What it is instead shows in its bytes, and the stream has used them up.
+      return compileBytes(await bytesOf(await fetchFile(url)), url);
+    }
+  }
+  return compileBytes(await bytesOf(response), `${url} (content type '${type}')`);
+}
+
+async function fetchFile(url) {
+  const response = await fetch(url).catch((error) => {
+    const policies = "the page's policy allows it in connect-src, and another origin's server by CORS";
+    const said = String(error?.message ?? error);
+    throw unavailable(
+      `${url} could not be fetched: check that the network is up, and that ${policies} (${said})`,
+      error,
+    );
+  });
   if (!response.ok) {
     throw unavailable(`${url} was answered with status ${response.status}: ${cureFor(url)}`);
   }
-  const type = response.headers.get('content-type') ?? '';
-  if (type.startsWith('application/wasm') && WebAssembly.compileStreaming) {
-    return WebAssembly.compileStreaming(response);
-  }
-  return compileBytes(new Uint8Array(await response.arrayBuffer()), `${url} (content type '${type}')`);
+  return response;
+}
+
+async function bytesOf(response) {
+  return new Uint8Array(await response.arrayBuffer());
 }
 
 /**
@@ -135,13 +162,24 @@ export async function compileBytes(bytes, origin = WASM_FILE) {
     const answer = bytes[0] === 60 ? 'an HTML page' : 'something else';
     throw unavailable(`${origin} is ${answer}, and not WebAssembly: ${cureFor(origin)}`);
   }
-  return WebAssembly.compile(bytes);
+  try {
+    return await WebAssembly.compile(bytes);
+  } catch (error) {
+    if (isForbidden(error)) {
+      throw error;
+    }
+    throw unavailable(`${origin} is damaged: ${cureFor(origin)} (${error.message})`, error);
+  }
+}
+
+function isForbidden(error) {
+  return POLICY_PATTERN.test(String(error?.message ?? error));
 }
 
 function cureFor(url) {
   return url.includes(VITE_DEPENDENCIES)
     ? "add optimizeDeps: { exclude: ['kuratchi-spaces'] } to the Vite config"
-    : `serve ${WASM_FILE} of the package kuratchi-spaces there, as application/wasm`;
+    : `serve ${WASM_FILE} of the package kuratchi-spaces there, as ${WASM_TYPE}`;
 }
 
 function explain(error) {
@@ -149,7 +187,7 @@ function explain(error) {
     return error;
   }
   const said = String(error?.message ?? error);
-  if (POLICY_PATTERN.test(said)) {
+  if (isForbidden(error)) {
     return unavailable(`the page's policy forbids it: add 'wasm-unsafe-eval' to script-src (${said})`, error);
   }
   const cure = `check that ${WASM_FILE} lies beside the package's JavaScript and that the network is up`;
