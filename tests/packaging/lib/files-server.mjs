@@ -19,25 +19,17 @@ const TYPES = {
  * Starts serving.
  *
  * @param {string} folder
- * @param {Record<string, string>} [pages] HTML by path, which needs no file.
+ * @param {(answer: Answer) => Answer} [alter] Makes another answer of the right one, as badly configured servers do.
  * @returns {Promise<{ url: string, close: () => Promise<void> }>}
+ *
+ * @typedef {{ path: string, status: number, headers: Record<string, string>, body: Uint8Array | string }} Answer
  */
-export async function serveFiles(folder, pages = {}) {
+export async function serveFiles(folder, alter = (answer) => answer) {
   const root = resolve(folder);
   const server = createServer(async (request, response) => {
     const path = decodeURIComponent(new URL(request.url, `http://${HOST}`).pathname);
-    if (Object.hasOwn(pages, path)) {
-      response.writeHead(200, { 'Content-Type': TYPES['.html'] }).end(pages[path]);
-      return;
-    }
-    const file = resolve(root, `.${path}`);
-    const bytes = file.startsWith(root + sep) ? await readFile(file).catch(() => undefined) : undefined;
-    if (bytes === undefined) {
-      response.writeHead(404).end();
-      return;
-    }
-    const type = TYPES[extname(file)] ?? 'application/octet-stream';
-    response.writeHead(200, { 'Content-Type': type }).end(bytes);
+    const { status, headers, body } = alter({ path, ...(await answerFor(root, path)) });
+    response.writeHead(status, headers).end(body);
   });
   await new Promise((started, failed) => {
     server.once('error', failed);
@@ -51,4 +43,12 @@ export async function serveFiles(folder, pages = {}) {
         server.closeAllConnections();
       }),
   };
+}
+
+async function answerFor(root, path) {
+  const file = resolve(root, `.${path.endsWith('/') ? `${path}index.html` : path}`);
+  const body = file.startsWith(root + sep) ? await readFile(file).catch(() => undefined) : undefined;
+  if (body === undefined) return { status: 404, headers: {}, body: '' };
+  const type = TYPES[extname(file)] ?? 'application/octet-stream';
+  return { status: 200, headers: { 'Content-Type': type }, body };
 }

@@ -4,41 +4,36 @@
  * Owns the temporary folder, the tarball and the projects in it, and their removal. Must not know what an app
  * does with the package.
  */
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { PKG_DEV, ROOT } from '../../../scripts/lib/paths.mjs';
-import { run } from '../../../scripts/lib/process.mjs';
+import { run, seconds } from '../../../scripts/lib/process.mjs';
 
-/** npm, tsc or a small program: longer than any of them takes on a slow machine. */
-const COMMAND_MS_MAX = 60_000;
+/** tsc, a bundler or a small program: longer than any of them takes on a slow machine. */
+const COMMAND_MS_MAX = 120_000;
+/** npm may have to download a framework. */
+const NPM_MS_MAX = 300_000;
+
+const PACKAGING = join(ROOT, 'tests', 'packaging');
+const NPM = process.platform === 'win32' ? 'npm.cmd' : 'npm';
+const QUIET = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
 
 export class Installed {
   /** What is in the tarball, as npm tells it: paths from the package's root, sorted. */
   files;
+  /** Path of the tarball. */
+  tarball;
 
   #folder = mkdtempSync(join(tmpdir(), 'kuratchi-packaging-'));
-  #tarball;
 
   /** Packs the package. `remove()` removes everything, whatever came of it. */
   async pack() {
-    if (!existsSync(join(PKG_DEV, 'package.json'))) {
-      throw new Error('.build/pkg-dev is missing: `npm test -- packaging` builds it first');
-    }
-    const staged = join(this.#folder, 'staged');
-    cpSync(PKG_DEV, staged, { recursive: true });
-    // The one file that the package for publication has on top: see buildPackage in scripts/lib/build.mjs.
-    cpSync(join(ROOT, 'LICENSE'), join(staged, 'LICENSE'));
-    const { stdout } = await this.#npm(['pack', '--json', '--pack-destination', this.#folder], staged);
-    const told = JSON.parse(stdout);
-    // A list, or from npm 12 on an object with the packages' names.
-    const [{ filename, files }] = Object.values(told);
-    this.files = files.map(({ path }) => path).sort();
-    this.#tarball = join(this.#folder, filename);
+    ({ tarball: this.tarball, files: this.files } = await packInto(join(this.#folder, 'packed')));
   }
 
   /**
-   * Makes a project with the package installed.
+   * Makes a project out of texts, with the package and nothing else installed.
    *
    * @param {string} name Of its folder.
    * @param {Record<string, string>} [files] Contents by path.
@@ -48,31 +43,81 @@ export class Installed {
     const folder = join(this.#folder, name);
     const manifest = { name, version: '1.0.0', private: true, type: 'module' };
     write(folder, { 'package.json': JSON.stringify(manifest), ...files });
-    await this.#npm(
-      ['install', '--offline', '--ignore-scripts', '--no-audit', '--no-fund', this.#tarball],
-      folder,
-    );
+    await this.#install(folder, ['--offline', this.tarball]);
     return folder;
   }
 
-  remove() {
-    rmSync(this.#folder, { recursive: true, force: true });
+  /**
+   * Copies a project of the clone and installs what its lock file names, out of npm's cache where it has been
+   * before, and then the package.
+   *
+   * @param {string} path Of the project, from `tests/packaging`.
+   * @param {object} [options]
+   * @param {string[]} [options.names] Under which names the package is installed. Default: its own.
+   * @param {Record<string, string>} [options.files] More files, contents by path.
+   * @returns {Promise<{ folder: string, version: (name: string) => string }>} The copy, and which version of a
+   *   dependency is in it.
+   */
+  async copyOf(path, { names = ['kuratchi-spaces'], files = {} } = {}) {
+    const folder = join(this.#folder, path.replaceAll('/', '-'));
+    cpSync(join(PACKAGING, path), folder, { recursive: true, filter: isSource });
+    write(folder, files);
+    const started = Date.now();
+    await npm(['ci', ...QUIET], folder);
+    await this.#install(
+      folder,
+      names.map((name) => `${name}@file:${this.tarball}`),
+    );
+    console.log(
+      `${path}: npm installed its dependencies and the package in ${seconds(Date.now() - started)}`,
+    );
+    return {
+      folder,
+      version: (name) => readJson(join(folder, 'node_modules', name, 'package.json')).version,
+    };
   }
 
-  #npm(args, cwd) {
-    // What an outer `npm test` leaves in the environment points at the clone, and would reach the project.
-    const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => !/^npm_/i.test(key)));
-    const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
-    return runQuietly(npm, args, {
-      cwd,
-      env: { ...env, npm_config_cache: join(this.#folder, 'cache'), npm_config_update_notifier: 'false' },
-    });
+  remove() {
+    rmSync(this.#folder, { recursive: true, force: true, maxRetries: 3 });
   }
+
+  async #install(folder, what) {
+    await npm(['install', '--no-save', ...QUIET, ...what], folder);
+  }
+}
+
+/**
+ * Packs the package into a folder that is not there yet.
+ *
+ * @param {string} folder
+ * @returns {Promise<{ tarball: string, files: string[] }>}
+ */
+export async function packInto(folder) {
+  if (!existsSync(join(PKG_DEV, 'package.json'))) {
+    throw new Error('.build/pkg-dev is missing: `npm test -- packaging` builds it first');
+  }
+  const staged = join(folder, 'staged');
+  cpSync(PKG_DEV, staged, { recursive: true });
+  // The one file that the package for publication has on top: see buildPackage in scripts/lib/build.mjs.
+  cpSync(join(ROOT, 'LICENSE'), join(staged, 'LICENSE'));
+  const { stdout } = await npm(['pack', '--json', '--loglevel=error', '--pack-destination', folder], staged);
+  const told = JSON.parse(stdout);
+  // A list, or from npm 12 on an object with the packages' names.
+  const [{ filename, files }] = Object.values(told);
+  return { tarball: join(folder, filename), files: files.map(({ path }) => path).sort() };
 }
 
 /** Runs a command to its end, within bounds. Returns `{ code, stdout, output }`. */
 export function runQuietly(command, args, options = {}) {
   return run(command, args, { show: 'silent', timeoutMs: COMMAND_MS_MAX, ...options });
+}
+
+/** Runs one of a project's own programs to its end; what it prints is in the error if it fails. */
+export function runScript(folder, name, args = [], env = {}) {
+  return runQuietly(join(folder, 'node_modules', '.bin', name), args, {
+    cwd: folder,
+    env: { ...cleanEnvironment(), ...env },
+  });
 }
 
 /** Runs a project's program with Node and returns what it printed, as JSON. */
@@ -83,9 +128,28 @@ export async function runProgram(folder, file, { flags = [], env = {} } = {}) {
   return JSON.parse(stdout);
 }
 
-/** Puts a package of the clone beside the installed one. */
-export function borrow(folder, name) {
-  symlinkSync(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name), 'junction');
+/** The environment without what an outer `npm test` leaves in it: that points at the clone, and not at a project. */
+export function cleanEnvironment() {
+  // Node's test runner tells its children by a variable that they are tests.
+  return Object.fromEntries(
+    Object.entries(process.env).filter(([key]) => !/^(?:npm_.*|node_test_context)$/i.test(key)),
+  );
+}
+
+function npm(args, cwd) {
+  return runQuietly(NPM, args, {
+    cwd,
+    env: { ...cleanEnvironment(), npm_config_update_notifier: 'false' },
+    timeoutMs: NPM_MS_MAX,
+  });
+}
+
+function isSource(path) {
+  return !/[\\/](?:node_modules|dist|build|\.next|\.svelte-kit)$/.test(path);
+}
+
+function readJson(file) {
+  return JSON.parse(readFileSync(file, 'utf8'));
 }
 
 function write(folder, files) {

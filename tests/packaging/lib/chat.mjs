@@ -1,0 +1,148 @@
+/**
+ * One conversation with a project's chat page in real Chromium: history, a live message, and one of the page's own.
+ *
+ * Owns the browser, what a page has to show for it, and everything that went wrong without anybody awaiting it. Every
+ * project's page shows the messages' texts as list items, and has a field and a button; which space it enters is in
+ * its address, behind the `#`. Must not know how the page is made.
+ */
+import assert from 'node:assert/strict';
+import { brotliCompressSync } from 'node:zlib';
+import { chromium } from 'playwright-core';
+import { CHROMIUM_FLAGS, chromium as chromiumPath } from '../../../scripts/lib/browsers.mjs';
+
+/** Longer than a page takes to connect on a slow machine, a dev server's first answer included. */
+const PATIENCE_MS = 30_000;
+
+/** What the conversation is made of. */
+const BEFORE = ['First of two before', 'Second of two before'];
+const LIVE = 'While you look';
+const OWN = 'From the page';
+
+/** Starts the browser. */
+export function startBrowser() {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM_BIN ?? chromiumPath(),
+    args: [...CHROMIUM_FLAGS],
+  });
+}
+
+/** The browser's version, as `Chromium 140`. */
+export function nameOf(browser) {
+  return `Chromium ${browser.version().split('.')[0]}`;
+}
+
+/**
+ * Opens a tab that keeps what goes wrong in it.
+ *
+ * @returns {Promise<Tab>}
+ */
+export async function openTab(browser) {
+  const context = await browser.newContext({ viewport: { width: 720, height: 480 } });
+  const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE_MS);
+  return new Tab(page, context);
+}
+
+export class Tab {
+  /** Playwright's page. */
+  page;
+  /** Errors and warnings on the console, and errors that nobody caught. */
+  problems = [];
+  #context;
+  #sockets = [];
+  #bodies = [];
+
+  constructor(page, context) {
+    this.page = page;
+    this.#context = context;
+    page.on('pageerror', (error) => this.problems.push(`uncaught: ${error.message}`));
+    page.on('console', (message) => {
+      if (['error', 'warning'].includes(message.type())) {
+        this.problems.push(`${message.type()}: ${message.text()} (${message.location().url})`);
+      }
+    });
+    page.on('websocket', (socket) => this.#sockets.push(socket.url()));
+    page.on('response', (response) => this.#bodies.push(response));
+  }
+
+  /** How many sockets the page has opened to the Worker: dev servers have some of their own. */
+  socketsTo(workerUrl) {
+    return this.#sockets.filter((url) => url.startsWith(workerUrl.replace(/^http/, 'ws'))).length;
+  }
+
+  /** What the page's own server has sent, each file compressed with brotli as a web server would: bytes. */
+  async bytesShipped() {
+    const { origin } = new URL(this.page.url());
+    const own = this.#bodies.filter(
+      (response) => response.url().startsWith(origin) && response.status() === 200,
+    );
+    const bodies = await Promise.all(own.map((response) => response.body().catch(() => Buffer.alloc(0))));
+    return bodies.reduce((sum, body) => sum + brotliCompressSync(body).length, 0);
+  }
+
+  /** Waits until the page shows these texts, in this order and nothing else. */
+  async shows(texts, items = 'li') {
+    const wanted = JSON.stringify(texts);
+    const look = ([selector, expected]) =>
+      JSON.stringify([...document.querySelectorAll(selector)].map((item) => item.textContent.trim())) ===
+      expected;
+    await this.page.waitForFunction(look, [items, wanted]).catch(async () => {
+      const shown = await this.page.locator(items).allTextContents();
+      assert.deepEqual(
+        shown,
+        texts,
+        `the page shows something else; its problems: ${this.problems.join('; ')}`,
+      );
+    });
+  }
+
+  /** Types into the page's only field and clicks its button. */
+  async say(text) {
+    await this.page.locator('input').fill(text);
+    await this.page.getByRole('button', { name: 'Send' }).click();
+  }
+
+  async close() {
+    await this.#context.close();
+  }
+}
+
+/** Where a page of a project gets its space from. */
+export function inSpace(url, { spaceId, spaceToken, workerUrl }) {
+  return `${url}#${encodeURIComponent(JSON.stringify({ spaceId, spaceToken, workerUrl }))}`;
+}
+
+/**
+ * Opens a page and has the conversation. Fails if anything is missing, doubled or out of order, if anything is on the
+ * console, or if the page opened more than one socket.
+ *
+ * @param {import('playwright-core').Browser} browser
+ * @param {import('./worker.mjs').Backend} worker
+ * @param {string} url The page's.
+ * @param {(told: { tab: Tab, peer: object, space: object, shown: string[] }) => Promise<void>} [andThen] What else to
+ *   do, in the open page.
+ * @returns {Promise<{ bytes: number }>}
+ */
+export async function chatOn(browser, worker, url, andThen) {
+  const space = await worker.admit();
+  const peer = worker.peer(space.spaceId);
+  await peer.postAll(BEFORE);
+  const tab = await openTab(browser);
+  try {
+    await tab.page.goto(inSpace(url, space));
+    await tab.shows(BEFORE);
+    await peer.post(LIVE);
+    await tab.shows([...BEFORE, LIVE]);
+    await tab.say(OWN);
+    const shown = [...BEFORE, LIVE, OWN];
+    await tab.shows(shown);
+    await peer.sees(shown);
+    assert.equal(tab.socketsTo(space.workerUrl), 1, 'sockets opened');
+    const bytes = await tab.bytesShipped();
+    await andThen?.({ tab, peer, space, shown });
+    assert.deepEqual(tab.problems, []);
+    return { bytes };
+  } finally {
+    await tab.close();
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * Apps of Vite, as `npm create vite` makes them, with React and with Svelte: the dev server and the built page.
+ *
+ * Vite's dev server bundles dependencies beforehand, in a folder of its own, and again when it finds new ones. What
+ * lies beside a package's JavaScript does not come along in every version: that is what the starts here are about.
+ */
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { chatOn, nameOf, startBrowser } from './lib/chat.mjs';
+import { Installed, runScript } from './lib/installed.mjs';
+import { serve } from './lib/programs.mjs';
+import { record } from './lib/report.mjs';
+import { startWorker } from './lib/worker.mjs';
+
+const INSTALL_MS_MAX = 330_000;
+const TEST_MS_MAX = 120_000;
+const HOST = '127.0.0.1';
+
+const APPS = [
+  { project: 'vite-react', framework: 'react', name: 'React' },
+  { project: 'vite-svelte', framework: 'svelte', name: 'Svelte' },
+];
+
+/** Shares most of its code with what is bundled already, so that all of it moves to other files. */
+const LATE = "export { client } from 'kuratchi-spaces/spaces';\n";
+
+describe('Vite', () => {
+  const installed = new Installed();
+  let worker;
+  let browser;
+
+  before(async () => {
+    await installed.pack();
+    worker = await startWorker();
+    browser = await startBrowser();
+  });
+  after(async () => {
+    await browser?.close();
+    await worker?.stop();
+    installed.remove();
+  });
+
+  for (const { project, framework, name } of APPS) {
+    describe(`with ${name}`, () => {
+      let app;
+      let row;
+
+      before(
+        async () => {
+          app = await installed.copyOf(`projects/${project}`);
+          row = {
+            project,
+            versions: `vite ${app.version('vite')}, ${framework} ${app.version(framework)}`,
+            runtime: nameOf(browser),
+          };
+        },
+        { timeout: INSTALL_MS_MAX },
+      );
+
+      const dev = () => serve(app.folder, (port) => ['vite', '--host', HOST, '--port', port, '--strictPort']);
+
+      test('dev server: the first start', { timeout: TEST_MS_MAX }, async () => {
+        const started = Date.now();
+        const server = await dev();
+        try {
+          await chatOn(browser, worker, server.url);
+          record({ ...row, mode: 'dev, first start', started });
+        } finally {
+          await server.stop();
+        }
+      });
+
+      test('dev server: again, and with a dependency found late', { timeout: TEST_MS_MAX }, async () => {
+        const started = Date.now();
+        const server = await dev();
+        try {
+          await chatOn(browser, worker, server.url, async ({ tab, space, shown, peer }) => {
+            record({ ...row, mode: 'dev, second start', started });
+            writeFileSync(join(app.folder, 'src', 'late.js'), LATE);
+            // Vite bundles anew and tells the page to load again, some of the old bundle's addresses gone.
+            const reloaded = tab.page.waitForEvent('load');
+            await tab.page.evaluate(() => {
+              // Not awaited: the page that asks is gone before the answer comes.
+              import('/src/late.js').catch(() => {});
+            });
+            await reloaded.catch((error) => assert.fail(`${error.message}\n${server.output()}`));
+            assert.match(server.output(), /optimized dependencies changed\. reloading/);
+            await tab.shows(shown);
+            await tab.say('After the reload');
+            await tab.shows([...shown, 'After the reload']);
+            await peer.sees([...shown, 'After the reload']);
+            assert.equal(tab.socketsTo(space.workerUrl), 2, 'one socket before, and one after');
+            record({ ...row, mode: 'dev, dependency found late', started });
+          });
+        } finally {
+          await server.stop();
+        }
+      });
+
+      test('built, and served by the preview', { timeout: TEST_MS_MAX }, async () => {
+        const started = Date.now();
+        const { output } = await runScript(app.folder, 'vite', ['build']);
+        assert.doesNotMatch(output, /warn/i);
+        const server = await serve(app.folder, (port) => [
+          ...['vite', 'preview', '--host', HOST, '--port', port, '--strictPort'],
+        ]);
+        try {
+          const { bytes } = await chatOn(browser, worker, server.url);
+          record({ ...row, mode: 'build', started, bytes });
+        } finally {
+          await server.stop();
+        }
+      });
+    });
+  }
+});
