@@ -59,7 +59,7 @@ describe('a page without a framework', () => {
     const { folder, version } = await installed.copyOf('projects/esbuild', { files });
     const bundle = async (entry) => {
       const flags = ['--bundle', '--minify', '--format=esm', '--outfile=dist/app.js', '--log-level=warning'];
-      const { output } = await runScript(folder, 'esbuild', [entry, ...flags]);
+      const output = await runScript(folder, 'esbuild', [entry, ...flags]);
       assert.equal(output, '', 'esbuild warns of nothing');
     };
     const row = { project: 'esbuild', versions: `esbuild ${version('esbuild')}` };

@@ -23,8 +23,8 @@ const APPS = [
   { project: 'vite-svelte', framework: 'svelte', name: 'Svelte' },
 ];
 
-/** Shares most of its code with what is bundled already, so that all of it moves to other files. */
-const LATE = "export { client } from 'kuratchi-spaces/spaces';\n";
+/** Shares most of its code with the adapter, which is bundled already: all of it moves to other files. */
+const LATE = "export { client } from 'kuratchi-spaces';\n";
 
 describe('Vite', () => {
   const installed = new Installed();
@@ -101,7 +101,7 @@ describe('Vite', () => {
 
       test('built, and served by the preview', { timeout: TEST_MS_MAX }, async () => {
         const started = Date.now();
-        const { output } = await runScript(app.folder, 'vite', ['build']);
+        const output = await runScript(app.folder, 'vite', ['build']);
         assert.doesNotMatch(output, /warn/i);
         const server = await serve(app.folder, (port) => [
           ...['vite', 'preview', '--host', HOST, '--port', port, '--strictPort'],

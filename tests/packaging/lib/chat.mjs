@@ -50,7 +50,7 @@ export class Tab {
   problems = [];
   #context;
   #sockets = [];
-  #bodies = [];
+  #answers = [];
 
   constructor(page, context) {
     this.page = page;
@@ -62,7 +62,7 @@ export class Tab {
       }
     });
     page.on('websocket', (socket) => this.#sockets.push(socket.url()));
-    page.on('response', (response) => this.#bodies.push(response));
+    page.on('response', (response) => this.#answers.push(response));
   }
 
   /** How many sockets the page has opened to the Worker: dev servers have some of their own. */
@@ -70,10 +70,15 @@ export class Tab {
     return this.#sockets.filter((url) => url.startsWith(workerUrl.replace(/^http/, 'ws'))).length;
   }
 
+  /** How many answers have come from addresses that start with this. */
+  answersFrom(url) {
+    return this.#answers.filter((response) => response.url().startsWith(url)).length;
+  }
+
   /** What the page's own server has sent, each file compressed with brotli as a web server would: bytes. */
   async bytesShipped() {
     const { origin } = new URL(this.page.url());
-    const own = this.#bodies.filter(
+    const own = this.#answers.filter(
       (response) => response.url().startsWith(origin) && response.status() === 200,
     );
     const bodies = await Promise.all(own.map((response) => response.body().catch(() => Buffer.alloc(0))));

@@ -112,12 +112,15 @@ export function runQuietly(command, args, options = {}) {
   return run(command, args, { show: 'silent', timeoutMs: COMMAND_MS_MAX, ...options });
 }
 
-/** Runs one of a project's own programs to its end; what it prints is in the error if it fails. */
-export function runScript(folder, name, args = [], env = {}) {
-  return runQuietly(join(folder, 'node_modules', '.bin', name), args, {
+/** Runs one of a project's own programs to its end. Returns what it printed; an error holds it, too. */
+export async function runScript(folder, name, args = [], env = {}) {
+  const { code, output } = await runQuietly(join(folder, 'node_modules', '.bin', name), args, {
     cwd: folder,
-    env: { ...cleanEnvironment(), ...env },
+    env: { ...cleanEnvironment(), CI: '1', NO_COLOR: '1', ...env },
+    allowFailure: true,
   });
+  if (code !== 0) throw new Error(`${name} ${args.join(' ')} ended with exit code ${code}:\n${output}`);
+  return output;
 }
 
 /** Runs a project's program with Node and returns what it printed, as JSON. */

@@ -1,42 +1,42 @@
-import { client } from 'kuratchi-spaces';
-import { useEffect, useState, useSyncExternalStore } from 'react';
+import { SpaceProvider, useMessages, useSend } from 'kuratchi-spaces/react';
+import { useState } from 'react';
 
 export function Chat({ config }) {
-  const [space] = useState(() => client(config));
-  const [text, setText] = useState('');
-  const { messages } = useSyncExternalStore(
-    (listener) => space.subscribe(listener),
-    () => space.getSnapshot(),
-    () => space.getServerSnapshot(),
+  return (
+    <SpaceProvider config={config}>
+      <Messages />
+      <Composer />
+    </SpaceProvider>
   );
+}
 
-  useEffect(() => {
-    space.connect().then(
-      () => space.getMessages(),
-      () => {},
-    );
-    return () => space.disconnect();
-  }, [space]);
+function Messages() {
+  const { messages } = useMessages();
+  return (
+    <ol>
+      {messages.map((message) => (
+        <li key={message.id}>{message.text}</li>
+      ))}
+    </ol>
+  );
+}
+
+function Composer() {
+  const sendMessage = useSend();
+  const [text, setText] = useState('');
 
   const send = async (event) => {
     event.preventDefault();
     setText('');
-    await space.sendMessage({ senderId: 'ada', senderType: 'user', text });
+    await sendMessage({ senderId: 'ada', senderType: 'user', text });
   };
 
   return (
-    <>
-      <ol>
-        {messages.map((message) => (
-          <li key={message.id}>{message.text}</li>
-        ))}
-      </ol>
-      <form onSubmit={send}>
-        <label>
-          Message <input value={text} onChange={(event) => setText(event.target.value)} autoComplete="off" />
-        </label>
-        <button type="submit">Send</button>
-      </form>
-    </>
+    <form onSubmit={send}>
+      <label>
+        Message <input value={text} onChange={(event) => setText(event.target.value)} autoComplete="off" />
+      </label>
+      <button type="submit">Send</button>
+    </form>
   );
 }

@@ -1,0 +1,4 @@
+import { createRoot } from 'react-dom/client';
+import { ChatRoom } from '../samples/ChatRoom.tsx';
+
+createRoot(document.getElementById('app')).render(<ChatRoom />);

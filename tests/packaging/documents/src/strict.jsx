@@ -1,0 +1,9 @@
+import { StrictMode } from 'react';
+import { createRoot } from 'react-dom/client';
+import { ChatRoom } from '../samples/ChatRoom.tsx';
+
+createRoot(document.getElementById('app')).render(
+  <StrictMode>
+    <ChatRoom />
+  </StrictMode>,
+);
