@@ -24,6 +24,7 @@ export * from './errors.js';
 export * from './listening.js';
 export * from './messages.js';
 export * from './participants.js';
+export * from './server/deploy.js';
 export * from './tokens.js';
 
 /**

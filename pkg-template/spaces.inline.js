@@ -11,6 +11,7 @@ import * as glue from './kuratchi_spaces.js';
 import { compileBytes, createEngine } from './loader.js';
 
 export * from './everywhere.js';
+export * from './server/elsewhere.js';
 
 const engine = /* @__PURE__ */ createEngine(
   () => compileBytes(Uint8Array.from(atob(CLIENT_WASM), (character) => character.charCodeAt(0))),

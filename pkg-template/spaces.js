@@ -8,6 +8,7 @@ import { SpaceClient } from './client.js';
 import { createEngine, fetchModule } from './loader.js';
 
 export * from './everywhere.js';
+export * from './server/elsewhere.js';
 
 // The URL is spelled so that bundlers find the file and take it along.
 const engine = /* @__PURE__ */ createEngine(() =>

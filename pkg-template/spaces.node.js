@@ -8,6 +8,7 @@ import { SpaceClient } from './client.js';
 import { compileBytes, createEngine } from './loader.js';
 
 export * from './everywhere.js';
+export * from './server/deploy.js';
 
 const engine = /* @__PURE__ */ createEngine(async () => {
   // Node's modules are loaded here and not at the top, because importing the package does nothing.

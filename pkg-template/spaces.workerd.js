@@ -10,6 +10,7 @@ import wasmModule from './kuratchi_spaces_bg.wasm';
 import { createEngine } from './loader.js';
 
 export * from './everywhere.js';
+export * from './server/elsewhere.js';
 
 const engine = /* @__PURE__ */ createEngine(() => wasmModule);
 
