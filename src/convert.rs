@@ -3,7 +3,7 @@
 //! Nothing is read in with serde: its errors would not name the field, and reading costs fifteen times what
 //! writing does. Must not know who gets the values.
 
-use client_core::io::{ConnectionState, OutboxNews, OutboxStatus, Reply};
+use client_core::io::{ConnectionState, OutboxNews, OutboxStatus, Reply, Transport};
 use js_sys::{Array, Reflect};
 use serde::Serialize;
 use serde_wasm_bindgen::Serializer;
@@ -17,17 +17,21 @@ use crate::outbox_row;
 struct State {
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    transport: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     retry_in_ms: Option<u64>,
 }
 
-/// The connection's state: `{ state, retryInMs?, reason? }`.
+/// The connection's state: `{ state, transport?, retryInMs?, reason? }`.
 pub(crate) fn state(
     state: ConnectionState,
+    transport: Option<Transport>,
     retry_in_ms: Option<u64>,
     reason: Option<JsValue>,
 ) -> JsValue {
     let state = State {
         state: state.as_str(),
+        transport: transport.map(Transport::as_str),
         retry_in_ms,
     };
     // Writing fails for numbers above 2^53 only, which no delay is.

@@ -104,11 +104,12 @@ impl Host {
             Event::ConnectionChanged(connected) => self.on_connection_change(connected),
             Event::StateChanged {
                 state,
+                transport,
                 retry_in_ms,
                 reason,
             } => {
                 let reason = reason.map(|reason| self.make_error(&reason));
-                self.on_state(&convert::state(state, retry_in_ms, reason))
+                self.on_state(&convert::state(state, transport, retry_in_ms, reason))
             }
             Event::Typing { user_id, is_typing } => self.on_typing(&user_id, is_typing),
             Event::Presence(users) => self.on_presence(&convert::array(users)),

@@ -6,7 +6,7 @@
 
 use client_core::io::{Fetched, Request};
 use gloo_net::http::{Headers, Request as RequestBuilder};
-use js_sys::{JsString, Promise};
+use js_sys::{JsString, Promise, Reflect};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortController, AbortSignal, Response};
@@ -69,6 +69,7 @@ async fn answer(
         .await?
         .unchecked_into();
     let status = response.status();
+    let retry_after_ms = retry_after_ms(&response);
     let body = JsFuture::from(response.text()?).await?;
     // A `Response` of somebody's own may have a body that is no text: that is no answer of ours.
     Ok(Fetched {
@@ -76,7 +77,18 @@ async fn answer(
         body: body
             .dyn_into::<JsString>()
             .unwrap_or_else(|_| JsString::from("")),
+        retry_after_ms,
     })
+}
+
+/// What `Retry-After` says, where it is a number of seconds that pages may read.
+fn retry_after_ms(response: &Response) -> Option<u64> {
+    // A `Response` of somebody's own may have no headers.
+    let headers = Reflect::get(response, &JsValue::from_str("headers")).ok()?;
+    let headers = headers.dyn_ref::<web_sys::Headers>()?;
+    let seconds = headers.get("Retry-After").ok()??;
+    let seconds: u32 = seconds.parse().ok()?;
+    Some(u64::from(seconds) * 1_000)
 }
 
 fn build(

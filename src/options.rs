@@ -4,7 +4,7 @@
 
 use client_core::endpoint::Endpoint;
 use client_core::error::{ClientError, Code};
-use client_core::io::Config;
+use client_core::io::{Config, GatewayKey};
 use js_sys::{Function, Reflect};
 use protocol::codes::ErrorCode;
 use protocol::fields::FieldError;
@@ -33,7 +33,7 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Reads `{ spaceId, workerUrl, newestFirst?, webSocket?, clientScope? }`.
+    /// Reads `{ spaceId, workerUrl, newestFirst?, webSocket?, clientScope?, gatewayKey? }`.
     ///
     /// # Errors
     /// Names the field that is absent or wrong.
@@ -51,6 +51,7 @@ impl Options {
         let as_function = |value: &JsValue| value.dyn_ref::<Function>().cloned();
         let web_socket = optional(options, "webSocket", "a WebSocket class", as_function)?;
         let client_scope = optional(options, "clientScope", "a string", JsValue::as_string)?;
+        let gateway_key = optional(options, "gatewayKey", "a string", JsValue::as_string)?;
         let clock = Clock::default();
         let config = Config {
             space_id,
@@ -59,6 +60,7 @@ impl Options {
             seed: seed()?,
             client_scope,
             wall_clock_at_zero: clock.wall_at_zero(),
+            gateway_key: gateway_key.filter(|key| !key.is_empty()).map(GatewayKey),
         };
         Ok(Self {
             config,

@@ -17,7 +17,10 @@ use crate::backoff::Backoff;
 use crate::connection::Link;
 use crate::credentials::Credentials;
 use crate::error::ClientError;
-use crate::io::{CallId, Config, ConnectionState, Event, FetchId, Input, Output, Reply};
+use crate::io::{
+    CallId, Config, ConnectionState, Event, FetchId, Input, Output, Reply, SocketId, Transport,
+};
+use crate::legacy::Legacy;
 use crate::outbox::Outbox;
 use crate::presence::Presence;
 use crate::random::Random;
@@ -25,6 +28,7 @@ use crate::requests::Pending;
 use crate::session::Session;
 use crate::timeline::{Timeline, Version};
 use crate::timer::{Timer, TimerTable};
+use crate::transport::Answerer;
 use crate::typing::Typing;
 
 /// A client of one space.
@@ -76,6 +80,12 @@ pub struct Client<J: Json> {
     pub(crate) unsent: Vec<Pending<J>>,
     pub(crate) next_fetch: u32,
     pub(crate) next_socket: u32,
+    pub(crate) next_poll: u32,
+    pub(crate) answerer: Answerer,
+    /// A socket that is tried while polls serve.
+    pub(crate) beside: Option<SocketId>,
+    /// What is known of a space at a worker of the TypeScript SDK.
+    pub(crate) legacy: Legacy,
 }
 
 impl<J: Json> Client<J> {
@@ -109,13 +119,32 @@ impl<J: Json> Client<J> {
             unsent: Vec::new(),
             next_fetch: 0,
             next_socket: 0,
+            next_poll: 0,
+            answerer: Answerer::default(),
+            beside: None,
+            legacy: Legacy::default(),
         }
     }
 
     /// Whether the space has accepted the client and the link is not known to be dead.
     #[must_use]
     pub fn is_connected(&self) -> bool {
-        matches!(self.link, Link::Ready { .. })
+        self.link.is_connected()
+    }
+
+    /// What carries messages; `None` while nothing does.
+    #[must_use]
+    pub fn transport(&self) -> Option<Transport> {
+        match self.link {
+            Link::Ready { .. } => Some(Transport::WebSocket),
+            Link::Polling { .. } => Some(self.answerer.way),
+            Link::Idle
+            | Link::AwaitingToken { .. }
+            | Link::Connecting { .. }
+            | Link::Asking { .. }
+            | Link::Waiting { .. }
+            | Link::Failed => None,
+        }
     }
 
     /// What the connection is doing.
@@ -136,8 +165,7 @@ impl<J: Json> Client<J> {
     /// Brings in something that happened. Inputs of sockets, requests and questions that are over are ignored.
     pub fn handle_input(&mut self, input: Input<J>, now: Instant) {
         match input {
-            // Nothing is known before the welcome.
-            Input::SocketOpened { .. } => {}
+            Input::SocketOpened { socket } => self.handle_socket_opened(socket, now),
             Input::Frame { socket, frame } => self.handle_frame(socket, frame, now),
             Input::SocketClosed { socket, code } => self.handle_socket_closed(socket, code, now),
             Input::SocketUnavailable { socket } => self.handle_socket_unavailable(socket, now),
@@ -179,6 +207,9 @@ impl<J: Json> Client<J> {
                 Timer::Fetch => self.give_up_requests(now),
                 Timer::Renew => self.renew_token(now),
                 Timer::Seen => self.tell_seen(now),
+                Timer::Poll => self.poll(now),
+                Timer::Beside => self.try_socket_beside(now),
+                Timer::Health => self.look_for_ours(now),
             }
         }
     }
@@ -197,7 +228,7 @@ impl<J: Json> Client<J> {
 
     /// Says that somebody types here or stopped. `user_id` and `is_typing` are as the app gave them.
     ///
-    /// Connected: a frame, at most one in three seconds, repeated while it lasts. Connecting: kept for the
+    /// Connected: a frame or request, at most one in three seconds, repeated while it lasts. Connecting: kept for the
     /// link. Not connected: one HTTP request.
     pub fn set_typing(&mut self, call: CallId, user_id: &J, is_typing: &J, now: Instant) {
         let (user_id, is_typing) = match crate::arguments::typing(user_id, is_typing) {
@@ -206,12 +237,11 @@ impl<J: Json> Client<J> {
         };
         if matches!(self.link, Link::Idle | Link::Failed) {
             let body = typing_frame::<J>(&user_id, is_typing);
-            return self.post_typing(call, &body, now);
+            return self.post_typing(Some(call), &body, now);
         }
         let due = self.typing.say(&user_id, is_typing, now);
         if due && self.is_connected() {
-            self.transmit(&typing_frame(&user_id, is_typing));
-            self.typing.sent(&user_id, now);
+            self.send_typing(&user_id, is_typing, now);
         }
         self.timers.set(Timer::Typing, self.typing.next_deadline());
         self.settle(call, Ok(Reply::Done));
@@ -226,11 +256,20 @@ impl<J: Json> Client<J> {
         }
         if self.is_connected() {
             for user_id in self.typing.due(now) {
-                self.transmit(&typing_frame(&user_id, true));
-                self.typing.sent(&user_id, now);
+                self.send_typing(&user_id, true, now);
             }
         }
         self.timers.set(Timer::Typing, self.typing.next_deadline());
+    }
+
+    fn send_typing(&mut self, user_id: &str, is_typing: bool, now: Instant) {
+        let frame = typing_frame::<J>(user_id, is_typing);
+        if self.transport() == Some(Transport::WebSocket) {
+            self.transmit(&frame);
+        } else {
+            self.post_typing(None, &frame, now);
+        }
+        self.typing.sent(user_id, now);
     }
 
     pub(crate) fn hear_typing(&mut self, user_id: String, is_typing: bool, now: Instant) {

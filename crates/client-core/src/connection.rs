@@ -11,6 +11,8 @@
 //!                                        ▼
 //!                                      Failed ── connect() ──▶ AwaitingToken
 //! ```
+//! Where no socket gets through ([`crate::transport`]), `Asking` and `Polling` stand in for `Connecting` and `Ready`.
+//!
 //! Owns that machine. Must not know how sockets are made or what messages say.
 
 use protocol::codes::{CloseCode, Reaction};
@@ -24,8 +26,9 @@ use crate::backlog::Backlog;
 use crate::client::Client;
 use crate::credentials::{Answer, Failure};
 use crate::error::{ClientError, Code};
-use crate::io::{CallId, ConnectionState, Event, Output, Reply, SocketId, TokenId};
+use crate::io::{CallId, ConnectionState, Event, Output, Reply, SocketId, TokenId, Transport};
 use crate::outbox::Wait;
+use crate::polling::PollId;
 use crate::timer::Timer;
 
 /// A link that lasted this long was good: the next loss starts the back-off anew. Shorter ones count as
@@ -43,13 +46,28 @@ pub(crate) enum Link {
     /// An attempt waits for the token.
     AwaitingToken { again: bool },
     /// A socket is being made; it is accepted by its welcome.
-    Connecting { socket: SocketId, again: bool },
+    Connecting {
+        socket: SocketId,
+        /// Whether it opened, so that nothing on the way keeps sockets out.
+        opened: bool,
+        again: bool,
+    },
+    /// The first poll is out; the space accepts by answering it.
+    Asking { poll: PollId, again: bool },
     /// The space has accepted the client.
     Ready {
         socket: SocketId,
         since: Instant,
         last_heard: Instant,
         asked: bool,
+    },
+    /// The space answers polls.
+    Polling {
+        since: Instant,
+        /// What the next poll waits for, before jitter.
+        interval_ms: u64,
+        /// The poll that is out.
+        asked: Option<PollId>,
     },
     /// The next attempt waits for its time.
     Waiting { again: bool },
@@ -61,10 +79,11 @@ impl Link {
     pub(crate) fn state(self) -> ConnectionState {
         match self {
             Self::Idle => ConnectionState::Idle,
-            Self::Ready { .. } => ConnectionState::Connected,
+            Self::Ready { .. } | Self::Polling { .. } => ConnectionState::Connected,
             Self::Failed => ConnectionState::Failed,
             Self::AwaitingToken { again }
             | Self::Connecting { again, .. }
+            | Self::Asking { again, .. }
             | Self::Waiting { again } => {
                 if again {
                     ConnectionState::Reconnecting
@@ -78,16 +97,45 @@ impl Link {
     pub(crate) fn socket(self) -> Option<SocketId> {
         match self {
             Self::Connecting { socket, .. } | Self::Ready { socket, .. } => Some(socket),
-            Self::Idle | Self::AwaitingToken { .. } | Self::Waiting { .. } | Self::Failed => None,
+            Self::Idle
+            | Self::AwaitingToken { .. }
+            | Self::Asking { .. }
+            | Self::Polling { .. }
+            | Self::Waiting { .. }
+            | Self::Failed => None,
+        }
+    }
+
+    /// Whether there is an answer from the space, or one is waited for.
+    fn is_under_way(self) -> bool {
+        self.socket().is_some() || matches!(self, Self::Asking { .. } | Self::Polling { .. })
+    }
+
+    /// Whether messages flow.
+    pub(crate) fn is_connected(self) -> bool {
+        self.state() == ConnectionState::Connected
+    }
+
+    /// When it became good, if it is.
+    fn good_since(self) -> Option<Instant> {
+        match self {
+            Self::Ready { since, .. } | Self::Polling { since, .. } => Some(since),
+            Self::Idle
+            | Self::AwaitingToken { .. }
+            | Self::Connecting { .. }
+            | Self::Asking { .. }
+            | Self::Waiting { .. }
+            | Self::Failed => None,
         }
     }
 
     /// Whether an attempt made now would be a reconnect.
-    fn again(self) -> bool {
+    pub(crate) fn again(self) -> bool {
         match self {
-            Self::Ready { .. } => true,
+            Self::Ready { .. } | Self::Polling { .. } => true,
             Self::AwaitingToken { again }
             | Self::Connecting { again, .. }
+            | Self::Asking { again, .. }
             | Self::Waiting { again } => again,
             Self::Idle | Self::Failed => false,
         }
@@ -116,10 +164,7 @@ impl<J: Json> Client<J> {
     pub fn disconnect(&mut self, _now: Instant) {
         let was = self.link;
         self.drop_socket(1000, "disconnected");
-        self.link = Link::Idle;
-        self.timers.stop(Timer::Retry);
-        self.timers.stop(Timer::Renew);
-        self.timers.stop(Timer::Load);
+        self.end_attempts(Link::Idle);
         self.typing.stop();
         if was == Link::Idle {
             return;
@@ -156,9 +201,26 @@ impl<J: Json> Client<J> {
         let Link::AwaitingToken { again } = self.link else {
             return;
         };
-        let Some(token) = self.credentials.token() else {
+        if self.credentials.token().is_none() {
             return self.ask_for_token(now);
-        };
+        }
+        self.timers
+            .set(Timer::Connect, Some(now.plus_ms(CONNECT_MS_MAX)));
+        if self.answerer.way != Transport::WebSocket {
+            return self.start_polling(again, now);
+        }
+        if let Some(socket) = self.open_socket() {
+            self.link = Link::Connecting {
+                socket,
+                opened: false,
+                again,
+            };
+        }
+    }
+
+    /// Makes a socket that resumes where the session stands, if there is a token.
+    pub(crate) fn open_socket(&mut self) -> Option<SocketId> {
+        let token = self.credentials.token()?;
         let protocols = vec![SUBPROTOCOL.to_owned(), encode_token_subprotocol(token)];
         self.socket_token = token.to_owned();
         let since = self.session.cursor().map(|cursor| cursor.seq.to_string());
@@ -173,16 +235,18 @@ impl<J: Json> Client<J> {
         parameters.extend(epoch.as_ref().map(|epoch| ("epoch", epoch.as_str())));
         parameters.extend(since.as_deref().map(|since| ("since", since)));
         let url = self.config.endpoint.socket(&parameters);
-        self.next_socket = self.next_socket.wrapping_add(1);
-        let socket = SocketId(self.next_socket);
-        self.link = Link::Connecting { socket, again };
-        self.timers
-            .set(Timer::Connect, Some(now.plus_ms(CONNECT_MS_MAX)));
+        let socket = self.name_socket();
         self.outputs.push_back(Output::OpenSocket {
             socket,
             url,
             protocols,
         });
+        Some(socket)
+    }
+
+    pub(crate) fn name_socket(&mut self) -> SocketId {
+        self.next_socket = self.next_socket.wrapping_add(1);
+        SocketId(self.next_socket)
     }
 
     /// Asks the app for a token, unless it was asked already.
@@ -225,7 +289,7 @@ impl<J: Json> Client<J> {
             }
             Answer::Renewed => self.use_renewed_token(now),
             Answer::Hopeless(error) => {
-                self.fail_waiting_requests(&error);
+                self.fail_waiting_requests(&error, now);
                 if matches!(self.link, Link::AwaitingToken { .. }) {
                     self.fail_for_good(error);
                 }
@@ -245,7 +309,7 @@ impl<J: Json> Client<J> {
             Code::TokenUnavailable,
             format!("no space token could be had: {message}"),
         );
-        self.fail_waiting_requests(&error);
+        self.fail_waiting_requests(&error, now);
         if matches!(self.link, Link::AwaitingToken { .. }) {
             // The app's own server may be down for a while, like any other.
             self.tell(Event::Error(error.clone()));
@@ -262,6 +326,9 @@ impl<J: Json> Client<J> {
     }
 
     pub(crate) fn handle_socket_closed(&mut self, socket: SocketId, code: u16, now: Instant) {
+        if self.is_beside(socket) {
+            return self.close_beside(socket);
+        }
         if self.link.socket() != Some(socket) {
             return;
         }
@@ -271,14 +338,14 @@ impl<J: Json> Client<J> {
 
     /// Leaves a link that is there but of no use, and makes another.
     pub(crate) fn lose_link(&mut self, code: Option<CloseCode>, now: Instant) {
-        if self.link.socket().is_some() {
+        if self.link.is_under_way() {
             self.drop_socket(4000, "no longer usable");
             self.after_loss(code, None, now);
         }
     }
 
     pub(crate) fn give_up_attempt(&mut self, now: Instant) {
-        if matches!(self.link, Link::Connecting { .. }) {
+        if matches!(self.link, Link::Connecting { .. } | Link::Asking { .. }) {
             self.lose_link(None, now);
         }
     }
@@ -290,6 +357,10 @@ impl<J: Json> Client<J> {
         told: Option<ClientError>,
         now: Instant,
     ) {
+        // What the server closed or refused was open.
+        let never_opened = matches!(self.link, Link::Connecting { opened: false, .. })
+            && code.is_none()
+            && told.is_none();
         let error = told.or(code.map(ClientError::of_close));
         let error =
             error.unwrap_or_else(|| ClientError::new(Code::ConnectionLost, "WebSocket error"));
@@ -312,14 +383,29 @@ impl<J: Json> Client<J> {
             Reaction::Retry | Reaction::RetryLater => {
                 self.tell(Event::Error(error.clone()));
                 self.wait_for_retry(Some(error), reaction, now);
+                if never_opened {
+                    self.ask_who_answers(now);
+                }
             }
         }
     }
 
     fn wait_for_retry(&mut self, reason: Option<ClientError>, reaction: Reaction, now: Instant) {
+        self.wait_at_least(0, reason, reaction, now);
+    }
+
+    /// Waits as the back-off says, and no less than `ms_min`.
+    pub(crate) fn wait_at_least(
+        &mut self,
+        ms_min: u64,
+        reason: Option<ClientError>,
+        reaction: Reaction,
+        now: Instant,
+    ) {
         let was = self.link;
-        if let Link::Ready { since, .. } = was
-            && now.ms_since(since) >= GOOD_AFTER_MS
+        if was
+            .good_since()
+            .is_some_and(|since| now.ms_since(since) >= GOOD_AFTER_MS)
         {
             self.backoff.reset();
         }
@@ -329,24 +415,22 @@ impl<J: Json> Client<J> {
                 self.backoff.next_delay_ms(&mut self.random)
             }
         };
+        let delay_ms = delay_ms.max(ms_min);
         self.link = Link::Waiting { again: was.again() };
         self.tell_link_lost(was);
         self.tell_state(Some(delay_ms), reason);
         self.timers.set(Timer::Retry, Some(now.plus_ms(delay_ms)));
         // A link that is lost is mostly back at once; after a first failure it may take any time.
-        if !matches!(was, Link::Ready { .. }) {
+        if !was.is_connected() {
             self.release_ack_waiters();
         }
     }
 
-    fn fail_for_good(&mut self, error: ClientError) {
+    pub(crate) fn fail_for_good(&mut self, error: ClientError) {
         let was = self.link;
         self.forget_socket();
         self.credentials.forget();
-        self.link = Link::Failed;
-        self.timers.stop(Timer::Retry);
-        self.timers.stop(Timer::Renew);
-        self.timers.stop(Timer::Load);
+        self.end_attempts(Link::Failed);
         self.tell_link_lost(was);
         self.tell_state(None, Some(error.clone()));
         self.tell(Event::Error(error.clone()));
@@ -364,21 +448,42 @@ impl<J: Json> Client<J> {
         }
     }
 
+    /// Nothing is tried any more until the app asks for it.
+    fn end_attempts(&mut self, link: Link) {
+        self.link = link;
+        self.end_beside();
+        for timer in [
+            Timer::Retry,
+            Timer::Renew,
+            Timer::Load,
+            Timer::Beside,
+            Timer::Health,
+        ] {
+            self.timers.stop(timer);
+        }
+    }
+
     /// Closes the socket, if there is one.
     pub(crate) fn drop_socket(&mut self, code: u16, reason: &'static str) {
         if let Some(socket) = self.link.socket() {
-            self.outputs.push_back(Output::CloseSocket {
-                socket,
-                code,
-                reason,
-            });
+            self.close_socket(socket, code, reason);
         }
         self.forget_socket();
     }
 
-    fn forget_socket(&mut self) {
+    pub(crate) fn close_socket(&mut self, socket: SocketId, code: u16, reason: &'static str) {
+        self.outputs.push_back(Output::CloseSocket {
+            socket,
+            code,
+            reason,
+        });
+    }
+
+    /// Ends what belongs to one link, of whatever kind.
+    pub(crate) fn forget_socket(&mut self) {
         for timer in [
             Timer::Connect,
+            Timer::Poll,
             Timer::Ping,
             Timer::Pong,
             Timer::Sync,
@@ -394,8 +499,8 @@ impl<J: Json> Client<J> {
     }
 
     /// Tells what ends with a link that was ready.
-    fn tell_link_lost(&mut self, was: Link) {
-        if matches!(was, Link::Ready { .. }) {
+    pub(crate) fn tell_link_lost(&mut self, was: Link) {
+        if was.is_connected() {
             self.tell(Event::ConnectionChanged(false));
         }
         for user_id in self.typing.link_lost() {
@@ -410,6 +515,7 @@ impl<J: Json> Client<J> {
     pub(crate) fn tell_state(&mut self, retry_in_ms: Option<u64>, reason: Option<ClientError>) {
         self.tell(Event::StateChanged {
             state: self.state(),
+            transport: self.transport(),
             retry_in_ms,
             reason,
         });

@@ -52,6 +52,8 @@ pub enum Code {
     AlreadySent,
     /// The browser's store failed: what waits in the outbox is lost with the page.
     PersistenceLost,
+    /// The worker at this address can not do this.
+    Unsupported,
 }
 
 impl Code {
@@ -73,6 +75,7 @@ impl Code {
             Self::OwnerUnknown => "ownerUnknown",
             Self::AlreadySent => "alreadySent",
             Self::PersistenceLost => "persistenceLost",
+            Self::Unsupported => "unsupported",
         }
     }
 
@@ -93,6 +96,7 @@ impl Code {
             Self::OwnerUnknown,
             Self::AlreadySent,
             Self::PersistenceLost,
+            Self::Unsupported,
         ];
         let server = ErrorCode::parse(text).map(Self::Server);
         server.or_else(|| own.into_iter().find(|code| code.as_str() == text))
@@ -123,7 +127,8 @@ impl ClientError {
             | Code::WebSocketUnavailable
             | Code::Protocol
             | Code::AlreadySent
-            | Code::PersistenceLost => false,
+            | Code::PersistenceLost
+            | Code::Unsupported => false,
         };
         Self {
             code,

@@ -10,7 +10,7 @@ use crate::arguments::{self, HistoryQuery};
 use crate::client::Client;
 use crate::connection::Link;
 use crate::error::{ClientError, Code};
-use crate::io::{CallId, Event, Output, Reply};
+use crate::io::{CallId, Event, Output, Reply, Transport};
 use crate::requests::{Pending, Purpose};
 use crate::timeline::Placed;
 
@@ -59,6 +59,9 @@ impl<J: Json> Client<J> {
     }
 
     fn start_history(&mut self, call: CallId, query: HistoryQuery, joins: bool, now: Instant) {
+        if self.answerer.way == Transport::Legacy {
+            return self.start_legacy_history(call, query, joins, now);
+        }
         self.timeline.page_asked();
         let run = HistoryRun {
             call,

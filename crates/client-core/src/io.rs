@@ -28,6 +28,18 @@ pub struct Config {
     pub client_scope: Option<String>,
     /// What the wall clock showed at [`protocol::time::Instant`] 0. The server's clock takes over at the first welcome.
     pub wall_clock_at_zero: UnixMillis,
+    /// The key that a worker of the TypeScript SDK asks for. It is sent to nobody else.
+    pub gateway_key: Option<GatewayKey>,
+}
+
+/// A secret that signs tokens. Its debug form does not tell it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct GatewayKey(pub String);
+
+impl std::fmt::Debug for GatewayKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("GatewayKey(…)")
+    }
 }
 
 /// The core's name of one connection attempt. Inputs of an attempt that is over are ignored.
@@ -120,6 +132,8 @@ pub struct Fetched<J: Json> {
     pub status: u16,
     /// Its body.
     pub body: J::Text,
+    /// When its `Retry-After` header asks to come back, in milliseconds, where it says so in seconds.
+    pub retry_after_ms: Option<u64>,
 }
 
 /// Something the shell has to do, in this order.
@@ -336,6 +350,29 @@ impl ConnectionState {
     }
 }
 
+/// What carries messages while the client is connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// A WebSocket.
+    WebSocket,
+    /// HTTP requests: our Worker answers, and no WebSocket gets through to it.
+    Polling,
+    /// HTTP requests to a worker of the TypeScript SDK.
+    Legacy,
+}
+
+impl Transport {
+    /// The transport's name in the API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::WebSocket => "websocket",
+            Self::Polling => "polling",
+            Self::Legacy => "legacy",
+        }
+    }
+}
+
 /// Something to tell the app.
 #[derive(Clone, Debug)]
 pub enum Event<J> {
@@ -351,6 +388,8 @@ pub enum Event<J> {
     StateChanged {
         /// What.
         state: ConnectionState,
+        /// What carries messages; `None` while nothing does.
+        transport: Option<Transport>,
         /// Milliseconds until the next attempt, while one is waited for.
         retry_in_ms: Option<u64>,
         /// Why it is not connected.

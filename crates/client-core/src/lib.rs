@@ -23,6 +23,7 @@
 //!     seed: [7; 32],
 //!     client_scope: None,
 //!     wall_clock_at_zero: UnixMillis(1_700_000_000_000),
+//!     gateway_key: None,
 //! };
 //! let mut client = Client::<serde_json::Value>::new(config);
 //! let now = Instant(0);
@@ -72,8 +73,12 @@ pub mod error;
 mod history;
 mod identity;
 pub mod io;
+mod legacy;
+mod legacy_feed;
+mod legacy_history;
 mod liveness;
 mod outbox;
+mod polling;
 mod presence;
 mod random;
 mod receiving;
@@ -84,6 +89,7 @@ mod session;
 mod settling;
 mod timeline;
 mod timer;
+mod transport;
 mod typing;
 
 pub use client::Client;

@@ -23,8 +23,9 @@ impl<J: Json> Client<J> {
         match self.link {
             Link::Waiting { .. } => self.start_attempt(None, now),
             Link::Ready { .. } => self.ask_for_sign(WAKE_PONG_WITHIN_MS, now),
+            Link::Polling { .. } => self.poll(now),
             // It may have been begun on a network that is gone.
-            Link::Connecting { .. } => {
+            Link::Connecting { .. } | Link::Asking { .. } => {
                 let within = now.plus_ms(WAKE_CONNECT_MS_MAX);
                 let earlier = self.timers.get(Timer::Connect).map(|at| at.min(within));
                 self.timers.set(Timer::Connect, earlier);

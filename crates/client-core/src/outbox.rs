@@ -345,6 +345,27 @@ impl<J: Json> Outbox<J> {
         frames
     }
 
+    /// The entry that may leave next where one goes at a time; `None` while one is on its way. `Self::carry` notes
+    /// that it left.
+    pub(crate) fn next_alone(&self) -> Option<&Entry<J>> {
+        if self.released || self.loading || self.in_flight() {
+            return None;
+        }
+        self.entries.iter().find(|entry| self.may_go(entry))
+    }
+
+    /// The present connection carries the entry.
+    pub(crate) fn carry(&mut self, id: &ClientMessageId) {
+        if let Some(entry) = self.get_mut(id) {
+            (entry.sent, entry.carried) = (true, true);
+        }
+    }
+
+    /// Whether the present connection has carried the entry, and it is not confirmed.
+    pub(crate) fn is_on_its_way(&self, id: &ClientMessageId) -> bool {
+        self.get(id).is_some_and(|entry| entry.sent)
+    }
+
     /// Places of the entries that may leave now, each with the place of the one of its scope right before it: the
     /// server keeps their order. By place, because this is asked at every ack, and mostly nothing is due.
     fn due(&self) -> Vec<(usize, Option<usize>)> {

@@ -11,7 +11,7 @@ use protocol::time::{Instant, UnixMillis};
 use crate::client::Client;
 use crate::connection::Link;
 use crate::error::ClientError;
-use crate::io::{Event, Output, Reply, SocketId};
+use crate::io::{Event, Output, Reply, SocketId, Transport};
 use crate::session::Next;
 use crate::timer::Timer;
 
@@ -20,7 +20,11 @@ const SYNC_WITHIN_MS: u64 = 10_000;
 
 impl<J: Json> Client<J> {
     pub(crate) fn handle_frame(&mut self, socket: SocketId, frame: Frame<J::Text>, now: Instant) {
-        if self.link.socket() != Some(socket) {
+        if self.legacy.socket() == Some(socket) {
+            return self.hear_first_version(&frame, now);
+        }
+        let is_beside = self.beside == Some(socket);
+        if !is_beside && self.link.socket() != Some(socket) {
             return;
         }
         if let Link::Ready {
@@ -43,6 +47,23 @@ impl<J: Json> Client<J> {
             // No binary frames are spoken here.
             Frame::Binary(_) => vec![Err(Unreadable)],
         };
+        let mut entries = entries.into_iter();
+        if is_beside {
+            match entries.next() {
+                Some(Ok(welcome @ Incoming::Welcome { .. })) => {
+                    self.take_over();
+                    self.handle_welcome(socket, welcome, now);
+                }
+                refusal => {
+                    self.give_way_to(socket);
+                    entries = refusal
+                        .into_iter()
+                        .chain(entries)
+                        .collect::<Vec<_>>()
+                        .into_iter();
+                }
+            }
+        }
         for entry in entries {
             // An entry may have ended this link.
             if self.link.socket() != Some(socket) {
@@ -61,24 +82,10 @@ impl<J: Json> Client<J> {
         }
     }
 
-    fn handle_entry(&mut self, entry: Incoming<J>, now: Instant) {
+    pub(crate) fn handle_entry(&mut self, entry: Incoming<J>, now: Instant) {
         match (self.link, entry) {
-            (
-                Link::Connecting { .. },
-                Incoming::Welcome {
-                    epoch,
-                    seq,
-                    server_time,
-                    recovered,
-                    ..
-                },
-            ) => {
-                if let Some(server_time) = server_time {
-                    let at_zero = UnixMillis(server_time.0.saturating_sub(now.0));
-                    let before = std::mem::replace(&mut self.wall_clock_at_zero, at_zero);
-                    self.correct_outbox_clock(before, at_zero);
-                }
-                self.handle_welcome(epoch, seq, recovered, now);
+            (Link::Connecting { socket, .. }, welcome @ Incoming::Welcome { .. }) => {
+                self.handle_welcome(socket, welcome, now);
             }
             // Before the welcome an error is a refusal. The close that follows says the same, but some engines and
             // workerd itself take seconds to end a connection that the server closed.
@@ -146,40 +153,79 @@ impl<J: Json> Client<J> {
         }
     }
 
-    fn handle_welcome(
-        &mut self,
-        epoch: Option<Epoch>,
-        seq: Seq,
-        recovered: Option<bool>,
-        now: Instant,
-    ) {
-        let Link::Connecting { socket, .. } = self.link else {
+    /// The space accepts the socket.
+    fn handle_welcome(&mut self, socket: SocketId, welcome: Incoming<J>, now: Instant) {
+        let Incoming::Welcome {
+            epoch,
+            seq,
+            server_time,
+            recovered,
+            ..
+        } = welcome
+        else {
             return;
         };
-        self.link = Link::Ready {
+        self.learn_time(server_time, now);
+        self.timers
+            .set(Timer::Ping, Some(now.plus_ms(PING_AFTER_MS)));
+        let next = self.learn_place(epoch, seq, recovered);
+        self.enter(Link::Ready {
             socket,
             since: now,
             last_heard: now,
             asked: false,
-        };
+        });
+        self.answerer.way = Transport::WebSocket;
+        self.follow(next, now);
+        self.settle_in(now);
+        self.flush_outbox(now);
+    }
+
+    /// The server's clock is better than this machine's.
+    pub(crate) fn learn_time(&mut self, server_time: Option<UnixMillis>, now: Instant) {
+        if let Some(server_time) = server_time {
+            let at_zero = UnixMillis(server_time.0.saturating_sub(now.0));
+            let before = std::mem::replace(&mut self.wall_clock_at_zero, at_zero);
+            self.correct_outbox_clock(before, at_zero);
+        }
+    }
+
+    /// The space has accepted the client: `link` carries messages from now on. One that did so before hands over.
+    pub(crate) fn enter(&mut self, link: Link) {
+        let (was_connected, before) = (self.is_connected(), self.transport());
+        self.link = link;
         self.credentials.accepted();
         self.timers.stop(Timer::Connect);
-        self.timers
-            .set(Timer::Ping, Some(now.plus_ms(PING_AFTER_MS)));
+        if !was_connected {
+            self.tell(Event::ConnectionChanged(true));
+        }
+        if self.transport() != before {
+            self.tell_state(None, None);
+        }
+    }
+
+    /// Takes where the log stands. Gives what is to be done about it.
+    pub(crate) fn learn_place(
+        &mut self,
+        epoch: Option<Epoch>,
+        seq: Seq,
+        recovered: Option<bool>,
+    ) -> Next {
         let first = self.session.cursor().is_none();
         let next = self.session.welcomed(epoch, seq, recovered);
         if first {
             self.start_timeline_at(seq);
         }
-        self.tell(Event::ConnectionChanged(true));
-        self.tell_state(None, None);
-        self.follow(next, now);
+        next
+    }
+
+    /// Does what waited for a link, but for what the outbox holds.
+    pub(crate) fn settle_in(&mut self, now: Instant) {
         for call in std::mem::take(&mut self.connecting) {
             self.settle(call, Ok(Reply::Done));
         }
         self.study_token(now);
         self.fail_stale(now);
-        self.flush_outbox(now);
         // Who types here is told to the new link.
         self.timers.set(Timer::Typing, Some(now));
     }
@@ -222,7 +268,7 @@ impl<J: Json> Client<J> {
     }
 
     /// Does what the session asks for.
-    fn follow(&mut self, next: Next, now: Instant) {
+    pub(crate) fn follow(&mut self, next: Next, now: Instant) {
         match next {
             Next::Fine => {}
             Next::Sync(since) => self.ask_for_events(since, now),
@@ -243,6 +289,10 @@ impl<J: Json> Client<J> {
 
     /// Asks for what came after `since`; a link that does not answer is no longer usable.
     pub(crate) fn ask_for_events(&mut self, since: Seq, now: Instant) {
+        if self.transport() != Some(Transport::WebSocket) {
+            // The next poll asks for just that.
+            return;
+        }
         self.transmit(&sync_frame(since));
         self.timers
             .set(Timer::Sync, Some(now.plus_ms(SYNC_WITHIN_MS)));

@@ -12,7 +12,7 @@ use protocol::token::{self, Unverified};
 use crate::client::Client;
 use crate::connection::Link;
 use crate::error::{ClientError, Code};
-use crate::io::Event;
+use crate::io::{Event, Transport};
 use crate::timer::Timer;
 
 /// A source that failed is asked again after this, and up to as much again, in milliseconds. As Centrifuge's clients
@@ -53,8 +53,9 @@ impl<J: Json> Client<J> {
     pub(crate) fn use_renewed_token(&mut self, now: Instant) {
         let before = self.outbox.owner();
         self.study_token(now);
-        if !self.is_connected() {
-            return;
+        if self.transport() != Some(Transport::WebSocket) {
+            // Each request carries the token of its time.
+            return self.flush_outbox(now);
         }
         if self.outbox.owner() == before {
             if let Some(frame) = self.credentials.token().map(auth_frame::<J>) {

@@ -2,6 +2,7 @@
 
 use protocol::codes::ErrorCode;
 use protocol::http::{SPACE_ID_HEADER, SPACE_TOKEN_HEADER};
+use protocol::ids::ClientMessageId;
 use protocol::incoming;
 use protocol::json::{Json, Shape};
 use protocol::text::encode_header;
@@ -11,11 +12,16 @@ use protocol::wire::Key;
 use crate::client::Client;
 use crate::error::{ClientError, Code};
 use crate::history::HistoryRun;
-use crate::io::{CallId, FetchId, Fetched, Output, Reply, Request};
+use crate::io::{CallId, FetchId, Fetched, Output, Reply, Request, Transport};
+use crate::legacy::{self, unsupported};
+use crate::legacy_history::LegacyRun;
+use crate::polling::PollId;
 use crate::timer::Timer;
 
 /// How long an answer may take.
 const ANSWER_MS_MAX: u64 = 30_000;
+/// How long it may take where the truth of `connected` hangs on it.
+const POLL_ANSWER_MS_MAX: u64 = 15_000;
 
 /// What a request is for.
 #[derive(Clone, Debug)]
@@ -30,6 +36,19 @@ pub(crate) enum Purpose<J> {
     },
     /// A page of a `getMessages()`.
     History(Box<HistoryRun<J>>),
+    /// Who answers at the Worker's address.
+    Health,
+    /// What is new.
+    Poll(PollId),
+    /// An entry of the outbox, where there is no socket.
+    Entry {
+        id: ClientMessageId,
+        prefix: &'static str,
+    },
+    /// That somebody types here; nobody waits for it.
+    Typing,
+    /// A page of messages of a worker of the TypeScript SDK.
+    LegacyPage(Box<LegacyRun<J>>),
 }
 
 /// A request that is out, or waits for a token.
@@ -95,6 +114,9 @@ impl<J: Json> Client<J> {
             );
             return self.settle(call, Err(error.into()));
         }
+        if self.answerer.way == Transport::Legacy {
+            return self.settle(call, Err(unsupported()));
+        }
         let prefix = "Failed to set metadata: ";
         self.send_body(
             "PUT",
@@ -110,37 +132,17 @@ impl<J: Json> Client<J> {
         );
     }
 
-    pub(crate) fn send_for_message(
-        &mut self,
-        call: CallId,
-        method: &'static str,
-        path: &str,
-        body: &J,
-        prefix: &'static str,
-        now: Instant,
-    ) {
-        let purpose = Purpose::Call {
-            call,
-            prefix,
-            value: Some(Key::Message),
-        };
-        self.send_body(method, path, &[("v", "2")], body, purpose, now);
-    }
-
-    pub(crate) fn post_typing(&mut self, call: CallId, body: &J, now: Instant) {
-        let prefix = "Failed to update typing status: ";
-        self.send_body(
-            "POST",
-            "/typing",
-            &[],
-            body,
-            Purpose::Call {
+    /// Tells that somebody types; `call` waits for the answer, if one does.
+    pub(crate) fn post_typing(&mut self, call: Option<CallId>, body: &J, now: Instant) {
+        let purpose = match call {
+            Some(call) => Purpose::Call {
                 call,
-                prefix,
+                prefix: "Failed to update typing status: ",
                 value: None,
             },
-            now,
-        );
+            None => Purpose::Typing,
+        };
+        self.send_body("POST", "/typing", &[], body, purpose, now);
     }
 
     fn get_value(
@@ -165,7 +167,7 @@ impl<J: Json> Client<J> {
         );
     }
 
-    fn send_body(
+    pub(crate) fn send_body(
         &mut self,
         method: &'static str,
         path: &str,
@@ -192,22 +194,26 @@ impl<J: Json> Client<J> {
 
     /// Sends a request, or keeps it until there is a token.
     pub(crate) fn request(&mut self, mut pending: Pending<J>, now: Instant) {
-        let Some(token) = self.credentials.token() else {
-            self.unsent.push(pending);
-            return self.ask_for_token(now);
-        };
-        let mut headers = vec![
-            (
-                SPACE_ID_HEADER,
-                encode_header(self.config.space_id.as_str()).into_owned(),
-            ),
-            (SPACE_TOKEN_HEADER, encode_header(token).into_owned()),
-        ];
+        let mut headers = Vec::new();
+        if !matches!(pending.purpose, Purpose::Health) {
+            let Some(token) = self.credentials.token() else {
+                self.unsent.push(pending);
+                return self.ask_for_token(now);
+            };
+            headers = vec![
+                (
+                    SPACE_ID_HEADER,
+                    encode_header(self.config.space_id.as_str()).into_owned(),
+                ),
+                (SPACE_TOKEN_HEADER, encode_header(token).into_owned()),
+            ];
+            headers.extend(self.key_header());
+            pending.token = Some(token.to_owned());
+        }
         if pending.body.is_some() {
             headers.push(("Content-Type", "application/json".to_owned()));
         }
-        pending.token = Some(token.to_owned());
-        pending.deadline = Some(now.plus_ms(ANSWER_MS_MAX));
+        pending.deadline = Some(now.plus_ms(pending.purpose.answer_ms_max()));
         self.next_fetch = self.next_fetch.wrapping_add(1);
         let fetch = FetchId(self.next_fetch);
         let request = Request {
@@ -227,14 +233,18 @@ impl<J: Json> Client<J> {
         }
     }
 
-    pub(crate) fn fail_waiting_requests(&mut self, error: &ClientError) {
+    pub(crate) fn fail_waiting_requests(&mut self, error: &ClientError, now: Instant) {
         for pending in std::mem::take(&mut self.unsent) {
             let prefix = pending.purpose.prefix();
             let told = ClientError {
                 message: format!("{prefix}{}", error.message),
                 ..error.clone()
             };
-            self.refuse_request(pending.purpose, pending.refusal.unwrap_or(told));
+            // Nobody's call waits for a poll: what it needs is a token, and that there is none may pass.
+            let refusal = pending
+                .refusal
+                .filter(|_| !pending.purpose.is_of_the_link());
+            self.refuse_request(pending.purpose, refusal.unwrap_or(told), None, now);
         }
     }
 
@@ -261,7 +271,11 @@ impl<J: Json> Client<J> {
             return;
         };
         self.set_fetch_timer();
+        if matches!(pending.purpose, Purpose::Health) {
+            return self.learn_who_answers(outcome.ok().as_ref(), now);
+        }
         let prefix = pending.purpose.prefix();
+        let mut retry_after_ms = None;
         let answer = match outcome {
             Err(told) => Err(ClientError::new(Code::Network, format!("{prefix}{told}"))),
             Ok(answer) if (200..300).contains(&answer.status) => {
@@ -270,7 +284,7 @@ impl<J: Json> Client<J> {
                 J::parse(&answer.body).ok_or_else(told)
             }
             Ok(answer) => {
-                let error = refusal::<J>(prefix, &answer);
+                let error = self.refusal(prefix, &answer, &mut retry_after_ms);
                 let token_is_to_blame = matches!(
                     error.code,
                     Code::Server(ErrorCode::TokenExpired | ErrorCode::TokenInvalid)
@@ -290,7 +304,10 @@ impl<J: Json> Client<J> {
         if answer.is_ok() {
             self.credentials.accepted();
         }
-        self.end_request(pending.purpose, answer, now);
+        match answer {
+            Ok(answer) => self.end_request(pending.purpose, Ok(answer), now),
+            Err(error) => self.refuse_request(pending.purpose, error, retry_after_ms, now),
+        }
     }
 
     /// Whether a request whose token was refused may go out once more, with a fresh one. It was refused
@@ -303,7 +320,7 @@ impl<J: Json> Client<J> {
     fn end_request(&mut self, purpose: Purpose<J>, answer: Result<J, ClientError>, now: Instant) {
         let answer = match answer {
             Ok(answer) => answer,
-            Err(error) => return self.refuse_request(purpose, error),
+            Err(error) => return self.refuse_request(purpose, error, None, now),
         };
         match purpose {
             Purpose::History(run) => self.take_page(*run, &answer, now),
@@ -324,14 +341,52 @@ impl<J: Json> Client<J> {
                 };
                 self.settle(call, reply);
             }
+            Purpose::Poll(poll) => self.take_poll(poll, &answer, now),
+            Purpose::Entry { id, .. } => self.handle_entry_stored(&id, &answer, now),
+            Purpose::LegacyPage(run) => self.take_legacy_page(*run, &answer, now),
+            Purpose::Health | Purpose::Typing => {}
         }
     }
 
-    fn refuse_request(&mut self, purpose: Purpose<J>, error: ClientError) {
+    fn refuse_request(
+        &mut self,
+        purpose: Purpose<J>,
+        error: ClientError,
+        retry_after_ms: Option<u64>,
+        now: Instant,
+    ) {
         match purpose {
             Purpose::Call { call, .. } => self.settle(call, Err(error)),
             Purpose::History(run) => self.fail_history(&run, error),
+            Purpose::Poll(poll) => self.handle_poll_failed(poll, error, retry_after_ms, now),
+            Purpose::Entry { id, .. } => self.handle_entry_failed(&id, error, retry_after_ms, now),
+            Purpose::LegacyPage(run) => self.fail_legacy_page(*run, error, retry_after_ms, now),
+            Purpose::Health | Purpose::Typing => {}
         }
+    }
+
+    /// The error of an answer that is not a success: apps match on the prefix, the body follows.
+    fn refusal(
+        &self,
+        prefix: &str,
+        answer: &Fetched<J>,
+        retry_after_ms: &mut Option<u64>,
+    ) -> ClientError {
+        let payload = J::parse(&answer.body).map(|body| incoming::error(&body));
+        let code = payload.as_ref().and_then(|payload| {
+            let is_legacy = self.answerer.way == Transport::Legacy;
+            let by_text = || legacy::code_of(answer.status, &payload.error);
+            payload.code.or_else(|| is_legacy.then(by_text).flatten())
+        });
+        let code = code.or((answer.status == 429).then_some(ErrorCode::RateLimited));
+        let message = format!("{prefix}{}", J::text_string(&answer.body));
+        let mut error = ClientError::new(code.map_or(Code::Protocol, Code::Server), message);
+        error.retryable |= answer.status == 429 || answer.status >= 500;
+        let told_ms = payload.as_ref().and_then(|payload| payload.retry_after_ms);
+        *retry_after_ms = told_ms.or(answer.retry_after_ms);
+        error.field = payload.and_then(|payload| payload.field);
+        error.status = Some(answer.status);
+        error
     }
 
     fn set_fetch_timer(&mut self) {
@@ -348,19 +403,32 @@ impl<J> Purpose<J> {
     fn prefix(&self) -> &'static str {
         match self {
             Self::Call { prefix, .. } => prefix,
-            Self::History(_) => "Failed to get messages: ",
+            Self::Entry { prefix, .. } => prefix,
+            Self::History(_) | Self::LegacyPage(_) => "Failed to get messages: ",
+            Self::Poll(_) => "Failed to get events: ",
+            Self::Health | Self::Typing => "",
         }
     }
-}
 
-/// The error of an answer that is not a success: apps match on the prefix, the body follows.
-fn refusal<J: Json>(prefix: &str, answer: &Fetched<J>) -> ClientError {
-    let payload = J::parse(&answer.body).map(|body| incoming::error(&body));
-    let code = payload.as_ref().and_then(|payload| payload.code);
-    let message = format!("{prefix}{}", J::text_string(&answer.body));
-    let mut error = ClientError::new(code.map_or(Code::Protocol, Code::Server), message);
-    error.retryable |= answer.status == 429 || answer.status >= 500;
-    error.field = payload.and_then(|payload| payload.field);
-    error.status = Some(answer.status);
-    error
+    /// Whether it serves the link, and no call of the app.
+    fn is_of_the_link(&self) -> bool {
+        match self {
+            Self::Poll(_) | Self::Entry { .. } | Self::Typing | Self::Health => true,
+            Self::LegacyPage(run) => run.is_poll(),
+            Self::Call { .. } | Self::History(_) => false,
+        }
+    }
+
+    /// How long the answer may take, in milliseconds.
+    fn answer_ms_max(&self) -> u64 {
+        match self {
+            Self::Poll(_) | Self::Health => POLL_ANSWER_MS_MAX,
+            Self::LegacyPage(run) if run.is_poll() => POLL_ANSWER_MS_MAX,
+            Self::LegacyPage(_)
+            | Self::Call { .. }
+            | Self::History(_)
+            | Self::Entry { .. }
+            | Self::Typing => ANSWER_MS_MAX,
+        }
+    }
 }

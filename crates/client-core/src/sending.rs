@@ -15,8 +15,12 @@ use protocol::{change, draft};
 use crate::client::Client;
 use crate::connection::Link;
 use crate::error::{ClientError, Code};
-use crate::io::{CallId, Operation, OutboxChange, OutboxRow, OutboxStatus, Output, Owner, Reply};
+use crate::io::{
+    CallId, Operation, OutboxChange, OutboxRow, OutboxStatus, Output, Owner, Reply, Transport,
+};
+use crate::legacy::unsupported;
 use crate::outbox::{Wait, Waiter};
+use crate::requests::Purpose;
 
 impl<J: Json> Client<J> {
     /// Sends a message: `options` as the app gave them.
@@ -130,6 +134,9 @@ impl<J: Json> Client<J> {
             Ok(body) => body,
             Err(error) => return self.settle(call, Err(error.into())),
         };
+        if self.answerer.way == Transport::Legacy {
+            return self.settle(call, Err(unsupported()));
+        }
         let is_local = body
             .get(Key::MessageId)
             .is_some_and(|id| self.own_entry(&id).is_some());
@@ -209,24 +216,47 @@ impl<J: Json> Client<J> {
         id: &ClientMessageId,
         now: Instant,
     ) {
+        let scope = self.client_scope.clone();
+        let prefix = prefix_of(operation);
+        let purpose = Purpose::Call {
+            call,
+            prefix,
+            value: Some(Key::Message),
+        };
+        self.send_entry(operation, body, id, &scope, purpose, now);
+    }
+
+    /// Asks by HTTP for what an entry of the outbox wants done.
+    pub(crate) fn send_entry(
+        &mut self,
+        operation: Operation,
+        body: &J,
+        id: &ClientMessageId,
+        scope: &str,
+        purpose: Purpose<J>,
+        now: Instant,
+    ) {
+        if self.answerer.way == Transport::Legacy {
+            return self.send_body("POST", "/messages", &[], body, purpose, now);
+        }
         let identified = J::extended(
             body,
             &[
                 (Key::ClientMessageId, J::from_text(id.as_str())),
-                (Key::ClientScope, J::from_text(&self.client_scope)),
+                (Key::ClientScope, J::from_text(scope)),
             ],
         );
-        let (method, prefix) = match operation {
-            Operation::Send => ("POST", "Failed to send message: "),
-            Operation::Edit => ("PATCH", "Failed to edit message: "),
-            Operation::Delete => ("DELETE", "Failed to delete message: "),
+        let method = match operation {
+            Operation::Send => "POST",
+            Operation::Edit => "PATCH",
+            Operation::Delete => "DELETE",
         };
         let stored = body.get(Key::MessageId).and_then(|id| id.string());
         let path = match stored {
             Some(stored) => format!("/messages/{}", query_component(&stored)),
             None => "/messages".to_owned(),
         };
-        self.send_for_message(call, method, &path, &identified, prefix, now);
+        self.send_body(method, &path, &[("v", "2")], &identified, purpose, now);
     }
 
     /// The id that the app means, if it is that of an entry it was shown.
@@ -245,6 +275,15 @@ impl<J: Json> Client<J> {
 
     pub(crate) fn persist(&mut self, change: OutboxChange<J>) {
         self.outputs.push_back(Output::Persist(change));
+    }
+}
+
+/// What the error text of a refused entry starts with.
+pub(crate) fn prefix_of(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Send => "Failed to send message: ",
+        Operation::Edit => "Failed to edit message: ",
+        Operation::Delete => "Failed to delete message: ",
     }
 }
 

@@ -15,7 +15,9 @@ use protocol::wire::Key;
 use crate::client::Client;
 use crate::error::{ClientError, Code};
 use crate::identity::Identity;
-use crate::io::{CallId, Event, OutboxChange, OutboxNews, OutboxRow, OutboxStatus, Output, Reply};
+use crate::io::{
+    CallId, Event, OutboxChange, OutboxNews, OutboxRow, OutboxStatus, Output, Reply, Transport,
+};
 use crate::outbox::{Entry, Wait};
 use crate::timer::Timer;
 
@@ -38,6 +40,9 @@ impl<J: Json> Client<J> {
         if !self.is_connected() || self.timers.get(Timer::Resend).is_some() {
             return;
         }
+        if self.transport() != Some(Transport::WebSocket) {
+            return self.send_next_by_http(now);
+        }
         for frame in self.outbox.take_frames(&self.client_scope) {
             self.transmit(&frame);
         }
@@ -48,7 +53,9 @@ impl<J: Json> Client<J> {
 
     /// Something was confirmed, or will be: the next confirmation has its full time.
     fn wait_for_acks(&mut self, now: Instant) {
-        let due = self.outbox.in_flight().then(|| now.plus_ms(ACK_WITHIN_MS));
+        // A request has a deadline of its own.
+        let waits = self.transport() == Some(Transport::WebSocket) && self.outbox.in_flight();
+        let due = waits.then(|| now.plus_ms(ACK_WITHIN_MS));
         self.timers.set(Timer::Ack, due);
     }
 
@@ -99,6 +106,11 @@ impl<J: Json> Client<J> {
     ) {
         // An event that came early, behind one that is missing, is not told yet.
         let stored = message.or_else(|| self.session.held_message(seq).cloned());
+        self.settle_stored(id, stored, now);
+    }
+
+    /// The entry is confirmed: the next may go.
+    pub(crate) fn settle_stored(&mut self, id: &ClientMessageId, stored: Option<J>, now: Instant) {
         let reply = stored.clone().map_or(Reply::Done, Reply::Value);
         if let Some(call) = self.take_stored(id, stored, now) {
             self.settle(call, Ok(reply));
@@ -107,7 +119,7 @@ impl<J: Json> Client<J> {
     }
 
     /// The entry is stored. Gives the call that waited for it.
-    fn take_stored(
+    pub(crate) fn take_stored(
         &mut self,
         id: &ClientMessageId,
         stored: Option<J>,
@@ -130,7 +142,7 @@ impl<J: Json> Client<J> {
         };
         if payload.code.is_some_and(passes_by_itself) {
             if self.outbox.get(&id).is_some() {
-                self.pause_outbox(&payload, now);
+                self.pause_outbox(payload.code, payload.retry_after_ms, now);
             }
             return;
         }
@@ -141,16 +153,21 @@ impl<J: Json> Client<J> {
 
     /// Sends everything again that is not confirmed, a little later. One refusal is mostly followed by those of what
     /// was on its way behind: they are one pause.
-    fn pause_outbox(&mut self, payload: &ErrorPayload, now: Instant) {
+    pub(crate) fn pause_outbox(
+        &mut self,
+        code: Option<ErrorCode>,
+        retry_after_ms: Option<u64>,
+        now: Instant,
+    ) {
         self.timers.stop(Timer::Ack);
         if self.timers.get(Timer::Resend).is_none() {
             self.outbox.slow_down();
         }
         self.outbox.carry_again();
-        let delay_ms = match payload.code {
+        let delay_ms = match code {
             // What it comes after says when; where that was lost, nobody does.
             Some(ErrorCode::OutOfOrder) => AFTER_THE_OTHER_MS,
-            _other => payload.retry_after_ms.unwrap_or(RESEND_AFTER_MS),
+            _other => retry_after_ms.unwrap_or(RESEND_AFTER_MS),
         };
         let set = self.timers.get(Timer::Resend);
         let due = set.unwrap_or(now).max(now.plus_ms(delay_ms));
@@ -335,7 +352,7 @@ impl<J: Json> Client<J> {
 }
 
 /// Whether the same entry may be taken a little later, or on the next connection.
-fn passes_by_itself(code: ErrorCode) -> bool {
+pub(crate) fn passes_by_itself(code: ErrorCode) -> bool {
     matches!(
         code,
         ErrorCode::RateLimited

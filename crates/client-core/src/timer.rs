@@ -32,10 +32,16 @@ pub(crate) enum Timer {
     Renew,
     /// When to tell the server how far was read.
     Seen,
+    /// When to ask again what is new, where no socket tells it.
+    Poll,
+    /// When to try a socket again beside polling, or to give up the one that is tried.
+    Beside,
+    /// When to look again whether our Worker answers where one of the TypeScript SDK did.
+    Health,
 }
 
 impl Timer {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 16] = [
         Self::Connect,
         Self::Retry,
         Self::Ping,
@@ -49,6 +55,9 @@ impl Timer {
         Self::Fetch,
         Self::Renew,
         Self::Seen,
+        Self::Poll,
+        Self::Beside,
+        Self::Health,
     ];
 }
 

@@ -4,6 +4,8 @@
 
 use crate::codes::ErrorCode;
 
+/// What our Worker calls itself in the answer of `GET /health`, under `service`.
+pub const SERVICE: &str = "kuratchi-spaces";
 /// Header that names the space; not-ASCII ids as `utf8.<base64url>`.
 pub const SPACE_ID_HEADER: &str = "x-space-id";
 /// Header that carries the space token; not-ASCII tokens as `utf8.<base64url>`.

@@ -118,11 +118,17 @@ pub struct Unreadable;
 /// Reads one socket frame. One entry for each object of a batch.
 #[must_use]
 pub fn read<J: Json>(text: &J::Text) -> Vec<Result<Incoming<J>, Unreadable>> {
-    let Some(frame) = J::parse(text) else {
-        return vec![Err(Unreadable)];
-    };
+    match J::parse(text) {
+        Some(frame) => read_parsed(&frame),
+        None => vec![Err(Unreadable)],
+    }
+}
+
+/// Reads what was parsed already: a frame, or the array of frames that `GET /events` answers.
+#[must_use]
+pub fn read_parsed<J: Json>(frame: &J) -> Vec<Result<Incoming<J>, Unreadable>> {
     match frame.items() {
-        None => vec![read_entry(&frame)],
+        None => vec![read_entry(frame)],
         Some(count) => (0..count)
             .filter_map(|index| frame.item(index))
             .map(|entry| read_entry(&entry))

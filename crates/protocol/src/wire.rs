@@ -77,6 +77,7 @@ words! {
         SenderType => "senderType",
         Seq => "seq",
         ServerTime => "serverTime",
+        Service => "service",
         Since => "since",
         Size => "size",
         SpaceToken => "spaceToken",

@@ -74,6 +74,8 @@ pub enum Fault {
     Freeze,
     /// A machine has no network for a while, and its browser says so.
     Offline,
+    /// A machine's network lets no WebSocket through for a while, and HTTP it does.
+    Blocked,
 }
 
 impl Options {
@@ -114,6 +116,10 @@ impl Options {
         let (swallow_permille, token_ms) = (sometimes(300, 1, 60), sometimes(300, 20_000, 200_000));
         let token_silence_permille = sometimes(200, 1, 300);
         let (change_permille, no_tab_disk) = (sometimes(600, 1, 300), sometimes(100, 1, 1) == 1);
+        let blocked_ms = sometimes(400, 2_000, 20_000);
+        if blocked_ms > 0 {
+            faults.push((Fault::Blocked, blocked_ms));
+        }
         Self {
             people: usize::try_from(random.between(1, 6)).unwrap_or(1),
             named: random.chance(700),

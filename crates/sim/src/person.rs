@@ -28,6 +28,15 @@ pub enum Outcome {
     Doubtful,
 }
 
+/// How a network keeps WebSockets out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blocking {
+    /// The upgrade is refused.
+    Refuses,
+    /// The upgrade is never answered.
+    Swallows,
+}
+
 /// A message that was sent.
 #[derive(Clone, Debug)]
 pub struct Sent {
@@ -109,6 +118,8 @@ pub struct Person {
     pub frozen_until: u64,
     /// Until when the machine has no network.
     pub offline_until: u64,
+    /// Until when the machine's network lets no WebSocket through, and what becomes of one that is tried.
+    pub blocked_until: (u64, Blocking),
     /// Whether the tab was closed.
     pub is_closed: bool,
     /// What is on the screen, top to bottom.
@@ -146,6 +157,7 @@ fn client(name: &str, random: &mut Random) -> Result<Client<Value>, String> {
         client_scope: Some(name.to_owned()),
         // Clocks of people's machines are minutes wrong.
         wall_clock_at_zero: UnixMillis(wall(0).0 + random.between(0, 600_000) - 300_000),
+        gateway_key: None,
     }))
 }
 
@@ -164,6 +176,7 @@ impl Person {
             disk: Disk::default(),
             frozen_until: 0,
             offline_until: 0,
+            blocked_until: (0, Blocking::Refuses),
             is_closed: false,
             shown: Vec::new(),
             echoes: BTreeSet::new(),

@@ -26,6 +26,8 @@ pub struct Report {
     pub discontinuities: u64,
     /// Frames that the room sent.
     pub frames: u64,
+    /// Polls that reached the room.
+    pub polls: u64,
     /// Things that happened.
     pub steps: u64,
 }
@@ -41,6 +43,7 @@ impl Report {
         self.faults += other.faults;
         self.discontinuities += other.discontinuities;
         self.frames += other.frames;
+        self.polls += other.polls;
         self.steps += other.steps;
     }
 }
@@ -56,12 +59,13 @@ impl fmt::Display for Report {
             faults,
             discontinuities,
             frames,
+            polls,
             steps,
         } = self;
         write!(
             f,
             "sent {sent}, promised {promised}, edited or deleted {changed}, stored {stored}, shown {shown}, \
-             faults {faults}, discontinuities {discontinuities}, frames {frames}, steps {steps}"
+             faults {faults}, discontinuities {discontinuities}, frames {frames}, polls {polls}, steps {steps}"
         )
     }
 }

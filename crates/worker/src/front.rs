@@ -9,7 +9,7 @@ use js_sys::Object;
 use protocol::codes::ErrorCode;
 use protocol::dialect::Dialect;
 use protocol::frame::Refusal;
-use protocol::http::{Route, SPACE_ID_HEADER, SPACE_TOKEN_HEADER};
+use protocol::http::{Route, SERVICE, SPACE_ID_HEADER, SPACE_TOKEN_HEADER};
 use protocol::limits::{CLIENT_FRAME_BYTES_MAX, NAME_BYTES_MAX};
 use protocol::principal::Principal;
 use protocol::wire::SUBPROTOCOL;
@@ -28,8 +28,6 @@ use crate::reply::{self, Cors};
 use crate::upgrade::{self, UpgradeRefusal};
 use crate::variables::{BadVariable, Configuration, Level, read_origins};
 
-/// What the service calls itself in `/health`.
-const SERVICE: &str = "kuratchi-spaces";
 /// `limit` and `before` are passed on this long at most: what is longer is no number either way.
 const PARAMETER_CHARS_MAX: usize = 32;
 /// An id of the path is passed on this long at most: long enough to be told from the longest that is one.

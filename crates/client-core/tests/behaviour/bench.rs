@@ -3,8 +3,8 @@
 use client_core::Client;
 use client_core::endpoint::Endpoint;
 use client_core::io::{
-    CallId, Config, Event, FetchId, Fetched, Input, OutboxChange, OutboxRow, OutboxStatus, Output,
-    Reply, SocketId, TokenId,
+    CallId, Config, Event, FetchId, Fetched, GatewayKey, Input, OutboxChange, OutboxRow,
+    OutboxStatus, Output, Reply, Request, SocketId, TokenId, Transport,
 };
 use protocol::frame::Frame;
 use protocol::ids::{ClientMessageId, MessageId, Seq, SpaceId};
@@ -18,6 +18,8 @@ pub(crate) struct Bench {
     pub(crate) client: Client<Value>,
     pub(crate) now: Instant,
     pub(crate) socket: SocketId,
+    /// The last socket of the first version.
+    pub(crate) first_version: SocketId,
     pub(crate) token: TokenId,
     pub(crate) fetch: FetchId,
     pub(crate) url: String,
@@ -31,6 +33,8 @@ pub(crate) struct Bench {
     pub(crate) rows: Vec<OutboxRow<Value>>,
     /// The last page of history that was given out.
     pub(crate) last_page: Vec<Value>,
+    /// Every request that was made, with its words.
+    pub(crate) requests: Vec<(FetchId, String, Request<Value>)>,
     /// Whether the store says at once that a row is safe.
     pub(crate) persists: bool,
     /// Whether the store answers what it holds.
@@ -59,8 +63,20 @@ pub(crate) fn token_of(user: &str, exp: u64) -> String {
     .unwrap()
 }
 
+/// The gateway key of a [`Bench::with_key`].
+pub(crate) const KEY: &str = "a key that signs tokens";
+
 impl Bench {
     pub(crate) fn new() -> Self {
+        Self::made(None)
+    }
+
+    /// A client that has the gateway key.
+    pub(crate) fn with_key() -> Self {
+        Self::made(Some(GatewayKey(KEY.to_owned())))
+    }
+
+    fn made(gateway_key: Option<GatewayKey>) -> Self {
         let config = Config {
             space_id: SpaceId::parse("room").unwrap(),
             endpoint: Endpoint::parse("https://x").unwrap(),
@@ -68,11 +84,13 @@ impl Bench {
             seed: [1; 32],
             client_scope: Some("tab".to_owned()),
             wall_clock_at_zero: UnixMillis(EPOCH_MS),
+            gateway_key,
         };
         Self {
             client: Client::new(config),
             now: Instant(0),
             socket: SocketId(0),
+            first_version: SocketId(0),
             token: TokenId(0),
             fetch: FetchId(0),
             url: String::new(),
@@ -81,6 +99,7 @@ impl Bench {
             outbox: Vec::new(),
             rows: Vec::new(),
             last_page: Vec::new(),
+            requests: Vec::new(),
             persists: true,
             loads: true,
             seen: Vec::new(),
@@ -134,14 +153,41 @@ impl Bench {
     }
 
     pub(crate) fn answer(&mut self, status: u16, body: &Value) {
-        let answer = Fetched {
-            status,
-            body: body.to_string(),
-        };
-        self.input(Input::Fetched {
-            fetch: self.fetch,
-            outcome: Ok(answer),
-        });
+        let outcome = answered(status, body);
+        let fetch = self.fetch;
+        self.input(Input::Fetched { fetch, outcome });
+    }
+
+    /// Answers the newest request whose words start so.
+    pub(crate) fn answer_to(&mut self, words: &str, status: u16, body: &Value) {
+        self.end(words, answered(status, body));
+    }
+
+    /// The newest request whose words start so gets no answer.
+    pub(crate) fn break_off(&mut self, words: &str) {
+        self.end(words, Err("the connection was lost".to_owned()));
+    }
+
+    pub(crate) fn end(&mut self, words: &str, outcome: Result<Fetched<Value>, String>) {
+        let fetch = self.request(words).0;
+        self.input(Input::Fetched { fetch, outcome });
+    }
+
+    /// The newest request whose words start so.
+    pub(crate) fn request(&self, words: &str) -> &(FetchId, String, Request<Value>) {
+        let asked = |(_, said, _): &&(FetchId, String, Request<Value>)| said.starts_with(words);
+        let found = self.requests.iter().rev().find(asked);
+        found.unwrap_or_else(|| panic!("{words} was not asked for"))
+    }
+
+    /// Whether anything that was asked for carried the gateway key.
+    pub(crate) fn told_the_key(&self) -> bool {
+        let holds = |text: &str| text.contains(KEY);
+        self.requests.iter().any(|(_, words, request)| {
+            holds(words)
+                || request.headers.iter().any(|(_, value)| holds(value))
+                || request.body.as_deref().is_some_and(holds)
+        })
     }
 
     pub(crate) fn input(&mut self, input: Input<Value>) {
@@ -191,10 +237,14 @@ impl Bench {
                 url,
                 protocols,
             } => {
+                self.url.clone_from(&url);
+                if protocols.is_empty() {
+                    self.first_version = socket;
+                    return Some("open first version".to_owned());
+                }
                 assert_eq!((protocols.len(), protocols[0].as_str()), (2, "spaces.v2"));
                 self.used_token = decode_token_subprotocol(&protocols[1]).unwrap();
                 self.socket = socket;
-                self.url = url;
                 "open".to_owned()
             }
             Output::Transmit {
@@ -229,21 +279,32 @@ impl Bench {
             Output::Fetch { fetch, request } => {
                 self.fetch = fetch;
                 let carried = |(name, _): &&(&str, String)| *name == "x-space-token";
-                self.used_token = request.headers.iter().find(carried).unwrap().1.clone();
-                format!("{} {}", request.method, request.url)
+                if let Some((_, token)) = request.headers.iter().find(carried) {
+                    self.used_token.clone_from(token);
+                }
+                let words = format!("{} {}", request.method, request.url);
+                self.requests.push((fetch, words.clone(), request));
+                words
             }
             Output::Settle { call, result } => match result {
                 Ok(Reply::Done) => format!("{} done", call.0),
                 Ok(Reply::Value(value)) => format!("{} value {}", call.0, value["text"]),
                 Ok(Reply::Messages(list)) => {
-                    let seqs: Vec<String> = list.iter().map(|m| m["seq"].to_string()).collect();
+                    let place = |m: &Value| match m.get("seq") {
+                        Some(seq) => seq.to_string(),
+                        None => m["id"].as_str().unwrap().to_owned(),
+                    };
+                    let seqs: Vec<String> = list.iter().map(place).collect();
                     self.last_page = list;
                     format!("{} page {}", call.0, seqs.join(","))
                 }
                 Err(error) => format!("{} {}: {error}", call.0, error.code.as_str()),
             },
             Output::Event(event) => match event {
-                Event::Message(message) => format!("message {}", message["seq"]),
+                Event::Message(message) => match message.get("seq") {
+                    Some(seq) => format!("message {seq}"),
+                    None => format!("message {}", message["id"].as_str().unwrap()),
+                },
                 Event::Updated(message) => {
                     format!("updated {} {}", message["seq"], message["text"])
                 }
@@ -251,7 +312,9 @@ impl Bench {
                     let status = match &news.status {
                         OutboxStatus::Pending => "pending".to_owned(),
                         OutboxStatus::Sent(None) => "sent".to_owned(),
-                        OutboxStatus::Sent(Some(stored)) => format!("sent as {}", stored["seq"]),
+                        OutboxStatus::Sent(Some(stored)) => {
+                            format!("sent as {}", stored.get("seq").unwrap_or(&stored["id"]))
+                        }
                         OutboxStatus::Failed => {
                             format!(
                                 "failed {}",
@@ -265,10 +328,15 @@ impl Bench {
                 }
                 Event::ConnectionChanged(connected) => format!("connected {connected}"),
                 Event::StateChanged {
-                    state, retry_in_ms, ..
-                } => match retry_in_ms {
-                    Some(ms) => format!("{} in {ms}", state.as_str()),
-                    None => state.as_str().to_owned(),
+                    state,
+                    retry_in_ms,
+                    transport,
+                    ..
+                } => match (retry_in_ms, transport) {
+                    (Some(ms), None) => format!("{} in {ms}", state.as_str()),
+                    (None, None | Some(Transport::WebSocket)) => state.as_str().to_owned(),
+                    (None, Some(other)) => format!("{} {}", state.as_str(), other.as_str()),
+                    (Some(_), Some(_)) => panic!("waits and is connected"),
                 },
                 Event::Typing { user_id, is_typing } => format!("{user_id} types {is_typing}"),
                 Event::Presence(users) => format!("{} here", users.len()),
@@ -347,6 +415,14 @@ impl Bench {
         message["id"] = json!(MessageId::of(Seq(seq), id.trace()).0);
         message
     }
+}
+
+fn answered(status: u16, body: &Value) -> Result<Fetched<Value>, String> {
+    Ok(Fetched {
+        status,
+        body: body.to_string(),
+        retry_after_ms: None,
+    })
 }
 
 fn said(row: &OutboxRow<Value>) -> String {

@@ -137,6 +137,7 @@ fn an_attempt_that_hangs_is_given_up() {
         "close 4000",
         "error connectionLost",
         "connecting in 0",
+        "GET https://x/health",
         "connecting",
         "open",
     ]);

@@ -39,6 +39,9 @@ fn waking_up_probes_a_link_and_shortens_a_wait() {
         "open",
         "the first retry comes at once"
     );
+    bench.input(Input::SocketOpened {
+        socket: bench.socket,
+    });
     bench.close(1006);
     assert!(
         bench.take().last().unwrap().starts_with("reconnecting in "),

@@ -9,7 +9,9 @@
 mod bench;
 mod connection;
 mod history;
+mod legacy;
 mod liveness;
 mod outbox;
 mod properties;
 mod tokens;
+mod transports;

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{Down, Happening, Tab, Up, World};
 use crate::network::Direction;
+use crate::person::Blocking;
 use crate::server::Server;
 
 impl World {
@@ -98,6 +99,14 @@ impl World {
             let at = self.now + self.random.between(0, 50);
             return self.at(at, Happening::SocketGone(tab, socket, 1006));
         }
+        let (until, blocking) = self.person(tab.person).blocked_until;
+        if until > self.now {
+            if blocking == Blocking::Refuses {
+                let at = self.now + self.network.delay(&mut self.random);
+                self.at(at, Happening::SocketGone(tab, socket, 1006));
+            }
+            return;
+        }
         let peer = self.network.connect(tab, socket, self.now);
         self.send_up(peer, Up::Upgrade { url, protocols }, 0);
     }
@@ -139,6 +148,7 @@ impl World {
         };
         let (tab, socket) = (wire.tab, wire.socket);
         match down {
+            Down::Opened => self.client(tab, client_io::Input::SocketOpened { socket }),
             Down::Frame(text) => {
                 let frame = Frame::Text(text);
                 self.client(tab, client_io::Input::Frame { socket, frame });

@@ -6,6 +6,7 @@ use room_core::io::{self as room_io, PeerId, RequestId};
 use super::{Happening, World};
 use crate::network::Direction;
 use crate::options::Fault;
+use crate::person::Blocking;
 use crate::server::{Server, wall};
 
 impl World {
@@ -37,6 +38,7 @@ impl World {
                 let person = self.some_person();
                 self.go_offline(person);
             }
+            Fault::Blocked => self.block_sockets(),
         }
         Ok(())
     }
@@ -86,6 +88,24 @@ impl World {
         }
         if kind != 2 {
             self.network.swallow(peer, Direction::Down);
+        }
+    }
+
+    /// A network begins to keep WebSockets out; those that are open it mostly ends.
+    fn block_sockets(&mut self) {
+        let index = self.some_person();
+        self.report.faults += 1;
+        let until = self.now + self.random.between(1, self.options.pause_ms_max);
+        let blocking = if self.random.chance(700) {
+            Blocking::Refuses
+        } else {
+            Blocking::Swallows
+        };
+        self.person(index).blocked_until = (until, blocking);
+        if self.random.chance(700) {
+            for peer in self.network.of_person(index) {
+                self.kill(peer);
+            }
         }
     }
 
@@ -173,6 +193,7 @@ impl World {
             let person = self.person(index);
             person.is_closed = false;
             person.offline_until = 0;
+            person.blocked_until.0 = 0;
             let tab = person.tab;
             self.client(tab, client_io::Input::OnlineChanged(true));
             let person = self.person(index);

@@ -76,6 +76,8 @@ enum Up {
 
 #[derive(Debug)]
 enum Down {
+    /// The upgrade was answered.
+    Opened,
     Frame(String),
     Closed(u16),
 }

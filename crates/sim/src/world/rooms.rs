@@ -4,9 +4,10 @@ use client_core::io::{self as client_io, FetchId, Fetched};
 use protocol::codes::{CloseCode, ErrorCode};
 use protocol::dialect::Dialect;
 use protocol::frame::{Frame, Refusal, ServerFrame};
+use protocol::http::SERVICE;
 use room_core::io::{self as room_io, PeerId, RequestId};
 use room_core::storage::StorageError;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Down, Happening, Tab, Up, World};
 use crate::network::Direction;
@@ -19,6 +20,7 @@ impl World {
         }
         let input = match up {
             Up::Upgrade { url, protocols } => {
+                self.send_down(peer, Down::Opened);
                 match Server::connected(peer, &url, &protocols, self.now) {
                     Some(input) => input,
                     None => {
@@ -48,6 +50,17 @@ impl World {
         fetch: FetchId,
         request: &client_io::Request<Value>,
     ) -> Result<(), String> {
+        if request.url.ends_with("/health") {
+            // The Worker answers by itself.
+            let body = json!({ "service": SERVICE }).to_string();
+            let answer = answered(200, body);
+            let at = self.now + self.network.delay(&mut self.random);
+            self.at(at, Happening::Answer(tab, fetch, Ok(answer)));
+            return Ok(());
+        }
+        if request.url.contains("/events") {
+            self.report.polls += 1;
+        }
         let name = RequestId(self.next_request);
         self.next_request += 1;
         match Server::request(name, request, self.now) {
@@ -56,7 +69,7 @@ impl World {
                 self.feed_room(input)
             }
             Err((status, body)) => {
-                let answer = Fetched { status, body };
+                let answer = answered(status, body);
                 self.at(self.now, Happening::Answer(tab, fetch, Ok(answer)));
                 Ok(())
             }
@@ -76,7 +89,7 @@ impl World {
     fn send_down(&mut self, peer: PeerId, down: Down) {
         let bytes = match &down {
             Down::Frame(text) => text.len(),
-            Down::Closed(_) => 0,
+            Down::Opened | Down::Closed(_) => 0,
         };
         let at = self
             .network
@@ -186,11 +199,16 @@ impl World {
             self.report.faults += 1;
             Err("the connection was lost".to_owned())
         } else {
-            Ok(Fetched {
-                status: response.status,
-                body: response.body,
-            })
+            Ok(answered(response.status, response.body))
         };
         self.at(at, Happening::Answer(tab, fetch, outcome));
+    }
+}
+
+fn answered(status: u16, body: String) -> Fetched<Value> {
+    Fetched {
+        status,
+        body,
+        retry_after_ms: None,
     }
 }

@@ -1,0 +1,290 @@
+//! Asking our Worker what is new, again and again, where no socket gets through to it.
+//!
+//! An answer of `GET /events` is the array of frames that a socket which resumes at the same place is sent, and goes
+//! the way of such frames. Entries of the outbox leave as requests, one at a time, so that their order holds without
+//! more; what becomes of them is decided in [`crate::settling`].
+//!
+//! Owns when it is asked. Must not know what frames say beyond the welcome, nor why there is no socket.
+
+use protocol::codes::{ErrorCode, Reaction};
+use protocol::ids::ClientMessageId;
+use protocol::incoming::{self, Incoming};
+use protocol::json::Json;
+use protocol::time::Instant;
+use protocol::wire::Key;
+
+use crate::client::Client;
+use crate::connection::Link;
+use crate::error::{ClientError, Code};
+use crate::io::{Event, Transport};
+use crate::requests::{Pending, Purpose};
+use crate::sending::prefix_of;
+use crate::settling::passes_by_itself;
+use crate::timer::Timer;
+
+/// What the next poll waits for while there is news.
+pub(crate) const POLL_MS_MIN: u64 = 1_000;
+/// What it waits for when it has been quiet.
+const POLL_MS_MAX: u64 = 10_000;
+
+/// The core's name of one poll. Answers to others than the latest are ignored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PollId(u32);
+
+impl<J: Json> Client<J> {
+    /// An attempt that polls: the space accepts by its first answer.
+    pub(crate) fn start_polling(&mut self, again: bool, now: Instant) {
+        if self.answerer.way == Transport::Legacy && self.config.gateway_key.is_none() {
+            return self.fail_for_good(crate::legacy::key_required());
+        }
+        let poll = self.name_poll();
+        self.link = Link::Asking { poll, again };
+        self.ask_what_is_new(poll, now);
+    }
+
+    /// Asks what is new, unless the question is out.
+    pub(crate) fn poll(&mut self, now: Instant) {
+        let name = self.name_poll();
+        if let Link::Polling {
+            asked: asked @ None,
+            ..
+        } = &mut self.link
+        {
+            *asked = Some(name);
+            self.timers.stop(Timer::Poll);
+            self.ask_what_is_new(name, now);
+        }
+    }
+
+    /// Asks anew: an answer to a question that was asked before now is not waited for.
+    pub(crate) fn poll_afresh(&mut self, now: Instant) {
+        if let Link::Polling { asked, .. } = &mut self.link {
+            *asked = None;
+        }
+        self.poll(now);
+    }
+
+    fn name_poll(&mut self) -> PollId {
+        self.next_poll = self.next_poll.wrapping_add(1);
+        PollId(self.next_poll)
+    }
+
+    fn ask_what_is_new(&mut self, poll: PollId, now: Instant) {
+        if self.answerer.way == Transport::Legacy {
+            return self.ask_legacy(poll, now);
+        }
+        let cursor = self.session.cursor();
+        let since = cursor.map(|cursor| cursor.seq.to_string());
+        let epoch = cursor.and_then(|cursor| cursor.epoch.clone());
+        let mut parameters = Vec::new();
+        parameters.extend(epoch.as_ref().map(|epoch| ("epoch", epoch.as_str())));
+        parameters.extend(since.as_deref().map(|since| ("since", since)));
+        let url = self.config.endpoint.http("/events", &parameters);
+        self.request(Pending::get(url, Purpose::Poll(poll)), now);
+    }
+
+    /// Whether the answer to this poll is waited for.
+    pub(crate) fn awaits(&self, poll: PollId) -> bool {
+        match self.link {
+            Link::Asking { poll: asked, .. } => asked == poll,
+            Link::Polling { asked, .. } => asked == Some(poll),
+            Link::Idle
+            | Link::AwaitingToken { .. }
+            | Link::Connecting { .. }
+            | Link::Ready { .. }
+            | Link::Waiting { .. }
+            | Link::Failed => false,
+        }
+    }
+
+    pub(crate) fn take_poll(&mut self, poll: PollId, answer: &J, now: Instant) {
+        if !self.awaits(poll) {
+            return;
+        }
+        let mut entries = incoming::read_parsed(answer).into_iter();
+        let Some(Ok(Incoming::Welcome {
+            epoch,
+            seq,
+            server_time,
+            recovered,
+            ..
+        })) = entries.next()
+        else {
+            let told = "Failed to get events: the answer does not start with a welcome";
+            let error = ClientError::new(Code::Protocol, told);
+            return self.handle_poll_failed(poll, error, None, now);
+        };
+        let before = self.session.cursor().cloned();
+        let is_first = self.enter_polling(now);
+        self.learn_time(server_time, now);
+        let next = self.learn_place(epoch, seq, recovered);
+        self.follow(next, now);
+        if is_first {
+            self.settle_in(now);
+        }
+        for entry in entries {
+            // What came before may have ended the link.
+            if !self.is_polling() {
+                return;
+            }
+            match entry {
+                Ok(entry) => self.handle_entry(entry, now),
+                Err(incoming::Unreadable) => {
+                    let next = self.session.unreadable();
+                    return self.follow(next, now);
+                }
+            }
+        }
+        if self.is_polling() {
+            let is_news = self.session.cursor() != before.as_ref();
+            self.poll_later(is_news, now);
+            self.flush_outbox(now);
+        }
+    }
+
+    /// The space answered a poll. Tells whether that makes a link.
+    pub(crate) fn enter_polling(&mut self, now: Instant) -> bool {
+        if let Link::Polling { asked, .. } = &mut self.link {
+            *asked = None;
+            return false;
+        }
+        self.enter(Link::Polling {
+            since: now,
+            interval_ms: POLL_MS_MIN,
+            asked: None,
+        });
+        // Who comes and goes is told to sockets only.
+        if self.presence.clear() {
+            self.tell(Event::Presence(Vec::new()));
+        }
+        self.look_for_better(now);
+        true
+    }
+
+    pub(crate) fn is_polling(&self) -> bool {
+        matches!(self.link, Link::Polling { .. })
+    }
+
+    /// Sets the next poll: soon while there is news, and ever later in a quiet space.
+    pub(crate) fn poll_later(&mut self, is_news: bool, now: Instant) {
+        let Link::Polling { interval_ms, .. } = &mut self.link else {
+            return;
+        };
+        let longer = (*interval_ms + *interval_ms / 2).min(POLL_MS_MAX);
+        *interval_ms = if is_news { POLL_MS_MIN } else { longer };
+        let interval_ms = self.legacy.interval_ms(*interval_ms);
+        // Clients that lost their sockets together do not ask together.
+        let jitter = self.random.up_to(interval_ms / 5);
+        let due = now.plus_ms(interval_ms - interval_ms / 10 + jitter);
+        self.timers.set(Timer::Poll, Some(due));
+    }
+
+    pub(crate) fn handle_poll_failed(
+        &mut self,
+        poll: PollId,
+        error: ClientError,
+        retry_after_ms: Option<u64>,
+        now: Instant,
+    ) {
+        if !self.awaits(poll) {
+            return;
+        }
+        self.forget_socket();
+        if error.code == Code::Server(ErrorCode::NotFound) {
+            self.return_to_sockets();
+        }
+        match reaction_to(error.code) {
+            Reaction::Stop => self.fail_for_good(error),
+            reaction @ (Reaction::Retry | Reaction::RetryLater | Reaction::NewToken) => {
+                self.tell(Event::Error(error.clone()));
+                let ms_min = retry_after_ms.unwrap_or(0);
+                self.wait_at_least(ms_min, Some(error), reaction, now);
+            }
+        }
+    }
+
+    /// Sends the next entry of the outbox, unless one is on its way.
+    pub(crate) fn send_next_by_http(&mut self, now: Instant) {
+        if self.answerer.way == Transport::Legacy {
+            return self.send_next_to_legacy(now);
+        }
+        if let Some(entry) = self.outbox.next_alone() {
+            let id = entry.row.client_message_id.clone();
+            self.request_entry(&id, now);
+        }
+    }
+
+    pub(crate) fn request_entry(&mut self, id: &ClientMessageId, now: Instant) {
+        let Some(row) = self.outbox.get(id).map(|entry| entry.row.clone()) else {
+            return;
+        };
+        self.outbox.carry(id);
+        let purpose = Purpose::Entry {
+            id: id.clone(),
+            prefix: prefix_of(row.operation),
+        };
+        self.send_entry(row.operation, &row.body, id, &row.scope, purpose, now);
+    }
+
+    pub(crate) fn handle_entry_stored(&mut self, id: &ClientMessageId, answer: &J, now: Instant) {
+        let stored = answer.get(Key::Message);
+        if self.answerer.way == Transport::Legacy {
+            self.claim_answered(id, stored.as_ref(), now);
+        }
+        // One's own message is shown in its place soon.
+        self.poll_later(true, now);
+        self.settle_stored(id, stored, now);
+    }
+
+    pub(crate) fn handle_entry_failed(
+        &mut self,
+        id: &ClientMessageId,
+        error: ClientError,
+        retry_after_ms: Option<u64>,
+        now: Instant,
+    ) {
+        // A socket that took over has carried it, too, and what it says counts.
+        if !self.is_polling() {
+            return;
+        }
+        if !self.outbox.is_on_its_way(id) {
+            return self.flush_outbox(now);
+        }
+        let (passes, code) = match error.code {
+            Code::Server(code) => (passes_by_itself(code), Some(code)),
+            // Not told by the space: by the network, or by something on the way.
+            _other => (error.status.is_none_or(|status| status >= 500), None),
+        };
+        if passes {
+            self.pause_outbox(code, retry_after_ms, now);
+            if self.answerer.way == Transport::Legacy {
+                self.doubt_unanswered(id, &error, now);
+            }
+        } else {
+            self.fail_entry(id, error);
+            self.flush_outbox(now);
+        }
+    }
+}
+
+/// What a client does about a poll that was refused: what it does about a close for the same reason.
+fn reaction_to(code: Code) -> Reaction {
+    match code {
+        Code::Server(code) => match code {
+            ErrorCode::TokenExpired
+            | ErrorCode::TokenInvalid
+            | ErrorCode::TokenMissing
+            | ErrorCode::SpaceMismatch
+            | ErrorCode::SpaceIdRequired
+            | ErrorCode::GatewayKeyInvalid
+            | ErrorCode::IdentityRequired
+            | ErrorCode::OriginRefused
+            | ErrorCode::CapRequired => Reaction::Stop,
+            ErrorCode::RateLimited | ErrorCode::SpaceFull => Reaction::RetryLater,
+            _other => Reaction::Retry,
+        },
+        // A token that is none.
+        Code::InvalidArgument => Reaction::Stop,
+        _other => Reaction::Retry,
+    }
+}

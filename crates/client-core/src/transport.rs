@@ -1,0 +1,276 @@
+//! Who answers at the Worker's address, and which way leads to the space.
+//!
+//! ```text
+//!              a socket never opened: GET /health
+//!  WebSocket ─────────┬─ our Worker, twice in a row ──▶ Polling ── a socket is welcomed ──▶ WebSocket
+//!                     ├─ a worker of the TypeScript SDK ──▶ Legacy ── our Worker there ──▶ WebSocket
+//!                     └─ anything else: an outage, go on as before
+//! ```
+//! A socket that does not open says nothing about why. The question is asked after such an opening and at no other
+//! time, without credentials: whoever answers may be anybody. What our Worker once answered stays true for the
+//! client's life, so that the gateway key can not be coaxed out of it later.
+//!
+//! Owns that choice, and the socket that is tried beside polls. Must not know how polls are made ([`crate::polling`],
+//! [`crate::legacy`]).
+
+use protocol::http::SERVICE;
+use protocol::ids::Seq;
+use protocol::incoming;
+use protocol::json::Json;
+use protocol::limits::CONNECT_MS_MAX;
+use protocol::time::Instant;
+use protocol::wire::Key;
+
+use crate::client::Client;
+use crate::connection::Link;
+use crate::io::{Event, Fetched, SocketId, Transport};
+use crate::legacy::{self, Legacy};
+use crate::requests::{Pending, Purpose};
+use crate::session::RESET;
+use crate::timer::Timer;
+
+/// How many openings in a row must fail while our Worker answers. One may be a hiccup, and polling costs.
+const BLOCKED_MIN: u32 = 2;
+/// How long polls go on between two tries of a socket.
+const SOCKET_EVERY_MS: u64 = 60_000;
+/// How often a client of another worker looks whether ours is there.
+const LOOK_FOR_OURS_EVERY_MS: u64 = 5 * 60_000;
+
+/// What is known of whoever answers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answerer {
+    /// The way that attempts take.
+    pub(crate) way: Transport,
+    /// Whether our Worker ever answered.
+    is_ours: bool,
+    /// Whether the question is out.
+    asked: bool,
+    /// Openings in a row that failed while our Worker answered.
+    blocked: u32,
+}
+
+impl Default for Answerer {
+    fn default() -> Self {
+        Self {
+            way: Transport::WebSocket,
+            is_ours: false,
+            asked: false,
+            blocked: 0,
+        }
+    }
+}
+
+/// Who answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Who {
+    Ours,
+    Legacy,
+    /// Nobody, a captive portal, an error page: it may be anybody.
+    Unknown,
+}
+
+impl<J: Json> Client<J> {
+    pub(crate) fn handle_socket_opened(&mut self, opened: SocketId, now: Instant) {
+        if self.legacy.socket() == Some(opened) {
+            return self.greet_first_version(opened, now);
+        }
+        if let Link::Connecting {
+            socket,
+            opened: is_open,
+            ..
+        } = &mut self.link
+            && *socket == opened
+        {
+            *is_open = true;
+            self.answerer.blocked = 0;
+        }
+    }
+
+    /// A socket never opened. One question at a time: the next failed opening asks again. Without a network nobody can
+    /// answer.
+    pub(crate) fn ask_who_answers(&mut self, now: Instant) {
+        if !self.offline && !std::mem::replace(&mut self.answerer.asked, true) {
+            let url = self.config.endpoint.http("/health", &[]);
+            self.request(Pending::get(url, Purpose::Health), now);
+        }
+    }
+
+    /// Takes the answer, if there was one.
+    pub(crate) fn learn_who_answers(&mut self, answer: Option<&Fetched<J>>, now: Instant) {
+        self.answerer.asked = false;
+        let who = answer.map_or(Who::Unknown, |answer| self.recognise_answerer(answer));
+        self.answerer.is_ours |= who == Who::Ours;
+        match (who, self.answerer.way) {
+            (Who::Ours, Transport::Legacy) => self.move_to_ours(now),
+            (Who::Ours, Transport::WebSocket) if !self.is_connected() => {
+                self.answerer.blocked += 1;
+                if self.answerer.blocked >= BLOCKED_MIN {
+                    self.turn_to(Transport::Polling, now);
+                }
+            }
+            (Who::Legacy, Transport::WebSocket) if !self.is_connected() => {
+                self.turn_to(Transport::Legacy, now);
+            }
+            (Who::Ours | Who::Legacy | Who::Unknown, _) => self.answerer.blocked = 0,
+        }
+    }
+
+    /// Strict: who is taken for a worker of the TypeScript SDK is sent the gateway key.
+    fn recognise_answerer(&self, answer: &Fetched<J>) -> Who {
+        let Some(body) = J::parse(&answer.body) else {
+            return Who::Unknown;
+        };
+        let service = body.get(Key::Service).and_then(|service| service.string());
+        let payload = incoming::error(&body);
+        // Errors of ours have a code.
+        let is_legacy = !self.answerer.is_ours
+            && body.get(Key::Code).is_none()
+            && legacy::code_of(answer.status, &payload.error).is_some();
+        if answer.status == 200 && service.as_deref() == Some(SERVICE) {
+            Who::Ours
+        } else if is_legacy {
+            Who::Legacy
+        } else {
+            Who::Unknown
+        }
+    }
+
+    /// Takes another way from now on. An attempt that is under way on the old one ends, or goes on beside.
+    fn turn_to(&mut self, way: Transport, now: Instant) {
+        self.answerer.blocked = 0;
+        self.answerer.way = way;
+        match self.link {
+            Link::Connecting { socket, again, .. } => {
+                self.link = Link::Waiting { again };
+                if way == Transport::Polling {
+                    self.forget_socket();
+                    self.beside = Some(socket);
+                    let due = now.plus_ms(CONNECT_MS_MAX);
+                    self.timers.set(Timer::Beside, Some(due));
+                } else {
+                    self.close_socket(socket, 1000, "not needed");
+                    self.forget_socket();
+                }
+            }
+            Link::AwaitingToken { .. } | Link::Waiting { .. } => {}
+            // Whoever connects later finds the way.
+            Link::Idle
+            | Link::Asking { .. }
+            | Link::Ready { .. }
+            | Link::Polling { .. }
+            | Link::Failed => return,
+        }
+        self.start_attempt(None, now);
+    }
+
+    /// Our Worker can not be polled: it is older than that. Sockets are all there is.
+    pub(crate) fn return_to_sockets(&mut self) {
+        self.end_beside();
+        self.answerer.way = Transport::WebSocket;
+    }
+
+    /// Our Worker took the place of another one. Its log is its own.
+    fn move_to_ours(&mut self, now: Instant) {
+        self.return_to_sockets();
+        self.timers.stop(Timer::Health);
+        self.legacy = Legacy::default();
+        self.start_timeline_at(Seq::ZERO);
+        let was = self.link;
+        if !matches!(was, Link::Idle | Link::Failed) {
+            self.forget_socket();
+            self.link = Link::Waiting { again: was.again() };
+            self.tell_link_lost(was);
+            self.start_attempt(None, now);
+        }
+        self.tell(Event::Discontinuity { reason: RESET });
+    }
+
+    /// Polls serve: from time to time something better is looked for.
+    pub(crate) fn look_for_better(&mut self, now: Instant) {
+        let (timer, due) = match self.answerer.way {
+            Transport::Legacy => (Timer::Health, now.plus_ms(LOOK_FOR_OURS_EVERY_MS)),
+            // What blocked sockets may have been the network of before.
+            Transport::Polling if self.beside.is_none() => {
+                (Timer::Beside, now.plus_ms(SOCKET_EVERY_MS))
+            }
+            Transport::Polling | Transport::WebSocket => return,
+        };
+        if self.timers.get(timer).is_none() {
+            self.timers.set(timer, Some(due));
+        }
+    }
+
+    pub(crate) fn look_for_ours(&mut self, now: Instant) {
+        if self.answerer.way == Transport::Legacy {
+            self.ask_who_answers(now);
+            self.look_for_better(now);
+        }
+    }
+
+    /// Tries a socket while polls go on, or gives up the one that is tried.
+    pub(crate) fn try_socket_beside(&mut self, now: Instant) {
+        let given_up = self.beside.take();
+        if let Some(socket) = given_up {
+            self.close_socket(socket, 1000, "not opened in time");
+        }
+        let is_due = given_up.is_none() && self.answerer.way == Transport::Polling;
+        let tried = if is_due { self.open_socket() } else { None };
+        self.beside = tried;
+        let waits_ms = if tried.is_some() {
+            CONNECT_MS_MAX
+        } else if is_due {
+            SOCKET_EVERY_MS
+        } else {
+            SOCKET_EVERY_MS - CONNECT_MS_MAX
+        };
+        self.timers.set(Timer::Beside, Some(now.plus_ms(waits_ms)));
+    }
+
+    /// A socket that was tried beside polls is welcomed: it is the way from now on.
+    pub(crate) fn take_over(&mut self) {
+        self.beside = None;
+        self.timers.stop(Timer::Beside);
+        self.timers.stop(Timer::Retry);
+        self.forget_socket();
+    }
+
+    /// A socket that was tried beside polls is answered, and not welcomed: what follows is decided as for any other.
+    pub(crate) fn give_way_to(&mut self, socket: SocketId) {
+        let was = self.link;
+        self.beside = None;
+        self.timers.stop(Timer::Beside);
+        self.forget_socket();
+        self.link = Link::Connecting {
+            socket,
+            opened: true,
+            again: was.again(),
+        };
+        self.tell_link_lost(was);
+    }
+
+    /// Whether the socket is one beside polls, of either version.
+    pub(crate) fn is_beside(&self, socket: SocketId) -> bool {
+        self.beside == Some(socket) || self.legacy.socket() == Some(socket)
+    }
+
+    /// A socket beside polls is gone; its time comes again.
+    pub(crate) fn close_beside(&mut self, socket: SocketId) {
+        if self.beside == Some(socket) {
+            self.beside = None;
+            let due = self.timers.get(Timer::Beside);
+            let due = due.map(|at| at.plus_ms(SOCKET_EVERY_MS - CONNECT_MS_MAX));
+            self.timers.set(Timer::Beside, due);
+        } else {
+            self.legacy.socket_closed();
+        }
+    }
+
+    /// Lets go of what is tried beside polls.
+    pub(crate) fn end_beside(&mut self) {
+        let first_version = self.legacy.take_socket();
+        for socket in self.beside.take().into_iter().chain(first_version) {
+            self.close_socket(socket, 1000, "not needed");
+        }
+        self.timers.stop(Timer::Beside);
+    }
+}
