@@ -7,6 +7,7 @@
  */
 
 import { createHost } from './core-host.js';
+import { getSpacesEnvironment } from './environment.js';
 import { ChatError } from './errors.js';
 import { CALLBACK_OF, Events } from './events.js';
 import { Older } from './older.js';
@@ -23,6 +24,7 @@ import { Outbox } from './outbox.js';
 import { Refill } from './refill.js';
 import { Store } from './store.js';
 import { tabId } from './tab-memory.js';
+import { warnOfTransport } from './transport-costs.js';
 import { abortedError, closedError, createDeferred, createRejected, withLimits } from './waiting.js';
 
 const IDLE = { state: 'idle' };
@@ -125,6 +127,10 @@ export class SpaceClient {
 
   get persistence() {
     return this.#outbox.persistence;
+  }
+
+  get transport() {
+    return this.#state.transport;
   }
 
   sendMessage(options, extra) {
@@ -467,7 +473,9 @@ export class SpaceClient {
       tellDiscontinuity: (reason) => this.#tellDiscontinuity(reason),
       tellError: (error) => this.#tellError(error),
     });
-    return new SpaceCore({ spaceId, workerUrl, newestFirst, webSocket, clientScope }, host);
+    // Only a worker of the TypeScript SDK is ever sent it: the core decides.
+    const gatewayKey = this.#config.gatewayKey || getSpacesEnvironment().gatewayKey;
+    return new SpaceCore({ spaceId, workerUrl, newestFirst, webSocket, clientScope, gatewayKey }, host);
   }
 
   /** Tells the core what the outbox's keeper has to say, while there is a core. */
@@ -516,7 +524,7 @@ export class SpaceClient {
   #setState(state) {
     const told = this.#state;
     // The core tells what was told already while it was loading.
-    if (state.state === told.state && state.retryInMs === told.retryInMs && state.reason === told.reason) {
+    if (['state', 'transport', 'retryInMs', 'reason'].every((part) => state[part] === told[part])) {
       return;
     }
     this.#state = state;
@@ -526,6 +534,7 @@ export class SpaceClient {
     }
     this.#refill.setConnected(state.state === 'connected');
     this.#store.setState(state);
+    warnOfTransport(state.transport);
     this.#events.emit('stateChange', state);
   }
 }
@@ -540,8 +549,9 @@ function warnOfKey(gatewayKey) {
   if (gatewayKey && globalThis.window?.document && !hasWarned) {
     hasWarned = true;
     console.warn(
-      'kuratchi-spaces: gatewayKey is not needed in a browser and is not sent. It signs tokens: whoever has it ' +
-        'can enter every space. Remove it from the page, replace it, and pass spaceToken alone.',
+      'kuratchi-spaces: gatewayKey is not needed in a browser and is not sent to a Worker of this package; only a ' +
+        'worker of the TypeScript SDK asks for it. It signs tokens: whoever has it can enter every space. Remove ' +
+        'it from the page, replace it, and pass spaceToken alone.',
     );
   }
 }

@@ -3,7 +3,8 @@
 /**
  * Every `code` of a {@link ChatError}.
  *
- * The server's: what is wrong with a request, a token or the space. The client's: `closed` (`disconnect()` or
+ * The server's: what is wrong with a request, a token or the space; `gatewayKeyInvalid` also where a worker of the
+ * TypeScript SDK asks for a key that was not given. The client's: `closed` (`disconnect()` or
  * `close()` was called meanwhile), `invalidArgument`, `outboxFull`, `webSocketUnavailable`, `tokenUnavailable`
  * (the token function failed), `network`, `connectionLost`, `protocol` (the answer could not be understood),
  * `outboxExpired` (it has waited in the outbox for more than seven days) and `epochChanged` (the space began anew
@@ -12,7 +13,7 @@
  * discarded), `persistenceLost` (the browser's storage failed: what waits is kept in memory), `discontinuity`
  * (messages may be missing, and nobody listens for that),
  * `timeout` and `aborted` (of `connect(options)`), `wasmUnavailable` (the WebAssembly part could not be loaded),
- * `unsupported` (no WebCrypto), `internal` (an error of the server's or the client's own).
+ * `unsupported` (no WebCrypto; or a worker of the TypeScript SDK, which can not do this), `internal` (an error of the server's or the client's own).
  *
  * @example
  * const isOver = (code: ChatErrorCode) => code === 'tokenExpired' || code === 'tokenInvalid';

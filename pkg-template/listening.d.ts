@@ -15,6 +15,23 @@ import type { Participant, PresentUser, SpaceMetadataChanges } from './participa
 export type ConnectionState = 'idle' | 'connecting' | 'connected' | 'reconnecting' | 'offline' | 'failed';
 
 /**
+ * What carries messages while a client is connected.
+ *
+ * - `'websocket'`: a WebSocket, as it should be. A quiet one costs nothing.
+ * - `'polling'`: HTTP requests to our Worker, because no WebSocket gets through to it (a proxy, a firewall, an
+ *   extension). 360 requests an hour for each open client in a quiet space, up to 3,600 in a busy one; messages come
+ *   up to 10 s late. Who types and who is here is not told. A WebSocket is tried again each minute.
+ * - `'legacy'`: HTTP requests to a worker of the TypeScript SDK, which costs the same. Editing, deleting and
+ *   `setMetadata()` are refused with `unsupported`, and the gateway key is sent to that worker. A message whose request
+ *   got no answer is looked for before it is sent again. `npx kuratchi-spaces deploy` puts our Worker in its place; a
+ *   client that is connected notices within five minutes.
+ *
+ * @example
+ * const isCostly = (transport: Transport | undefined) => transport === 'polling' || transport === 'legacy';
+ */
+export type Transport = 'websocket' | 'polling' | 'legacy';
+
+/**
  * A change of the connection's state.
  *
  * @example
@@ -23,6 +40,8 @@ export type ConnectionState = 'idle' | 'connecting' | 'connected' | 'reconnectin
 export interface StateChange {
   /** The state from now on. @example if (change.state === 'failed') askToSignIn() */
   state: ConnectionState;
+  /** What carries messages from now on; absent while not connected. @example if (change.transport === 'polling') warn() */
+  transport?: Transport;
   /** Milliseconds until the next attempt, while one is waited for. @example `again in ${change.retryInMs} ms` */
   retryInMs?: number;
   /** When that is, in milliseconds since 1970, for a countdown. @example Math.ceil((change.retryAt - Date.now()) / 1_000) */
@@ -57,7 +76,7 @@ export interface SpaceEvents {
   connectionChange: [connected: boolean];
   /** Something went wrong. @example client.on('error', (error) => console.warn(error.code)) */
   error: [error: ChatError];
-  /** What the connection is doing. @example client.on('stateChange', ({ state }) => show(state)) */
+  /** What the connection is doing, or what carries it, changed. @example client.on('stateChange', ({ state }) => show(state)) */
   stateChange: [change: StateChange];
   /** Who is here, whole, whenever that changes. @example client.on('presence', (users) => list(users)) */
   presence: [users: PresentUser[]];

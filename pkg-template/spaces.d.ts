@@ -7,7 +7,7 @@
  */
 
 import type { ChatError } from './errors.js';
-import type { ConnectionState, SpaceEventHandlers, SpaceEvents } from './listening.js';
+import type { ConnectionState, SpaceEventHandlers, SpaceEvents, Transport } from './listening.js';
 import type {
   EditMessageOptions,
   GetMessagesOptions,
@@ -53,9 +53,11 @@ export interface SpaceClientConfig {
    */
   spaceToken?: string | TokenSource | undefined;
   /**
-   * Accepted, so that apps of the TypeScript SDK run unchanged, and never sent. It is the key that signs tokens:
-   * keep it on the server. In a browser a warning says so, once; on a server it is not used either.
+   * The key that a worker of the TypeScript SDK asks its clients for. It is sent to a worker that was recognised as
+   * one, see {@link KuratchiSpaceClient.transport}, and never to a Worker of this package, which needs none. It signs
+   * tokens: keep it on the server. In a browser a warning says so, once.
    *
+   * @defaultValue the environment variable `KURATCHI_GATEWAY_KEY`, else `KURATCHI_SPACES_GATEWAY_KEY`
    * @example gatewayKey: undefined
    */
   gatewayKey?: string | undefined;
@@ -135,6 +137,8 @@ export interface SpaceSnapshot {
   readonly state: ConnectionState;
   /** Whether `state` is `'connected'`. @example snapshot.connected */
   readonly connected: boolean;
+  /** What carries messages; `undefined` while not connected. @example snapshot.transport === 'polling' */
+  readonly transport: Transport | undefined;
   /** Milliseconds until the next attempt, counted from the change. @example snapshot.retryInMs */
   readonly retryInMs: number | undefined;
   /** When that is: milliseconds since 1970. @example snapshot.retryAt */
@@ -365,6 +369,15 @@ export class KuratchiSpaceClient {
    * if (client.persistence === 'memory') window.onbeforeunload = () => 'Some messages are not sent yet.';
    */
   readonly persistence: Persistence;
+
+  /**
+   * What carries messages; `undefined` while not connected. Anything but `'websocket'` costs requests and delay: see
+   * {@link Transport}. The console says so, once a page for each.
+   *
+   * @example
+   * if (client.transport === 'polling') console.info('WebSockets are blocked here');
+   */
+  readonly transport: Transport | undefined;
 
   /**
    * Loads a part of the history, in one or several requests.

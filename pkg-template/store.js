@@ -12,6 +12,7 @@ const NOTHING = Object.freeze([]);
 const IDLE = Object.freeze({
   state: 'idle',
   connected: false,
+  transport: undefined,
   retryInMs: undefined,
   retryAt: undefined,
   persistence: 'memory',
@@ -160,10 +161,10 @@ export class Store {
   }
 
   /** What the connection is doing. A connection clears the error that stood before it. */
-  setState({ state, retryInMs, retryAt, reason }) {
+  setState({ state, transport, retryInMs, retryAt, reason }) {
     const connected = state === 'connected';
     const error = connected ? undefined : (reason ?? this.#snapshot.error);
-    this.#change({ state, connected, retryInMs, retryAt, error });
+    this.#change({ state, connected, transport, retryInMs, retryAt, error });
   }
 
   /** How far what waits in the outbox reaches. */
