@@ -250,11 +250,14 @@ impl<J: Json> Client<J> {
         if !self.outbox.is_on_its_way(id) {
             return self.flush_outbox(now);
         }
-        let (passes, code) = match error.code {
-            Code::Server(code) => (passes_by_itself(code), Some(code)),
-            // Not told by the space: by the network, or by something on the way.
-            _other => (error.status.is_none_or(|status| status >= 500), None),
+        // What has no code was not told by the space: by the network, or by something on the way.
+        let code = if let Code::Server(code) = error.code {
+            Some(code)
+        } else {
+            None
         };
+        let is_no_refusal = || error.status.is_none_or(|status| status >= 500);
+        let passes = code.map_or_else(is_no_refusal, passes_by_itself);
         if passes {
             self.pause_outbox(code, retry_after_ms, now);
             if self.answerer.way == Transport::Legacy {
@@ -269,22 +272,31 @@ impl<J: Json> Client<J> {
 
 /// What a client does about a poll that was refused: what it does about a close for the same reason.
 fn reaction_to(code: Code) -> Reaction {
-    match code {
-        Code::Server(code) => match code {
+    let is_final = matches!(
+        code,
+        Code::Server(
             ErrorCode::TokenExpired
-            | ErrorCode::TokenInvalid
-            | ErrorCode::TokenMissing
-            | ErrorCode::SpaceMismatch
-            | ErrorCode::SpaceIdRequired
-            | ErrorCode::GatewayKeyInvalid
-            | ErrorCode::IdentityRequired
-            | ErrorCode::OriginRefused
-            | ErrorCode::CapRequired => Reaction::Stop,
-            ErrorCode::RateLimited | ErrorCode::SpaceFull => Reaction::RetryLater,
-            _other => Reaction::Retry,
-        },
+                | ErrorCode::TokenInvalid
+                | ErrorCode::TokenMissing
+                | ErrorCode::SpaceMismatch
+                | ErrorCode::SpaceIdRequired
+                | ErrorCode::GatewayKeyInvalid
+                | ErrorCode::IdentityRequired
+                | ErrorCode::OriginRefused
+                | ErrorCode::CapRequired
+        )
         // A token that is none.
-        Code::InvalidArgument => Reaction::Stop,
-        _other => Reaction::Retry,
+        | Code::InvalidArgument
+    );
+    let is_full = matches!(
+        code,
+        Code::Server(ErrorCode::RateLimited | ErrorCode::SpaceFull)
+    );
+    if is_final {
+        Reaction::Stop
+    } else if is_full {
+        Reaction::RetryLater
+    } else {
+        Reaction::Retry
     }
 }
