@@ -474,7 +474,7 @@ export class SpaceClient {
       tellError: (error) => this.#tellError(error),
     });
     // Only a worker of the TypeScript SDK is ever sent it: the core decides.
-    const gatewayKey = this.#config.gatewayKey || getSpacesEnvironment().gatewayKey;
+    const gatewayKey = this.#config.gatewayKey || getSpacesEnvironment().gatewayKey || undefined;
     return new SpaceCore({ spaceId, workerUrl, newestFirst, webSocket, clientScope, gatewayKey }, host);
   }
 

@@ -133,7 +133,7 @@ describe('loading', () => {
     const core = await load();
     const { spaceId, workerUrl } = CONFIG;
     const { clientScope, ...options } = core.options;
-    assert.deepEqual(options, { spaceId, workerUrl, newestFirst: true, webSocket });
+    assert.deepEqual(options, { spaceId, workerUrl, newestFirst: true, webSocket, gatewayKey: undefined });
     assert.equal(clientScope, tabId('scope', { workerUrl, spaceId }));
     assert.equal(core.host.token(true), 'token true');
     client.close();
@@ -533,6 +533,52 @@ describe('the store of a client', () => {
   });
 });
 
+describe('transport', () => {
+  test('is told with the state, in the snapshot, and by the client; undefined while not connected', async () => {
+    const warn = mock.method(console, 'warn', () => {});
+    const told = [];
+    const { client, core } = await setUpConnected({ onStateChange: (change) => told.push(change) });
+    told.length = 0;
+    const all = () => [client.transport, client.getSnapshot().transport];
+    core.host.onState({ state: 'connected', transport: 'polling' });
+    assert.deepEqual(all(), ['polling', 'polling']);
+    core.host.onState({ state: 'connected', transport: 'polling' });
+    core.host.onState({ state: 'connected', transport: 'websocket' });
+    assert.deepEqual(all(), ['websocket', 'websocket']);
+    core.host.onState({ state: 'reconnecting', retryInMs: 5 });
+    assert.deepEqual(all(), [undefined, undefined]);
+    assert.deepEqual(
+      told.map(({ state, transport }) => [state, transport]),
+      [
+        ['connected', 'polling'],
+        ['connected', 'websocket'],
+        ['reconnecting', undefined],
+      ],
+    );
+    assert.equal(client.getServerSnapshot().transport, undefined);
+    core.host.onState({ state: 'connected', transport: 'legacy' });
+    client.close();
+    assert.deepEqual(all(), [undefined, undefined]);
+    warn.mock.restore();
+  });
+
+  test('what it costs is said once a page for each, and nothing of a WebSocket', async () => {
+    const warn = mock.method(console, 'warn', () => {});
+    const { warnOfTransport } = await import('../../pkg-template/transport-costs.js?fresh');
+    for (const transport of ['websocket', undefined, 'polling', 'polling', 'legacy', 'polling', 'legacy']) {
+      warnOfTransport(transport);
+    }
+    const texts = warn.mock.calls.map(({ arguments: [text] }) => text);
+    warn.mock.restore();
+    assert.equal(texts.length, 2);
+    assert.match(
+      texts[0],
+      /^kuratchi-spaces: WebSockets do not get through.*360 requests an hour.*10 s late/,
+    );
+    assert.match(texts[1], /TypeScript SDK.*360 requests an hour.*kuratchi-spaces deploy/);
+  });
+});
+
 describe('close()', () => {
   test('disconnects, frees, and later calls fail', async () => {
     const states = [];
@@ -621,21 +667,37 @@ describe('a core that stopped by a panic', () => {
 });
 
 describe('the gateway key', () => {
-  test('is warned about once in a page, by name and not by value, and never reaches the core', async () => {
+  test('is warned about once in a page, by name and not by value', async () => {
     const warn = mock.method(console, 'warn', () => {});
     setUp({ gatewayKey: 'secret' });
     assert.equal(warn.mock.callCount(), 0);
     globalThis.window = Object.assign(new EventTarget(), { document: {} });
     setUp({ gatewayKey: '' });
     assert.equal(warn.mock.callCount(), 0);
-    const { client, load } = setUp({ gatewayKey: 'secret' });
+    setUp({ gatewayKey: 'secret' });
     setUp({ gatewayKey: 'secret' });
     assert.equal(warn.mock.callCount(), 1);
     assert.match(warn.mock.calls[0].arguments[0], /gatewayKey is not needed in a browser and is not sent/);
     assert.doesNotMatch(warn.mock.calls[0].arguments[0], /secret/);
-    client.getMetadata();
-    const core = await load();
-    assert.doesNotMatch(JSON.stringify(core.options), /secret/);
-    client.close();
+    delete globalThis.window;
+  });
+
+  test('is handed to the core, which alone decides who is sent it; the environment has one on servers', async () => {
+    const keyAtCore = async (config) => {
+      const { client, load } = setUp(config);
+      client.getMetadata();
+      const { gatewayKey } = (await load()).options;
+      client.close();
+      return gatewayKey;
+    };
+    assert.equal(await keyAtCore({ gatewayKey: 'given' }), 'given');
+    process.env.KURATCHI_GATEWAY_KEY = 'of the environment';
+    try {
+      assert.equal(await keyAtCore({}), 'of the environment');
+      assert.equal(await keyAtCore({ gatewayKey: 'given' }), 'given');
+    } finally {
+      delete process.env.KURATCHI_GATEWAY_KEY;
+    }
+    assert.equal(await keyAtCore({ gatewayKey: '' }), undefined);
   });
 });
