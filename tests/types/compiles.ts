@@ -25,6 +25,7 @@ import type {
   SpaceMetadata,
   SpaceSnapshot,
   SpacesEnvironmentConfig,
+  Transport,
   TypingStatus,
 } from 'kuratchi-spaces';
 import * as spaces from 'kuratchi-spaces';
@@ -119,9 +120,11 @@ export async function everyMethod(client: spaces.KuratchiSpaceClient, signal: Ab
   const stop: () => void = client.on('typing', (userId, isTyping) => console.log(userId.length, !isTyping));
   stop();
   client.on('error', ({ code, retryable, field, status }) => console.log(code, retryable, field, status));
-  client.on('stateChange', ({ state, retryInMs, retryAt, reason }) =>
-    console.log(state === 'offline', retryInMs, (retryAt ?? 0) - Date.now(), reason?.code),
+  client.on('stateChange', ({ state, transport, retryInMs, retryAt, reason }) =>
+    console.log(state === 'offline', transport, retryInMs, (retryAt ?? 0) - Date.now(), reason?.code),
   );
+  const transport: Transport | undefined = client.transport ?? client.getSnapshot().transport;
+  console.log(transport === 'polling', transport === 'legacy', transport === 'websocket');
   const update = ({ id, status, clientMessageId, error, dropped, editedAt, deletedAt }: MessageUpdate) =>
     console.log(
       id,

@@ -13,5 +13,6 @@ mod plumbing;
 mod reentrancy;
 mod requests;
 mod scene;
+mod transports;
 
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);

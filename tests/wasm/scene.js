@@ -22,6 +22,8 @@ export class Scene {
     this.sockets = [];
     /** What the host was told of the outbox, one line each. */
     this.outbox = [];
+    /** Requests that were made, one line each, with the key they carried. */
+    this.requests = [];
     /** Rows that the host holds, oldest first. */
     this.rows = [];
     /** Behaviours: a host function's name → what to do once inside it. */
@@ -93,7 +95,12 @@ export class Scene {
         this.closes.push(code);
       }
     }
-    return { spaceId: 'lobby', workerUrl: 'http://127.0.0.1:9', webSocket: TestSocket };
+    return {
+      spaceId: 'lobby',
+      workerUrl: 'http://127.0.0.1:9',
+      webSocket: TestSocket,
+      gatewayKey: 'the key',
+    };
   }
 
   /** A message of the log, told to `socket`. */
@@ -150,6 +157,43 @@ export class Scene {
     }[how];
   }
 
+  /** Lets no socket open, and `fetch` answer as a worker of this kind does. */
+  serveByHttp(kind) {
+    this.refuses = true;
+    const message = {
+      id: 'x1',
+      senderId: 'ada',
+      senderType: 'user',
+      text: 'old',
+      createdAt: 1,
+      updatedAt: 1,
+    };
+    const answers = {
+      ours: {
+        '/health': [200, { service: 'kuratchi-spaces' }],
+        '/events': [200, [{ type: 'welcome', epoch: 'e1', seq: 0, serverTime: 1 }]],
+      },
+      legacy: {
+        '/health': [401, { error: 'Invalid or missing gateway key' }],
+        '/messages': [200, { success: true, messages: [message] }],
+      },
+      busy: {
+        '/health': [200, { service: 'kuratchi-spaces' }],
+        '/events': [429, { error: 'slow down' }, { 'Retry-After': '77' }],
+      },
+    };
+    globalThis.fetch = async (request) => {
+      const { pathname } = new URL(request.url);
+      this.requests.push(`${request.method} ${pathname} ${request.headers.get('Authorization')}`);
+      const [status, body, headers] = answers[kind][pathname];
+      return new Response(JSON.stringify(body), { status, headers });
+    };
+  }
+
+  requestStory() {
+    return this.requests.join(', ');
+  }
+
   withoutWebSocket() {
     globalThis.WebSocket = undefined;
   }
@@ -199,7 +243,11 @@ export class Scene {
         Object.assign(new Error(message), { code, retryable, field, status }),
       onMessage: (message) => tell('onMessage', `message ${message.text}`),
       onConnectionChange: (connected) => tell('onConnectionChange', connected ? 'up' : 'down'),
-      onState: ({ state, reason }) => tell('onState', `${state}${reason ? ` ${reason.code}` : ''}`),
+      onState: ({ state, reason, transport, retryInMs }) => {
+        const way = transport === undefined || transport === 'websocket' ? undefined : transport;
+        const wait = retryInMs > 20_000 ? retryInMs : undefined;
+        tell('onState', [state, reason?.code, way, wait].filter(Boolean).join(' '));
+      },
       onTyping: (userId, isTyping) => tell('onTyping', `typing ${userId} ${isTyping}`),
       onPresence: (users) => tell('onPresence', `presence ${users.length}`),
       onParticipant: (participant) => tell('onParticipant', `participant ${participant.id}`),

@@ -56,6 +56,10 @@ extern "C" {
     pub fn serve_history(this: &Scene, texts: Vec<String>);
     #[wasm_bindgen(method, js_name = breakFetch)]
     pub fn break_fetch(this: &Scene, how: &str);
+    #[wasm_bindgen(method, js_name = serveByHttp)]
+    pub fn serve_by_http(this: &Scene, kind: &str);
+    #[wasm_bindgen(method, js_name = requestStory)]
+    pub fn request_story(this: &Scene) -> String;
     #[wasm_bindgen(method, js_name = withoutWebSocket)]
     pub fn without_web_socket(this: &Scene);
     #[wasm_bindgen(method)]
