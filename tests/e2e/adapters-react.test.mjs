@@ -1,0 +1,280 @@
+/**
+ * The React hooks in a real app: StrictMode, remounts, changed options, hot reloads, Suspense and server rendering,
+ * in Chromium against the real Worker.
+ */
+import assert from 'node:assert/strict';
+import { after, before } from 'node:test';
+import { startApp } from './lib/app.mjs';
+import { assertNoProblems, test, until, useStack } from './lib/stack.mjs';
+
+const stack = useStack();
+let app;
+let tab;
+
+before(async () => {
+  app = await startApp('react');
+});
+after(() => app?.close());
+
+/** Opens the app; gives the space and how many sockets there were before. */
+async function open({ kind = 'react', more, path, history = [] } = {}) {
+  const space = stack.newSpace(kind);
+  const peer = stack.newPeer(space);
+  await peer.postAll(history);
+  tab ??= await stack.newTab();
+  const query = await app.query(stack, space, 'ada', more);
+  const sockets = stack.proxy.upgradeCount;
+  await tab.goto(app.url(query, path));
+  return { space, peer, query, opened: () => stack.proxy.upgradeCount - sockets };
+}
+
+const show = (changes) => tab.evaluate((changes) => page.show(changes), changes);
+const text = (selector) => tab.locator(selector).textContent();
+const shown = () => tab.locator('#messages li').allTextContents();
+const renders = () => tab.evaluate(() => ({ ...page.renders }));
+const connected = () =>
+  tab.waitForFunction(() => document.querySelector('#state')?.textContent === 'connected');
+
+/** Waits until the list is as it should be, and gives it a chance to become something else. */
+async function shows(expected) {
+  await until(async () => (await shown()).length >= expected.length, `${expected.length} messages are shown`);
+  await tab.evaluate(() => new Promise((resolve) => setTimeout(resolve, 50)));
+  assert.deepEqual(await shown(), expected);
+}
+
+async function send(message) {
+  await tab.getByLabel('Message').fill(message);
+  await tab.getByLabel('Message').press('Enter');
+}
+
+test('strict_mode_makes_one_socket_and_shows_each_message_once', async () => {
+  const { peer, opened } = await open({ history: ['one', 'two', 'three'] });
+  await connected();
+  await peer.post('four');
+  await send('five');
+  await tab.locator('#messages li[data-status="sent"]').waitFor();
+  await peer.post('six');
+  await shows(['one', 'two', 'three', 'four', 'five', 'six']);
+  assert.equal(opened(), 1);
+  assert.equal(stack.proxy.socketCount, 1);
+  const told = await tab.evaluate(() => page.told);
+  assert.deepEqual(told, ['hello: four', 'hello: five', 'hello: six']);
+  assertNoProblems(tab);
+});
+
+test('a_remount_with_the_wasm_loaded_makes_one_socket_more_and_leaves_one', async () => {
+  const { peer, opened } = await open({ history: ['before'] });
+  await connected();
+  await tab.evaluate(() => page.remount());
+  await connected();
+  await peer.post('after');
+  await shows(['before', 'after']);
+  assert.equal(opened(), 2);
+  await until(() => stack.proxy.socketCount === 1, 'the first socket is closed');
+  await tab.evaluate(() => page.unmount());
+  await until(() => stack.proxy.socketCount === 0, 'nobody is connected any more');
+  assertNoProblems(tab);
+});
+
+test('a_client_of_the_apps_keeps_its_socket_through_a_remount_and_is_let_go_of_in_the_end', async () => {
+  const { opened } = await open({ more: { scene: 'given', key: 'one' }, history: ['before'] });
+  await connected();
+  await show({ key: 'two' });
+  await shows(['before']);
+  assert.equal(opened(), 1);
+  await show({ isAway: true });
+  await until(() => stack.proxy.socketCount === 0, 'the client is let go of');
+  await show({ isAway: '' });
+  await connected();
+  await shows(['before']);
+  assert.equal(opened(), 2);
+  assertNoProblems(tab);
+});
+
+test('a_client_that_the_app_connected_itself_stays_connected', async () => {
+  const { opened } = await open({ more: { scene: 'given', connects: 'app' } });
+  await connected();
+  await show({ isAway: true });
+  await tab.evaluate(() => new Promise((resolve) => setTimeout(resolve, 100)));
+  assert.equal(await tab.evaluate(() => page.client.isConnected()), true);
+  assert.equal(opened(), 1);
+});
+
+test('a_new_config_object_or_function_changes_nothing_and_the_latest_callback_is_called', async () => {
+  const { peer, opened } = await open({ more: { tokenFunction: true } });
+  await connected();
+  for (let index = 0; index < 5; index += 1) {
+    await show({ greeting: `render ${index}` });
+  }
+  await peer.post('one');
+  await shows(['one']);
+  assert.deepEqual(await tab.evaluate(() => page.told), ['render 4: one']);
+  assert.equal(opened(), 1);
+});
+
+test('a_callback_that_comes_later_is_heard_and_one_that_goes_is_not', async () => {
+  const { space, opened } = await open();
+  await connected();
+  await tab.locator('#here').getByText('ada').waitFor();
+  const bob = await stack.newTab();
+  await bob.goto(app.url(await app.query(stack, space, 'bob')));
+  const types = async (text) => {
+    await bob.getByLabel('Message').fill(text);
+    await tab.waitForFunction(
+      (typing) => document.querySelector('#typing').textContent === typing,
+      text && 'bob',
+    );
+  };
+  await types('a');
+  await show({ hearsTyping: true });
+  await types('');
+  await show({ hearsTyping: '' });
+  await types('b');
+  assert.deepEqual(await tab.evaluate(() => page.told), ['bob false']);
+  assert.equal(opened(), 2, 'one of each');
+  await bob.close();
+});
+
+test('another_space_or_token_is_another_client_and_the_old_one_is_closed', async () => {
+  const { peer, query, opened } = await open({ history: ['of the first'] });
+  await connected();
+  await shows(['of the first']);
+  const space = stack.newSpace('other');
+  await stack.newPeer(space).post('of the second');
+  const { spaceToken } = await app.query(stack, space, 'ada');
+  await show({ spaceId: space, spaceToken });
+  await shows(['of the second']);
+  await connected();
+  assert.equal(opened(), 2);
+  await until(() => stack.proxy.socketCount === 1, 'the first socket is closed');
+  const told = await tab.evaluate(() => page.told.length);
+  await peer.post('nobody hears this');
+  await show({ spaceId: query.spaceId, spaceToken: query.spaceToken });
+  await shows(['of the first', 'nobody hears this']);
+  await connected();
+  assert.equal(opened(), 3);
+  const { spaceToken: fresh } = await app.query(stack, query.spaceId, 'ada');
+  await show({ spaceToken: fresh });
+  await until(() => opened() === 4, 'the new token makes a new socket');
+  await until(() => stack.proxy.socketCount === 1, 'one socket is left');
+  assert.equal(await tab.evaluate(() => page.told.length), told);
+  assertNoProblems(tab);
+});
+
+test('an_edit_of_the_source_keeps_the_state_and_the_one_socket', async () => {
+  const { peer, opened } = await open({ history: ['before'] });
+  await connected();
+  await tab.locator('#clicks').click();
+  await tab.locator('#clicks').click();
+  app.edit('room.jsx', (source) => source.replace('First words', 'Other words'));
+  await tab.getByRole('heading', { name: 'Other words' }).waitFor();
+  await peer.post('after');
+  await shows(['before', 'after']);
+  assert.equal(await text('#clicks'), '2');
+  assert.equal(await text('#state'), 'connected');
+  assert.equal(opened(), 1);
+  assert.equal(stack.proxy.socketCount, 1);
+  assertNoProblems(tab);
+});
+
+test('a_component_that_suspends_makes_one_socket_and_keeps_it', async () => {
+  const { peer, opened } = await open({ more: { scene: 'suspended' }, history: ['before'] });
+  await tab.locator('#waiting').waitFor();
+  await tab.evaluate(() => page.wake('ready'));
+  await shows(['before']);
+  await show({ waits: 'again' });
+  await tab.locator('#waiting').waitFor();
+  await peer.post('meanwhile');
+  await tab.evaluate(() => page.wake('again'));
+  await tab.locator('#word').getByText('again').waitFor();
+  await shows(['before', 'meanwhile']);
+  assert.equal(opened(), 1);
+  assertNoProblems(tab);
+});
+
+test('a_server_renders_an_empty_space_asks_nobody_and_the_page_takes_it_over', async () => {
+  const requests = [];
+  const { peer, opened, query } = await open({ history: ['before'] });
+  await connected();
+  const count = opened();
+  const html = await (await fetch(app.url(query, '/server-rendered'))).text();
+  assert.match(html, /<span id="state">idle<\/span>/);
+  assert.match(html, /<ol id="messages" data-loaded="false"><\/ol>/);
+  assert.equal(opened(), count);
+  const listen = (request) => requests.push(request.url());
+  tab.on('request', listen);
+  await tab.goto(app.url(query, '/server-rendered'));
+  await connected();
+  tab.off('request', listen);
+  await peer.post('after');
+  await shows(['before', 'after']);
+  assert.equal(opened(), count + 1);
+  assert.equal(requests.filter((url) => url.includes('/messages?')).length, 1);
+  // React tells a mismatch on the console.
+  assertNoProblems(tab);
+});
+
+test('what_is_written_offline_is_shown_at_once_and_sent_once', async () => {
+  const { space } = await open({ history: ['before'] });
+  await connected();
+  await shows(['before']);
+  stack.proxy.upgrades.shut();
+  stack.proxy.cut();
+  await until(async () => (await text('#state')) !== 'connected', 'the loss is shown');
+  await send('written offline');
+  await shows(['before', 'written offline']);
+  assert.equal(await tab.locator('#messages li').last().getAttribute('data-status'), 'pending');
+  stack.proxy.release();
+  await connected();
+  await tab.locator('#messages li[data-status="sent"]').waitFor();
+  await shows(['before', 'written offline']);
+  const stored = await stack.newPeer(space).messages();
+  assert.deepEqual(
+    stored.map((message) => message.text),
+    ['before', 'written offline'],
+  );
+});
+
+test('earlier_messages_come_page_by_page', async () => {
+  const history = Array.from({ length: 120 }, (_, index) => `m${index}`);
+  await open({ history });
+  await connected();
+  await shows(history.slice(-50));
+  const older = tab.locator('#older');
+  await older.click();
+  await shows(history.slice(-100));
+  await older.click();
+  await shows(history);
+  assert.equal(await older.isDisabled(), true);
+});
+
+test('a_component_renders_for_its_own_part_of_the_state_only', async () => {
+  const { space, peer } = await open({ more: { loose: true }, history: ['one', 'two'] });
+  await connected();
+  await shows(['one', 'two']);
+  const bob = await stack.newTab();
+  await bob.goto(app.url(await app.query(stack, space, 'bob', { loose: true })));
+  await tab.waitForFunction(() => document.querySelector('#here').textContent.includes('bob'));
+  const before = await renders();
+  await bob.getByLabel('Message').fill('a');
+  await tab.waitForFunction(() => document.querySelector('#typing').textContent === 'bob');
+  const typing = await renders();
+  assert.equal(typing.messages, before.messages, 'the list does not render because somebody types');
+  assert.ok(typing.status > before.status);
+  await peer.post('three');
+  await shows(['one', 'two', 'three']);
+  const news = await renders();
+  console.log('renders:', JSON.stringify({ before, typing, news }));
+  assert.equal(news.row - typing.row, 1, 'one new message renders one row');
+  await bob.close();
+});
+
+test('two_spaces_are_two_clients', async () => {
+  const otherId = stack.newSpace('other');
+  await stack.newPeer(otherId).post('there');
+  const { spaceToken: otherToken } = await app.query(stack, otherId, 'ada');
+  const { opened } = await open({ more: { scene: 'two', otherId, otherToken }, history: ['here'] });
+  await tab.locator('#one').getByText('here', { exact: true }).waitFor();
+  await tab.locator('#other').getByText('there', { exact: true }).waitFor();
+  await until(() => opened() === 2, 'both are connected');
+});

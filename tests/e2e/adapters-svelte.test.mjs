@@ -1,0 +1,223 @@
+/**
+ * The Svelte functions in a real app: runes and classic stores, remounts, hot reloads and server rendering, in
+ * Chromium against the real Worker.
+ */
+import assert from 'node:assert/strict';
+import { after, before } from 'node:test';
+import { startApp } from './lib/app.mjs';
+import { assertNoProblems, test, until, useStack } from './lib/stack.mjs';
+
+const stack = useStack();
+let app;
+let tab;
+
+before(async () => {
+  app = await startApp('svelte');
+});
+after(() => app?.close());
+
+/** Opens the app; gives the space and how many sockets have been opened since. */
+async function open({ kind = 'svelte', more, history = [] } = {}) {
+  const space = stack.newSpace(kind);
+  const peer = stack.newPeer(space);
+  await peer.postAll(history);
+  tab ??= await stack.newTab();
+  const query = await app.query(stack, space, 'ada', more);
+  const sockets = stack.proxy.upgradeCount;
+  await tab.goto(app.url(query));
+  return { space, peer, query, opened: () => stack.proxy.upgradeCount - sockets };
+}
+
+const show = (changes) => tab.evaluate((changes) => page.show(changes), changes);
+const text = (selector) => tab.locator(selector).textContent();
+const shown = () => tab.locator('#messages li').allTextContents();
+const renders = () => tab.evaluate(() => ({ ...page.renders }));
+const connected = () =>
+  tab.waitForFunction(() => document.querySelector('#state')?.textContent === 'connected');
+
+/** Waits until the list is as it should be, and gives it a chance to become something else. */
+async function shows(expected) {
+  await until(async () => (await shown()).length >= expected.length, `${expected.length} messages are shown`);
+  await tab.evaluate(() => new Promise((resolve) => setTimeout(resolve, 50)));
+  assert.deepEqual(await shown(), expected);
+}
+
+async function send(message) {
+  await tab.getByLabel('Message').fill(message);
+  await tab.getByLabel('Message').press('Enter');
+}
+
+test('one_socket_shows_each_message_once_in_runes_and_in_stores', async () => {
+  const { peer, opened } = await open({ history: ['one', 'two', 'three'] });
+  await connected();
+  await peer.post('four');
+  await send('five');
+  await tab.locator('#messages li[data-status="sent"]').waitFor();
+  await peer.post('six');
+  await shows(['one', 'two', 'three', 'four', 'five', 'six']);
+  assert.deepEqual(
+    [await text('#store-state'), await text('#store-count'), await text('#store-last')],
+    ['connected', '6', 'six'],
+  );
+  assert.equal(opened(), 1);
+  assert.deepEqual(await tab.evaluate(() => page.told), ['four', 'five', 'six']);
+  assertNoProblems(tab);
+});
+
+test('a_remount_makes_one_socket_more_and_leaves_one_and_an_unmount_leaves_none', async () => {
+  const { peer, opened } = await open({ history: ['before'] });
+  await connected();
+  await tab.evaluate(() => page.remount());
+  await connected();
+  await peer.post('after');
+  await shows(['before', 'after']);
+  assert.equal(opened(), 2);
+  await until(() => stack.proxy.socketCount === 1, 'the first socket is closed');
+  await tab.evaluate(() => page.unmount());
+  await until(() => stack.proxy.socketCount === 0, 'nobody is connected any more');
+  assertNoProblems(tab);
+});
+
+test('a_client_of_the_apps_keeps_its_socket_through_a_remount_and_is_let_go_of_in_the_end', async () => {
+  const { opened } = await open({ more: { scene: 'given' }, history: ['before'] });
+  await connected();
+  await show({ key: 'another' });
+  await shows(['before']);
+  assert.equal(opened(), 1);
+  await show({ isAway: true });
+  await until(() => stack.proxy.socketCount === 0, 'the client is let go of');
+  await show({ isAway: false });
+  await connected();
+  await shows(['before']);
+  assert.equal(opened(), 2);
+  assertNoProblems(tab);
+});
+
+test('a_client_that_the_app_connected_itself_stays_connected', async () => {
+  const { opened } = await open({ more: { scene: 'given', connects: 'app' } });
+  await connected();
+  await show({ isAway: true });
+  await tab.evaluate(() => new Promise((resolve) => setTimeout(resolve, 100)));
+  assert.equal(await tab.evaluate(() => page.client.isConnected()), true);
+  assert.equal(opened(), 1);
+});
+
+test('another_space_in_a_key_block_is_another_client_and_the_old_one_is_closed', async () => {
+  const { peer, opened } = await open({ history: ['of the first'] });
+  await connected();
+  await shows(['of the first']);
+  const spaceId = stack.newSpace('other');
+  await stack.newPeer(spaceId).post('of the second');
+  const { spaceToken } = await app.query(stack, spaceId, 'ada');
+  await show({ spaceId, spaceToken });
+  await connected();
+  await until(() => stack.proxy.socketCount === 1, 'the first socket is closed');
+  await peer.post('nobody hears this');
+  await shows(['of the second']);
+  assert.equal(opened(), 2);
+  assert.deepEqual(await tab.evaluate(() => page.told), []);
+  assertNoProblems(tab);
+});
+
+test('an_edit_of_the_source_of_a_child_keeps_the_one_socket', async () => {
+  const { peer, opened } = await open({ history: ['before'] });
+  await connected();
+  app.edit('Messages.svelte', (source) => source.replace('First words', 'Other words'));
+  await tab.getByRole('heading', { name: 'Other words' }).waitFor();
+  await peer.post('after');
+  await shows(['before', 'after']);
+  assert.equal(await text('#state'), 'connected');
+  assert.equal(opened(), 1);
+  // The component that makes the client is made anew, and so is the client.
+  app.edit('Room.svelte', (source) => source.replace('<Status />', '<h2>More words</h2><Status />'));
+  await tab.getByRole('heading', { name: 'More words' }).waitFor();
+  await connected();
+  await peer.post('last');
+  await shows(['before', 'after', 'last']);
+  assert.equal(opened(), 2);
+  await until(() => stack.proxy.socketCount === 1, 'the first socket is closed');
+  assertNoProblems(tab);
+});
+
+test('a_server_renders_an_empty_space_asks_nobody_and_the_page_takes_it_over', async () => {
+  const { peer, opened, query } = await open({ history: ['before'] });
+  await connected();
+  const html = await (await fetch(app.url(query, '/server-rendered'))).text();
+  assert.match(html, /<span id="state">idle<\/span>/);
+  assert.match(html, /<ol id="messages" data-loaded="false">(?:<!--[^>]*-->)*<\/ol>/);
+  assert.equal(opened(), 1);
+  const requests = [];
+  const warnings = [];
+  const listen = (request) => requests.push(request.url());
+  tab.on('request', listen);
+  tab.on('console', (message) => message.type() === 'warning' && warnings.push(message.text()));
+  await tab.goto(app.url(query, '/server-rendered'));
+  await connected();
+  tab.off('request', listen);
+  await peer.post('after');
+  await shows(['before', 'after']);
+  assert.equal(opened(), 2);
+  assert.equal(requests.filter((url) => url.includes('/messages?')).length, 1);
+  // Svelte tells a mismatch as a warning.
+  assert.deepEqual(
+    warnings.filter((text) => text.includes('hydration')),
+    [],
+  );
+  assertNoProblems(tab);
+});
+
+test('what_is_written_offline_is_shown_at_once_and_sent_once', async () => {
+  const { space } = await open({ history: ['before'] });
+  await connected();
+  await shows(['before']);
+  stack.proxy.upgrades.shut();
+  stack.proxy.cut();
+  await until(async () => (await text('#state')) !== 'connected', 'the loss is shown');
+  await send('written offline');
+  await shows(['before', 'written offline']);
+  assert.equal(await tab.locator('#messages li').last().getAttribute('data-status'), 'pending');
+  stack.proxy.release();
+  await connected();
+  await tab.locator('#messages li[data-status="sent"]').waitFor();
+  await shows(['before', 'written offline']);
+  const stored = await stack.newPeer(space).messages();
+  assert.deepEqual(
+    stored.map((message) => message.text),
+    ['before', 'written offline'],
+  );
+});
+
+test('earlier_messages_come_page_by_page', async () => {
+  const history = Array.from({ length: 120 }, (_, index) => `m${index}`);
+  await open({ history });
+  await connected();
+  await shows(history.slice(-50));
+  const older = tab.locator('#older');
+  await older.click();
+  await shows(history.slice(-100));
+  await older.click();
+  await shows(history);
+  assert.equal(await older.isDisabled(), true);
+});
+
+test('a_component_updates_for_its_own_part_of_the_state_only', async () => {
+  const { space, peer } = await open({ history: ['one', 'two'] });
+  await connected();
+  await shows(['one', 'two']);
+  const bob = await stack.newTab();
+  await bob.goto(app.url(await app.query(stack, space, 'bob')));
+  await tab.waitForFunction(() => document.querySelector('#here').textContent.includes('bob'));
+  const before = await renders();
+  await bob.getByLabel('Message').fill('a');
+  await tab.waitForFunction(() => document.querySelector('#typing').textContent === 'bob');
+  const typing = await renders();
+  assert.equal(typing.messages, before.messages, 'the list does not update because somebody types');
+  assert.ok(typing.typing > before.typing);
+  await peer.post('three');
+  await shows(['one', 'two', 'three']);
+  const news = await renders();
+  console.log('renders:', JSON.stringify({ before, typing, news }));
+  assert.equal(news.messages - typing.messages, 1);
+  assert.equal(news.row - typing.row, 1, 'one new message renders one row');
+  await bob.close();
+});

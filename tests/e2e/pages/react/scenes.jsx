@@ -1,0 +1,78 @@
+import { client } from 'kuratchi-spaces';
+import { SpaceProvider, useMessages, useSpace } from 'kuratchi-spaces/react';
+import { lazy, Suspense, use } from 'react';
+import { Messages, Status } from './room.jsx';
+
+let shared;
+
+/** A client that the app made itself; `connects` says who connects it. */
+export function Given({ query }) {
+  if (!shared) {
+    const { spaceId, spaceToken, workerUrl } = query;
+    shared = client({ spaceId, spaceToken, workerUrl });
+    globalThis.page.client = shared;
+    if (query.connects === 'app') {
+      shared.connect();
+    }
+  }
+  // Another key is another component: the old one goes and the new one comes in one commit.
+  return query.isAway ? null : (
+    <SpaceProvider key={query.key} client={shared}>
+      <Status />
+      <Messages />
+    </SpaceProvider>
+  );
+}
+
+let wake;
+const awaited = {};
+
+/** Waits in the first render and, by `page.show({ waits: … })`, in later ones. */
+function Waiting({ query }) {
+  const { spaceId, spaceToken, workerUrl, waits = 'first' } = query;
+  const space = useSpace({ spaceId, spaceToken, workerUrl });
+  awaited[waits] ??= new Promise((resolve) => {
+    wake = resolve;
+  });
+  globalThis.page.wake = () => wake();
+  const word = use(awaited[waits]);
+  const { messages } = useMessages(space);
+  return (
+    <>
+      <p id="word">{word ?? waits}</p>
+      <ol id="messages">
+        {messages.map(({ id, text }) => (
+          <li key={id}>{text}</li>
+        ))}
+      </ol>
+    </>
+  );
+}
+
+/** Its code comes late, too. */
+const Late = lazy(async () => ({ default: Waiting }));
+
+export function Suspended({ query }) {
+  return (
+    <Suspense fallback={<p id="waiting">wait</p>}>
+      <Late query={query} />
+    </Suspense>
+  );
+}
+
+function Part({ config, id }) {
+  const space = useSpace(config);
+  const { messages } = useMessages(space);
+  return <p id={id}>{messages.map(({ text }) => text).join()}</p>;
+}
+
+/** Two spaces beside each other. */
+export function TwoRooms({ query }) {
+  const { workerUrl, spaceId, spaceToken, otherId, otherToken } = query;
+  return (
+    <>
+      <Part id="one" config={{ spaceId, spaceToken, workerUrl }} />
+      <Part id="other" config={{ spaceId: otherId, spaceToken: otherToken, workerUrl }} />
+    </>
+  );
+}

@@ -1,0 +1,2 @@
+/** What the page is to show. */
+export const query = $state({});
