@@ -21,13 +21,30 @@ async function open({ kind = 'react', more, path, history = [] } = {}) {
   const space = stack.newSpace(kind);
   const peer = stack.newPeer(space);
   await peer.postAll(history);
-  tab ??= await stack.newTab();
+  tab ??= await newTab();
   const query = await app.query(stack, space, 'ada', more);
   const sockets = stack.proxy.upgradeCount;
   await tab.goto(app.url(query, path));
   return { space, peer, query, opened: () => stack.proxy.upgradeCount - sockets };
 }
 
+/** A tab that counts the sockets that a page makes, even those that it closes before they reach anybody. */
+async function newTab() {
+  const made = await stack.newTab();
+  await made.addInitScript(() => {
+    globalThis.socketsMade = 0;
+    globalThis.WebSocket = class extends WebSocket {
+      constructor(...values) {
+        // Vite's own is not ours.
+        globalThis.socketsMade += String(values[1]).startsWith('vite') ? 0 : 1;
+        super(...values);
+      }
+    };
+  });
+  return made;
+}
+
+const socketsMade = () => tab.evaluate(() => socketsMade);
 const show = (changes) => tab.evaluate((changes) => page.show(changes), changes);
 const text = (selector) => tab.locator(selector).textContent();
 const shown = () => tab.locator('#messages li').allTextContents();
@@ -56,6 +73,7 @@ test('strict_mode_makes_one_socket_and_shows_each_message_once', async () => {
   await peer.post('six');
   await shows(['one', 'two', 'three', 'four', 'five', 'six']);
   assert.equal(opened(), 1);
+  assert.equal(await socketsMade(), 1);
   assert.equal(stack.proxy.socketCount, 1);
   const told = await tab.evaluate(() => page.told);
   assert.deepEqual(told, ['hello: four', 'hello: five', 'hello: six']);
@@ -70,6 +88,7 @@ test('a_remount_with_the_wasm_loaded_makes_one_socket_more_and_leaves_one', asyn
   await peer.post('after');
   await shows(['before', 'after']);
   assert.equal(opened(), 2);
+  assert.equal(await socketsMade(), 2);
   await until(() => stack.proxy.socketCount === 1, 'the first socket is closed');
   await tab.evaluate(() => page.unmount());
   await until(() => stack.proxy.socketCount === 0, 'nobody is connected any more');
@@ -147,6 +166,11 @@ test('another_space_or_token_is_another_client_and_the_old_one_is_closed', async
   await connected();
   assert.equal(opened(), 2);
   await until(() => stack.proxy.socketCount === 1, 'the first socket is closed');
+  const code = await tab.evaluate(async () => {
+    const [first] = page.clients;
+    return first.connect().catch((error) => error.code);
+  });
+  assert.equal(code, 'closed', 'the first client has given everything back');
   const told = await tab.evaluate(() => page.told.length);
   await peer.post('nobody hears this');
   await show({ spaceId: query.spaceId, spaceToken: query.spaceToken });

@@ -14,6 +14,8 @@ globalThis.page = {
   /** What the hooks' clients told by callbacks, and how often components rendered. */
   told: [],
   renders: {},
+  /** The clients that the hooks gave, in the order of their first appearance. */
+  clients: new Set(),
   /** Shows the app with changes to the query. */
   show(changes = {}) {
     Object.assign(query, changes);

@@ -4,6 +4,7 @@ import {
   useMessages,
   usePresence,
   useSend,
+  useSpace,
   useTyping,
 } from 'kuratchi-spaces/react';
 import { memo, useState } from 'react';
@@ -37,6 +38,8 @@ export function Room({ query }) {
 
 export function Status() {
   countRender('status');
+  const space = useSpace();
+  globalThis.page?.clients.add(space);
   const { state, error } = useConnection();
   const users = usePresence();
   const { typing } = useTyping();
