@@ -1,0 +1,135 @@
+/**
+ * What views do with a client: when it is connected and let go of, and when the newest messages are asked for.
+ *
+ * Owns nothing but expectations; real components are tested in tests/e2e.
+ */
+
+import assert from 'node:assert/strict';
+import { describe, mock, test } from 'node:test';
+
+import { given, hold, loadNewest } from '../../pkg-template/holding.js';
+import { setUp, setUpConnected } from './lib/core-double.mjs';
+
+const nextTask = () => new Promise((resolve) => setTimeout(resolve, 5));
+const count = (core, name) => core.names().filter((other) => other === name).length;
+
+describe('holding', () => {
+  test('connects with the first view, and disconnects after the last', async () => {
+    const { client, load } = setUp();
+    const letGo = [hold(client), hold(client)];
+    const core = await load();
+    core.accept();
+    letGo[0]();
+    await nextTask();
+    assert.equal(client.isConnected(), true);
+    letGo[1]();
+    assert.equal(client.isConnected(), true, 'another view may come in this task');
+    await nextTask();
+    assert.equal(client.isConnected(), false);
+    assert.equal(count(core, 'disconnect'), 1);
+    assert.equal(count(core, 'connect'), 1);
+    hold(client);
+    assert.equal(count(core, 'connect'), 2, 'it can be held again');
+  });
+
+  test('that ends and begins in one task keeps the connection', async () => {
+    const { client, load } = setUp();
+    const letGo = hold(client);
+    const core = await load();
+    core.accept();
+    letGo();
+    hold(client);
+    await nextTask();
+    assert.equal(client.isConnected(), true);
+    assert.deepEqual([count(core, 'connect'), count(core, 'disconnect')], [1, 0]);
+  });
+
+  test('a client that was made for the view closes it', async () => {
+    const { client, load } = setUp();
+    const letGo = hold(client, 'close');
+    await load();
+    letGo();
+    await nextTask();
+    await assert.rejects(client.connect(), { code: 'closed' });
+  });
+
+  test('leaves a client alone that the app has connected', async () => {
+    const { client, core } = await setUpConnected();
+    hold(client)();
+    await nextTask();
+    assert.equal(client.isConnected(), true);
+    assert.equal(count(core, 'connect'), 1);
+  });
+
+  test('tries again with a client that was refused, and reports no rejection', async () => {
+    const { client, load } = setUp();
+    hold(client)();
+    const core = await load();
+    core.refuse('tokenExpired');
+    await nextTask();
+    assert.equal(client.getSnapshot().error.code, 'tokenExpired');
+    hold(client);
+    assert.equal(count(core, 'connect'), 2);
+  });
+
+  test('says what to do where there is no client', () => {
+    for (const nothing of [undefined, null, { spaceId: 'a' }]) {
+      assert.throws(
+        () => given(nothing),
+        /there is no space here: provide one further up .* or pass a client/,
+      );
+    }
+  });
+});
+
+describe('the newest messages', () => {
+  const fail = (core, retryable) =>
+    core.settle('getMessages', 'reject', core.host.error('network', 'no network', retryable));
+
+  test('are asked for once, however many views look', async () => {
+    const { client, core } = await setUpConnected();
+    const ends = [loadNewest(client), loadNewest(client)];
+    assert.equal(count(core, 'getMessages'), 1);
+    core.settle('getMessages', 'resolve', []);
+    await nextTask();
+    for (const end of ends) {
+      end();
+    }
+    loadNewest(client)();
+    assert.equal(count(core, 'getMessages'), 1);
+  });
+
+  test('are asked for again after a failure that may pass, until the view is gone', async (t) => {
+    const { client, core } = await setUpConnected();
+    mock.timers.enable({ apis: ['setTimeout'] });
+    t.after(() => mock.timers.reset());
+    const settled = () => new Promise((resolve) => setImmediate(resolve));
+    const end = loadNewest(client);
+    fail(core, true);
+    await settled();
+    assert.equal(count(core, 'getMessages'), 1);
+    mock.timers.tick(5_000);
+    assert.equal(count(core, 'getMessages'), 2);
+    fail(core, true);
+    await settled();
+    end();
+    mock.timers.tick(60_000);
+    assert.equal(count(core, 'getMessages'), 2);
+  });
+
+  test('are not asked for again after a refusal, but with a new connection', async (t) => {
+    const { client, core } = await setUpConnected();
+    const end = loadNewest(client);
+    t.after(end);
+    fail(core, false);
+    await nextTask();
+    core.host.onTyping('bob', true);
+    await nextTask();
+    assert.equal(count(core, 'getMessages'), 1);
+    core.host.onState({ state: 'reconnecting' });
+    await nextTask();
+    core.host.onState({ state: 'connected' });
+    await nextTask();
+    assert.equal(count(core, 'getMessages'), 2);
+  });
+});
