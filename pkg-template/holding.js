@@ -28,10 +28,10 @@ export function given(space) {
  * Connects a client until the last view has let go of it. One that the app has connected itself is left alone.
  *
  * @param {object} space
- * @param {'disconnect' | 'close'} [end] What is done in the end.
+ * @param {() => void} [end] What is done in the end.
  * @returns {() => void} Lets go.
  */
-export function hold(space, end = 'disconnect') {
+export function hold(space, end = () => space.disconnect()) {
   const { state } = space.getSnapshot();
   if (!held.has(space) && state !== 'idle' && state !== 'failed') {
     return () => {};
@@ -45,7 +45,7 @@ export function hold(space, end = 'disconnect') {
     setTimeout(() => {
       if (held.get(space) === 0) {
         held.delete(space);
-        space[end]();
+        end();
       }
     });
   };

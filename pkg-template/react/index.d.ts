@@ -39,8 +39,8 @@ export function SpaceProvider(props: SpaceProviderProps): ReactElement;
 /**
  * The client of a space.
  *
- * With a config it makes a client, connects it while the component is mounted, and keeps it through every render:
- * the config may be a new object each time. Another `spaceId`, `workerUrl`, `order` or `spaceToken` (as text) makes
+ * With a config it makes a client, connects it while the component is mounted, keeps it through every render, and
+ * closes it when the component is gone: the config may be a new object each time. Another `spaceId`, `workerUrl`, `order` or `spaceToken` (as text) makes
  * another client and closes the one before. Callbacks and a token function do not: those of the latest render are
  * called, and callbacks only while the component is mounted. Give the component a `key` where the same function
  * fetches another user's token. On a server nothing is connected, and what is rendered is an empty space.

@@ -30,10 +30,9 @@ export function SpaceProvider({ client, config, children }) {
 export function useSpace(source) {
   const above = useContext(SpaceContext);
   const own = useOwnClient(source === undefined || isClient(source) ? undefined : source);
-  const space = given(own ?? source ?? above);
-  const isHeld = source !== undefined;
-  useEffect(() => (isHeld ? hold(space) : undefined), [space, isHeld]);
-  return space;
+  const handed = own ? undefined : source;
+  useEffect(() => handed && hold(handed), [handed]);
+  return given(own ?? handed ?? above);
 }
 
 export function useMessages(client) {

@@ -1,17 +1,18 @@
 /**
  * The client that a component makes of a config.
  *
- * Owns when a changed config means another client, and that the functions of the latest render are called. Must not
- * know when the client connects.
+ * Owns when a changed config means another client, that each is closed in the end, and that the functions of the
+ * latest render are called. Must not know what else looks at the client.
  */
 
-import { useEffect, useInsertionEffect, useRef, useState } from 'react';
+import { useEffect, useInsertionEffect, useState } from 'react';
 import { client as createClient } from '#spaces';
 import { CALLBACK_OF } from '../events.js';
+import { hold } from '../holding.js';
 
 /**
- * The client of a config, which may be a new object in each render. Another space, Worker, order or token makes
- * another client and closes the one before; functions never do.
+ * The client of a config, which may be a new object in each render, connected while the component is there. Another
+ * space, Worker, order or token makes another client and closes the one before; functions never do.
  *
  * @param {object | undefined} config Undefined for a component that makes none.
  */
@@ -37,12 +38,14 @@ export function useOwnClient(config) {
     };
     // The names say what `heard` holds, and the client what `made` is.
   }, [space, heard.join()]);
-  const shown = useRef(space);
   useEffect(() => {
-    if (shown.current !== space) {
-      shown.current?.close();
-      shown.current = space;
-    }
+    const end = () => {
+      // The Wasm keeps whatever is not closed.
+      space.close();
+      // A view that was hidden may come back, as in <Activity>; for one that is gone this does nothing.
+      keep((latest) => (latest === made ? make(made.config) : latest));
+    };
+    return space && hold(space, end);
   }, [space]);
   return space;
 }

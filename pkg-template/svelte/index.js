@@ -23,7 +23,7 @@ export function useSpace(source) {
   }
   const isGiven = isClient(source);
   const space = isGiven ? source : createClient(source);
-  onMount(() => hold(space, isGiven ? 'disconnect' : 'close'));
+  onMount(() => hold(space, isGiven ? undefined : () => space.close()));
   return space;
 }
 

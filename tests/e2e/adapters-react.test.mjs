@@ -216,6 +216,27 @@ test('a_component_that_suspends_makes_one_socket_and_keeps_it', async () => {
   assertNoProblems(tab);
 });
 
+test('a_view_that_is_hidden_lets_its_space_go_and_takes_it_up_again', async () => {
+  const { peer, opened } = await open({ more: { scene: 'hidden' }, history: ['before'] });
+  await connected();
+  await shows(['before']);
+  await until(() => stack.proxy.socketCount === 2, 'the room and the listener are connected');
+  await show({ isHidden: true });
+  await until(() => stack.proxy.socketCount === 0, 'a hidden view needs no connection');
+  await peer.post('meanwhile');
+  await show({ isHidden: '' });
+  await connected();
+  await shows(['before', 'meanwhile']);
+  await until(() => stack.proxy.socketCount === 2, 'both are connected again');
+  await peer.post('after');
+  await shows(['before', 'meanwhile', 'after']);
+  await until(async () => (await tab.evaluate(() => page.told.length)) === 2, 'both have heard it');
+  const told = await tab.evaluate(() => page.told);
+  assert.deepEqual(told.sort(), ['heard after', 'hello: after']);
+  assert.equal(opened(), 4);
+  assertNoProblems(tab);
+});
+
 test('a_server_renders_an_empty_space_asks_nobody_and_the_page_takes_it_over', async () => {
   const requests = [];
   const { peer, opened, query } = await open({ history: ['before'] });
@@ -301,4 +322,29 @@ test('two_spaces_are_two_clients', async () => {
   await tab.locator('#one').getByText('here', { exact: true }).waitFor();
   await tab.locator('#other').getByText('there', { exact: true }).waitFor();
   await until(() => opened() === 2, 'both are connected');
+});
+
+test('clients_of_views_that_are_gone_are_given_back', async () => {
+  await open({ history: ['before'] });
+  await connected();
+  const alive = await tab.evaluate(async () => {
+    const refs = [];
+    for (let index = 0; index < 20; index += 1) {
+      refs.push(...[...page.clients].map((client) => new WeakRef(client)));
+      page.clients.clear();
+      page.remount();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    for (let round = 0; round < 5; round += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      gc();
+    }
+    return { made: refs.length, left: refs.filter((ref) => ref.deref()).length };
+  });
+  console.log('clients:', JSON.stringify(alive));
+  assert.ok(alive.made >= 20);
+  // React keeps the last tree that it took away.
+  assert.ok(alive.left <= 3, `${alive.left} of ${alive.made} are left`);
+  await connected();
+  await until(() => stack.proxy.socketCount === 1, 'one socket is left');
 });

@@ -46,7 +46,7 @@ describe('holding', () => {
 
   test('a client that was made for the view closes it', async () => {
     const { client, load } = setUp();
-    const letGo = hold(client, 'close');
+    const letGo = hold(client, () => client.close());
     await load();
     letGo();
     await nextTask();

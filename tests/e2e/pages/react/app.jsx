@@ -1,9 +1,16 @@
 import { StrictMode } from 'react';
 import { LongList } from './long-list.jsx';
 import { Room } from './room.jsx';
-import { Given, Suspended, TwoRooms } from './scenes.jsx';
+import { Given, Hidden, Suspended, TwoRooms } from './scenes.jsx';
 
-const SCENES = { room: Room, given: Given, suspended: Suspended, two: TwoRooms, long: LongList };
+const SCENES = {
+  room: Room,
+  given: Given,
+  suspended: Suspended,
+  hidden: Hidden,
+  two: TwoRooms,
+  long: LongList,
+};
 
 /** One scene; `loose` leaves StrictMode out. */
 export function App({ query }) {

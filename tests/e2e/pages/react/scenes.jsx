@@ -1,7 +1,7 @@
 import { client } from 'kuratchi-spaces';
 import { SpaceProvider, useMessages, useSpace } from 'kuratchi-spaces/react';
-import { lazy, Suspense, use } from 'react';
-import { Messages, Status } from './room.jsx';
+import { Activity, lazy, Suspense, use, useEffect } from 'react';
+import { Messages, Room, Status } from './room.jsx';
 
 let shared;
 
@@ -64,6 +64,24 @@ function Part({ config, id }) {
   const space = useSpace(config);
   const { messages } = useMessages(space);
   return <p id={id}>{messages.map(({ text }) => text).join()}</p>;
+}
+
+/** Listens to a client by itself, as apps do. */
+function Listener({ query }) {
+  const { spaceId, spaceToken, workerUrl } = query;
+  const space = useSpace({ spaceId, spaceToken, workerUrl });
+  useEffect(() => space.on('message', ({ text }) => globalThis.page.told.push(`heard ${text}`)), [space]);
+  return null;
+}
+
+/** A room that is hidden and comes back, as tabs of an app do. */
+export function Hidden({ query }) {
+  return (
+    <Activity mode={query.isHidden ? 'hidden' : 'visible'}>
+      <Room query={query} />
+      <Listener query={query} />
+    </Activity>
+  );
 }
 
 /** Two spaces beside each other. */
