@@ -44,7 +44,7 @@ export async function startApp(name, { isBuilt = false } = {}) {
   try {
     cpSync(join(PAGES, name), folder, { recursive: true });
     cpSync(PKG_DEV, join(folder, 'node_modules', 'kuratchi-spaces'), { recursive: true });
-    writeFileSync(join(folder, 'package.json'), JSON.stringify({ name, private: true, type: 'module' }));
+    writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest(name)));
     const config = {
       root: folder,
       configFile: false,
@@ -53,8 +53,6 @@ export async function startApp(name, { isBuilt = false } = {}) {
       plugins: [...plugins(), serverRendering()],
       cacheDir: join(folder, 'node_modules', '.vite'),
       optimizeDeps: { include: dependencies, noDiscovery: true },
-      // Its Svelte half is source, which Node can not import.
-      ssr: { noExternal: ['virtua'] },
       server: { host: '127.0.0.1', port: 0 },
       preview: { host: '127.0.0.1', port: 0 },
     };
@@ -66,6 +64,12 @@ export async function startApp(name, { isBuilt = false } = {}) {
     rmSync(folder, { recursive: true, force: true });
     throw error;
   }
+}
+
+/** Svelte's plugin learns from the dependencies which packages a server must take from Vite, and not from Node. */
+function manifest(name) {
+  const dependencies = { 'kuratchi-spaces': '*', virtua: '*' };
+  return { name, private: true, type: 'module', dependencies };
 }
 
 async function startBuilt(config) {
