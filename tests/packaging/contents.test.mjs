@@ -130,6 +130,7 @@ describe('the package', () => {
       ...EXPORTS,
       '.': 'index.workerd.js',
       './spaces': 'spaces.workerd.js',
+      './server': 'server/index.elsewhere.js',
       './inline': 'index.workerd.js',
     });
   });
