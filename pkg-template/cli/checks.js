@@ -7,6 +7,7 @@
 
 import { lookup } from 'node:dns/promises';
 
+import { fetchText } from '../server/fetch-text.js';
 import { generateToken } from '../tokens.js';
 import { firstFrame } from './handshake.js';
 
@@ -143,8 +144,7 @@ export async function checkHealth(workerUrl, packageVersion) {
   let response;
   let text;
   try {
-    response = await fetch(endpoint(workerUrl, 'health'), { signal: AbortSignal.timeout(ANSWER_MS_MAX) });
-    text = await response.text();
+    ({ response, text } = await fetchText(endpoint(workerUrl, 'health'), {}, ANSWER_MS_MAX));
   } catch (error) {
     return { findings: [await unreachable(new URL(workerUrl), error)], isOurs: false };
   }
@@ -197,11 +197,8 @@ export async function checkCors(workerUrl, origin) {
     'Access-Control-Request-Method': 'POST',
     'Access-Control-Request-Headers': 'content-type,x-space-id,x-space-token',
   };
-  const response = await fetch(endpoint(workerUrl, 'messages'), {
-    method: 'OPTIONS',
-    headers,
-    signal: AbortSignal.timeout(ANSWER_MS_MAX),
-  });
+  const init = { method: 'OPTIONS', headers };
+  const { response } = await fetchText(endpoint(workerUrl, 'messages'), init, ANSWER_MS_MAX);
   const allowed = response.headers.get('Access-Control-Allow-Origin');
   if (response.ok && (allowed === '*' || allowed === origin))
     return [ok(`Pages of ${origin} may talk to it`)];
@@ -215,15 +212,13 @@ export async function checkCors(workerUrl, origin) {
 
 /** Whether the Worker has the same gateway key: it is shown, and a token that it signed. */
 export async function checkSameKey(workerUrl, gatewayKey) {
-  const response = await fetch(`${endpoint(workerUrl, 'messages')}?limit=1`, {
-    headers: {
-      Authorization: `Bearer ${gatewayKey}`,
-      'x-space-id': SPACE_ID,
-      'x-space-token': await mint(gatewayKey),
-    },
-    signal: AbortSignal.timeout(ANSWER_MS_MAX),
-  });
-  const text = await response.text();
+  const headers = {
+    Authorization: `Bearer ${gatewayKey}`,
+    'x-space-id': SPACE_ID,
+    'x-space-token': await mint(gatewayKey),
+  };
+  const url = `${endpoint(workerUrl, 'messages')}?limit=1`;
+  const { response, text } = await fetchText(url, { headers }, ANSWER_MS_MAX);
   if (response.ok) return [ok('It takes the gateway key and a token signed with it')];
   const body = parse(text);
   if (body?.code === 'gatewayKeyInvalid' || body?.code === 'tokenInvalid') {

@@ -6,6 +6,7 @@
  */
 
 import { readVariable } from '../environment.js';
+import { fetchText } from './fetch-text.js';
 
 const BASE_URL_DEFAULT = 'https://api.cloudflare.com/client/v4';
 /** wrangler's own variable for the same thing. */
@@ -127,13 +128,8 @@ export class CloudflareApi {
     let response;
     let text;
     try {
-      response = await fetch(this.#baseUrl + path, {
-        method,
-        headers: { ...headers, Authorization: `Bearer ${this.#token}` },
-        body,
-        signal: AbortSignal.timeout(REQUEST_MS_MAX),
-      });
-      text = await response.text();
+      const init = { method, headers: { ...headers, Authorization: `Bearer ${this.#token}` }, body };
+      ({ response, text } = await fetchText(this.#baseUrl + path, init, REQUEST_MS_MAX));
     } catch (cause) {
       const failure = new CloudflareError(
         `Cloudflare's API can not be reached (${what}): ${reasonOf(cause)}. Check the network connection, a proxy or a firewall.`,

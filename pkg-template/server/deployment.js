@@ -8,6 +8,7 @@
 import { getDoEnvironment, missingSetting } from '../environment.js';
 import { ChatError } from '../errors.js';
 import { CloudflareApi, CloudflareError } from './cloudflare-api.js';
+import { fetchText } from './fetch-text.js';
 import { isOurs, keptBindings, uploadMetadata } from './worker-metadata.js';
 import { getWorkerModules } from './worker-modules.js';
 
@@ -258,8 +259,8 @@ function uploadForm(metadata, modules) {
 
 async function isHealthy(workerUrl) {
   try {
-    const response = await fetch(`${workerUrl}/health`, { signal: AbortSignal.timeout(HEALTH_MS_MAX) });
-    const { status, service } = await response.json();
+    const { response, text } = await fetchText(`${workerUrl}/health`, {}, HEALTH_MS_MAX);
+    const { status, service } = JSON.parse(text);
     return response.ok && status === 'ok' && service === 'kuratchi-spaces';
   } catch {
     // The name is not known yet, its certificate is not there yet, or what answers is no Worker yet.

@@ -46,6 +46,7 @@ const FILES = [
   'server/deploy.js',
   'server/deployment.js',
   'server/elsewhere.js',
+  'server/fetch-text.js',
   'server/index.d.ts',
   'server/index.elsewhere.js',
   'server/index.js',

@@ -1,0 +1,102 @@
+/**
+ * `npx kuratchi-spaces deploy`, from the packed package, against a stand-in of Cloudflare's API.
+ */
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { Installed } from '../packaging/lib/installed.mjs';
+import { Cloudflare } from './lib/cloudflare.mjs';
+import { runCommand } from './lib/command.mjs';
+
+const KEY = 'a-gateway-key-of-more-than-32-characters';
+const NAME = 'team-chat';
+const HOST = `${NAME}.acme.workers.dev`;
+
+describe('deploy', () => {
+  const installed = new Installed();
+  let folder;
+  let cloudflare;
+  let account;
+  let healthy;
+
+  before(async () => {
+    await installed.pack();
+    folder = await installed.project('owner');
+    cloudflare = await Cloudflare.start();
+    account = cloudflare.addAccount();
+    healthy = createServer((_, response) => response.end('{"status":"ok","service":"kuratchi-spaces"}'));
+    await new Promise((resolve) => healthy.listen(0, '127.0.0.1', resolve));
+    // As an owner has them: the project's file, and not the command line.
+    const lines = [`CLOUDFLARE_API_TOKEN=${account.token}`, `KURATCHI_GATEWAY_KEY='${KEY}'`];
+    writeFileSync(join(folder, '.env'), `${lines.join('\n')}\nUNRELATED=1\n`);
+  });
+  after(async () => {
+    healthy?.close();
+    healthy?.closeAllConnections();
+    await cloudflare?.stop();
+    installed.remove();
+    assert.deepEqual(cloudflare.problems, []);
+  });
+
+  async function deploy(args = [], env = {}) {
+    const told = await runCommand(folder, ['deploy', '--script-name', NAME, ...args], {
+      env: { CLOUDFLARE_API_BASE_URL: cloudflare.baseUrl, ...env },
+      hosts: { [HOST]: `http://127.0.0.1:${healthy.address().port}` },
+    });
+    for (const secret of [account.token, KEY]) assert.ok(!(told.stdout + told.stderr).includes(secret));
+    return told;
+  }
+
+  const writes = () => cloudflare.requests.filter((request) => !request.startsWith('GET '));
+
+  test('a dry run shows the requests and makes none of them', async () => {
+    const { code, stdout, stderr } = await deploy(['--dry-run']);
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, new RegExp(`Create the Worker ${NAME} in account ${account.id}`));
+    assert.match(stderr, new RegExp(`address +https://${HOST}`));
+    const path = `/accounts/${account.id}/workers/scripts/${NAME}`;
+    assert.match(stdout, new RegExp(`^PUT ${path}\n {2}metadata {2}\\{$`, 'm'));
+    assert.match(stdout, /"new_sqlite_classes": \[\s+"Space"\s+\]/);
+    assert.match(stdout, /"text": "\(secret\)"/);
+    assert.match(stdout, /^ {2}index_bg\.wasm {2}application\/wasm, \d{6,} bytes$/m);
+    assert.match(stdout, new RegExp(`^POST ${path}/subdomain$`, 'm'));
+    assert.deepEqual(writes(), []);
+  });
+
+  test('deploys, prints the address alone on standard output, and can be run again', async () => {
+    const first = await deploy();
+    assert.deepEqual([first.code, first.stdout], [0, `https://${HOST}\n`], first.stderr);
+    assert.match(first.stderr, /Create the Worker/);
+    assert.match(first.stderr, new RegExp(`Deployed\\. .*KURATCHI_SPACES_WORKER_URL=https://${HOST}`));
+    const again = await deploy(['--yes']);
+    assert.deepEqual([again.code, again.stdout], [0, `https://${HOST}\n`], again.stderr);
+    assert.match(again.stderr, /Update the Worker/);
+    assert.equal(cloudflare.script(account.id, NAME).metadata.migrations, undefined);
+  });
+
+  test('says when it would replace another program', async () => {
+    cloudflare.addScript(account.id, 'website');
+    const { stderr } = await deploy(['--dry-run', '--script-name', 'website']);
+    assert.match(stderr, /REPLACE the Worker, which is another program now, website/);
+  });
+
+  test('what is missing or refused is told with its cure, and code 1', async () => {
+    const refused = await deploy([], { CLOUDFLARE_API_TOKEN: 'another' });
+    assert.deepEqual([refused.code, refused.stdout], [1, '']);
+    assert.match(refused.stderr, /code 10000.*permission "Workers Scripts: Edit"/s);
+    assert.doesNotMatch(refused.stderr, /^\s+at /m, 'no stack');
+    const bare = await installed.project('stranger');
+    const { code, stderr } = await runCommand(bare, ['deploy']);
+    assert.equal(code, 1);
+    assert.match(stderr, /apiToken is required or set CLOUDFLARE_API_TOKEN; gatewayKey is required/);
+    assert.match(stderr, /template "Edit Cloudflare Workers".*\n.*\n {2}node -e/);
+  });
+
+  test('a short key is warned about', async () => {
+    const { code, stderr } = await deploy(['--dry-run'], { KURATCHI_GATEWAY_KEY: 'short' });
+    assert.equal(code, 0);
+    assert.match(stderr, /gateway key is short/);
+  });
+});

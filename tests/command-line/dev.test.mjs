@@ -1,0 +1,262 @@
+/**
+ * `npx kuratchi-spaces dev` and `token`, from the packed package in a project of its own: real processes.
+ */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:http';
+import { delimiter, join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { validateSpaceToken } from '../../pkg-template/tokens.js';
+import { borrow, Installed, runProgram } from '../packaging/lib/installed.mjs';
+import { runCommand, start } from './lib/command.mjs';
+
+const TEST_MS_MAX = 60_000;
+const URL_LINE = /^ {2}Worker {2}(http:\/\/\S+)$/m;
+
+/** Sends what it is told to, and tells what is stored. */
+const CHAT = `
+  import { client } from 'kuratchi-spaces';
+  import { WebSocket } from 'ws';
+  const { SPACE_TOKEN: spaceToken, WORKER_URL: workerUrl, TEXT: text } = process.env;
+  const space = client({ spaceId: 'lobby', spaceToken, workerUrl, webSocket: WebSocket });
+  await space.connect({ timeoutMs: 15_000 });
+  if (text) await space.sendMessage({ senderId: 'ada', senderType: 'user', text }, { until: 'stored' });
+  const messages = await space.getMessages();
+  space.close();
+  console.log(JSON.stringify(messages.map((message) => message.text)));
+`;
+
+describe('dev and token', () => {
+  const installed = new Installed();
+  let folder;
+
+  before(async () => {
+    await installed.pack();
+    folder = await installed.project('backend', { 'chat.js': CHAT });
+    borrow(folder, 'miniflare');
+    borrow(folder, 'ws');
+  });
+  after(() => installed.remove());
+
+  const dataOf = (name) => join(folder, name);
+
+  /** Starts a backend and waits until it runs. */
+  async function backend(...args) {
+    const command = start(folder, ['dev', '--port', '0', ...args]);
+    const [, url] = await command.says(URL_LINE);
+    await command.says(/Ctrl-C stops/);
+    return { command, url };
+  }
+
+  async function token(...args) {
+    const { code, stdout, stderr } = await runCommand(folder, ['token', 'lobby', ...args]);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^\S+\n$/, 'the token alone is on standard output');
+    return stdout.trim();
+  }
+
+  const chat = (url, spaceToken, text = '') =>
+    runProgram(folder, 'chat.js', { env: { WORKER_URL: url, SPACE_TOKEN: spaceToken, TEXT: text } });
+
+  async function stop(command) {
+    command.kill('SIGINT');
+    assert.deepEqual(await command.ended, { code: 0, signal: null }, command.stderr);
+  }
+
+  test('a backend chats, and what was said is there after a restart', { timeout: TEST_MS_MAX }, async () => {
+    const first = await backend();
+    const spaceToken = await token('--user', 'ada', '--name', 'Ada', '--caps', 'metadata, moderate');
+    assert.deepEqual(await chat(first.url, spaceToken, 'Kept?'), ['Kept?']);
+    await stop(first.command);
+    assert.match(first.command.stderr, /messages are kept in \.kuratchi/);
+    const second = await backend();
+    assert.deepEqual(await chat(second.url, spaceToken, 'Kept.'), ['Kept?', 'Kept.']);
+    await stop(second.command);
+  });
+
+  test('the key is for its owner alone, out of git and out of logs', { timeout: TEST_MS_MAX }, async () => {
+    const { command } = await backend('--data', 'private');
+    await stop(command);
+    const file = join(dataOf('private'), 'gateway-key');
+    const key = readFileSync(file, 'utf8').trim();
+    assert.equal(key.length, 43);
+    assert.equal(statSync(file).mode & 0o777, 0o600);
+    assert.ok(!(command.stdout + command.stderr).includes(key), 'a pipe is no terminal');
+    assert.match(command.stdout, /KURATCHI_GATEWAY_KEY=<the contents of private\/gateway-key>/);
+    spawnSync('git', ['init', '-q'], { cwd: folder });
+    const { stdout } = spawnSync('git', ['status', '--short', '--untracked-files=all', 'private'], {
+      cwd: folder,
+      encoding: 'utf8',
+    });
+    assert.equal(stdout, '');
+  });
+
+  test('an environment file gets address and key, and keeps the rest', { timeout: TEST_MS_MAX }, async () => {
+    const file = join(folder, '.env.local');
+    writeFileSync(file, 'OTHER=1 # mine\nKURATCHI_GATEWAY_KEY=old\nLAST="x"\n');
+    const { command, url } = await backend('--write-env', '.env.local');
+    const key = readFileSync(join(dataOf('.kuratchi'), 'gateway-key'), 'utf8').trim();
+    assert.equal(
+      readFileSync(file, 'utf8'),
+      `OTHER=1 # mine\nKURATCHI_GATEWAY_KEY=${key}\nLAST="x"\nKURATCHI_SPACES_WORKER_URL=${url}\n`,
+    );
+    // From here on the other commands have it from there.
+    const { code, stdout } = await runCommand(folder, ['doctor']);
+    assert.equal(code, 0, stdout);
+    assert.match(stdout, /^ok {4}The gateway key is there \(KURATCHI_GATEWAY_KEY, 43 characters\)$/m);
+    assert.match(stdout, /^ok {4}A WebSocket opens and is welcomed$/m);
+    await stop(command);
+    writeFileSync(file, '');
+  });
+
+  test('two backends never share their data', { timeout: TEST_MS_MAX }, async () => {
+    const { command } = await backend();
+    const { code, stderr } = await runCommand(folder, ['dev', '--port', '0']);
+    assert.equal(code, 1);
+    assert.match(stderr, new RegExp(`already runs on \\.kuratchi \\(process ${command.pid}\\).*--data`));
+    await stop(command);
+  });
+
+  test('a killed one leaves neither process nor lock', { timeout: TEST_MS_MAX }, async () => {
+    const { command, url } = await backend();
+    command.kill('SIGKILL');
+    await command.ended;
+    await gone(url);
+    const next = await backend();
+    await stop(next.command);
+  });
+
+  test('a port that is taken is named, and without a wish the next free one is found', {
+    timeout: TEST_MS_MAX,
+  }, async () => {
+    const server = createServer();
+    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address();
+    const { code, stderr } = await runCommand(folder, ['dev', '--port', `${port}`]);
+    server.close();
+    assert.equal(code, 1);
+    assert.match(stderr, new RegExp(`Port ${port} of 127\\.0\\.0\\.1 is taken`));
+  });
+
+  test('settings reach the Worker', { timeout: TEST_MS_MAX }, async () => {
+    const { command, url } = await backend(
+      '--data',
+      'listed',
+      '--var',
+      'ALLOWED_ORIGINS=https://app.example.com',
+    );
+    const { headers } = await fetch(`${url}/health`, { headers: { Origin: 'https://app.example.com' } });
+    assert.equal(headers.get('Access-Control-Allow-Origin'), 'https://app.example.com');
+    const args = ['doctor', '--worker-url', url, '--data', 'listed', '--origin'];
+    const good = await runCommand(folder, [...args, 'https://app.example.com']);
+    assert.match(good.stdout, /^ok {4}Pages of https:\/\/app\.example\.com may talk to it$/m);
+    assert.equal(good.code, 0, good.stdout);
+    const bad = await runCommand(folder, [...args, 'https://other.example.com']);
+    assert.match(
+      bad.stdout,
+      /^fail {2}Pages of https:\/\/other\.example\.com may not talk to it\n.*ALLOWED_ORIGINS/m,
+    );
+    assert.match(bad.stdout, /^fail {2}A WebSocket of https:\/\/other\.example\.com is refused$/m);
+    assert.equal(bad.code, 1);
+    await stop(command);
+  });
+
+  test('Miniflare is fetched once where the project has none', { timeout: TEST_MS_MAX }, async () => {
+    const bare = await installed.project('bare');
+    const env = { KURATCHI_CACHE_DIR: join(bare, 'cache') };
+    for (const fetches of [true, false]) {
+      const command = start(bare, ['dev', '--port', '0'], { env });
+      await command.says(URL_LINE);
+      command.kill('SIGTERM');
+      assert.deepEqual(await command.ended, { code: 0, signal: null });
+      assert.equal(/Fetching Miniflare .*once.* into .*cache/.test(command.stderr), fetches, command.stderr);
+    }
+    assert.deepEqual(readdirSync(env.KURATCHI_CACHE_DIR).length, 1, 'nothing unfinished is left');
+  });
+
+  test('what can not be fetched is told with another way', { timeout: TEST_MS_MAX }, async () => {
+    const bare = await installed.project('offline');
+    const bin = join(bare, 'own-bin');
+    mkdirSync(bin);
+    writeFileSync(join(bin, 'npm'), '#!/bin/sh\necho "npm error network" >&2\nexit 7\n');
+    chmodSync(join(bin, 'npm'), 0o755);
+    const env = { KURATCHI_CACHE_DIR: join(bare, 'cache'), PATH: `${bin}${delimiter}${process.env.PATH}` };
+    const { code, stderr } = await runCommand(bare, ['dev'], { env });
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /exit code 7\nnpm error network\nInstall it into the project instead: npm install --save-dev/,
+    );
+    assert.deepEqual(readdirSync(env.KURATCHI_CACHE_DIR), []);
+    assert.ok(!existsSync(join(bare, '.kuratchi', 'running.lock')));
+  });
+
+  test("a token is of the environment's key, and says so where it is not", async () => {
+    const bare = await installed.project('tokens');
+    const none = await runCommand(bare, ['token', 'lobby']);
+    assert.deepEqual([none.code, none.stdout], [1, '']);
+    assert.match(none.stderr, /set KURATCHI_GATEWAY_KEY, or start a local backend/);
+    writeFileSync(join(bare, '.env'), 'export KURATCHI_GATEWAY_KEY="the key of .env" # comment\n');
+    const made = await runCommand(bare, ['token', 'a space', '-u', 'ada', '-e', '90s']);
+    assert.equal(await validateSpaceToken(made.stdout.trim(), 'a space', 'the key of .env'), true);
+    const [, exp] = /\.(\d+)\.[^.]+\n$/.exec(made.stdout);
+    assert.ok(Math.abs(Number(exp) - Date.now() - 90_000) < 30_000);
+    const env = { KURATCHI_GATEWAY_KEY: 'the environment comes first' };
+    const other = await runCommand(bare, ['token', 'lobby'], { env });
+    assert.equal(await validateSpaceToken(other.stdout.trim(), 'lobby', env.KURATCHI_GATEWAY_KEY), true);
+  });
+
+  test('what is not understood ends with code 2 and says what is', async () => {
+    const cases = [
+      [[], /Usage: kuratchi-spaces/],
+      [['nope'], /unknown command 'nope'\n\(--help/],
+      [['dev', '--port', '70000'], /Expected a port from 1 to 65535/],
+      [['dev', '--var', 'LOG'], /--var LOG: expected NAME=value/],
+      [['token'], /missing required argument 'spaceId'/],
+      [['token', 'lobby', '--expiry', '1'], /--expiry 1: expected a number with s, m, h or d/],
+    ];
+    for (const [args, expected] of cases) {
+      const { code, stdout, stderr } = await runCommand(folder, args);
+      assert.equal(code, 2, args.join(' '));
+      assert.match(stdout + stderr, expected);
+    }
+    const bad = await runCommand(folder, ['token', 'lobby', '--role', 'king'], {
+      env: { KURATCHI_GATEWAY_KEY: 'key' },
+    });
+    assert.deepEqual([bad.code, bad.stderr], [1, "role must be 'customer', 'user', 'agent' or 'support'\n"]);
+  });
+
+  test('help and version are no failures', async () => {
+    const { version } = JSON.parse(
+      readFileSync(join(folder, 'node_modules', 'kuratchi-spaces', 'package.json'), 'utf8'),
+    );
+    assert.deepEqual((await runCommand(folder, ['--version'])).stdout, `${version}\n`);
+    for (const args of [['--help'], ['help', 'deploy'], ['dev', '--help']]) {
+      const { code, stdout } = await runCommand(folder, args);
+      assert.equal(code, 0);
+      assert.match(stdout, /^Usage: kuratchi-spaces/);
+    }
+  });
+});
+
+/** Waits until nobody answers any more. */
+async function gone(url) {
+  for (let attempt = 0; attempt < 100; attempt += 1) {
+    const isThere = await fetch(`${url}/health`).then(
+      () => true,
+      () => false,
+    );
+    if (!isThere) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error(`${url} still answers after 10 s`);
+}

@@ -1,0 +1,221 @@
+/**
+ * `npx kuratchi-spaces doctor`, from the packed package, against the real Worker and against what people meet instead.
+ */
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import { createServer as createTcpServer } from 'node:net';
+import { after, before, describe, test } from 'node:test';
+import { startBackend } from '../../scripts/lib/backend.mjs';
+import { WORKER } from '../../scripts/lib/paths.mjs';
+import { Installed } from '../packaging/lib/installed.mjs';
+import { runCommand } from './lib/command.mjs';
+
+const KEY = 'a-gateway-key-of-more-than-32-characters';
+const MINUTE_MS = 60_000;
+
+describe('doctor', () => {
+  const installed = new Installed();
+  const servers = new Set();
+  let folder;
+  let version;
+  let worker;
+
+  before(async () => {
+    await installed.pack();
+    folder = await installed.project('patient');
+    worker = await startBackend({ workerDir: WORKER, gatewayKey: KEY, vars: { REQUIRE_IDENTITY: '1' } });
+    ({ version } = await (await fetch(`${worker.url}/health`)).json());
+  });
+  after(async () => {
+    for (const server of servers) {
+      server.close();
+      server.closeAllConnections();
+    }
+    await worker?.stop();
+    installed.remove();
+  });
+
+  async function doctor(workerUrl, { key = KEY, args = [], ...options } = {}) {
+    const env = { ...(key && { KURATCHI_GATEWAY_KEY: key }), ...options.env };
+    const address = workerUrl ? ['--worker-url', workerUrl] : [];
+    const told = await runCommand(folder, ['doctor', ...address, ...args], { ...options, env });
+    if (key) assert.ok(!(told.stdout + told.stderr).includes(key), 'no key is shown');
+    assert.equal(told.stderr, '');
+    return told;
+  }
+
+  /** A server that answers as it is told to. */
+  async function impostor(answer) {
+    const server = createServer(answer);
+    servers.add(server);
+    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return `http://127.0.0.1:${server.address().port}`;
+  }
+
+  const healthy = (fields) => ({
+    status: 'ok',
+    service: 'kuratchi-spaces',
+    version,
+    protocols: [1, 2],
+    timestamp: Date.now(),
+    ...fields,
+  });
+
+  /** Expects one thing to mend, with its cure. */
+  function mends({ code, stdout }, what, cure) {
+    assert.equal(code, 1, stdout);
+    const found = [...stdout.matchAll(/^fail {2}(.+)\n {6}(.+)$/gm)];
+    assert.equal(found.length, 1, stdout);
+    assert.match(found[0][1], what);
+    assert.match(found[0][2], cure);
+    assert.match(stdout, /\n1 to mend/);
+  }
+
+  test('a good Worker', async () => {
+    const { code, stdout } = await doctor(worker.url, { args: ['--origin', 'https://app.example.com'] });
+    assert.equal(code, 0, stdout);
+    const found = [...stdout.matchAll(/^ok {4}(.+)$/gm)].map(([, what]) => what);
+    assert.deepEqual(found.slice(1), [
+      'The gateway key is there (KURATCHI_GATEWAY_KEY, 40 characters)',
+      `The Worker's address is ${worker.url}`,
+      'It answers',
+      `The Worker has this package's version, ${version}`,
+      "This machine's clock agrees with the Worker's",
+      'Pages of https://app.example.com may talk to it',
+      'It takes the gateway key and a token signed with it',
+      'A WebSocket opens and is welcomed',
+    ]);
+    assert.doesNotMatch(stdout, /fail/);
+    assert.ok(!stdout.includes('\u001b'), 'a pipe gets no colours');
+  });
+
+  test('another key', async () => {
+    mends(
+      await doctor(worker.url, { key: 'b-gateway-key-of-more-than-32-characters' }),
+      /^The Worker has another gateway key/,
+      /same key on both sides/,
+    );
+  });
+
+  test('a key that is missing, or has quotes or a line break around it', async () => {
+    mends(await doctor(worker.url, { key: '' }), /^There is no gateway key/, /Set KURATCHI_GATEWAY_KEY/);
+    mends(await doctor(worker.url, { key: `"${KEY}"` }), /quotes around it/, /without them/);
+    mends(await doctor(worker.url, { key: `${KEY}\n` }), /line break/, /without them/);
+  });
+
+  test('keys to look at: short, or two that differ', async () => {
+    const { stdout } = await doctor(worker.url, {
+      key: 'tiny key',
+      env: { KURATCHI_SPACES_GATEWAY_KEY: 'another' },
+    });
+    assert.match(stdout, /^warn {2}KURATCHI_GATEWAY_KEY and KURATCHI_SPACES_GATEWAY_KEY differ/m);
+    assert.match(stdout, /^warn {2}KURATCHI_GATEWAY_KEY is short \(8 characters\)/m);
+  });
+
+  test('addresses that can not be', async () => {
+    mends(await doctor(''), /address is not known/, /--worker-url/);
+    mends(await doctor('chat.example.com'), /is no URL: chat\.example\.com/, /https:\/\//);
+    mends(await doctor('https://a:b@chat.example.com'), /user name or password/, /Take them out/);
+    mends(await doctor(`${worker.url}/health`), /ends with \/health/, /Leave that out/);
+  });
+
+  test('an address that is not encrypted is to be looked at', async () => {
+    const { stdout, code } = await doctor('http://chat.example.com', {
+      hosts: { 'chat.example.com': worker.url },
+    });
+    assert.match(stdout, /^warn {2}The Worker's address is not encrypted/m);
+    assert.match(stdout, /^ok {4}It takes the gateway key/m);
+    // The upgrade by hand goes by the real name, which nobody has.
+    assert.equal(code, 1);
+  });
+
+  test('a dead port, and a host that is not there', async () => {
+    const url = await impostor(() => {});
+    const [server] = [...servers].slice(-1);
+    await new Promise((resolve) => server.close(resolve));
+    mends(await doctor(url), /^Nobody listens on 127\.0\.0\.1:\d+$/, /kuratchi-spaces dev/);
+    mends(
+      await doctor('https://nobody.example.com', { hosts: {} }),
+      /^No such host: nobody\.example\.com$/,
+      /./,
+    );
+  });
+
+  test('something that speaks no HTTP', async () => {
+    const server = createTcpServer((socket) => socket.destroy());
+    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+    mends(
+      await doctor(`http://127.0.0.1:${server.address().port}`),
+      /can not be reached/,
+      /proxy or a firewall/,
+    );
+    server.close();
+  });
+
+  test('a worker of the TypeScript SDK', async () => {
+    const url = await impostor((_, response) => {
+      response.writeHead(401, { 'Content-Type': 'application/json' });
+      response.end('{"error":"Invalid or missing gateway key"}');
+    });
+    mends(await doctor(url), /^A worker of the TypeScript SDK answers/, /kuratchi-spaces deploy/);
+  });
+
+  test('a web page, with whatever it does to terminals', async () => {
+    const page = await impostor((_, response) => {
+      response.writeHead(200, { 'Content-Type': 'text/html' }).end('<!doctype html><title>App</title>');
+    });
+    mends(await doctor(page), /^A web page answers \(status 200\)/, /address is that of your app/);
+    const other = await impostor((_, response) => response.writeHead(502).end('\u001b[2Jbad gateway'));
+    const told = await doctor(other);
+    mends(told, /status 502, "bad gateway"/, /Check the address/);
+    assert.ok(!told.stdout.includes('\u001b'));
+  });
+
+  test('a clock that is wrong', async () => {
+    const clock = (ms) =>
+      impostor((request, response) => {
+        response.setHeader('Content-Type', 'application/json');
+        const isHealth = request.url === '/health';
+        response.statusCode = isHealth ? 200 : 404;
+        response.end(JSON.stringify(isHealth ? healthy({ timestamp: Date.now() + ms }) : { error: 'none' }));
+      });
+    const behind = await doctor(await clock(5 * MINUTE_MS));
+    assert.match(
+      behind.stdout,
+      /^fail {2}This machine's clock is (?:29\d|300) s behind the Worker's\n {6}Set it by NTP/m,
+    );
+    const ahead = await doctor(await clock(-20_000));
+    assert.match(ahead.stdout, /^warn {2}This machine's clock is \d\d s ahead of the Worker's/m);
+  });
+
+  test('another version', async () => {
+    const url = await impostor((_, response) => response.end(JSON.stringify(healthy({ version: '99.0.0' }))));
+    const { stdout } = await doctor(url);
+    assert.match(stdout, /^warn {2}The Worker has version 99\.0\.0, this package /m);
+  });
+
+  test('a way that passes requests and no WebSockets', async () => {
+    const url = await impostor(async (request, response) => {
+      // A proxy that drops the header Upgrade, as one does that was not told about it.
+      if (request.headers.upgrade) return response.writeHead(426).end('upgrade required here');
+      const { method, headers } = request;
+      const answer = await fetch(worker.url + request.url, {
+        method,
+        headers: { ...pick(headers, ['authorization', 'x-space-id', 'x-space-token']) },
+      });
+      response.writeHead(answer.status, { 'Content-Type': 'application/json' });
+      return response.end(await answer.text());
+    });
+    mends(await doctor(url), /status 426 instead of 101 \("upgrade required here"\)/, /header Upgrade/);
+  });
+
+  test('an origin that is none', async () => {
+    const args = ['--origin', 'app.example.com/path'];
+    const { stdout } = await doctor(worker.url, { args });
+    assert.match(stdout, /^fail {2}--origin app\.example\.com\/path is no origin$/m);
+  });
+});
+
+function pick(object, names) {
+  return Object.fromEntries(names.filter((name) => object[name]).map((name) => [name, object[name]]));
+}
