@@ -5,8 +5,6 @@
  * was found, and the cure. No finding holds a key or a token.
  */
 
-import { lookup } from 'node:dns/promises';
-
 import { fetchText } from '../server/fetch-text.js';
 import { generateToken } from '../tokens.js';
 import { firstFrame } from './handshake.js';
@@ -146,7 +144,7 @@ export async function checkHealth(workerUrl, packageVersion) {
   try {
     ({ response, text } = await fetchText(endpoint(workerUrl, 'health'), {}, ANSWER_MS_MAX));
   } catch (error) {
-    return { findings: [await unreachable(new URL(workerUrl), error)], isOurs: false };
+    return { findings: [unreachable(new URL(workerUrl), error)], isOurs: false };
   }
   const answered = Date.now();
   const body = parse(text);
@@ -293,17 +291,13 @@ function mint(gatewayKey) {
 }
 
 /** Why there was no answer. `fetch` says no more than "fetch failed"; the reason is in its cause. */
-async function unreachable(url, error) {
+function unreachable(url, error) {
   const code = error?.cause?.code ?? error?.cause?.errors?.[0]?.code ?? '';
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
-    const isOnline = await lookup('cloudflare.com').then(
-      () => true,
-      () => false,
+    return fail(
+      `No such host: ${url.hostname}`,
+      'Check the spelling and the network connection; an address that is a few minutes old may need some more.',
     );
-    const cure = isOnline
-      ? 'Check the spelling; an address that is a few minutes old may need some more.'
-      : 'No name can be looked up from here: check the network connection.';
-    return fail(`No such host: ${url.hostname}`, cure);
   }
   if (code === 'ECONNREFUSED') {
     const cure = LOOPBACK.test(url.hostname)

@@ -61,7 +61,9 @@ export function isInteractive() {
 export async function confirm(question) {
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    const answer = await terminal.question(`${question} [y/N] `);
+    // Ctrl-C and an end of input close it, and leave the question without an answer.
+    const closed = new Promise((resolve) => terminal.once('close', () => resolve('')));
+    const answer = await Promise.race([terminal.question(`${question} [y/N] `), closed]);
     return /^y(?:es)?$/i.test(answer.trim());
   } finally {
     terminal.close();

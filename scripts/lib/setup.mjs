@@ -102,8 +102,8 @@ const standardLibraryStep = {
 
 const clientStep = {
   what: 'Client',
-  why: 'compiled to Wasm for the browser; cargo decides what is new',
-  about: '1 min the first time',
+  why: 'compiled to Wasm for the browser, with the Worker that the package brings; cargo decides what is new',
+  about: '3 min the first time',
   act: buildClient,
 };
 

@@ -8,10 +8,11 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, mock, test } from 'node:test';
+import { build } from 'esbuild';
 import { Log, LogLevel, Miniflare } from 'miniflare';
 import WebSocket from 'ws';
 import { bin } from '../../scripts/lib/modules.mjs';
-import { ROOT } from '../../scripts/lib/paths.mjs';
+import { PKG_DEV, ROOT } from '../../scripts/lib/paths.mjs';
 import { run } from '../../scripts/lib/process.mjs';
 import { Cloudflare } from './lib/cloudflare.mjs';
 import { routeHosts } from './lib/hosts.mjs';
@@ -215,6 +216,25 @@ describe('the next deployment', () => {
     assert.equal(script().workersDev.enabled, false);
   });
 
+  test('takes workers.dev where the API token may not read domains', async () => {
+    await deployed();
+    script().workersDev.enabled = false;
+    cloudflare.failNext('GET', /domains$/, {
+      status: 403,
+      body: Cloudflare.refusal(10000, 'Authentication error'),
+    });
+    assert.equal((await deployed()).workerUrl, `https://${HOST}`);
+    assert.equal(script().workersDev.enabled, true);
+  });
+
+  test('makes anew what was deleted while it looked', async () => {
+    cloudflare.addScript(account.id, NAME);
+    cloudflare.failNext('GET', /settings$/, { status: 404, body: Cloudflare.refusal(10007, 'not found') });
+    const { result, told } = await listening(() => deployed({ verbose: true }));
+    assert.equal(result.success, true, result.error);
+    assert.match(told, /Creating the Worker/);
+  });
+
   test('upgrades a Worker that has no migrations', async () => {
     cloudflare.addScript(account.id, NAME, {
       bindings: [{ type: 'plain_text', name: 'LOG', text: 'debug' }],
@@ -399,6 +419,13 @@ describe('the modules', () => {
     }
     const everywhere = ['deploy', 'deploySpacesWorker', 'getWorkerModules', 'getWorkerScript'];
     assert.deepEqual(Object.keys(elsewhere).sort(), everywhere);
+    // Their entry has the same names as that of Node, and nothing of Node's.
+    const node = await load('server/index.js');
+    const worker = await load('server/index.elsewhere.js');
+    assert.deepEqual(Object.keys(worker).sort(), Object.keys(node).sort());
+    const entry = join(PKG_DEV, 'server', 'index.elsewhere.js');
+    const { outputFiles } = await build({ entryPoints: [entry], bundle: true, format: 'esm', write: false });
+    assert.doesNotMatch(outputFiles[0].text, /node:|\bimport\b/);
   });
 
   test('what was uploaded runs in workerd, with the bindings that were uploaded', {
@@ -489,14 +516,13 @@ describe('wrangler', () => {
     }
   });
 
-  test('is told the same by the wrangler.toml of the Worker', () => {
+  test('is told the same by the wrangler.toml of the Worker', async () => {
     const toml = readFileSync(join(ROOT, 'crates', 'worker', 'wrangler.toml'), 'utf8');
-    return deployed().then(() => {
-      const { metadata } = script();
-      const [objects] = metadata.bindings;
-      assert.ok(toml.includes(`compatibility_date = "${metadata.compatibility_date}"`));
-      assert.ok(toml.includes(`name = "${objects.name}"\nclass_name = "${objects.class_name}"`));
-      assert.ok(toml.includes(`tag = "${metadata.migrations.new_tag}"\nnew_sqlite_classes = ["Space"]`));
-    });
+    await deployed();
+    const { metadata } = script();
+    const [objects] = metadata.bindings;
+    assert.ok(toml.includes(`compatibility_date = "${metadata.compatibility_date}"`));
+    assert.ok(toml.includes(`name = "${objects.name}"\nclass_name = "${objects.class_name}"`));
+    assert.ok(toml.includes(`tag = "${metadata.migrations.new_tag}"\nnew_sqlite_classes = ["Space"]`));
   });
 });

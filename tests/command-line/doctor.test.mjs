@@ -2,6 +2,7 @@
  * `npx kuratchi-spaces doctor`, from the packed package, against the real Worker and against what people meet instead.
  */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 import { createServer as createTcpServer } from 'node:net';
 import { after, before, describe, test } from 'node:test';
@@ -207,6 +208,30 @@ describe('doctor', () => {
       return response.end(await answer.text());
     });
     mends(await doctor(url), /status 426 instead of 101 \("upgrade required here"\)/, /header Upgrade/);
+  });
+
+  test('an upgrade that is none, or ends before a word', async () => {
+    const answers = [
+      ['Sec-WebSocket-Accept: nonsense\r\n', /is of no WebSocket server/],
+      [undefined, /the connection ended before the first frame/],
+    ];
+    for (const [header, what] of answers) {
+      const url = await impostor(async (request, response) => {
+        const answer = await fetch(worker.url + request.url, {
+          headers: pick(request.headers, ['authorization', 'x-space-id', 'x-space-token']),
+        });
+        response.writeHead(answer.status).end(await answer.text());
+      });
+      [...servers].at(-1).on('upgrade', (request, socket) => {
+        const accepted = createHash('sha1')
+          .update(`${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
+          .digest('base64');
+        const lines = ['HTTP/1.1 101 Switching Protocols', 'Connection: Upgrade', 'Upgrade: websocket'];
+        const accept = header ?? `Sec-WebSocket-Accept: ${accepted}\r\n`;
+        socket.end(`${lines.join('\r\n')}\r\n${accept}\r\n`);
+      });
+      mends(await doctor(url), what, /does not pass WebSockets/);
+    }
   });
 
   test('an origin that is none', async () => {

@@ -95,6 +95,7 @@ const RESOLVE = `
 const TYPED = `
   import { ChatError, client, spaces, type Message } from 'kuratchi-spaces';
   import { generateToken, type ClientOptions } from 'kuratchi-spaces/spaces';
+  import { deploy, getWorkerModules, type DeployResult, type WorkerModule } from 'kuratchi-spaces/server';
 
   const options: ClientOptions = { spaceId: 'support-7', spaceToken: 'token', onMessage: (message) => show(message) };
   const show = (message: Message): string => message.text;
@@ -106,6 +107,11 @@ const TYPED = `
   // @ts-expect-error: an id is a string.
   client({ spaceId: 7 });
   void token;
+  const deployed: Promise<DeployResult> = deploy({ scriptName: 'team-chat', apiToken: undefined });
+  const modules: WorkerModule[] = getWorkerModules();
+  // @ts-expect-error: a port is nothing that is deployed.
+  void deploy({ port: 1 });
+  void [deployed, modules];
 `;
 
 describe('the package', () => {

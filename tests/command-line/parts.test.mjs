@@ -1,0 +1,103 @@
+/** Parts of the command line that have rules of their own. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { checkClock, checkNode } from '../../pkg-template/cli/checks.js';
+import { loadEnvironmentFiles, setInFile } from '../../pkg-template/cli/environment-files.js';
+import { isGoodEnough, MINIFLARE_VERSION } from '../../pkg-template/cli/runtime.js';
+import { harmless, paint } from '../../pkg-template/cli/terminal.js';
+import { readExpiry } from '../../pkg-template/cli/token.js';
+import { ROOT } from '../../scripts/lib/paths.mjs';
+
+const folder = mkdtempSync(join(tmpdir(), 'kuratchi-command-line-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('Miniflare', () => {
+  test('that is fetched is the one that everything here is tested with', () => {
+    const { devDependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+    assert.equal(MINIFLARE_VERSION, devDependencies.miniflare);
+    assert.ok(isGoodEnough(MINIFLARE_VERSION));
+  });
+
+  test("of a project will do when its runtime knows the Worker's date", () => {
+    assert.ok(isGoodEnough('4.20260501.1'));
+    for (const version of ['4.20260425.9', '3.20260501.0', '5.20260501.0', '2.14.4', '']) {
+      assert.ok(!isGoodEnough(version), version);
+    }
+  });
+});
+
+describe('environment files', () => {
+  test('are read in their order, behind the environment, and only what is wanted', () => {
+    const lines = [
+      'export KURATCHI_A="with # and \'quotes\'" # comment',
+      "KURATCHI_B='single'",
+      'KURATCHI_C=plain # comment',
+      '# KURATCHI_D=comment',
+      'KURATCHI_E=',
+      'no line of a variable',
+      'OTHER=1',
+    ];
+    writeFileSync(join(folder, '.env'), lines.join('\r\n'));
+    writeFileSync(join(folder, '.env.local'), 'KURATCHI_B=local');
+    process.env.KURATCHI_C = 'environment';
+    loadEnvironmentFiles(folder, (name) => name.startsWith('KURATCHI_'));
+    const { KURATCHI_A, KURATCHI_B, KURATCHI_C, KURATCHI_D, KURATCHI_E, OTHER } = process.env;
+    assert.deepEqual(
+      [KURATCHI_A, KURATCHI_B, KURATCHI_C, KURATCHI_D, KURATCHI_E, OTHER],
+      ["with # and 'quotes'", 'local', 'environment', undefined, '', undefined],
+    );
+  });
+
+  test('are written for their owner alone, and a variable stands in them once', () => {
+    const file = join(folder, '.env.new');
+    setInFile(file, { A: '1' });
+    assert.equal(statSync(file).mode & 0o777, 0o600);
+    writeFileSync(file, 'A=old\nB=2\nexport A=older\n');
+    setInFile(file, { A: '1', C: '3' });
+    assert.equal(readFileSync(file, 'utf8'), 'A=1\nB=2\nC=3\n');
+  });
+});
+
+test('times of tokens', () => {
+  const ms = ['90s', '15m', '1h', '7d'].map(readExpiry);
+  assert.deepEqual(ms, [90_000, 900_000, 3_600_000, 604_800_000]);
+  for (const text of ['', '1', '0s', '-1h', '1.5h', '1w', '1H']) {
+    assert.throws(() => readExpiry(text), { name: 'UsageError', message: /as in 90s, 15m, 1h or 7d$/ });
+  }
+});
+
+test('clocks are compared beyond what the way explains', () => {
+  const [asked, answered] = [100_000, 104_000];
+  const levelOf = (server) => checkClock(server, asked, answered).level;
+  // Whatever lies between question and answer is right, and so is a little on both sides.
+  for (const server of [asked, 102_000, answered, asked - 4_999, answered + 4_999]) {
+    assert.equal(levelOf(server), 'ok', `${server}`);
+  }
+  assert.deepEqual([levelOf(asked - 5_000), levelOf(answered + 5_000)], ['warn', 'warn']);
+  assert.deepEqual([levelOf(asked - 60_000), levelOf(answered + 60_000)], ['fail', 'fail']);
+  assert.equal(levelOf(Number.NaN), 'warn');
+});
+
+test('a Node that is too old is to be replaced', () => {
+  assert.equal(checkNode('18.20.0', '1.0.0')[0].level, 'fail');
+  assert.equal(checkNode('20.0.0', '1.0.0')[0].level, 'ok');
+});
+
+test('foreign texts do nothing to a terminal, and colours are for terminals that want them', () => {
+  assert.equal(harmless('a\u001b[31mb\u001b]0;title\u0007\u0008\u009b2Jc\n\td'), 'abc\n\td');
+  const terminal = { isTTY: true };
+  const { NO_COLOR, TERM } = process.env;
+  delete process.env.NO_COLOR;
+  process.env.TERM = 'xterm';
+  assert.equal(paint(terminal, 'red', 'x'), '\u001b[31mx\u001b[39m');
+  assert.equal(paint({ isTTY: false }, 'red', 'x'), 'x');
+  process.env.NO_COLOR = '1';
+  assert.equal(paint(terminal, 'red', 'x'), 'x');
+  for (const [name, value] of Object.entries({ NO_COLOR, TERM })) {
+    if (value === undefined) delete process.env[name];
+    else process.env[name] = value;
+  }
+});
