@@ -4,9 +4,12 @@
  * Owns the words. What is done, and in which order, is `server/deployment.js`.
  */
 
+import { resolve } from 'node:path';
+
 import { Deployment, readSettings } from '../server/deployment.js';
 import { withoutSecrets } from '../server/worker-metadata.js';
 import { getWorkerModules } from '../server/worker-modules.js';
+import { DATA_FOLDER, readGatewayKey } from './local-data.js';
 import {
   confirm,
   EXIT_FAILED,
@@ -34,8 +37,7 @@ const INTENTION = {
  */
 export async function deployCommand({ accountId, scriptName, dryRun, yes }) {
   const settings = settingsOrFailure({ accountId, scriptName });
-  if (settings.gatewayKey.length < KEY_CHARS_MIN) {
-    const warning = 'The gateway key is short, and whoever guesses it can enter every space.';
+  for (const warning of keyWarnings(settings.gatewayKey)) {
     note(`${paint(process.stderr, 'yellow', warning)} A good one:\n  ${NEW_KEY}`);
   }
   const deployment = new Deployment(settings, (text) => note(harmless(text)));
@@ -59,6 +61,16 @@ export async function deployCommand({ accountId, scriptName, dryRun, yes }) {
       : 'Deployed.',
   );
   return EXIT_OK;
+}
+
+function* keyWarnings(gatewayKey) {
+  if (gatewayKey.length < KEY_CHARS_MIN) {
+    yield 'The gateway key is short, and whoever guesses it can enter every space.';
+  }
+  // An environment file that `dev` has written is read here as well.
+  if (gatewayKey === readGatewayKey(resolve(DATA_FOLDER))) {
+    yield 'This is the gateway key of the local backend: whoever develops can enter every space.';
+  }
 }
 
 function settingsOrFailure(options) {

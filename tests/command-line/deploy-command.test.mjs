@@ -2,7 +2,7 @@
  * `npx kuratchi-spaces deploy`, from the packed package, against a stand-in of Cloudflare's API.
  */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -94,9 +94,16 @@ describe('deploy', () => {
     assert.match(stderr, /template "Edit Cloudflare Workers".*\n.*\n {2}node -e/);
   });
 
-  test('a short key is warned about', async () => {
-    const { code, stderr } = await deploy(['--dry-run'], { KURATCHI_GATEWAY_KEY: 'short' });
-    assert.equal(code, 0);
-    assert.match(stderr, /gateway key is short/);
+  test('a short key is warned about, and so is that of the local backend', async () => {
+    const short = await deploy(['--dry-run'], { KURATCHI_GATEWAY_KEY: 'tiny key' });
+    assert.equal(short.code, 0);
+    assert.match(short.stderr, /gateway key is short/);
+    assert.doesNotMatch(short.stderr, /local backend/);
+    mkdirSync(join(folder, '.kuratchi'));
+    writeFileSync(join(folder, '.kuratchi', 'gateway-key'), KEY);
+    const local = await deploy(['--dry-run']);
+    assert.equal(local.code, 0);
+    assert.match(local.stderr, /gateway key of the local backend/);
+    assert.doesNotMatch(local.stderr, /is short/);
   });
 });
