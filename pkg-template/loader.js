@@ -75,7 +75,7 @@ export function createEngine(source, importGlue = () => import('./kuratchi_space
 /** Compiles what the app gave. */
 function compileGiven(given) {
   if (typeof given === 'string' || given instanceof URL) {
-    return fetchModule(String(given), '');
+    return fetchModule(String(given));
   }
   if (given instanceof WebAssembly.Module) {
     return given;
@@ -90,11 +90,10 @@ function compileGiven(given) {
  * Fetches and compiles the module.
  *
  * @param {string} url Where the bundler put the file.
- * @param {string} importer The importing module's own address.
  */
-export async function fetchModule(url, importer) {
+export async function fetchModule(url) {
   let failure;
-  for (const candidate of [url, ...installedUrls(importer)]) {
+  for (const candidate of [url, ...installedUrls(url)]) {
     try {
       return await compileFrom(candidate);
     } catch (error) {
@@ -108,9 +107,9 @@ export async function fetchModule(url, importer) {
  * Vite's dev server moves the JavaScript of a dependency, in some versions without the files beside it. The
  * package's own folder is served all the same.
  */
-function installedUrls(importer) {
-  const end = importer.indexOf(VITE_DEPENDENCIES);
-  return end === -1 ? [] : INSTALLED_AS.map((name) => `${importer.slice(0, end)}/${name}/${WASM_FILE}`);
+function installedUrls(url) {
+  const end = url.indexOf(VITE_DEPENDENCIES);
+  return end === -1 ? [] : INSTALLED_AS.map((name) => `${url.slice(0, end)}/${name}/${WASM_FILE}`);
 }
 
 /** Servers that do not know the file call it something else, and streaming takes the one type only. */

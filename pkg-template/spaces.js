@@ -12,7 +12,7 @@ export * from './server/elsewhere.js';
 
 // The URL is spelled so that bundlers find the file and take it along.
 const engine = /* @__PURE__ */ createEngine(() =>
-  fetchModule(new URL('./kuratchi_spaces_bg.wasm', import.meta.url).href, import.meta.url),
+  fetchModule(new URL('./kuratchi_spaces_bg.wasm', import.meta.url).href),
 );
 
 export class KuratchiSpaceClient extends SpaceClient {

@@ -131,7 +131,7 @@ describe('fetching', () => {
   test('takes the module, with the right content type or a wrong one', async () => {
     for (const type of ['application/wasm', 'application/octet-stream']) {
       answers(() => wasmAnswer(type));
-      assert.ok((await fetchModule(URL_OF_WASM, 'https://app.example/a.js')) instanceof WebAssembly.Module);
+      assert.ok((await fetchModule(URL_OF_WASM)) instanceof WebAssembly.Module);
       mock.restoreAll();
     }
   });
@@ -141,7 +141,7 @@ describe('fetching', () => {
     const cure =
       /kuratchi_spaces_bg\.wasm \(content type 'text\/html'\) is an HTML page.*serve .* as application\/wasm/;
     const engine = createEngine(
-      () => fetchModule(URL_OF_WASM, 'https://app.example/a.js'),
+      () => fetchModule(URL_OF_WASM),
       async () => ({}),
     );
     await checkUnavailable(engine.load(), cure);
@@ -149,31 +149,24 @@ describe('fetching', () => {
 
   test('a missing file is named, with the cure', async () => {
     answers(() => htmlAnswer(404));
-    await checkUnavailable(
-      fetchModule(URL_OF_WASM, 'https://app.example/a.js'),
-      /was answered with status 404: serve/,
-    );
+    await checkUnavailable(fetchModule(URL_OF_WASM), /was answered with status 404: serve/);
   });
 
   test('where Vite moved the JavaScript the package folder is asked, under both of its names', async () => {
-    const importer = 'http://localhost:5173/node_modules/.vite/deps/kuratchi-spaces.js?v=1';
     const moved = 'http://localhost:5173/node_modules/.vite/deps/kuratchi_spaces_bg.wasm';
     for (const name of ['kuratchi-spaces', 'kuratchi-sdk']) {
       const right = `http://localhost:5173/node_modules/${name}/kuratchi_spaces_bg.wasm`;
       answers((url) => (url === right ? wasmAnswer() : htmlAnswer()));
-      assert.ok((await fetchModule(moved, importer)) instanceof WebAssembly.Module);
+      assert.ok((await fetchModule(moved)) instanceof WebAssembly.Module);
       mock.restoreAll();
     }
     answers(() => htmlAnswer());
-    await checkUnavailable(
-      fetchModule(moved, importer),
-      /add optimizeDeps: \{ exclude: \['kuratchi-spaces'\] \}/,
-    );
+    await checkUnavailable(fetchModule(moved), /add optimizeDeps: \{ exclude: \['kuratchi-spaces'\] \}/);
   });
 
   test('elsewhere nothing else is asked', async () => {
     const fetched = answers(() => htmlAnswer());
-    await assert.rejects(fetchModule(URL_OF_WASM, 'https://app.example/a.js'));
+    await assert.rejects(fetchModule(URL_OF_WASM));
     assert.equal(fetched.mock.callCount(), 1);
   });
 });
