@@ -76,7 +76,7 @@ describe('Vite', () => {
         const started = Date.now();
         const server = await dev();
         try {
-          await chatOn(browser, worker, server.url, async ({ tab, space, shown, peer }) => {
+          const andThen = async ({ tab, space, shown, peer }) => {
             record({ ...row, mode: 'dev, second start', started });
             writeFileSync(join(app.folder, 'src', 'late.js'), LATE);
             // Vite bundles anew and tells the page to load again, some of the old bundle's addresses gone.
@@ -93,7 +93,8 @@ describe('Vite', () => {
             await peer.sees([...shown, 'After the reload']);
             assert.equal(tab.socketsTo(space.workerUrl), 2, 'one socket before, and one after');
             record({ ...row, mode: 'dev, dependency found late', started });
-          });
+          };
+          await chatOn(browser, worker, server.url, { andThen });
         } finally {
           await server.stop();
         }

@@ -2,8 +2,8 @@
  * One conversation with a project's chat page in real Chromium: history, a live message, and one of the page's own.
  *
  * Owns the browser, what a page has to show for it, and everything that went wrong without anybody awaiting it. Every
- * project's page shows the messages' texts as list items, and has a field and a button; which space it enters is in
- * its address, behind the `#`. Must not know how the page is made.
+ * project's page shows the messages' texts as items of a list, and has a field and a button; which space it enters is
+ * in its address. Must not know how the page is made.
  */
 import assert from 'node:assert/strict';
 import { brotliCompressSync } from 'node:zlib';
@@ -112,9 +112,14 @@ export class Tab {
   }
 }
 
-/** Where a page of a project gets its space from. */
-export function inSpace(url, { spaceId, spaceToken, workerUrl }) {
+/** Where a page without a server of its own gets its space from. */
+function behindTheHash(url, { spaceId, spaceToken, workerUrl }) {
   return `${url}#${encodeURIComponent(JSON.stringify({ spaceId, spaceToken, workerUrl }))}`;
+}
+
+/** Where a page finds its space whose server makes the token. */
+export function inTheQuery(url, { spaceId }) {
+  return `${url}?${new URLSearchParams({ space: spaceId })}`;
 }
 
 /**
@@ -124,28 +129,42 @@ export function inSpace(url, { spaceId, spaceToken, workerUrl }) {
  * @param {import('playwright-core').Browser} browser
  * @param {import('./worker.mjs').Backend} worker
  * @param {string} url The page's.
- * @param {(told: { tab: Tab, peer: object, space: object, shown: string[] }) => Promise<void>} [andThen] What else to
- *   do, in the open page.
+ * @param {object} [options]
+ * @param {(url: string, space: object) => string} [options.address] Of the page for a space.
+ * @param {string} [options.items] Selector of the messages.
+ * @param {RegExp[]} [options.expects] Problems that are none, each of which there has to be.
+ * @param {(told: { tab: Tab, peer: object, space: object, shown: string[] }) => Promise<void>} [options.andThen] What
+ *   else to do, in the open page.
  * @returns {Promise<{ bytes: number }>}
  */
-export async function chatOn(browser, worker, url, andThen) {
+export async function chatOn(
+  browser,
+  worker,
+  url,
+  { address = behindTheHash, items = 'li', expects = [], andThen } = {},
+) {
   const space = await worker.admit();
   const peer = worker.peer(space.spaceId);
   await peer.postAll(BEFORE);
   const tab = await openTab(browser);
   try {
-    await tab.page.goto(inSpace(url, space));
-    await tab.shows(BEFORE);
+    await tab.page.goto(address(url, space));
+    await tab.shows(BEFORE, items);
     await peer.post(LIVE);
-    await tab.shows([...BEFORE, LIVE]);
+    await tab.shows([...BEFORE, LIVE], items);
     await tab.say(OWN);
     const shown = [...BEFORE, LIVE, OWN];
-    await tab.shows(shown);
+    await tab.shows(shown, items);
     await peer.sees(shown);
     assert.equal(tab.socketsTo(space.workerUrl), 1, 'sockets opened');
     const bytes = await tab.bytesShipped();
     await andThen?.({ tab, peer, space, shown });
-    assert.deepEqual(tab.problems, []);
+    const isExpected = (problem) => expects.some((pattern) => pattern.test(problem));
+    assert.deepEqual(
+      tab.problems.filter((problem) => !isExpected(problem)),
+      [],
+    );
+    assert.equal(tab.problems.length, expects.length, 'each expected problem once');
     return { bytes };
   } finally {
     await tab.close();

@@ -15,6 +15,9 @@ const COMMAND_MS_MAX = 120_000;
 /** npm may have to download a framework. */
 const NPM_MS_MAX = 300_000;
 
+/** Names the folder with the package that is tested; without it, it is the one that is built for development. */
+const FOLDER_VARIABLE = 'KURATCHI_PACKAGE_DIR';
+
 const PACKAGING = join(ROOT, 'tests', 'packaging');
 const NPM = process.platform === 'win32' ? 'npm.cmd' : 'npm';
 const QUIET = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
@@ -93,11 +96,12 @@ export class Installed {
  * @returns {Promise<{ tarball: string, files: string[] }>}
  */
 export async function packInto(folder) {
-  if (!existsSync(join(PKG_DEV, 'package.json'))) {
-    throw new Error('.build/pkg-dev is missing: `npm test -- packaging` builds it first');
+  const built = process.env[FOLDER_VARIABLE] ?? PKG_DEV;
+  if (!existsSync(join(built, 'package.json'))) {
+    throw new Error(`${built} is missing: \`npm test -- packaging\` builds it first`);
   }
   const staged = join(folder, 'staged');
-  cpSync(PKG_DEV, staged, { recursive: true });
+  cpSync(built, staged, { recursive: true });
   // The one file that the package for publication has on top: see buildPackage in scripts/lib/build.mjs.
   cpSync(join(ROOT, 'LICENSE'), join(staged, 'LICENSE'));
   const { stdout } = await npm(['pack', '--json', '--loglevel=error', '--pack-destination', folder], staged);
@@ -105,6 +109,11 @@ export async function packInto(folder) {
   // A list, or from npm 12 on an object with the packages' names.
   const [{ filename, files }] = Object.values(told);
   return { tarball: join(folder, filename), files: files.map(({ path }) => path).sort() };
+}
+
+/** The environment in which test files test the package in `folder`. */
+export function testing(folder) {
+  return { [FOLDER_VARIABLE]: folder };
 }
 
 /** Runs a command to its end, within bounds. Returns `{ code, stdout, output }`. */

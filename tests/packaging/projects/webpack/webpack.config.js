@@ -1,6 +1,5 @@
 module.exports = {
   entry: './src/chat.js',
-  output: { filename: 'app.js', publicPath: '/dist/', clean: true, module: true },
-  experiments: { outputModule: true },
-  devServer: { host: '127.0.0.1', static: '.', devMiddleware: { publicPath: '/dist/' }, hot: false },
+  output: { filename: 'app.js', publicPath: '/dist/' },
+  devServer: { static: '.', hot: false, liveReload: false },
 };

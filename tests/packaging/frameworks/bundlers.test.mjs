@@ -1,0 +1,90 @@
+/**
+ * Pages bundled by webpack and by Rollup, without a plugin for the package.
+ */
+import assert from 'node:assert/strict';
+import { copyFileSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { chatOn, nameOf, startBrowser } from '../lib/chat.mjs';
+import { serveFiles } from '../lib/files-server.mjs';
+import { Installed, runScript } from '../lib/installed.mjs';
+import { serve } from '../lib/programs.mjs';
+import { record } from '../lib/report.mjs';
+import { startWorker } from '../lib/worker.mjs';
+
+const TEST_MS_MAX = 450_000;
+const HOST = '127.0.0.1';
+const WASM_FILE = 'kuratchi_spaces_bg.wasm';
+const CHAT = readFileSync(new URL('../projects/plain-html/chat.js', import.meta.url), 'utf8');
+const FILES = {
+  'src/chat.js': CHAT,
+  'src/chat-inline.js': CHAT.replace("'kuratchi-spaces'", "'kuratchi-spaces/inline'"),
+};
+
+describe('bundled', () => {
+  const installed = new Installed();
+  let worker;
+  let browser;
+
+  before(async () => {
+    await installed.pack();
+    worker = await startWorker();
+    browser = await startBrowser();
+  });
+  after(async () => {
+    await browser?.close();
+    await worker?.stop();
+    installed.remove();
+  });
+
+  async function chatWith(server, row, started) {
+    try {
+      const { bytes } = await chatOn(browser, worker, server.url);
+      // What a dev server sends is not what visitors download.
+      const shipped = row.mode.startsWith('dev') ? {} : { bytes };
+      record({ ...row, runtime: nameOf(browser), started, ...shipped });
+    } finally {
+      await (server.stop ?? server.close)();
+    }
+  }
+
+  test('webpack', { timeout: TEST_MS_MAX }, async () => {
+    const { folder, version } = await installed.copyOf('projects/webpack', { files: FILES });
+    const row = { project: 'webpack', versions: `webpack ${version('webpack')}` };
+    let started = Date.now();
+    const output = await runScript(folder, 'webpack', ['--mode', 'production']);
+    // webpack finds every file above 244 KiB too big, before compression.
+    assert.doesNotMatch(output, /ERROR|WARNING in (?!asset size limit|entrypoint size limit)/);
+    const bundle = readdirSync(join(folder, 'dist')).sort();
+    assert.equal(bundle.filter((file) => file.endsWith('.wasm')).length, 1, 'the Wasm is shipped once');
+    const scripts = bundle.filter((file) => file.endsWith('.js'));
+    for (const file of scripts) {
+      const text = readFileSync(join(folder, 'dist', file), 'utf8');
+      assert.ok(!text.includes('file://'), `${file} tells where it was built`);
+    }
+    await chatWith(await serveFiles(folder), { ...row, mode: 'build' }, started);
+    started = Date.now();
+    const dev = await serve(folder, (port) => [
+      ...['webpack', 'serve', '--mode', 'development', '--host', HOST, '--port', port],
+    ]);
+    await chatWith(dev, { ...row, mode: 'dev' }, started);
+  });
+
+  test('Rollup, with the Wasm copied beside the bundle, and embedded', { timeout: TEST_MS_MAX }, async () => {
+    const { folder, version } = await installed.copyOf('projects/rollup', { files: FILES });
+    const row = { project: 'rollup', versions: `rollup ${version('rollup')}` };
+    for (const [input, mode] of [
+      ['src/chat.js', 'build, .wasm copied'],
+      ['src/chat-inline.js', 'build, inline'],
+    ]) {
+      const started = Date.now();
+      const output = await runScript(folder, 'rollup', ['--config', '--input', input]);
+      assert.doesNotMatch(output, /\(!\)/, 'Rollup warns of nothing');
+      if (input === 'src/chat.js') {
+        const wasm = join(folder, 'node_modules', 'kuratchi-spaces', WASM_FILE);
+        copyFileSync(wasm, join(folder, 'dist', WASM_FILE));
+      }
+      await chatWith(await serveFiles(folder), { ...row, mode }, started);
+    }
+  });
+});
