@@ -16,8 +16,8 @@ import { createServer } from 'node:http';
 import { delimiter, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { validateSpaceToken } from '../../pkg-template/tokens.js';
-import { borrow, Installed, runProgram } from '../packaging/lib/installed.mjs';
-import { runCommand, start } from './lib/command.mjs';
+import { Installed, runProgram } from '../packaging/lib/installed.mjs';
+import { borrow, runCommand, start } from './lib/command.mjs';
 
 const TEST_MS_MAX = 60_000;
 const URL_LINE = /^ {2}Worker {2}(http:\/\/\S+)$/m;

@@ -4,10 +4,12 @@
  * Owns its environment, which holds nothing of this machine's settings, and its processes. Must not know commands.
  */
 import { spawn } from 'node:child_process';
+import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { ROOT } from '../../../scripts/lib/paths.mjs';
 
 const COMMAND_MS_MAX = 60_000;
-const SETTINGS = /^(?:KURATCHI_|CLOUDFLARE_|npm_|NODE_OPTIONS$|NO_COLOR$|CI$)/i;
+const SETTINGS = /^(?:KURATCHI_|CLOUDFLARE_|npm_|NODE_OPTIONS$|NODE_TEST_CONTEXT$|NO_COLOR$|CI$)/i;
 const HOSTS = new URL('./hosts.mjs', import.meta.url);
 
 /**
@@ -69,4 +71,9 @@ export async function runCommand(folder, args, options) {
   const command = start(folder, args, options);
   const { code } = await command.ended;
   return { code, stdout: command.stdout, stderr: command.stderr };
+}
+
+/** Puts a package of the clone into a project, as if it had been installed there. */
+export function borrow(folder, name) {
+  symlinkSync(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name), 'junction');
 }
