@@ -58,6 +58,15 @@ const SUITES = {
     needs: { modules: true, wasm: true, bindgen: true, client: true },
     command: () => nodeTests('command-line'),
   },
+  // Every block of code in the README and the documentation.
+  snippets: {
+    needs: { modules: true, wasm: true, bindgen: true, chromium: true, client: true, workerTest: true },
+    command: () => nodeTests('snippets', { CHROMIUM_BIN: chromium() }),
+  },
+  docs: {
+    needs: { modules: true, chromium: true },
+    command: () => nodeTests('docs', { CHROMIUM_BIN: chromium() }),
+  },
   e2e: {
     needs: { modules: true, wasm: true, bindgen: true, chromium: true, client: true, workerTest: true },
     command: () => nodeTests('e2e', { CHROMIUM_BIN: chromium() }),

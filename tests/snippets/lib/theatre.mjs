@@ -1,0 +1,144 @@
+/**
+ * All that the documents' code needs to be run: the installed package, the real Worker, a browser, and a second person
+ * in the room.
+ *
+ * Owns starting and ending them. Must not know what a document shows.
+ */
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { chromium } from 'playwright-core';
+import { WebSocket } from 'ws';
+import { startBackend } from '../../../scripts/lib/backend.mjs';
+import { CHROMIUM_FLAGS, chromium as chromiumPath } from '../../../scripts/lib/browsers.mjs';
+import { ROOT, WORKER_TEST } from '../../../scripts/lib/paths.mjs';
+import { until } from '../../e2e/lib/waiting.mjs';
+import { Installed } from '../../packaging/lib/installed.mjs';
+
+/** Packages that the documents' code imports beside ours, as the clone has them. */
+const BORROWED = [
+  ...['ws', 'react', 'react-dom', 'svelte', 'vite', '@vitejs/plugin-react', '@sveltejs/vite-plugin-svelte'],
+  ...['@types/node', '@types/react', '@types/react-dom'],
+];
+
+export class Theatre {
+  /** The project in which the package is installed. */
+  folder;
+  /** The packed package, and its removal. */
+  installed = new Installed();
+  /** As `startBackend` gives it. */
+  backend;
+  browser;
+  /** The package, as this process uses it for the second person. */
+  #package;
+  #people = [];
+
+  async start() {
+    await this.installed.pack();
+    this.folder = await this.installed.project('snippets');
+    for (const name of BORROWED) borrow(this.folder, name);
+    // Under the name of what it stands in for, too; `moving-alias` lets npm do that.
+    symlinkSync(
+      join(this.folder, 'node_modules', 'kuratchi-spaces'),
+      join(this.folder, 'node_modules', 'kuratchi-sdk'),
+      'junction',
+    );
+    this.backend = await startBackend({ workerDir: WORKER_TEST });
+    this.browser = await chromium.launch({
+      executablePath: process.env.CHROMIUM_BIN ?? chromiumPath(),
+      args: [...CHROMIUM_FLAGS],
+    });
+    const entry = join(this.folder, 'node_modules', 'kuratchi-spaces', 'index.node.js');
+    this.#package = await import(pathToFileURL(entry).href);
+  }
+
+  async stop() {
+    for (const person of this.#people) person.leave();
+    await this.browser?.close();
+    await this.backend?.stop();
+    this.installed.remove();
+  }
+
+  /** What a server's environment holds. */
+  get environment() {
+    return {
+      KURATCHI_GATEWAY_KEY: this.backend.gatewayKey,
+      KURATCHI_SPACES_WORKER_URL: this.backend.url,
+    };
+  }
+
+  /** The answer of a server's route for one person and a room: `{ spaceId, spaceToken, workerUrl }`. */
+  async admit(spaceId, options = { userId: 'ada', name: 'Ada' }) {
+    const { gatewayKey, url: workerUrl } = this.backend;
+    const spaceToken = await this.#package.generateToken(spaceId, { gatewayKey, ...options });
+    return { spaceId, spaceToken, workerUrl };
+  }
+
+  /** A room that nobody else uses. */
+  newRoom(stage) {
+    return `${stage}-${randomUUID()}`;
+  }
+
+  /** What an owner does who has restored a room from a backup. */
+  async beginAnew(spaceId) {
+    const { gatewayKey, url } = this.backend;
+    const headers = { Authorization: `Bearer ${gatewayKey}`, 'x-space-id': spaceId };
+    const response = await fetch(`${url}/admin/epoch`, { method: 'POST', headers });
+    if (!response.ok) throw new Error(`/admin/epoch: ${response.status} ${await response.text()}`);
+  }
+
+  /** Somebody else in the room, who has come in: `say(text)`, `heard(text)`, `heardAll`. */
+  async guest(spaceId, userId = 'grace') {
+    const config = await this.admit(spaceId, { userId, name: 'Grace', role: 'agent', caps: ['moderate'] });
+    const heardAll = [];
+    const space = this.#package.client({ ...config, webSocket: WebSocket });
+    space.on('message', (message) => heardAll.push(message));
+    await space.connect();
+    for (const message of await space.getMessages()) heardAll.push(message);
+    const person = {
+      space,
+      heardAll,
+      say: (text) => space.sendMessage({ text }, { until: 'stored' }),
+      heard: (text) =>
+        until(() => heardAll.find((message) => message.text === text), `somebody heard "${text}"`),
+      sees: (id) =>
+        until(() => space.getSnapshot().presence.some((user) => user.userId === id), `somebody saw ${id}`),
+      leave: () => space.close(),
+    };
+    this.#people.push(person);
+    return person;
+  }
+
+  /** Writes files into a new folder of the project, from where imports find the package. Gives its path. */
+  place(name, files = {}) {
+    const folder = join(this.folder, 'stages', name);
+    mkdirSync(folder, { recursive: true });
+    write(folder, files);
+    return folder;
+  }
+
+  /** The same in a project of its own, which has no packages yet. */
+  apart(name, files = {}) {
+    const folder = join(dirname(this.folder), 'apart', name);
+    mkdirSync(folder, { recursive: true });
+    write(folder, files);
+    return folder;
+  }
+}
+
+/** Writes files, contents by path. */
+export function write(folder, files) {
+  for (const [path, text] of Object.entries(files)) {
+    const file = join(folder, path);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, text);
+  }
+}
+
+/** Puts a package of the clone beside the installed one. */
+function borrow(folder, name) {
+  const link = join(folder, 'node_modules', name);
+  mkdirSync(dirname(link), { recursive: true });
+  symlinkSync(join(ROOT, 'node_modules', name), link, 'junction');
+}

@@ -1,0 +1,77 @@
+/** The quick start, walked through from an empty folder to a page where two people chat. */
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { BUILD } from '../../../scripts/lib/paths.mjs';
+import { seconds } from '../../../scripts/lib/process.mjs';
+import { withTarball } from './readme.mjs';
+
+const BACKEND = 'npx kuratchi-spaces dev';
+const PICTURES = join(BUILD, 'screenshots');
+
+/** @type {Record<string, import('../lib/kinds.mjs').Stage>} */
+export const QUICK_START = {
+  'quick-start': {
+    kind: 'walk',
+    isApart: true,
+    // The reader has set nothing.
+    isBare: true,
+    inPlaceOf: (line, theatre) => (line.startsWith('npm install') ? withTarball(line, theatre) : line),
+    serving: [
+      [BACKEND, /Ctrl-C stops/],
+      ['npm run dev', /Local: +(http:\/\/\S+)/],
+    ],
+    async check({ theatre, servers: [backend, vite], serve, commands, files, ms }) {
+      const [, url] = await vite.says(/Local: +(http:\/\/\S+)/);
+      const opened = Date.now();
+      const ada = await open(theatre, url);
+      const grace = await open(theatre, `${url}?name=Grace`);
+      await ada.tab.getByText('Connected').waitFor();
+      await ada.say('Hello, Grace');
+      await grace.tab.getByText('Ada Hello, Grace').waitFor();
+      await grace.say('Hello, Ada');
+      await ada.tab.getByText('Grace Hello, Ada').waitFor();
+      const took = ms + Date.now() - opened;
+      mkdirSync(PICTURES, { recursive: true });
+      await ada.tab.screenshot({ path: join(PICTURES, 'quick-start.png') });
+      assert.deepEqual([...ada.problems, ...grace.problems], []);
+      console.log(
+        `quick start: ${commands} commands, ${files} files, ${seconds(took)} until two people chat`,
+      );
+
+      // "Stop the backend, write on, start it again: nothing is lost."
+      await backend.stop();
+      await ada.say('Are you still there?');
+      await serve(`${BACKEND} --write-env .env.local`, /Ctrl-C stops/);
+      await grace.tab.getByText('Ada Are you still there?').waitFor();
+      for (const { tab } of [ada, grace]) {
+        const lines = await tab.getByRole('log').locator('p').allTextContents();
+        assert.deepEqual(
+          lines.map((line) => line.trim()),
+          ['Ada Hello, Grace', 'Grace Hello, Ada', 'Ada Are you still there?'],
+        );
+      }
+      for (const { context } of [ada, grace]) await context.close();
+    },
+  },
+};
+
+async function open(theatre, url) {
+  const context = await theatre.browser.newContext();
+  const tab = await context.newPage();
+  const problems = [];
+  tab.on('pageerror', (error) => problems.push(error.message));
+  tab.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) problems.push(message.text());
+  });
+  await tab.goto(url);
+  return {
+    context,
+    tab,
+    problems,
+    async say(text) {
+      await tab.getByLabel('Message').fill(text);
+      await tab.getByRole('button', { name: 'Send' }).click();
+    },
+  };
+}

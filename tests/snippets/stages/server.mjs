@@ -1,0 +1,94 @@
+/** What the guides' blocks for servers, and for moving, take for granted and should come to. */
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { run } from '../../../scripts/lib/process.mjs';
+import { MANIFEST, withTarball } from './readme.mjs';
+
+const installs = (...names) => ({
+  kind: 'shell',
+  isApart: true,
+  files: { 'package.json': MANIFEST },
+  inPlaceOf: withTarball,
+  check({ folder }) {
+    for (const name of names) assert.ok(existsSync(join(folder, 'node_modules', name, 'package.json')), name);
+  },
+});
+
+/** @type {Record<string, import('../lib/kinds.mjs').Stage>} */
+export const SERVER = {
+  'node-install': installs('kuratchi-spaces', 'ws'),
+  'html-copy': {
+    kind: 'shell',
+    isApart: true,
+    files: { 'package.json': MANIFEST, 'public/robots.txt': '' },
+    inPlaceOf: withTarball,
+    check({ folder }) {
+      const copy = readFileSync(join(folder, 'public', 'kuratchi-spaces.js'), 'utf8');
+      assert.match(copy, /generateToken/);
+    },
+  },
+  'node-bot': {
+    kind: 'node',
+    after: `
+      const visitor = await guest('support-7', 'visitor');
+      await visitor.space.sendMessage({ text: 'What are your opening hours?' });
+      const answer = () => visitor.heard.find(({ senderId }) => senderId === 'helper');
+      await until(answer, 'the helper answers');
+      assert.equal(answer().text, 'We are here from nine to five.');
+      assert.equal(answer().senderType, 'support');
+    `,
+  },
+  'node-http': {
+    kind: 'node',
+    after: `
+      assert.equal(newest.at(-1).senderType, 'system');
+      const again = client({ spaceId: 'support-7', spaceToken });
+      assert.equal((await again.getMetadata()).topic, 'Order 1042');
+    `,
+  },
+  'ssr-store': {
+    kind: 'node',
+    after: `
+      assert.deepEqual(messages, []);
+      assert.equal(state, 'idle');
+    `,
+  },
+  'workerd-route': {
+    kind: 'workerd',
+    bindings: ({ backend }) => ({ GATEWAY_KEY: backend.gatewayKey, WORKER_URL: backend.url }),
+    async check({ answer, theatre }) {
+      const { heardAll } = await theatre.guest('status');
+      assert.equal(heardAll.at(-1).id, answer.id);
+    },
+  },
+
+  // ---- Moving
+  'moving-alias': {
+    kind: 'shell',
+    isApart: true,
+    files: { 'package.json': MANIFEST },
+    inPlaceOf: withTarball,
+    async check({ folder }) {
+      const source = `
+        import * as chat from 'kuratchi-sdk/spaces';
+        import { spaces } from 'kuratchi-sdk';
+        console.log(typeof chat.client, chat.client === spaces.client);`;
+      const args = ['--input-type=module', '--eval', source];
+      const { stdout } = await run(process.execPath, args, { cwd: folder, show: 'silent' });
+      assert.equal(stdout.trim(), 'function true');
+    },
+  },
+  'moving-imports': {
+    kind: 'node',
+    after: 'assert.equal(same, true);',
+  },
+  'moving-import': {
+    kind: 'node',
+    after: `
+      const space = open('moved', await spaces.generateToken('moved'), process.env.KURATCHI_SPACES_WORKER_URL ?? '');
+      await space.sendMessage({ senderId: 'ada', senderType: 'user', text: 'with another import' });
+      assert.ok(texts(await space.getMessages()).includes('with another import'));
+    `,
+  },
+};
