@@ -110,6 +110,23 @@ for (const name of ['react', 'svelte']) {
     assert.deepEqual(exportsOf('index.js'), exportsOf('index.d.ts'));
     assert.ok(exportsOf('index.js').includes('useSpace'));
   });
+
+  test(`every type, function and member of ${name} is explained by an example`, () => {
+    const bare = [];
+    let comment = '';
+    for (const line of readFileSync(new URL(`${name}/index.d.ts`, PACKAGE), 'utf8').split('\n')) {
+      if (line.trimStart().startsWith('/**')) {
+        comment = '';
+      }
+      if (/^\s*(?:\/\*\*|\*)/.test(line)) {
+        comment += line;
+      } else if (/^(?:export |\s{2}readonly )/.test(line)) {
+        bare.push(...(comment.includes('@example') ? [] : [line]));
+        comment = '';
+      }
+    }
+    assert.deepEqual(bare, []);
+  });
 }
 
 describe('React on a server', () => {
