@@ -10,7 +10,7 @@
 
 import type { ReactElement, ReactNode } from 'react';
 import type { ChatError } from '../errors.js';
-import type { ConnectionState } from '../listening.js';
+import type { ConnectionState, Transport } from '../listening.js';
 import type { LoadOlderOptions, ShownMessage } from '../messages.js';
 import type { PresentUser } from '../participants.js';
 import type { ClientOptions, KuratchiSpaceClient, Persistence } from '../spaces.js';
@@ -148,6 +148,8 @@ export interface SpaceConnection {
   readonly retryInMs: number | undefined;
   /** When that is: milliseconds since 1970. @example retryAt */
   readonly retryAt: number | undefined;
+  /** What carries messages; `undefined` while not connected. @example transport === 'polling' */
+  readonly transport: Transport | undefined;
   /** How far what waits in the outbox reaches. @example persistence === 'memory' */
   readonly persistence: Persistence;
   /** The latest error; none once connected. @example error?.message */

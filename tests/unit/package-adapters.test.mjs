@@ -94,6 +94,7 @@ for (const name of ['react', 'svelte']) {
           'svelte/*',
           './kuratchi_spaces.js',
           './kuratchi_spaces_bg.wasm',
+          './client-wasm.js',
           'node:*',
         ],
       });
@@ -305,6 +306,8 @@ describe('a Svelte store', () => {
     assert.equal(first.state, 'connected');
     core.host.onTyping('ada', true);
     assert.equal(connection.current, first);
+    core.host.onState({ state: 'connected', transport: 'polling' });
+    assert.equal(connection.current.transport, 'polling');
     core.host.onState({ state: 'reconnecting', retryInMs: 500 });
     assert.notEqual(connection.current, first);
     assert.deepEqual([connection.current.state, connection.current.retryInMs], ['reconnecting', 500]);
