@@ -52,7 +52,8 @@ const SUITES = {
   },
   packaging: {
     needs: { modules: true, wasm: true, bindgen: true, chromium: true, client: true, workerTest: true },
-    command: () => nodeTests('packaging', { CHROMIUM_BIN: chromium() }),
+    // It closes with a table of the projects: it brings its own runner.
+    command: () => [process.execPath, ['tests/packaging/run.mjs'], process.env],
   },
   'command-line': {
     needs: { modules: true, wasm: true, bindgen: true, client: true },
