@@ -139,6 +139,18 @@ describe("the document's own code", () => {
       path: '/react.html',
     });
 
+  /** `import { spaces }` and `import * as spaces`, under the SDK's name. */
+  async function resolvesBothNames(server) {
+    const tab = await openTab(browser);
+    try {
+      await tab.page.goto(`${server.url}/names.html`);
+      await tab.page.waitForFunction(() => globalThis.isOneModule === true);
+      assert.deepEqual(tab.problems, []);
+    } finally {
+      await tab.close();
+    }
+  }
+
   test('the components, built', { timeout: TEST_MS_MAX }, async () => {
     await runScript(app.folder, 'vite', ['build'], pageEnv());
     const server = await vite('preview');
@@ -152,6 +164,7 @@ describe("the document's own code", () => {
         });
         record({ ...rowOf(framework), mode: 'build', started, bytes });
       }
+      await resolvesBothNames(server);
     } finally {
       await server.stop();
     }
@@ -165,6 +178,7 @@ describe("the document's own code", () => {
         await converse(`${server.url}/${page}`, items, asDocumented);
         record({ ...rowOf(framework), mode: 'dev', started });
       }
+      await resolvesBothNames(server);
       await converse(`${server.url}/strict.html`, '#app > div > div', underStrictMode);
     } finally {
       await server.stop();

@@ -8,7 +8,7 @@ export default defineConfig({
   plugins: [react(), svelte()],
   // The React component is written for Next, which puts such variables into the page.
   define: { 'process.env.NEXT_PUBLIC_SPACES_KEY': JSON.stringify(process.env.NEXT_PUBLIC_SPACES_KEY) },
-  build: { rolldownOptions: { input: ['react.html', 'strict.html', 'svelte.html'] } },
+  build: { rolldownOptions: { input: ['names.html', 'react.html', 'strict.html', 'svelte.html'] } },
   server: { proxy },
   preview: { proxy },
 });
