@@ -8,8 +8,6 @@
 //! Owns those decisions and the worker's error texts. Must not know how pages are fetched
 //! ([`crate::legacy_history`]), nor who decided that this is such a worker ([`crate::transport`]).
 
-use std::collections::VecDeque;
-
 use protocol::codes::ErrorCode;
 use protocol::frame::Frame;
 use protocol::http::refusal_text;
@@ -39,7 +37,7 @@ pub(crate) struct Legacy {
     /// The entry of the outbox that was sent last.
     sending: Option<Sending>,
     /// Ids of one's own messages that were answered, and came by no poll yet.
-    claimed: VecDeque<String>,
+    claimed: Vec<String>,
     first_version: FirstVersion,
 }
 
@@ -212,9 +210,9 @@ impl<J: Json> Client<J> {
         self.learn_time(Some(UnixMillis(stored.created_at)), now);
         if self.legacy.feed.number(&stored.id).is_none() {
             if self.legacy.claimed.len() >= CLAIMED_MAX {
-                self.legacy.claimed.pop_front();
+                self.legacy.claimed.remove(0);
             }
-            self.legacy.claimed.push_back(stored.id);
+            self.legacy.claimed.push(stored.id);
         }
     }
 

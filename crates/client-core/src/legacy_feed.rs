@@ -5,8 +5,6 @@
 //!
 //! Owns which messages are news. Must not know how pages are fetched.
 
-use std::collections::VecDeque;
-
 use protocol::ids::Seq;
 
 /// How many messages are known by id. What is older than the oldest of them is never news.
@@ -23,7 +21,7 @@ struct Known {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Feed {
     /// In the order of their numbers.
-    known: VecDeque<Known>,
+    known: Vec<Known>,
     last: Seq,
     /// What was created up to here is no news, unless it is known.
     floor: u64,
@@ -45,7 +43,7 @@ impl Feed {
     /// Starts anew: nothing that was created up to `floor` is news.
     pub(crate) fn start(&mut self, floor: u64) {
         *self = Self {
-            known: VecDeque::new(),
+            known: Vec::new(),
             last: self.last,
             floor,
             complete_to: Some(floor),
@@ -73,13 +71,12 @@ impl Feed {
         if created_at <= self.floor || self.number(id).is_some() {
             return None;
         }
-        if self.known.len() >= KNOWN_MAX
-            && let Some(oldest) = self.known.pop_front()
-        {
+        if self.known.len() >= KNOWN_MAX {
+            let oldest = self.known.remove(0);
             self.raise_floor(oldest.created_at);
         }
         self.last = self.last.next();
-        self.known.push_back(Known {
+        self.known.push(Known {
             id: id.to_owned(),
             created_at,
             number: self.last,
