@@ -18,7 +18,7 @@ class Person {
   sent = [];
   accepted = [];
   failed = [];
-  /** `{state, reason, at}`, times as `Date.now()` has them. */
+  /** `{state, reason, transport, at}`, times as `Date.now()` has them. */
   states = [];
   discontinuities = [];
   errors = [];
@@ -38,6 +38,7 @@ class Person {
     spaceId,
     workerUrl,
     spaceToken,
+    gatewayKey,
     tokenUrl,
     tokensUnanswered,
     historyMessages,
@@ -55,12 +56,13 @@ class Person {
       spaceId,
       workerUrl,
       spaceToken: tokenUrl ? token : spaceToken,
+      ...(gatewayKey === undefined ? {} : { gatewayKey }),
       onMessage: (message) => {
         this.messages = [...this.messages, message];
       },
       onMessageUpdate: (update) => this.#update(update),
-      onStateChange: ({ state, reason }) => {
-        this.states.push({ state, reason: reason?.code, at: Date.now() });
+      onStateChange: ({ state, reason, transport }) => {
+        this.states.push({ state, reason: reason?.code, transport, at: Date.now() });
       },
       onDiscontinuity: (reason) => {
         this.discontinuities.push(reason);
@@ -120,13 +122,14 @@ class Person {
   report() {
     const { sent, accepted, failed, states, discontinuities, errors, changes, storeDoubles, tokensAsked } =
       this;
-    const { messages, state, persistence } = this.client.getSnapshot();
+    const { messages, state, transport, persistence } = this.client.getSnapshot();
     const texts = (list) => list.map(({ text }) => text);
     const brief = (list) =>
       list.map(({ id, text, deletedAt }) => ({ id, text, isDeleted: deletedAt !== undefined }));
     return {
       ...{ sent, accepted, failed, states, discontinuities, errors, changes, storeDoubles, tokensAsked },
       ...{ shown: texts(this.messages), stored: texts(messages), state, persistence },
+      transports: { client: this.client.transport, snapshot: transport },
       shownMessages: brief(this.messages),
       storedMessages: brief(messages),
       unsettled: messages.filter(({ status }) => status && status !== 'sent').length,
@@ -184,6 +187,14 @@ function change({ id, text }) {
 
 globalThis.newPerson = (options) => {
   globalThis.person = new Person(options);
+};
+// Errors lose their code on the way to the test.
+globalThis.attempt = async (work) => {
+  try {
+    return await work(globalThis.person.client);
+  } catch ({ code, message }) {
+    return { code, message };
+  }
 };
 globalThis.readRecord = readRecord;
 globalThis.isReady = true;

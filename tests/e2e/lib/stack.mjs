@@ -68,7 +68,7 @@ export class Stack {
   #folder;
   #page;
   #people;
-  #networks = [];
+  #brought = [];
   #visitors = [];
   #workerd = [];
   #browser;
@@ -109,7 +109,7 @@ export class Stack {
   async tidyUp() {
     this.proxy.release();
     for (const tab of this.#visitors.splice(0)) await tab.close();
-    for (const network of this.#networks.splice(0)) await network.close();
+    for (const thing of this.#brought.splice(0)) await thing.close();
   }
 
   /** Stops the Worker, and starts it again on the same port and data when the returned function is called. */
@@ -186,9 +186,13 @@ export class Stack {
 
   /** A network of somebody's own on the way to the Worker. */
   async newNetwork() {
-    const network = await startNetwork(this.proxy.url);
-    this.#networks.push(network);
-    return network;
+    return this.keep(await startNetwork(this.proxy.url));
+  }
+
+  /** Something that the present test has brought, and that ends with it: `close()` is called. */
+  keep(thing) {
+    this.#brought.push(thing);
+    return thing;
   }
 
   /**
@@ -203,7 +207,8 @@ export class Stack {
    * @param {number} [options.tokensUnanswered] How many questions for a token are never answered, in each page.
    * @param {boolean} [options.recorded] Whether the tab keeps what they said beyond its pages: see `record()`.
    * @param {boolean} [options.renews] Whether the client gets a function that fetches tokens, and not a token.
-   * @param {import('./network.mjs').Network} [options.network] Default: one of their own.
+   * @param {string} [options.gatewayKey] What an app of the TypeScript SDK passes as well.
+   * @param {{ url: string, faults: object }} [options.network] The way to a worker. Default: one of their own to ours.
    */
   async newPerson(
     name,
@@ -215,6 +220,7 @@ export class Stack {
       tokensUnanswered = 0,
       recorded = false,
       renews = true,
+      gatewayKey,
       network,
     } = {},
   ) {
@@ -228,7 +234,7 @@ export class Stack {
     return new Person(name, place, {
       pageUrl: this.#people.url,
       network: network ?? (await this.newNetwork()),
-      options: { spaceId, user: user ?? name, tokensUnanswered, recorded, ...token },
+      options: { spaceId, user: user ?? name, tokensUnanswered, recorded, gatewayKey, ...token },
     });
   }
 
