@@ -25,6 +25,11 @@ export class MessageList {
   #stored = [];
   /** The same by id. */
   #byId = new Map();
+  /**
+   * Ids of one's own messages that were confirmed by a server that gives no `seq`, and not told yet: only then it shows
+   * whether others of the same time stand before them.
+   */
+  #untold = new Set();
   /** One's own messages in the order of the outbox, by the sender's id; undefined for a place that is kept free. */
   #own = new Map();
   /** By message id: edits and deletions in the order of the outbox, by the sender's id. */
@@ -74,10 +79,14 @@ export class MessageList {
    */
   add(messages) {
     let isChanged = false;
+    let moved = 0;
     const fresh = new Map();
     for (const message of messages) {
       const known = this.#byId.get(message.id);
-      if (known) {
+      if (known && this.#untold.delete(message.id)) {
+        fresh.set(message.id, this.#takeOut(known, message));
+        moved += 1;
+      } else if (known) {
         isChanged = this.#replace(known, message) || isChanged;
       } else if (!fresh.has(message.id) || isNewer(message, fresh.get(message.id))) {
         fresh.set(message.id, message);
@@ -93,8 +102,9 @@ export class MessageList {
     for (const { id } of dropped) {
       this.#byId.delete(id);
       this.#shown.delete(id);
+      this.#untold.delete(id);
     }
-    return { isChanged: isChanged || news.length > 0, added: news.length, dropped: dropped.length };
+    return { isChanged: isChanged || news.length > 0, added: news.length - moved, dropped: dropped.length };
   }
 
   /** Takes the present state of a stored message that was edited or deleted. Gives whether that changed something. */
@@ -123,6 +133,7 @@ export class MessageList {
     this.#stored = [];
     this.#byId.clear();
     this.#shown.clear();
+    this.#untold.clear();
   }
 
   #followMessage(row, status, message, error) {
@@ -130,7 +141,11 @@ export class MessageList {
     if (status === 'sent' || status === 'dropped') {
       this.#own.delete(id);
       if (message) {
+        const isKnown = this.#byId.has(message.id);
         this.add([{ ...message, status: 'sent', clientMessageId: id }]);
+        if (!isKnown && message.seq === undefined) {
+          this.#untold.add(message.id);
+        }
       }
       return;
     }
@@ -196,6 +211,15 @@ export class MessageList {
     // Several may share a time, where the time is all there is.
     const index = this.#stored.indexOf(message, low);
     return index === -1 ? this.#stored.indexOf(message) : index;
+  }
+
+  /** Takes a message out of its place, to be put where it stands among those it is told with. */
+  #takeOut(known, message) {
+    this.#replace(known, message);
+    const latest = this.#byId.get(known.id);
+    this.#stored.splice(this.#indexOf(latest), 1);
+    this.#byId.delete(latest.id);
+    return latest;
   }
 
   /** Takes a newer state of a message that is there. */

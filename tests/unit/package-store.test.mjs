@@ -38,6 +38,27 @@ describe('messages', () => {
     );
   });
 
+  test('one’s own, confirmed before others of its time were told, moves to where it is told', () => {
+    const store = new Store();
+    const plain = (id, createdAt) => ({ id, createdAt, updatedAt: createdAt, text: id });
+    const ids = () => store.snapshot().messages.map(({ id }) => id);
+    store.addMessages([plain('a', 1)]);
+    store.followOutbox({ row: row('own'), status: 'pending' });
+    store.followOutbox({ row: row('own'), status: 'sent', message: plain('mine', 2) });
+    assert.deepEqual(ids(), ['a', 'mine']);
+    const mine = store.snapshot().messages[1];
+    // One by one, as live messages are, in the server's order.
+    for (const id of ['earlier', 'mine', 'later']) {
+      store.addMessages([plain(id, 2)]);
+    }
+    assert.deepEqual(ids(), ['a', 'earlier', 'mine', 'later']);
+    assert.equal(store.snapshot().messages[2], mine, 'nothing happened to it');
+    assert.equal(mine.clientMessageId, 'own');
+    // Told again, it stays.
+    store.addMessages([plain('mine', 2), plain('later', 2)]);
+    assert.deepEqual(ids(), ['a', 'earlier', 'mine', 'later']);
+  });
+
   test('the newest are kept when there are too many', () => {
     const store = new Store();
     const many = Array.from({ length: STORE_MESSAGES_MAX }, (_, index) => message(index + 1));
