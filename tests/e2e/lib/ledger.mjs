@@ -80,8 +80,8 @@ export class Ledger {
       doubled: sum((view) => view.length - new Set(view).size),
       strange: [...views, [...this.#accepted]].flat().filter((text) => !sent.includes(text)).length,
       outOfOrder:
-        sum((view) => [...this.#sent.values()].reduce((n, texts) => n + descents(texts, view), 0)) +
-        views.slice(1).reduce((n, view) => n + descents([...new Set(views[0])], view), 0),
+        sum((view) => [...this.#sent.values()].reduce((n, texts) => n + descents(texts, view).length, 0)) +
+        views.slice(1).reduce((n, view) => n + descents([...new Set(views[0])], view).length, 0),
     };
   }
 
@@ -112,12 +112,18 @@ export class Ledger {
   /** Who misses what, has what twice, and shows what where it does not belong: the first few of each. */
   #evidence() {
     const { due } = this;
+    const [first = []] = this.#shown.values();
+    const orders = [...this.#sent.values(), [...new Set(first)]];
     return [...this.#shown]
       .map(([observer, view]) => {
         const some = (texts) => texts.slice(0, 5).join(', ') || 'none';
         const lost = due.filter((text) => !view.includes(text));
         const doubled = view.filter((text, index) => view.indexOf(text) !== index);
-        return `${observer} lacks ${some(lost)}; has twice ${some(doubled)}; ends with ${some(view.slice(-5))}`;
+        const early = orders.flatMap((texts) => descents(texts, view));
+        return (
+          `${observer} lacks ${some(lost)}; has twice ${some(doubled)}; too early ${some(early)}; ` +
+          `ends with ${some(view.slice(-5))}`
+        );
       })
       .join('\n');
   }
@@ -143,9 +149,10 @@ export function total(faults) {
   return Object.values(faults).reduce((sum, times) => sum + times, 0);
 }
 
-/** How many of `texts` stand in `view` right after one that comes later in `texts`, others left out. */
+/** Those of `texts` that stand in `view` right before one that comes earlier in `texts`, others left out. */
 function descents(texts, view) {
   const places = new Map(texts.map((text, index) => [text, index]));
   const seen = [...new Set(view)].map((text) => places.get(text)).filter((place) => place !== undefined);
-  return seen.filter((place, index) => index > 0 && place < seen[index - 1]).length;
+  const early = seen.filter((place, index) => place > seen[index + 1]);
+  return early.map((place) => texts[place]);
 }

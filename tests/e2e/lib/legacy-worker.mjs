@@ -37,7 +37,7 @@ class Refused extends Error {
 export class LegacyWorker {
   url;
   /** How often each fault hit something. */
-  faults = { socketRefused: 0, answerLost: 0, failed: 0 };
+  faults = { socketRefused: 0, socketCut: 0, answerLost: 0, failed: 0 };
   /** What came: `{ method, path, hasKey, status }`, preflights and upgrades included. */
   requests = [];
   /** Its clock, in milliseconds since 1970. */
@@ -71,7 +71,7 @@ export class LegacyWorker {
   }
 
   async close() {
-    for (const socket of this.#sockets.clients) socket.terminate();
+    this.cutSockets();
     await new Promise((resolve) => {
       this.#server.close(() => resolve());
       this.#server.closeAllConnections();
@@ -87,6 +87,14 @@ export class LegacyWorker {
    */
   loseAnswers(...kinds) {
     this.#answersToLose.push(...kinds);
+  }
+
+  /** Breaks every socket. */
+  cutSockets() {
+    for (const socket of this.#sockets.clients) {
+      socket.terminate();
+      this.faults.socketCut += 1;
+    }
   }
 
   /** Stores a message as if its sender had posted it, and tells the sockets. */
