@@ -177,6 +177,24 @@ export const GUIDES = {
       await typesToo(scene);
     },
   },
+  'readme-react': {
+    kind: 'app',
+    files: {
+      'index.html': page('/src/main.tsx'),
+      'src/main.tsx': `
+        import type { ClientOptions } from 'kuratchi-spaces';
+        import { StrictMode } from 'react';
+        import { createRoot } from 'react-dom/client';
+        import { Room } from './Room.tsx';
+        const config: ClientOptions = await fetch('/api/chat/init').then((response) => response.json());
+        createRoot(document.querySelector('#app')!).render(<StrictMode><Room config={config} /></StrictMode>);
+      `,
+    },
+    vite: async () => ({
+      plugins: [(await import('@vitejs/plugin-react')).default()],
+    }),
+    check: chatsByForm,
+  },
   svelte: {
     kind: 'app',
     files: {
