@@ -70,6 +70,7 @@ const FILES = [
   'tab-memory.js',
   'tokens.d.ts',
   'tokens.js',
+  'transport-costs.js',
   'waiting.js',
   'worker/index.js',
   'worker/index_bg.wasm',
@@ -125,8 +126,8 @@ describe('the package', () => {
       ...EXPORTS,
       '.': 'index.workerd.js',
       './spaces': 'spaces.workerd.js',
-      './server': 'server/index.elsewhere.js',
       './inline': 'index.workerd.js',
+      './server': 'server/index.elsewhere.js',
     });
   });
 

@@ -13,7 +13,7 @@ import { after, before, describe, test } from 'node:test';
 import { transform } from 'esbuild';
 import { BUILD } from '../../scripts/lib/paths.mjs';
 import { until } from '../e2e/lib/waiting.mjs';
-import { nameOf, openTab, startBrowser } from './lib/chat.mjs';
+import { KEY_WARNING, nameOf, openTab, startBrowser } from './lib/chat.mjs';
 import { cleanEnvironment, Installed, runQuietly, runScript } from './lib/installed.mjs';
 import { serve } from './lib/programs.mjs';
 import { record } from './lib/report.mjs';
@@ -35,7 +35,6 @@ const SAMPLES = {
 
 /** What the document's own environment variables hold for a page. It is no real key, and nothing needs one. */
 const PAGE_ENV = { NEXT_PUBLIC_SPACES_KEY: 'a key for the page', VITE_SPACES_KEY: 'a key for the page' };
-const KEY_WARNING = /^warning: kuratchi-spaces: gatewayKey is not needed in a browser and is not sent\./;
 
 const HISTORY = ['Hello, I need help!', 'With what?', 'With everything'];
 const LIVE = ['One thing after the other', 'Begin at the beginning', 'And go on'];

@@ -7,7 +7,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { chatOn, inTheQuery, nameOf, startBrowser } from '../lib/chat.mjs';
+import { chatOn, inTheQuery, KEY_WARNING, nameOf, startBrowser } from '../lib/chat.mjs';
 import { Installed, runScript } from '../lib/installed.mjs';
 import { serve } from '../lib/programs.mjs';
 import { record } from '../lib/report.mjs';
@@ -18,7 +18,6 @@ const TEST_MS_MAX = 240_000;
 const HOST = '127.0.0.1';
 const SAID = 'From the server';
 const CHAT_ROOM = readFileSync(new URL('../documents/samples/ChatRoom.tsx', import.meta.url), 'utf8');
-const KEY_WARNING = /^warning: kuratchi-spaces: gatewayKey is not needed in a browser and is not sent\./;
 
 describe('rendered on a server', () => {
   const installed = new Installed();
