@@ -3,7 +3,9 @@
  * of the SDK that it stands in for.
  */
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { build } from 'esbuild';
 import { Installed, runProgram } from './lib/installed.mjs';
 import { record } from './lib/report.mjs';
 import { expectedVisit } from './lib/visit.mjs';
@@ -70,6 +72,21 @@ describe('in Node', () => {
       participants: ['ada'],
       metadata: { topic: 'Invoices' },
     });
+  });
+
+  test("runs in a server's bundle, without the file beside it", { timeout: TEST_MS_MAX }, async () => {
+    const { warnings } = await build({
+      absWorkingDir: app.folder,
+      entryPoints: ['http.js'],
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      outfile: join(app.folder, 'dist', 'bundle.mjs'),
+      logLevel: 'silent',
+    });
+    assert.deepEqual(warnings, []);
+    const { told } = await chatWith('dist/bundle.mjs');
+    assert.deepEqual(told.history, ['By request']);
   });
 
   test('old imports resolve where it is installed under the old name', { timeout: TEST_MS_MAX }, async () => {

@@ -152,7 +152,10 @@ describe('without the Wasm', () => {
 
   test('no file in its place', { timeout: TEST_MS_MAX }, async () => {
     const missing = ifWasm({ status: 404, headers: {}, body: '' });
-    await isRefusedWith({ alter: missing }, /kuratchi_spaces_bg\.wasm was answered with status 404: serve kuratchi_spaces_bg\.wasm/);
+    await isRefusedWith(
+      { alter: missing },
+      /kuratchi_spaces_bg\.wasm was answered with status 404: serve kuratchi_spaces_bg\.wasm/,
+    );
   });
 
   test('half of it', { timeout: TEST_MS_MAX }, async () => {
