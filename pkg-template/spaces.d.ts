@@ -209,10 +209,11 @@ export class KuratchiSpaceClient {
   connect(options?: ConnectOptions): Promise<void>;
 
   /**
-   * Disconnects at once, and stays so. Does nothing where there is nothing to end. `connect()` may follow.
+   * Disconnects at once, and stays so. Does nothing where there is nothing to end. `connect()` may follow, and resumes:
+   * for that the client keeps its memory, which {@link close} gives back.
    *
    * @example
-   * useEffect(() => () => client.disconnect(), [client]);
+   * onbeforeunload = () => client.disconnect();
    */
   disconnect(): void;
 
