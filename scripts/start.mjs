@@ -5,9 +5,9 @@
  */
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { takeLock } from './lib/cache.mjs';
 import { LOCAL_DATA, PKG_DEV, ROOT, WORKER } from './lib/paths.mjs';
-import { runMain, seconds, UserError } from './lib/process.mjs';
+import { runMain, seconds } from './lib/process.mjs';
+import { claimData, onStop, portFrom } from './lib/serving.mjs';
 import { setUp } from './lib/setup.mjs';
 
 const WORKER_PORT = 8787;
@@ -22,12 +22,7 @@ runMain(async () => {
   const { freePort, keptGatewayKey, startBackend } = await import('./lib/backend.mjs');
   const { serve } = await import(pathToFileURL(join(ROOT, 'examples-web', 'vanilla', 'server.mjs')));
 
-  const other = takeLock(join(LOCAL_DATA, 'running.lock'));
-  if (other !== undefined) {
-    throw new UserError(
-      `Kuratchi Spaces already runs from this folder (process ${other}): two Workers on the same files would lose messages; stop that one first.`,
-    );
-  }
+  claimData(LOCAL_DATA, 'Kuratchi Spaces');
   const gatewayKey = keptGatewayKey(LOCAL_DATA);
   const backend = await startBackend({
     workerDir: WORKER,
@@ -43,18 +38,7 @@ runMain(async () => {
     packageDir: PKG_DEV,
   });
 
-  let stopping = false;
-  const stop = async () => {
-    if (stopping) return;
-    stopping = true;
-    console.log('\nStopping; messages are kept in .kuratchi/');
-    await Promise.allSettled([page.close(), backend.stop()]);
-    process.exit(0);
-  };
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-    process.removeAllListeners(signal);
-    process.on(signal, stop);
-  }
+  onStop(() => Promise.allSettled([page.close(), backend.stop()]));
 
   console.log(`
 Ready after ${seconds(Date.now() - started)}
@@ -65,11 +49,3 @@ Ready after ${seconds(Date.now() - started)}
 Open the page in two windows, choose two names and the same space, and talk. Ctrl-C stops.
 `);
 });
-
-function portFrom(name, fallback) {
-  const text = process.env[name];
-  if (!text) return fallback;
-  const port = Number(text);
-  if (Number.isInteger(port) && port >= 1 && port <= 65_535) return port;
-  throw new UserError(`${name} is "${text}", expected a port from 1 to 65535.`);
-}

@@ -8,11 +8,14 @@
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { FieldProblem, Sessions } from './sessions.mjs';
+import { FieldProblem, Sessions } from '../shared/sessions.mjs';
 import { readStaticFile } from './static-files.mjs';
 
 const HOST = '127.0.0.1';
 const PAGE_DIR = fileURLToPath(new URL('./page/', import.meta.url));
+const SHARED_DIR = fileURLToPath(new URL('../shared/', import.meta.url));
+/** What the page shares with the other examples; the rest of that folder is for servers. */
+const SHARED_FILE = '/words.js';
 const PACKAGE_PATH = '/kuratchi-spaces/';
 const SESSION_PATH = '/api/chat/init';
 
@@ -91,10 +94,15 @@ async function answer(request, { sessions, packageDir }) {
     return openSession(request, new URLSearchParams(query), sessions);
   }
   if (request.method !== 'GET' && request.method !== 'HEAD') return notAllowed('GET, HEAD');
-  const file = path.startsWith(PACKAGE_PATH)
-    ? await readStaticFile(packageDir, path.slice(PACKAGE_PATH.length))
-    : await readStaticFile(PAGE_DIR, path === '/' ? 'index.html' : path.slice(1));
+  const file = await readStaticFile(...placeOf(path, packageDir));
   return file ? { status: 200, ...file } : json(404, { error: 'There is nothing at this address.' });
+}
+
+/** The folder and the place in it that an address stands for. */
+function placeOf(path, packageDir) {
+  if (path.startsWith(PACKAGE_PATH)) return [packageDir, path.slice(PACKAGE_PATH.length)];
+  if (path === SHARED_FILE) return [SHARED_DIR, path.slice(1)];
+  return [PAGE_DIR, path === '/' ? 'index.html' : path.slice(1)];
 }
 
 async function openSession(request, query, sessions) {

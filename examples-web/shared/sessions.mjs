@@ -1,14 +1,10 @@
 /**
- * Who a visitor is, and the token that lets them into a space.
+ * Who somebody with a name is, and the token that lets them into a space.
  *
- * Owns names, user ids and the cookie that makes a reload the same person. Must not know about HTTP beyond
- * that cookie, nor about files.
+ * Owns names and user ids. Must not know about HTTP, nor about files.
  */
-import { createHmac, randomBytes } from 'node:crypto';
-
-const COOKIE = 'visitor';
-const COOKIE_SECONDS = 365 * 24 * 3600;
-const VISITOR_PATTERN = /^[0-9a-f]{32}$/;
+import { createHmac } from 'node:crypto';
+import { visitorOf } from './visitors.mjs';
 
 const NAME_DEFAULT = 'Guest';
 /** UTF-16 units: at most 96 bytes, so that the user id made of it stays within the Worker's 128. */
@@ -63,12 +59,12 @@ export class Sessions {
   async open({ name: nameGiven, space: spaceGiven, cookies }) {
     const name = checkName(nameGiven ?? NAME_DEFAULT);
     const spaceId = checkSpace(spaceGiven ?? SPACE_DEFAULT);
-    const visitor = visitorOf(cookies) ?? randomBytes(16).toString('hex');
+    const { visitor, cookie } = visitorOf(cookies);
     const userId = `${name}-${this.#suffix(visitor, name)}`;
     const spaceToken = await this.#generateToken(spaceId, { gatewayKey: this.#gatewayKey, userId, name });
     return {
       session: { spaceId, spaceToken, workerUrl: this.#workerUrl, userId, name },
-      cookie: `${COOKIE}=${visitor}; Path=/; Max-Age=${COOKIE_SECONDS}; HttpOnly; SameSite=Lax`,
+      cookie,
     };
   }
 
@@ -106,12 +102,4 @@ function checkSpace(text) {
 
 function isUnprintable(text) {
   return CONTROL_PATTERN.test(text) || LONE_SURROGATE_PATTERN.test(text);
-}
-
-function visitorOf(cookies = '') {
-  for (const pair of cookies.split(';')) {
-    const [name, value] = pair.trim().split('=');
-    if (name === COOKIE && VISITOR_PATTERN.test(value)) return value;
-  }
-  return undefined;
 }

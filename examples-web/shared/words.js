@@ -1,7 +1,7 @@
 /**
- * What the page says: states, errors, names and times as text.
+ * What the pages say: states, errors, names and times as text.
  *
- * Owns every sentence that is not fixed in the HTML. Pure: no DOM.
+ * Owns every sentence that the examples share. Pure: no DOM.
  */
 
 const CONNECTION = {

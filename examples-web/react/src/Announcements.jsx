@@ -1,0 +1,31 @@
+/**
+ * New messages for screen readers.
+ *
+ * The list itself is not live: a virtual list adds rows whenever one scrolls, and those are no news.
+ */
+import { useSpace } from 'kuratchi-spaces/react';
+import { useEffect, useState } from 'react';
+import { nameInUserId } from '../../shared/words.js';
+
+/** What is read out stays for a while; more than this is not kept. */
+const KEPT = 5;
+
+export function Announcements({ ownId }) {
+  const space = useSpace();
+  const [heard, setHeard] = useState([]);
+  useEffect(
+    () =>
+      space.on('message', (message) => {
+        if (message.senderId === ownId) return;
+        setHeard((before) => [...before, message].slice(-KEPT));
+      }),
+    [space, ownId],
+  );
+  return (
+    <div className="visually-hidden" aria-live="polite" aria-relevant="additions">
+      {heard.map(({ id, senderId, text }) => (
+        <p key={id}>{`${nameInUserId(senderId)}: ${text}`}</p>
+      ))}
+    </div>
+  );
+}

@@ -1,0 +1,32 @@
+/** The files that a message points to, as links. */
+import { Icon } from './Icon.jsx';
+
+const UNITS = ['B', 'kB', 'MB', 'GB'];
+
+export function Attachments({ files = [] }) {
+  if (files.length === 0) return null;
+  return (
+    <ul className="attachments">
+      {files.map(({ id, url, filename, size }) => (
+        <li key={id}>
+          <a href={safe(url)} target="_blank" rel="noopener noreferrer nofollow">
+            <Icon name="file" />
+            <span dir="auto">{filename}</span>
+            <span className="size">{sizeWords(size)}</span>
+          </a>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** The Worker stores no other schemes; a page that shows what others wrote looks again. */
+function safe(url) {
+  const { protocol } = new URL(url, location.href);
+  return protocol === 'http:' || protocol === 'https:' ? url : undefined;
+}
+
+function sizeWords(bytes) {
+  const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), UNITS.length - 1);
+  return `${Number((bytes / 1_000 ** power).toPrecision(3))} ${UNITS[power]}`;
+}

@@ -1,0 +1,36 @@
+/** What the views ask of a message. Pure. */
+import { isSameDay } from '../../shared/words.js';
+
+/** Messages of one sender within this time stand together. */
+const TOGETHER_MS = 5 * 60_000;
+
+/** The same for a message before and after it is stored. */
+export function keyOf({ id, clientMessageId }) {
+  return clientMessageId ?? id;
+}
+
+/** Whether it is one's own and not stored yet. */
+export function isWaiting({ id, clientMessageId }) {
+  return id === clientMessageId;
+}
+
+/** Whether its reader may edit and delete it now. */
+export function isChangeable(message, ownId) {
+  const isDone = message.status === undefined || message.status === 'sent';
+  return message.senderId === ownId && !isWaiting(message) && isDone && message.deletedAt === undefined;
+}
+
+/** Whether a day begins with a message. */
+export function isNewDay(message, previous) {
+  return !previous || !isSameDay(previous.createdAt, message.createdAt);
+}
+
+/** Whether a message continues what its sender just said. */
+export function isContinued(message, previous) {
+  return (
+    previous !== undefined &&
+    previous.senderId === message.senderId &&
+    message.createdAt - previous.createdAt < TOGETHER_MS &&
+    !isNewDay(message, previous)
+  );
+}

@@ -1,0 +1,12 @@
+/** How far the reader has read each room, and the function that says that it is further. */
+import { useCallback, useEffect, useState } from 'react';
+import { rememberedMarks, rememberMarks } from './memory.js';
+
+export function useReadMarks(session) {
+  const [marks, setMarks] = useState(() => rememberedMarks(session));
+  const mark = useCallback((room, createdAt) => {
+    setMarks((before) => (before[room] >= createdAt ? before : { ...before, [room]: createdAt }));
+  }, []);
+  useEffect(() => rememberMarks(session, marks), [session, marks]);
+  return [marks, mark];
+}
