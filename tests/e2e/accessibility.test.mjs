@@ -6,7 +6,8 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { before } from 'node:test';
-import { ChatPage, PICTURES } from './lib/chat-page.mjs';
+import { ChatPage } from './lib/chat-page.mjs';
+import { PICTURES } from './lib/looks.mjs';
 import { assertNoProblems, test, until, useStack } from './lib/stack.mjs';
 
 const stack = useStack();

@@ -25,12 +25,12 @@ export function MessageLog({ ref, ownId, readUntil, onRead, editing, onEdit, onD
   const list = useRef(null);
   const [problem, setProblem] = useState('');
   const older = useOlder(list, history);
-  const place = useReadingPlace(list, messages, ownId);
+  const place = useReadingPlace(log, messages, ownId);
   const newAfter = useNewAfter(messages, readUntil, ownId);
   const { stop, chooseStop, moveStop } = useTabStop(list, messages, ownId);
   const isPrepended = useIsPrepended(messages);
   const rowActions = useRowActions({ setProblem, onEdit, onDone });
-  const editedIndex = editing === undefined ? -1 : messages.findLastIndex((each) => keyOf(each) === editing);
+  const editedIndex = editing === undefined ? -1 : messages.findLastIndex(({ id }) => id === editing);
   useReading(messages, place.isAtEnd, onRead);
   useImperativeHandle(ref, () => log.current, []);
   useEffect(() => {
@@ -55,7 +55,7 @@ export function MessageLog({ ref, ownId, readUntil, onRead, editing, onEdit, onD
             place.onScroll(offset);
             older.look(offset);
           }}
-          onResize={place.onResize}
+          onResize={older.lookWhole}
         >
           {(message, index) => {
             const previous = messages[index - 1];
@@ -124,7 +124,7 @@ function useRowActions({ setProblem, onEdit, onDone }) {
       }
     };
     return {
-      edit: (message) => onEdit(keyOf(message)),
+      edit: (message) => onEdit(message.id),
       endEdit() {
         onEdit(undefined);
         onDone();

@@ -13,7 +13,7 @@ import { Attachments } from './Attachments.jsx';
 import { Avatar } from './Avatar.jsx';
 import { MessageActions } from './MessageActions.jsx';
 import { MessageEditor } from './MessageEditor.jsx';
-import { isChangeable, isWaiting, keyOf } from './messages.js';
+import { isChangeable, isWaiting } from './messages.js';
 
 /** A row renders again when something of it changed: its message is the same object until then. */
 export const MessageRow = memo(function MessageRow(props) {
@@ -75,8 +75,8 @@ function Bubble({ message, isOffline, mayChange, isTabStop, focusOn, onChooseSto
         <MessageActions
           isTabStop={isTabStop}
           focusOn={focusOn}
-          onChooseStop={() => onChooseStop(keyOf(message))}
-          onMoveStop={(step, button) => onMoveStop(keyOf(message), step, button)}
+          onChooseStop={() => onChooseStop(message.id)}
+          onMoveStop={(step, button) => onMoveStop(message.id, step, button)}
           onEdit={() => actions.edit(message)}
           onRemove={() => actions.remove(message)}
         />

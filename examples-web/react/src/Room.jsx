@@ -7,7 +7,7 @@ import { ConnectionBanner } from './ConnectionBanner.jsx';
 import { ConnectionLine } from './ConnectionLine.jsx';
 import { Icon } from './Icon.jsx';
 import { MessageLog } from './MessageLog.jsx';
-import { isChangeable, keyOf } from './messages.js';
+import { isChangeable } from './messages.js';
 import { Notices } from './Notices.jsx';
 import { People } from './People.jsx';
 import { TypingLine } from './TypingLine.jsx';
@@ -29,7 +29,7 @@ export function Room({ room, session, readUntil, onRead, onSignOut, menuButton }
   }, []);
   const editLast = useCallback(() => {
     const last = space.getSnapshot().messages.findLast((message) => isChangeable(message, userId));
-    if (last) setEditing(keyOf(last));
+    if (last) setEditing(last.id);
     return last !== undefined;
   }, [space, userId]);
   const markRead = useCallback((createdAt) => onRead(room.id, createdAt), [onRead, room]);
@@ -46,12 +46,12 @@ export function Room({ room, session, readUntil, onRead, onSignOut, menuButton }
       <header className="room-header">
         {menuButton}
         <div className="room-title">
-          <h2>
+          <h1>
             <span aria-hidden="true" className="hash">
               #
             </span>
             {room.name}
-          </h2>
+          </h1>
           <p className="topic">{room.topic}</p>
         </div>
         <ConnectionLine />

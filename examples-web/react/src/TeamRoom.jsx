@@ -38,9 +38,9 @@ export function TeamRoom({ session, onSignOut }) {
     // biome-ignore lint/a11y/noStaticElementInteractions: Escape closes what is open, wherever the focus is.
     <div className="team" onKeyDown={closeByKey}>
       <nav id="rooms" className="rooms" data-open={isMenuOpen} aria-label="Rooms">
-        <h1 className="team-name" dir="auto">
+        <p className="team-name" dir="auto">
           {session.team}
-        </h1>
+        </p>
         <ul>
           {ROOMS.map((each) => (
             <RoomLink

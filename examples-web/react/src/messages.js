@@ -4,7 +4,7 @@ import { isSameDay } from '../../shared/words.js';
 /** Messages of one sender within this time stand together. */
 const TOGETHER_MS = 5 * 60_000;
 
-/** The same for a message before and after it is stored. */
+/** The same for a message before and after it is stored, though not while it is changed: for rows, not for state. */
 export function keyOf({ id, clientMessageId }) {
   return clientMessageId ?? id;
 }

@@ -8,9 +8,10 @@ const PAGE_MESSAGES = 100;
 /**
  * @param {object} list A ref to the virtual list.
  * @param {import('kuratchi-spaces/react').SpaceMessages} space
- * @returns {{ hasFailed: boolean, load: () => void, look: (offset: number) => void }}
+ * @returns {{ hasFailed: boolean, load: () => void, look: (offset: number) => void, lookWhole: () => void }} To be
+ *   called: `look` as the reader scrolls, `lookWhole` as the list's size changes.
  */
-export function useOlder(list, { messages, isLoaded, hasOlder, isLoadingOlder, loadOlder }) {
+export function useOlder(list, { isLoaded, hasOlder, isLoadingOlder, loadOlder }) {
   const [hasFailed, setFailed] = useState(false);
   const load = useCallback(() => {
     setFailed(false);
@@ -19,13 +20,12 @@ export function useOlder(list, { messages, isLoaded, hasOlder, isLoadingOlder, l
 
   const isWanted = isLoaded && hasOlder && !isLoadingOlder && !hasFailed;
   const look = (offset) => {
-    if (isWanted && offset < START_PX) load();
+    // Before it is measured, a list knows nothing of places.
+    if (isWanted && list.current.viewportSize > 0 && offset < START_PX) load();
   };
   // A screen taller than the messages has nothing to scroll: no event would tell. Each page may be too short.
-  useEffect(() => {
-    const { scrollSize, viewportSize } = list.current;
-    if (isWanted && scrollSize - viewportSize < START_PX) load();
-  }, [list, isWanted, messages.length, load]);
+  const lookWhole = () => look(list.current.scrollSize - list.current.viewportSize);
+  useEffect(lookWhole);
 
-  return { hasFailed, load, look };
+  return { hasFailed, load, look, lookWhole };
 }

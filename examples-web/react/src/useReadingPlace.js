@@ -1,7 +1,7 @@
 /**
  * Where in the messages the reader is: at the end, where they follow what comes, or further up, where they stay.
  *
- * Owns when to scroll to the end. How the list scrolls is the virtual list's business.
+ * Owns when to scroll to the end. Which rows exist is the virtual list's business.
  */
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react';
 import { isWaiting, keyOf } from './messages.js';
@@ -10,23 +10,22 @@ import { isWaiting, keyOf } from './messages.js';
 const END_PX = 64;
 
 /**
- * @param {object} list A ref to the virtual list.
+ * @param {object} log A ref to the element that scrolls.
  * @param {readonly object[]} messages
  * @param {string} ownId
  * @returns {object} `isAtEnd`; `newCount`, messages by others since the reader left the end; `goToEnd()`; and for the
- *   list's events `onScroll(offset)` and `onResize()`.
+ *   list's event `onScroll(offset)`.
  */
-export function useReadingPlace(list, messages, ownId) {
-  // The key of the last message when the reader left the end; while they are there, nothing.
+export function useReadingPlace(log, messages, ownId) {
+  // When the newest message was stored, as the reader left the end; while they are there, nothing.
   const [leftAt, setLeftAt] = useState();
   const follows = useRef(true);
   const offsetBefore = useRef(0);
   const shown = useRef(messages);
 
   const scrollToEnd = useCallback(() => {
-    const { length } = shown.current;
-    if (length > 0) list.current?.scrollToIndex(length - 1, { align: 'end' });
-  }, [list]);
+    log.current.scrollTop = log.current.scrollHeight;
+  }, [log]);
   const goToEnd = useCallback(() => {
     follows.current = true;
     setLeftAt(undefined);
@@ -35,20 +34,25 @@ export function useReadingPlace(list, messages, ownId) {
 
   const onScroll = useCallback(
     (offset) => {
-      const { scrollSize, viewportSize } = list.current;
-      const isNear = scrollSize - viewportSize - offset < END_PX;
+      const { scrollHeight, clientHeight } = log.current;
+      const isNear = scrollHeight - clientHeight - offset < END_PX;
       // Rows that turn out higher than expected move the end away; only who scrolls up leaves it.
       const isUp = offset < offsetBefore.current;
       offsetBefore.current = offset;
       if (isNear === follows.current || (!isNear && !isUp)) return;
       follows.current = isNear;
-      setLeftAt(isNear ? undefined : keyOf(shown.current.at(-1)));
+      setLeftAt(isNear ? undefined : newestAt(shown.current));
     },
-    [list],
+    [log],
   );
-  const onResize = useCallback(() => {
-    if (follows.current) scrollToEnd();
-  }, [scrollToEnd]);
+  useEffect(() => {
+    // Rows that turn out higher than expected, a keyboard that opens: whoever was at the end stays there.
+    const observer = new ResizeObserver(() => {
+      if (follows.current) scrollToEnd();
+    });
+    for (const element of [log.current, ...log.current.children]) observer.observe(element);
+    return () => observer.disconnect();
+  }, [log, scrollToEnd]);
 
   useLayoutEffect(() => {
     const last = messages.at(-1);
@@ -64,15 +68,14 @@ export function useReadingPlace(list, messages, ownId) {
     newCount: leftAt === undefined ? 0 : countSince(messages, leftAt, ownId),
     goToEnd,
     onScroll,
-    onResize,
   };
 }
 
 /** Tells when the last message is seen: the reader is at the end, and looks at the page. */
 export function useReading(messages, isAtEnd, onRead) {
-  const newest = messages.findLast((message) => !isWaiting(message))?.createdAt;
+  const newest = newestAt(messages);
   useEffect(() => {
-    if (!isAtEnd || newest === undefined) return undefined;
+    if (!isAtEnd || newest === 0) return undefined;
     const look = () => {
       if (!document.hidden) onRead(newest);
     };
@@ -82,9 +85,14 @@ export function useReading(messages, isAtEnd, onRead) {
   }, [isAtEnd, newest, onRead]);
 }
 
-function countSince(messages, key, ownId) {
+/** When the last stored message was stored. */
+function newestAt(messages) {
+  return messages.findLast((message) => !isWaiting(message))?.createdAt ?? 0;
+}
+
+function countSince(messages, moment, ownId) {
   let count = 0;
-  for (let index = messages.length - 1; index >= 0 && keyOf(messages[index]) !== key; index -= 1) {
+  for (let index = messages.length - 1; index >= 0 && messages[index].createdAt > moment; index -= 1) {
     if (messages[index].senderId !== ownId) count += 1;
   }
   return count;

@@ -3,30 +3,30 @@
  * from one to the next.
  */
 import { useCallback, useMemo, useState } from 'react';
-import { isChangeable, keyOf } from './messages.js';
+import { isChangeable } from './messages.js';
 
 /**
  * @param {object} list A ref to the virtual list.
  * @param {readonly object[]} messages
  * @param {string} ownId
- * @returns {{ stop: { index: number, focusOn?: string }, chooseStop: (key: string) => void, moveStop: (key: string, step: number, button: string) => boolean }}
+ * @returns {{ stop: { index: number, focusOn?: string }, chooseStop: (id: string) => void, moveStop: (id: string, step: number, button: string) => void }}
  */
 export function useTabStop(list, messages, ownId) {
   const [chosen, setChosen] = useState({});
   const stop = useMemo(() => {
-    const isStop = (message) => isChangeable(message, ownId) && keyOf(message) === chosen.key;
-    const index = chosen.key === undefined ? -1 : messages.findLastIndex(isStop);
+    const isStop = (message) => isChangeable(message, ownId) && message.id === chosen.id;
+    const index = chosen.id === undefined ? -1 : messages.findLastIndex(isStop);
     if (index !== -1) return { index, focusOn: chosen.focusOn };
     return { index: messages.findLastIndex((message) => isChangeable(message, ownId)) };
   }, [messages, ownId, chosen]);
 
-  const chooseStop = useCallback((key) => setChosen({ key }), []);
+  const chooseStop = useCallback((id) => setChosen({ id }), []);
   const moveStop = useCallback(
-    (key, step, button) => {
-      let index = messages.findLastIndex((message) => keyOf(message) === key) + step;
+    (id, step, button) => {
+      let index = messages.findLastIndex((message) => message.id === id) + step;
       while (messages[index] && !isChangeable(messages[index], ownId)) index += step;
       if (!messages[index]) return;
-      setChosen({ key: keyOf(messages[index]), focusOn: button });
+      setChosen({ id: messages[index].id, focusOn: button });
       list.current.scrollToIndex(index, { align: 'nearest' });
     },
     [list, messages, ownId],

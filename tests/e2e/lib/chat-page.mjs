@@ -2,21 +2,7 @@
  * The page as a visitor uses it: by labels and words, not by its insides.
  */
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
-import { BUILD } from '../../../scripts/lib/paths.mjs';
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
-/** Where pictures are left for people to look at. */
-export const PICTURES = join(BUILD, 'screenshots');
-
-/** How the page is looked at: by whom, and when. */
-const LOOKS = {
-  desktop: { width: 1000, height: 720 },
-  phone: { width: 390, height: 844 },
-};
+import { assertAccessible, assertFits, leavePicture, lookAt } from './looks.mjs';
 
 export class ChatPage {
   /**
@@ -99,42 +85,21 @@ export class ChatPage {
     await this.status.getByText(words).waitFor();
   }
 
-  /** Axe with every rule that it has. `evaluate` is not bound by the page's content security policy. */
-  async assertAccessible(view) {
-    await this.tab.evaluate(AXE);
-    const violations = await this.tab.evaluate(async () => {
-      const { violations } = await globalThis.axe.run(document, { resultTypes: ['violations'] });
-      return violations.map(({ id, help, nodes }) => ({
-        id,
-        help,
-        targets: nodes.map(({ target }) => target),
-      }));
-    });
-    assert.deepEqual(violations, [], `axe finds nothing in ${view}`);
+  assertAccessible(view) {
+    return assertAccessible(this.tab, view);
   }
 
-  async assertFits() {
-    const widths = await this.tab.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
-    assert.ok(widths[0] <= widths[1], `nothing is wider than the screen: ${widths}`);
+  assertFits() {
+    return assertFits(this.tab);
   }
 
-  /** Looks at one state light and dark, wide and narrow, with axe and for people: a picture of each. */
-  async lookAt(view) {
-    for (const [screen, size] of Object.entries(LOOKS)) {
-      await this.tab.setViewportSize(size);
-      for (const colorScheme of ['light', 'dark']) {
-        await this.tab.emulateMedia({ colorScheme });
-        await this.assertAccessible(`${view} on a ${colorScheme} ${screen}`);
-        await this.leavePicture(`${view}-${screen}-${colorScheme}`);
-      }
-      await this.assertFits();
-    }
+  /** Looks at one state on each screen: see looks.mjs. */
+  lookAt(view) {
+    return lookAt(this.tab, view);
   }
 
-  /** Takes a picture of a state, for people to look at. */
-  async leavePicture(view) {
-    mkdirSync(PICTURES, { recursive: true });
-    await this.tab.screenshot({ path: join(PICTURES, `state-${view}.png`) });
+  leavePicture(view) {
+    return leavePicture(this.tab, view);
   }
 
   async seesPeople(...names) {

@@ -15,9 +15,9 @@ export class Peer {
     this.#userId = userId;
   }
 
-  /** Stores a message; resolves with it. */
-  async post(text) {
-    const body = JSON.stringify({ senderId: this.#userId, senderType: 'user', text });
+  /** Stores a message, with more fields if need be; resolves with it. */
+  async post(text, more = {}) {
+    const body = JSON.stringify({ senderId: this.#userId, senderType: 'user', text, ...more });
     return (await this.#ask('/messages', { method: 'POST', body })).message;
   }
 
