@@ -1,0 +1,50 @@
+/**
+ * What the shop's server does for its support chat: it gives each visitor a conversation of their own, and lets agents
+ * into all of them. Messages go from the pages straight to the Worker.
+ */
+import { createHmac } from 'node:crypto';
+import { generateToken } from 'kuratchi-spaces';
+import { Refusal } from '../../shared/json-api.mjs';
+import { visitorOf } from '../../shared/visitors.mjs';
+import { Agents } from './agents.mjs';
+import { DESK, Desk } from './desk.mjs';
+
+const CONVERSATION_PATTERN = /^support-[0-9a-f]{16}$/;
+
+/**
+ * @param {object} options
+ * @param {string} options.gatewayKey Signs the tokens. It stays here.
+ * @param {string} options.workerUrl Where the Worker is, as browsers reach it.
+ * @param {string} [options.agentPassword] Lets agents in; without it there are none.
+ */
+export function supportRoutes({ gatewayKey, workerUrl, agentPassword }) {
+  const agents = new Agents({ gatewayKey, password: agentPassword });
+  const desk = new Desk({ gatewayKey, workerUrl });
+
+  return {
+    /** `{}` → the visitor's session: `{ spaceId, spaceToken, workerUrl, userId }` */
+    '/api/visit': async ({ cookies }) => {
+      const { visitor, cookie } = visitorOf(cookies);
+      // The cookie is a secret, and the ids are not: nobody finds one from the other.
+      const id = createHmac('sha256', gatewayKey).update(`support\n${visitor}`).digest('hex').slice(0, 16);
+      const spaceId = `support-${id}`;
+      const userId = `visitor-${id}`;
+      await desk.list(spaceId);
+      const spaceToken = await generateToken(spaceId, { gatewayKey, userId });
+      return { body: { spaceId, spaceToken, workerUrl, userId }, cookie };
+    },
+
+    /** `{ name, password }` → `{ userId, name }`, and a cookie that says so. */
+    '/api/agent/sign-in': async ({ body: { name, password } }) => agents.signIn(name, password),
+
+    /** `{ spaceId }`, or `{}` for the desk → `{ spaceId, spaceToken, workerUrl, userId, name }` */
+    '/api/agent/session': async ({ body: { spaceId = DESK }, cookies }) => {
+      const { userId, name } = agents.who(cookies);
+      if (spaceId !== DESK && !CONVERSATION_PATTERN.test(spaceId)) {
+        throw new Refusal(404, 'There is no such conversation.');
+      }
+      const spaceToken = await generateToken(spaceId, { gatewayKey, userId, name, role: 'agent' });
+      return { body: { spaceId, spaceToken, workerUrl, userId, name } };
+    },
+  };
+}

@@ -1,0 +1,31 @@
+/** Sessions, as the shop's server gives them. */
+import { ask } from '../../shared/ask.js';
+
+/** The visitor's own conversation: `{ spaceId, spaceToken, workerUrl, userId }`. */
+export function openVisit() {
+  return ask('/api/visit', {});
+}
+
+/** An agent's way into a conversation, or to the desk. */
+export function openAgentSession(spaceId) {
+  return ask('/api/agent/session', { spaceId });
+}
+
+/**
+ * The config of a client: the session's own token first, and a fresh one whenever it is asked for again.
+ *
+ * @param {{ spaceId: string, spaceToken: string, workerUrl: string }} session
+ * @param {() => Promise<{ spaceToken: string }>} open
+ */
+export function configOf({ spaceId, spaceToken, workerUrl }, open) {
+  let unused = spaceToken;
+  return {
+    spaceId,
+    workerUrl,
+    async spaceToken() {
+      const token = unused ?? (await open()).spaceToken;
+      unused = undefined;
+      return token;
+    },
+  };
+}
