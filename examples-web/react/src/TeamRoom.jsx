@@ -64,7 +64,7 @@ export function TeamRoom({ session, onSignOut }) {
           </button>
         </div>
       </nav>
-      {isMenuOpen && <div className="veil" onPointerDown={closeMenu} />}
+      {isMenuOpen && <div className="veil rooms-veil" onPointerDown={closeMenu} />}
       <SpaceProvider client={clients.get(room.id)}>
         <Room
           key={room.id}

@@ -1,0 +1,276 @@
+/**
+ * The support widget of `examples-web/svelte` and its desk, through the states of a connection and of a message.
+ *
+ * Leaves pictures of each in `.build/screenshots/`, for people to look at.
+ */
+import assert from 'node:assert/strict';
+import { useExample } from './lib/example.mjs';
+import { assertNoProblems, test, until } from './lib/stack.mjs';
+import { DeskPage, ShopPage } from './lib/support-pages.mjs';
+
+const PASSWORD = 'correct horse';
+process.env.AGENT_PASSWORD = PASSWORD;
+
+const { stack, app } = useExample('svelte');
+
+const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
+
+async function visit(options) {
+  const page = new ShopPage(await stack.newTab(options), app.url);
+  await page.visit();
+  return page;
+}
+
+async function answer(options) {
+  const page = new DeskPage(await stack.newTab(options), app.url);
+  await page.signIn('Rosa', PASSWORD);
+  await page.tab.getByRole('heading', { name: 'Support desk' }).waitFor();
+  return page;
+}
+
+async function end(...pages) {
+  assertNoProblems(...pages.map(({ tab }) => tab));
+  for (const { tab } of pages) await tab.context().close();
+}
+
+/** Lets everybody into the space in a new epoch, as after a restore. */
+async function renewEpoch(spaceId) {
+  const { url, gatewayKey } = stack.backend;
+  const response = await fetch(`${url}/admin/epoch`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${gatewayKey}`, 'x-space-id': spaceId },
+  });
+  assert.ok(response.ok, `a new epoch: ${response.status}`);
+}
+
+test('a visitor asks and an agent answers: each message once, in order, with typing', async () => {
+  const visitor = await visit();
+  await visitor.open();
+  const { name, spaceId } = await visitor.name();
+  const agent = await answer();
+  await visitor.say('My fern turns yellow.');
+  const entry = agent.entry(name);
+  await entry.getByText('My fern turns yellow.').waitFor();
+  await entry.getByText('on the page').waitFor();
+  await entry.click();
+  await agent.sees('My fern turns yellow.');
+  await visitor.tab.getByText('Rosa is here to help.').waitFor();
+  await agent.field.pressSequentially('Less wat');
+  await visitor.tab.getByText('Rosa is typing…').waitFor();
+  await agent.say('Less water');
+  await visitor.sees('Less water');
+  await visitor.say('Thank you');
+  await agent.sees('Thank you');
+  await visitor.sees('Thank you');
+  const expected = ['My fern turns yellow.', 'Less water', 'Thank you'];
+  for (const page of [visitor, agent]) await page.assertTexts(expected);
+  const stored = await stack.newPeer(spaceId).messages();
+  assert.deepEqual(
+    stored.map(({ text, senderType }) => [text, senderType]),
+    expected.map((text, index) => [text, index === 1 ? 'support' : 'user']),
+  );
+  await visitor.lookAt('talk');
+  await agent.lookAt('desk-talk');
+  await end(visitor, agent);
+});
+
+test('nothing is connected before the visitor wants to talk', async () => {
+  const before = stack.proxy.upgradeCount;
+  const visitor = await visit();
+  await visitor.tab.waitForLoadState('networkidle');
+  assert.equal(stack.proxy.upgradeCount, before);
+  await visitor.lookAt('shop');
+  await visitor.tab.setViewportSize({ width: 900, height: 700 });
+  await visitor.open();
+  await until(() => stack.proxy.upgradeCount === before + 1, 'there is one socket');
+  await visitor.lookAt('greeting');
+  await end(visitor);
+});
+
+test('minimised it stays so over a reload, and counts the answers', async () => {
+  const visitor = await visit();
+  await visitor.open();
+  const { name } = await visitor.name();
+  await visitor.say('Anybody there?');
+  await visitor.sees('Anybody there?');
+  await visitor.tab.reload();
+  await visitor.sees('Anybody there?');
+  await visitor.minimise();
+  await visitor.tab.reload();
+  await visitor.launcher.waitFor();
+  assert.ok(await visitor.panel.isHidden(), 'it is still minimised');
+
+  const agent = await answer();
+  await agent.entry(name).click();
+  await agent.say('Yes');
+  await agent.say('How can I help?');
+  await visitor.tab.getByRole('button', { name: 'Chat with us, 2 new' }).waitFor();
+  await visitor.lookAt('unread');
+  await visitor.tab.setViewportSize({ width: 900, height: 700 });
+  await visitor.open();
+  await visitor.sees('How can I help?');
+  await visitor.minimise();
+  await visitor.tab.getByRole('button', { name: 'Chat with us', exact: true }).waitFor();
+  await visitor.tab.reload();
+  await visitor.tab.getByRole('button', { name: 'Chat with us', exact: true }).waitFor();
+
+  await agent.tab.reload();
+  await agent.entry(name).getByText('How can I help?').waitFor();
+  await visitor.open();
+  await visitor.say('One more thing');
+  await agent.entry(`${name} 1 new`).waitFor();
+  await agent.lookAt('desk-list');
+  await end(visitor, agent);
+});
+
+test('what is written offline waits, outlives a reload, and is sent once', async () => {
+  const visitor = await visit();
+  await visitor.open();
+  const { spaceId } = await visitor.name();
+  await visitor.say('before');
+  await visitor.sees('before');
+  await visitor.tab.context().setOffline(true);
+  stack.proxy.cut();
+  await visitor.tab.getByText('You are offline.').first().waitFor();
+  await visitor.say('from the tunnel');
+  await visitor.seesWaiting('from the tunnel', 'Waiting…');
+  await visitor.lookAt('offline');
+  await visitor.tab.setViewportSize({ width: 900, height: 700 });
+  await visitor.tab.context().setOffline(false);
+  await visitor.sees('from the tunnel');
+
+  const startAgain = await stack.stopBackend();
+  await visitor.tab
+    .getByText(/^Reconnecting/)
+    .first()
+    .waitFor();
+  await visitor.say('once more');
+  await visitor.seesWaiting('once more', 'Sending…');
+  await visitor.lookAt('reconnecting');
+  await visitor.tab.setViewportSize({ width: 900, height: 700 });
+  await visitor.tab.reload();
+  await startAgain();
+  await visitor.sees('once more');
+  const expected = ['before', 'from the tunnel', 'once more'];
+  await visitor.assertTexts(expected);
+  assert.deepEqual(
+    (await stack.newPeer(spaceId).messages()).map(({ text }) => text),
+    expected,
+  );
+  await end(visitor);
+});
+
+test('what is refused can be tried again, or discarded', async () => {
+  const visitor = await visit();
+  await visitor.open();
+  const { spaceId } = await visitor.name();
+  await visitor.say('before');
+  await visitor.sees('before');
+  await visitor.tab.context().setOffline(true);
+  stack.proxy.cut();
+  for (const text of ['keep me', 'forget me']) {
+    await visitor.say(text);
+    await visitor.seesWaiting(text, 'Waiting…');
+  }
+  await renewEpoch(spaceId);
+  await visitor.tab.context().setOffline(false);
+  for (const text of ['keep me', 'forget me']) {
+    await visitor.row(text).getByText('Not sent. The conversation began anew meanwhile.').waitFor();
+  }
+  await visitor.lookAt('failed');
+  await visitor.tab.setViewportSize({ width: 900, height: 700 });
+  await visitor.row('forget me').getByRole('button', { name: 'Discard' }).click();
+  await visitor.row('forget me').waitFor({ state: 'detached' });
+  await visitor.row('keep me').getByRole('button', { name: 'Try again' }).click();
+  await visitor.sees('keep me');
+  await end(visitor);
+});
+
+test('earlier messages are a button away, and the reader stays where they are', async () => {
+  const visitor = await visit();
+  await visitor.open();
+  const { spaceId } = await visitor.name();
+  await stack.newPeer(spaceId).postAll(Array.from({ length: 80 }, (_, index) => `line ${index + 1}`));
+  await visitor.sees('line 80');
+  // Only the newest page is there after a reload.
+  await visitor.tab.reload();
+  await visitor.sees('line 80');
+  await until(async () => (await visitor.texts.count()) === 50, 'the newest page is there');
+  await visitor.log.evaluate((log) => log.scrollTo(0, 0));
+  const topOf = (text) => visitor.row(text).evaluate((row) => row.getBoundingClientRect().top);
+  const before = await topOf('line 35');
+  await visitor.tab.getByRole('button', { name: 'Show earlier messages' }).click();
+  await visitor.sees('line 1');
+  await until(async () => (await visitor.texts.count()) === 80, 'all are there');
+  // The button is gone, the greeting stands there, and a day's name went to the first row.
+  assert.ok(Math.abs((await topOf('line 35')) - before) < 60, 'the row is about where it was');
+  await visitor.tab.getByText('What can we do for you?').waitFor();
+  await end(visitor);
+});
+
+test('on a phone the panel is the whole screen, and nothing behind it can be reached', async () => {
+  const visitor = await visit(PHONE);
+  await visitor.open();
+  const box = await visitor.panel.boundingBox();
+  assert.deepEqual([box.x, box.y, box.width, box.height], [0, 0, 390, 844]);
+  assert.equal(await visitor.tab.getByRole('heading', { name: 'Plants that stay' }).count(), 1);
+  const isModal = await visitor.panel.evaluate((panel) => panel.matches(':modal'));
+  assert.ok(isModal);
+  await visitor.minimise();
+  await visitor.launcher.waitFor();
+  await end(visitor);
+});
+
+test('only agents get in, and to conversations only', async () => {
+  const agent = new DeskPage(await stack.newTab(), app.url);
+  await agent.signIn('Rosa', 'wrong');
+  await agent.tab.getByText('That is not the password.').waitFor();
+  await agent.lookAt('sign-in');
+  const ask = (spaceId, cookie = '') =>
+    fetch(`${app.url}/api/agent/session`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', cookie },
+      body: JSON.stringify({ spaceId }),
+    }).then(({ status }) => status);
+  assert.equal(await ask(), 401);
+  assert.equal(await ask('support-desk', `agent=${btoa('{"name":"Rosa","until":9e15}')}.00`), 401);
+  await agent.signIn('Rosa', PASSWORD);
+  await agent.tab.getByRole('heading', { name: 'Support desk' }).waitFor();
+  const cookie = (await agent.tab.context().cookies())
+    .map(({ name, value }) => `${name}=${value}`)
+    .join('; ');
+  assert.equal(await ask(undefined, cookie), 200);
+  assert.equal(await ask('somebody-elses-space', cookie), 404);
+  await end(agent);
+});
+
+test('the keyboard alone is enough', async () => {
+  const visitor = await visit();
+  const { keyboard } = visitor.tab;
+  await visitor.launcher.focus();
+  await keyboard.press('Enter');
+  await visitor.tab.getByText('What can we do for you?').waitFor();
+  await visitor.field.focus();
+  await keyboard.type('one');
+  await keyboard.press('Shift+Enter');
+  await keyboard.type('more');
+  await keyboard.press('Enter');
+  await visitor.sees('one\nmore');
+  assert.ok(
+    await visitor.field.evaluate((field) => field === document.activeElement),
+    'one can go on writing',
+  );
+  await keyboard.press('Escape');
+  await visitor.panel.waitFor({ state: 'hidden' });
+  assert.ok(
+    await visitor.launcher.evaluate((button) => button === document.activeElement),
+    'the focus is back',
+  );
+  await keyboard.press('Enter');
+  await visitor.panel.waitFor();
+  await until(
+    () => visitor.field.evaluate((field) => field === document.activeElement),
+    'one can write at once',
+  );
+  await end(visitor);
+});
