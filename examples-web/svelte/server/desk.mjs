@@ -13,17 +13,12 @@ export const DESK = 'support-desk';
 const LISTED_MAX = 1_000;
 
 export class Desk {
-  #space;
+  #config;
   #listed;
 
   constructor({ gatewayKey, workerUrl }) {
     const claims = { gatewayKey, userId: 'desk', caps: ['system'] };
-    // It never connects: each call is one request.
-    this.#space = client({
-      spaceId: DESK,
-      workerUrl,
-      spaceToken: () => generateToken(DESK, claims),
-    });
+    this.#config = { spaceId: DESK, workerUrl, spaceToken: () => generateToken(DESK, claims) };
   }
 
   /** Lists a conversation, once. */
@@ -33,7 +28,8 @@ export class Desk {
       const listed = await this.#listed;
       if (listed.has(spaceId)) return;
       listed.add(spaceId);
-      await this.#space.sendMessage({ senderId: 'desk', senderType: 'system', text: spaceId });
+      const entry = { senderId: 'desk', senderType: 'system', text: spaceId };
+      await this.#ask((space) => space.sendMessage(entry));
     } catch (error) {
       // What is listed is read anew at the next visit.
       this.#listed = undefined;
@@ -42,7 +38,17 @@ export class Desk {
   }
 
   async #load() {
-    const messages = await this.#space.getMessages({ limit: LISTED_MAX });
+    const messages = await this.#ask((space) => space.getMessages({ limit: LISTED_MAX }));
     return new Set(messages.map(({ text }) => text));
+  }
+
+  /** One request, by a client that never connects and is closed afterwards: nothing keeps the process alive. */
+  async #ask(request) {
+    const space = client(this.#config);
+    try {
+      return await request(space);
+    } finally {
+      space.close();
+    }
   }
 }
