@@ -142,7 +142,8 @@ export class MessageList {
       this.#own.delete(id);
       if (message) {
         const isKnown = this.#byId.has(message.id);
-        this.add([{ ...message, status: 'sent', clientMessageId: id }]);
+        // Until now its id was the outbox's; a view keeps its row by that.
+        this.add([{ ...message, status: 'sent', clientMessageId: id, key: id }]);
         if (!isKnown && message.seq === undefined) {
           this.#untold.add(message.id);
         }
@@ -172,7 +173,7 @@ export class MessageList {
       this.#changes.delete(messageId);
     }
     if (message) {
-      this.update({ ...message, clientMessageId: row.id });
+      this.update(message);
     }
     this.#overlay(messageId);
   }
@@ -227,8 +228,9 @@ export class MessageList {
     if (!isNewer(message, known)) {
       return false;
     }
-    const { clientMessageId } = known;
-    const next = clientMessageId === undefined ? message : { clientMessageId, status: 'sent', ...message };
+    const { clientMessageId, key } = known;
+    const next =
+      clientMessageId === undefined ? message : { clientMessageId, key, status: 'sent', ...message };
     this.#stored[this.#indexOf(known)] = next;
     this.#byId.set(next.id, next);
     this.#overlay(next.id);

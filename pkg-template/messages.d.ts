@@ -96,12 +96,19 @@ export interface ShownMessage extends Message {
    */
   status?: MessageStatus;
   /**
-   * The sender's own id of what is on its way, for `retry()` and `discard()`. A message of one's own keeps it when it
-   * is stored and `id` changes: the key for a list.
+   * The sender's own id of what is on its way, for `retry()` and `discard()`: of the message, and then of the latest
+   * edit or deletion of it.
    *
-   * @example const key = message.clientMessageId ?? message.id
+   * @example client.retry(message.clientMessageId)
    */
   clientMessageId?: string;
+  /**
+   * The key of its row in a list, where that is not `id`: a message of one's own gets another id when it is stored, and
+   * keeps its row.
+   *
+   * @example const key = message.key ?? message.id
+   */
+  key?: string;
   /** Why it failed. @example message.error?.message */
   error?: ChatError;
 }

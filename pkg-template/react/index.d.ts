@@ -80,7 +80,7 @@ export interface SpaceMessages {
  * The messages of a space. Loads the newest by itself once the component is mounted, and again after a failure.
  *
  * A message that nothing happens to stays the same object: rows in `memo()` render once, and one new message renders
- * one row. The key of a row is `message.clientMessageId ?? message.id`.
+ * one row. The key of a row is `message.key ?? message.id`.
  *
  * @param client Default: the provider's.
  * @throws {Error} When there is neither.

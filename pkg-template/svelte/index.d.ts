@@ -74,7 +74,7 @@ export interface SpaceMessages extends Reactive<readonly ShownMessage[]> {
  * component is mounted, and again after a failure.
  *
  * A message that nothing happens to stays the same object. The key of a row is
- * `message.clientMessageId ?? message.id`.
+ * `message.key ?? message.id`.
  *
  * @param client Default: the one that was set above.
  * @throws {Error} When there is neither.

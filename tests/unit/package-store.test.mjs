@@ -59,6 +59,30 @@ describe('messages', () => {
     assert.deepEqual(ids(), ['a', 'earlier', 'mine', 'later']);
   });
 
+  test('a row keeps its key from writing on, through storing, edits and refusals', () => {
+    const store = new Store();
+    const stored = { id: 'm1', seq: 1, createdAt: 1, updatedAt: 1, text: 'one' };
+    const key = () => {
+      const [{ key: given, id }] = store.snapshot().messages;
+      return given ?? id;
+    };
+    const edit = row('edit', { operation: 'edit', body: { messageId: 'm1', text: 'two' } });
+    const news = [
+      { row: row('own'), status: 'pending' },
+      { row: row('own'), status: 'sent', message: stored },
+      { row: edit, status: 'pending' },
+      { row: edit, status: 'failed', error: new Error('no') },
+      { row: edit, status: 'pending' },
+      { row: edit, status: 'sent', message: { ...stored, text: 'two', updatedAt: 2 } },
+    ];
+    for (const each of news) {
+      store.followOutbox(each);
+      assert.equal(key(), 'own', JSON.stringify(each));
+    }
+    store.updateMessage({ ...stored, text: '', updatedAt: 3, deletedAt: 3 });
+    assert.equal(key(), 'own');
+  });
+
   test('the newest are kept when there are too many', () => {
     const store = new Store();
     const many = Array.from({ length: STORE_MESSAGES_MAX }, (_, index) => message(index + 1));

@@ -156,6 +156,7 @@ impl<J: Json> Client<J> {
             self.load_outbox(now);
             self.study_token(now);
             self.start_attempt(None, now);
+            self.schedule_renewal(now);
         }
     }
 

@@ -25,17 +25,25 @@ impl<J: Json> Client<J> {
         let Some(token) = self.credentials.token() else {
             return;
         };
-        // One that can not be read is the server's to refuse, and names nobody as far as we know.
-        let read = token::peek::<J>(token).unwrap_or(Unverified {
-            sub: None,
-            exp: UnixMillis(0),
-        });
-        let left_ms = read.exp.0.saturating_sub(self.wall_clock(now).0);
-        // A short-lived token is used for most of its time all the same.
-        let lead_ms = RENEW_BEFORE_MS.min(left_ms / 4);
-        let due = (left_ms > 0).then(|| now.plus_ms(left_ms - lead_ms));
-        self.timers.set(Timer::Renew, due);
+        let read = read_token::<J>(token);
+        self.schedule_renewal(now);
         self.identify(read.sub);
+    }
+
+    /// Renews in time, while there is or will be a link. Who asks over HTTP now and then is asked for a token then: a
+    /// timer would keep a server's process from ending.
+    pub(crate) fn schedule_renewal(&mut self, now: Instant) {
+        let due = match (self.link, self.credentials.token()) {
+            (Link::Idle | Link::Failed, _) | (_, None) => None,
+            (_, Some(token)) => {
+                let exp = read_token::<J>(token).exp;
+                let left_ms = exp.0.saturating_sub(self.wall_clock(now).0);
+                // A short-lived token is used for most of its time all the same.
+                let lead_ms = RENEW_BEFORE_MS.min(left_ms / 4);
+                (left_ms > 0).then(|| now.plus_ms(left_ms - lead_ms))
+            }
+        };
+        self.timers.set(Timer::Renew, due);
     }
 
     /// Asks for a fresh token while the old one still serves.
@@ -82,4 +90,12 @@ impl<J: Json> Client<J> {
         self.timers
             .set(Timer::Renew, again.then(|| now.plus_ms(delay_ms)));
     }
+}
+
+/// One that can not be read is the server's to refuse, and names nobody as far as we know.
+fn read_token<J: Json>(token: &str) -> Unverified {
+    token::peek::<J>(token).unwrap_or(Unverified {
+        sub: None,
+        exp: UnixMillis(0),
+    })
 }

@@ -233,3 +233,15 @@ fn a_fresh_token_is_not_blamed_for_the_refusal_of_the_one_before() {
     bench.expect(&["connecting", "open"]);
     assert_eq!(bench.used_token, token_of("ada", 600_000));
 }
+
+#[test]
+fn a_client_that_only_asks_over_http_wants_no_timer() {
+    let mut bench = Bench::new();
+    bench.client.participants(CallId(3), bench.now);
+    bench.drain();
+    bench.give_token(&token_of("ada", EPOCH_MS + 3_600_000));
+    bench.answer(200, &json!({"success": true, "participants": []}));
+    bench.drain();
+    // A server's script ends with its last answer, and not an hour later.
+    assert_eq!(bench.client.poll_timeout(), None);
+}

@@ -5,8 +5,8 @@ import { isSameDay, nameInUserId } from '../../../shared/words.js';
 const TOGETHER_MS = 5 * 60_000;
 
 /** The same for a message before and after it is stored. */
-export function keyOf({ id, clientMessageId }) {
-  return clientMessageId ?? id;
+export function keyOf({ id, key }) {
+  return key ?? id;
 }
 
 /** Whether it is one's own and not stored yet. */

@@ -25,7 +25,7 @@ export function LongList({ query }) {
         {messages.length}
       </p>
       <VList id="list" style={{ height: 600 }} data={messages} ref={(list) => (globalThis.page.list = list)}>
-        {(message) => <Row key={message.clientMessageId ?? message.id} message={message} />}
+        {(message) => <Row key={message.key ?? message.id} message={message} />}
       </VList>
     </>
   );

@@ -62,7 +62,7 @@ export function Messages() {
       </button>
       <ol id="messages" data-loaded={isLoaded}>
         {messages.map((message) => (
-          <Row key={message.clientMessageId ?? message.id} message={message} />
+          <Row key={message.key ?? message.id} message={message} />
         ))}
       </ol>
     </>
