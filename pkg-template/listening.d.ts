@@ -24,7 +24,7 @@ export type ConnectionState = 'idle' | 'connecting' | 'connected' | 'reconnectin
  * - `'legacy'`: HTTP requests to a worker of the TypeScript SDK, which costs the same. Editing, deleting and
  *   `setMetadata()` are refused with `unsupported`, and the gateway key is sent to that worker. A message whose request
  *   got no answer is looked for before it is sent again. `npx kuratchi-spaces deploy` puts our Worker in its place; a
- *   client that is connected notices within five minutes.
+ *   client that is connected notices by its next answer.
  *
  * @example
  * const isCostly = (transport: Transport | undefined) => transport === 'polling' || transport === 'legacy';

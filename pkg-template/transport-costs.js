@@ -17,7 +17,7 @@ const TEXTS = {
   legacy:
     `this worker is one of the TypeScript SDK, so it is asked for news over HTTP: ${COSTS}; messages can not be ` +
     'edited or deleted, and the gateway key has to be in the page. Deploy the Worker of this package in its place ' +
-    '(npx kuratchi-spaces deploy): open clients notice within five minutes.',
+    '(npx kuratchi-spaces deploy): open clients notice at their next look.',
 };
 
 const told = new Set();

@@ -169,6 +169,12 @@ impl<J: Json> Client<J> {
         self.answerer.way = Transport::WebSocket;
     }
 
+    /// Our Worker answered where another one did.
+    pub(crate) fn find_ours(&mut self, now: Instant) {
+        self.answerer.is_ours = true;
+        self.move_to_ours(now);
+    }
+
     /// Our Worker took the place of another one. Its log is its own.
     fn move_to_ours(&mut self, now: Instant) {
         self.return_to_sockets();

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::bench::{Bench, EPOCH_MS, KEY, TOKEN};
 
 const HEALTH: &str = "GET https://x/health";
-const PAGE: &str = "GET https://x/messages?limit=50";
+const PAGE: &str = "GET https://x/messages?v=2&limit=50";
 const BEARER: &str = "Bearer a key that signs tokens";
 
 /// A message of that worker, which has no place in a log.
@@ -248,7 +248,7 @@ fn a_page_that_holds_nothing_known_leads_back_to_what_is() {
     let mut bench = Bench::legacy(&newest(100, 50));
     bench.poll(&newest(180, 50));
     // Back by one millisecond more than it has: 1,131 is m131's.
-    bench.expect(&["GET https://x/messages?limit=50&before=1132"]);
+    bench.expect(&["GET https://x/messages?v=2&limit=50&before=1132"]);
     bench.answer_to(PAGE, 200, &newest(131, 50));
     let told = bench.take();
     assert_eq!(told.len(), 80, "{told:?}");
@@ -284,13 +284,13 @@ fn equal_timestamps_lose_no_rows() {
         listed(&messages)
     };
     bench.poll(&at_once(10..60));
-    bench.expect(&["GET https://x/messages?limit=50&before=9001"]);
+    bench.expect(&["GET https://x/messages?v=2&limit=50&before=9001"]);
     // All of one millisecond, and the very same rows: only a larger page gets on.
     bench.answer_to(PAGE, 200, &at_once(10..60));
-    bench.expect(&["GET https://x/messages?limit=100&before=9001"]);
+    bench.expect(&["GET https://x/messages?v=2&limit=100&before=9001"]);
     let mut all = at_once(0..60)["messages"].as_array().unwrap().clone();
     all.extend(newest(3, 3)["messages"].as_array().unwrap().clone());
-    bench.answer_to("GET https://x/messages?limit=100", 200, &listed(&all));
+    bench.answer_to("GET https://x/messages?v=2&limit=100", 200, &listed(&all));
     let told = bench.take();
     assert_eq!(told.len(), 60, "{told:?}");
     assert_eq!(
@@ -344,11 +344,11 @@ fn a_failed_poll_is_a_lost_connection_and_what_came_meanwhile_is_told() {
 fn history_joins_what_polls_tell() {
     let mut bench = Bench::legacy(&newest(3, 3));
     bench.history(9, json!({"limit": 6}));
-    bench.expect(&["GET https://x/messages?limit=7"]);
+    bench.expect(&["GET https://x/messages?v=2&limit=7"]);
     bench.poll(&newest(4, 4));
     bench.expect(&["message m4"]);
     // It holds m5, of which nobody was told, and nobody is any more.
-    bench.answer_to("GET https://x/messages?limit=7", 200, &newest(5, 5));
+    bench.answer_to("GET https://x/messages?v=2&limit=7", 200, &newest(5, 5));
     bench.expect(&["9 page m1,m2,m3,m4,m5", "yield"]);
     bench.input(Input::TaskPassed);
     bench.poll(&newest(6, 6));
@@ -361,7 +361,7 @@ fn a_page_ends_with_the_last_message_that_was_told() {
     bench.history(9, json!({}));
     bench.poll(&newest(5, 5));
     bench.take();
-    bench.answer_to("GET https://x/messages?limit=51", 200, &newest(4, 4));
+    bench.answer_to("GET https://x/messages?v=2&limit=51", 200, &newest(4, 4));
     bench.expect(&["9 page m1,m2,m3,m4,m5", "yield"]);
     bench.poll(&newest(6, 6));
     bench.expect(&[]);
@@ -374,13 +374,13 @@ fn a_short_page_hides_nothing() {
     let mut bench = Bench::legacy(&newest(3, 3));
     bench.history(9, json!({"limit": 2}));
     bench.take();
-    bench.answer_to("GET https://x/messages?limit=3", 200, &newest(9, 3));
-    bench.expect(&["GET https://x/messages?limit=3&before=1008"]);
-    bench.answer_to("GET https://x/messages?limit=3&", 200, &newest(7, 3));
-    bench.expect(&["GET https://x/messages?limit=3&before=1006"]);
-    bench.answer_to("GET https://x/messages?limit=3&", 200, &newest(5, 3));
-    bench.expect(&["GET https://x/messages?limit=3&before=1004"]);
-    bench.answer_to("GET https://x/messages?limit=3&", 200, &newest(3, 3));
+    bench.answer_to("GET https://x/messages?v=2&limit=3", 200, &newest(9, 3));
+    bench.expect(&["GET https://x/messages?v=2&limit=3&before=1008"]);
+    bench.answer_to("GET https://x/messages?v=2&limit=3&", 200, &newest(7, 3));
+    bench.expect(&["GET https://x/messages?v=2&limit=3&before=1006"]);
+    bench.answer_to("GET https://x/messages?v=2&limit=3&", 200, &newest(5, 3));
+    bench.expect(&["GET https://x/messages?v=2&limit=3&before=1004"]);
+    bench.answer_to("GET https://x/messages?v=2&limit=3&", 200, &newest(3, 3));
     let told: Vec<String> = (4..=7).map(|n| format!("message m{n}")).collect();
     let seen = bench.take();
     assert_eq!(seen[..4], told, "{seen:?}");
@@ -391,12 +391,12 @@ fn a_short_page_hides_nothing() {
 fn older_pages_are_whole_groups_of_equal_times() {
     let mut bench = Bench::legacy(&newest(3, 3));
     bench.history(9, json!({"limit": 2, "before": 500}));
-    bench.expect(&["GET https://x/messages?limit=3&before=500"]);
+    bench.expect(&["GET https://x/messages?v=2&limit=3&before=500"]);
     let page = [stored("c", 400), stored("b2", 300), stored("b1", 300)];
-    bench.answer_to("GET https://x/messages?limit=3", 200, &listed(&page));
-    bench.expect(&["GET https://x/messages?limit=3&before=301"]);
+    bench.answer_to("GET https://x/messages?v=2&limit=3", 200, &listed(&page));
+    bench.expect(&["GET https://x/messages?v=2&limit=3&before=301"]);
     let page = [stored("b1", 300), stored("b0", 300), stored("a", 200)];
-    bench.answer_to("GET https://x/messages?limit=3", 200, &listed(&page));
+    bench.answer_to("GET https://x/messages?v=2&limit=3", 200, &listed(&page));
     bench.expect(&["9 page b0,b1,b2,c"]);
 }
 
@@ -630,7 +630,7 @@ fn an_edit_that_was_queued_before_fails_and_holds_up_nothing() {
 }
 
 #[test]
-fn requests_carry_the_key_and_no_second_version() {
+fn requests_carry_the_key_and_the_first_version_s_shapes() {
     let mut bench = Bench::legacy(&newest(3, 3));
     bench.client.participants(CallId(5), bench.now);
     bench
@@ -650,7 +650,9 @@ fn requests_carry_the_key_and_no_second_version() {
         let authorised = request
             .headers
             .contains(&("Authorization", BEARER.to_owned()));
-        assert!(authorised && !words.contains("v=2"), "{words}");
+        // Pages alone name the second version, which such a worker does not look at.
+        let is_page = words.starts_with("GET https://x/messages?");
+        assert!(authorised && words.contains("v=2") == is_page, "{words}");
     }
 }
 
@@ -767,6 +769,40 @@ fn our_worker_in_its_place_is_noticed_within_five_minutes() {
                 .iter()
                 .all(|(_, _, request)| !request.headers.iter().any(key))
     );
+}
+
+#[test]
+fn our_worker_in_its_place_gets_the_key_at_most_once() {
+    for is_call in [false, true] {
+        let mut bench = Bench::legacy(&newest(3, 3));
+        if is_call {
+            bench.history(9, json!({}));
+        } else {
+            bench.await_poll();
+        }
+        bench.take();
+        let asked = bench.requests.len();
+        bench.answer(200, &crate::bench::page(1..=2, 2));
+        let told = bench.take();
+        assert_eq!(
+            told.contains(&"9 page 1,2".to_owned()),
+            is_call,
+            "{told:?}: what was asked for is given"
+        );
+        assert!(told.contains(&"discontinuity reset".to_owned()), "{told:?}");
+        bench.welcome(r#""seq":2"#);
+        bench.message(3);
+        assert_eq!(bench.take().last().unwrap(), "message 3");
+        assert_eq!(bench.client.transport(), Some(Transport::WebSocket));
+        let key = |(_, value): &(&str, String)| value.contains(KEY);
+        let after = &bench.requests[asked..];
+        assert!(
+            after
+                .iter()
+                .all(|(_, _, request)| !request.headers.iter().any(key)),
+            "{after:?}"
+        );
+    }
 }
 
 #[test]
