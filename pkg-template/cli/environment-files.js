@@ -1,16 +1,24 @@
 /**
  * Environment files of a project: `.env` and `.env.local`.
  *
- * Owns reading and writing them. Must not know which variables matter.
+ * Owns which files there are and how they are changed; how they are read is dotenv's, as in Vite. Must not know which
+ * variables matter.
  */
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parse } from 'dotenv';
 
 /** The first one says more, and what the environment has already says most. */
 const FILES = ['.env.local', '.env'];
 
-const LINE = /^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*)$/;
+/**
+ * One assignment: what stands before the name, the name, and the end of its last line. A quoted value may go on over
+ * several lines, and what looks like an assignment in there is none.
+ */
+const ASSIGNMENT =
+  /^([ \t]*(?:export[ \t]+)?)([\w.-]+)[ \t]*=[ \t]*(?:'[^']*'|"(?:\\"|[^"])*"|`[^`]*`)?[^\r\n]*(\r?\n|$)/gm;
+const BYTE_ORDER_MARK = '\ufeff';
 
 /**
  * Puts variables of the project's files into the environment.
@@ -22,37 +30,36 @@ export function loadEnvironmentFiles(folder, isWanted) {
   for (const name of FILES) {
     const file = join(folder, name);
     if (!existsSync(file)) continue;
-    for (const [variable, value] of parse(readFileSync(file, 'utf8'))) {
+    for (const [variable, value] of Object.entries(read(readFileSync(file, 'utf8')))) {
       if (isWanted(variable) && !process.env[variable]) process.env[variable] = value;
     }
   }
 }
 
-/** Sets variables in a file: lines that set them are replaced, new ones come last, the others stay. */
+/**
+ * Sets variables in a file: assignments of them are replaced, new ones come last, everything else stays, line ends and
+ * `export` too. A file that says the same already is not written.
+ *
+ * @param {string} file
+ * @param {Record<string, string>} variables Values without blanks, quotes and `#`.
+ */
 export function setInFile(file, variables) {
-  const lines = existsSync(file) ? readFileSync(file, 'utf8').replace(/\n$/, '').split('\n') : [];
+  const before = existsSync(file) ? readFileSync(file, 'utf8') : '';
+  const known = read(before);
+  if (Object.entries(variables).every(([name, value]) => known[name] === value)) return;
+  const lineEnd = before.includes('\r\n') ? '\r\n' : '\n';
   const left = new Map(Object.entries(variables));
-  const kept = lines.flatMap((line) => {
-    const name = LINE.exec(line)?.[1];
-    if (name === undefined || !(name in variables)) return [line];
-    // Of several lines for one variable, one is left.
+  const kept = before.replaceAll(ASSIGNMENT, (whole, start, name, end) => {
+    if (!Object.hasOwn(variables, name)) return whole;
+    // Of several assignments of one variable, one is left.
     const value = left.get(name);
-    left.delete(name);
-    return value === undefined ? [] : [`${name}=${value}`];
+    return left.delete(name) ? `${start}${name}=${value}${end}` : '';
   });
-  const all = [...kept, ...[...left].map(([name, value]) => `${name}=${value}`)];
-  writeFileSync(file, `${all.join('\n').replace(/^\n+/, '')}\n`, { mode: 0o600 });
+  const isOpen = kept !== '' && !kept.endsWith('\n');
+  const added = [...left].map(([name, value]) => `${name}=${value}${lineEnd}`).join('');
+  writeFileSync(file, `${kept}${isOpen ? lineEnd : ''}${added}`, { mode: 0o600 });
 }
 
-function parse(text) {
-  return text.split(/\r?\n/).flatMap((line) => {
-    const [, name, rest] = LINE.exec(line) ?? [];
-    return name === undefined ? [] : [[name, unquote(rest.trim())]];
-  });
-}
-
-function unquote(text) {
-  const quoted = /^(["'`])(.*?)\1/.exec(text);
-  if (quoted) return quoted[2];
-  return text.replace(/\s+#.*$/, '').replace(/^#.*$/, '');
+function read(text) {
+  return parse(text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text);
 }

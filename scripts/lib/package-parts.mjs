@@ -11,13 +11,14 @@ import { PKG_TEMPLATE, ROOT, WORKER } from './paths.mjs';
 const WORKER_FILES = ['index.js', 'index_bg.wasm'];
 /** What `bin` of the package's package.json names. */
 const PROGRAM = join('bin', 'kuratchi-spaces.js');
-const COMMANDER = join(ROOT, 'node_modules', 'commander');
+/** Packages of others that become part of the command line. */
+const BUNDLED = ['commander', 'dotenv'];
 
 /** Files that the parts are made of, besides those of `pkg-template`. */
 export function partsInputs() {
   return [
     ...WORKER_FILES.map((name) => join(WORKER, name)),
-    join(COMMANDER, 'package.json'),
+    ...BUNDLED.map((name) => join(packageFolder(name), 'package.json')),
     fileURLToPath(import.meta.url),
   ];
 }
@@ -34,13 +35,16 @@ export async function addParts(folder) {
 }
 
 /**
- * One program of the command line's modules and commander, with its licence: the package depends on nothing. What the
- * package has anyway stays outside, and is found from `bin/` as it is from `cli/`.
+ * One program of the command line's modules and of those of others, with their licences: the package depends on nothing.
+ * What the package has anyway stays outside, and is found from `bin/` as it is from `cli/`.
  */
 async function bundleCommandLine(output) {
   // Only now: it is a Node module, and may have been installed a moment ago.
   const { build } = await import('esbuild');
-  const licence = readFileSync(join(COMMANDER, 'LICENSE'), 'utf8').trim();
+  const licences = BUNDLED.map((name) => {
+    const licence = readFileSync(join(packageFolder(name), 'LICENSE'), 'utf8').trim();
+    return `/*!\nContains ${name}.\n\n${licence}\n*/`;
+  });
   await build({
     entryPoints: [join(PKG_TEMPLATE, 'cli', 'index.js')],
     bundle: true,
@@ -48,11 +52,11 @@ async function bundleCommandLine(output) {
     platform: 'node',
     target: 'node20',
     logLevel: 'warning',
-    // Commander is CommonJS and requires Node's modules.
+    // Those of others are CommonJS and require Node's modules.
     banner: {
       js: 'import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);',
     },
-    footer: { js: `/*!\nContains commander.\n\n${licence}\n*/` },
+    footer: { js: licences.join('\n') },
     plugins: [
       {
         name: 'what-the-package-has',
@@ -66,4 +70,8 @@ async function bundleCommandLine(output) {
     outfile: output,
   });
   chmodSync(output, 0o755);
+}
+
+function packageFolder(name) {
+  return join(ROOT, 'node_modules', name);
 }

@@ -1,6 +1,6 @@
 /** Parts of the command line that have rules of their own. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -49,6 +49,45 @@ describe('environment files', () => {
       [KURATCHI_A, KURATCHI_B, KURATCHI_C, KURATCHI_D, KURATCHI_E, OTHER],
       ["with # and 'quotes'", 'local', 'environment', undefined, '', undefined],
     );
+  });
+
+  test('are read as other tools read them', () => {
+    const text = [
+      'KURATCHI_ONE="two\\nlines"',
+      'KURATCHI_TWO="over',
+      'KURATCHI_FAKE=inside',
+      'lines" # comment',
+      'KURATCHI_THREE=first',
+      'KURATCHI_THREE=last',
+      "KURATCHI_FOUR='no\\nlines'",
+      'KURATCHI_FIVE=key#comment',
+    ].join('\n');
+    const project = mkdtempSync(join(folder, 'read-'));
+    // As editors on Windows begin a file.
+    writeFileSync(join(project, '.env'), `\ufeff${text}`);
+    loadEnvironmentFiles(project, (name) => name.startsWith('KURATCHI_'));
+    const { KURATCHI_ONE, KURATCHI_TWO, KURATCHI_THREE, KURATCHI_FOUR, KURATCHI_FIVE } = process.env;
+    assert.deepEqual(
+      [KURATCHI_ONE, KURATCHI_TWO, KURATCHI_THREE, KURATCHI_FOUR, KURATCHI_FIVE],
+      ['two\nlines', 'over\nKURATCHI_FAKE=inside\nlines', 'last', 'no\\nlines', 'key'],
+    );
+    assert.equal(process.env.KURATCHI_FAKE, undefined);
+  });
+
+  test('keep their line ends, "export", and what is inside quotes', () => {
+    const file = join(folder, '.env.windows');
+    writeFileSync(file, '# mine\r\nexport A = "old" # why\r\nB="x\r\nA=inside\r\n"\r\nA=older');
+    setInFile(file, { A: '1', C: '3' });
+    assert.equal(readFileSync(file, 'utf8'), '# mine\r\nexport A=1\r\nB="x\r\nA=inside\r\n"\r\nC=3\r\n');
+  });
+
+  test('are not written where nothing changes', () => {
+    const file = join(folder, '.env.same');
+    writeFileSync(file, 'export A="1" # mine\nB=2');
+    utimesSync(file, 1, 1);
+    setInFile(file, { A: '1', B: '2' });
+    assert.equal(readFileSync(file, 'utf8'), 'export A="1" # mine\nB=2');
+    assert.equal(statSync(file).mtimeMs, 1_000);
   });
 
   test('are written for their owner alone, and a variable stands in them once', () => {
