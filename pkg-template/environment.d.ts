@@ -114,6 +114,14 @@ export interface DeployOptions {
    * @example scriptName: 'team-chat'
    */
   scriptName?: string | undefined;
+  /**
+   * Whether a Worker of that name may be replaced that is another program. Without it such a deployment is refused,
+   * and nothing is changed.
+   *
+   * @defaultValue false
+   * @example replace: true
+   */
+  replace?: boolean | undefined;
   /** Whether to say on standard error what is being done, without secrets. @defaultValue false @example verbose: true */
   verbose?: boolean | undefined;
 }

@@ -36,7 +36,7 @@ const INTENTION = {
  * @returns {Promise<number>} The exit code.
  */
 export async function deployCommand({ accountId, scriptName, dryRun, yes }) {
-  const settings = settingsOrFailure({ accountId, scriptName });
+  const settings = settingsOrFailure({ accountId, scriptName, replace: yes });
   for (const warning of keyWarnings(settings.gatewayKey)) {
     note(`${paint(process.stderr, 'yellow', warning)} A good one:\n  ${NEW_KEY}`);
   }
@@ -48,6 +48,7 @@ export async function deployCommand({ accountId, scriptName, dryRun, yes }) {
     print(requests(plan));
     return EXIT_OK;
   }
+  deployment.refuseReplacing();
   if (!yes && isInteractive() && !(await confirm('Go on?'))) {
     note('Nothing was changed.');
     return EXIT_FAILED;

@@ -81,7 +81,7 @@ function makeProgram(done) {
       'name of the Worker; without it KURATCHI_SPACES_SCRIPT_NAME, or kuratchi-spaces',
     )
     .option('--dry-run', 'show the requests that would change something, and make none')
-    .option('-y, --yes', 'do not ask')
+    .option('-y, --yes', 'do not ask, and replace another program of that name if there is one')
     .addHelpText(
       'after',
       '\nThe API token (CLOUDFLARE_API_TOKEN) and the gateway key (KURATCHI_GATEWAY_KEY) come from the environment only.',

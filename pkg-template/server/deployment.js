@@ -34,7 +34,8 @@ const HEALTH_PAUSES_MS = [0, 1_000, 2_000, 4_000, 8_000, 15_000];
 /**
  * The settings of a deployment: what was given, else what the environment has.
  *
- * @returns {{accountId: string, apiToken: string, gatewayKey: string, scriptName: string, verbose: boolean}}
+ * @returns {{accountId: string, apiToken: string, gatewayKey: string, scriptName: string, verbose: boolean,
+ *   replace: boolean}}
  *   `accountId` may be empty: the API token may know it.
  * @throws {ChatError} `invalidArgument`, with the `field`.
  */
@@ -42,12 +43,12 @@ export function readSettings(options) {
   if (options === null || typeof options !== 'object') {
     throw invalid('options', 'must be an object');
   }
-  const { verbose = false } = options;
-  if (typeof verbose !== 'boolean') {
-    throw invalid('verbose', 'must be true or false');
+  const { verbose = false, replace = false } = options;
+  for (const [field, value] of Object.entries({ verbose, replace })) {
+    if (typeof value !== 'boolean') throw invalid(field, 'must be true or false');
   }
   const environment = getDoEnvironment();
-  const settings = { verbose };
+  const settings = { verbose, replace };
   for (const field of ['accountId', 'apiToken', 'gatewayKey', 'scriptName']) {
     // An empty or absent option falls through to the environment: apps hand in variables that may not be set.
     const value = options[field] || environment[field];
@@ -121,6 +122,20 @@ export class Deployment {
     };
   }
 
+  /**
+   * Throws where the Worker of that name is another program, unless that was allowed: its code would be gone, and with
+   * it whatever runs on it.
+   */
+  refuseReplacing() {
+    const { accountId, scriptName, action } = this.plan();
+    if (action !== 'replace' || this.#settings.replace) return;
+    throw new ChatError(
+      `the Worker ${scriptName} in account ${accountId} is another program, which this would replace: choose another ` +
+        'name (scriptName or KURATCHI_SPACES_SCRIPT_NAME), or allow it (replace: true, on the command line --yes)',
+      { code: 'invalidArgument', field: 'scriptName' },
+    );
+  }
+
   /** Uploads the Worker and makes it reachable. */
   async carryOut() {
     try {
@@ -164,6 +179,8 @@ export class Deployment {
   }
 
   async #upload() {
+    // Each time: another program may have come to that name between looking and uploading.
+    this.refuseReplacing();
     const { accountId, scriptName, action, metadata, kept } = this.plan();
     const verb = { create: 'Creating', update: 'Updating', replace: 'Replacing' }[action];
     const keeping = kept.length > 0 ? `; keeping ${kept.join(', ')}` : '';

@@ -23,6 +23,9 @@ const KEY_BINDING = 'GATEWAY_KEY';
 /** Every migration so far. The runtime applies each once and remembers the tag of the last. */
 export const MIGRATIONS = Object.freeze([{ tag: 'v1', new_sqlite_classes: [OBJECT_CLASS] }]);
 
+/** Before the tag of a migration where a Worker of another program has that very tag: two programs may both begin at v1. */
+const TAG_PREFIX = 'kuratchi-';
+
 /** What an owner sets in the dashboard or by wrangler: kept, whoever set it. */
 const KEPT_TYPES = ['plain_text', 'json', 'secret_text', 'secret_key'];
 
@@ -101,13 +104,17 @@ export function withoutSecrets(metadata) {
 function migrationsToApply(script) {
   const newest = MIGRATIONS.at(-1).tag;
   const tag = script?.migrationTag;
-  const applied = MIGRATIONS.findIndex((migration) => migration.tag === tag);
+  // Another program's tag tells nothing, even if it is spelt like one of ours.
+  const isTrusted = script !== undefined && isOurs(script);
+  const applied = isTrusted
+    ? MIGRATIONS.findIndex((migration) => [migration.tag, TAG_PREFIX + migration.tag].includes(tag))
+    : -1;
   // With our class there already, an unknown tag is of a newer version of this package, or of the owner's own
   // wrangler file: to apply all steps again would be refused.
-  if (tag && applied === -1 && isOurs(script)) return undefined;
+  if (tag && applied === -1 && isTrusted) return undefined;
   const steps = MIGRATIONS.slice(applied + 1).map(({ tag: _, ...step }) => step);
   if (steps.length === 0) return undefined;
-  return { ...(tag && { old_tag: tag }), new_tag: newest, steps };
+  return { ...(tag && { old_tag: tag }), new_tag: tag === newest ? TAG_PREFIX + newest : newest, steps };
 }
 
 /**

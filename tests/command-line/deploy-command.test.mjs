@@ -76,10 +76,16 @@ describe('deploy', () => {
     assert.equal(cloudflare.script(account.id, NAME).metadata.migrations, undefined);
   });
 
-  test('says when it would replace another program', async () => {
+  test('replaces another program only with --yes', async () => {
     cloudflare.addScript(account.id, 'website');
-    const { stderr } = await deploy(['--dry-run', '--script-name', 'website']);
-    assert.match(stderr, /REPLACE the Worker, which is another program now, website/);
+    const shown = await deploy(['--dry-run', '--script-name', 'website']);
+    assert.equal(shown.code, 0);
+    assert.match(shown.stderr, /REPLACE the Worker, which is another program now, website/);
+    const before = writes();
+    const { code, stdout, stderr } = await deploy(['--script-name', 'website']);
+    assert.deepEqual([code, stdout], [1, '']);
+    assert.match(stderr, /the Worker website in account .* is another program.*choose another name.*--yes/);
+    assert.deepEqual(writes(), before, 'nothing was changed');
   });
 
   test('what is missing or refused is told with its cure, and code 1', async () => {

@@ -195,7 +195,7 @@ describe('the next deployment', () => {
 
   test('leaves preview URLs as they are', async () => {
     cloudflare.addScript(account.id, NAME, { workersDev: { enabled: false, previews_enabled: true } });
-    assert.equal((await deployed()).success, true);
+    assert.equal((await deployed({ replace: true })).success, true);
     assert.deepEqual(script().workersDev, { enabled: true, previews_enabled: true });
   });
 
@@ -239,7 +239,7 @@ describe('the next deployment', () => {
     cloudflare.addScript(account.id, NAME, {
       bindings: [{ type: 'plain_text', name: 'LOG', text: 'debug' }],
     });
-    const { result, told } = await listening(() => deployed({ verbose: true }));
+    const { result, told } = await listening(() => deployed({ replace: true, verbose: true }));
     assert.equal(result.success, true, result.error);
     assert.deepEqual([script().tag, binding('LOG').text], ['v1', 'debug']);
     assert.match(told, /Replacing the Worker/);
@@ -257,12 +257,25 @@ describe('the next deployment', () => {
 
   test('goes on from another migration tag when the class is not there yet', async () => {
     cloudflare.addScript(account.id, NAME, { tag: 'theirs' });
-    assert.equal((await deployed()).success, true);
+    assert.equal((await deployed({ replace: true })).success, true);
     assert.deepEqual(script().metadata.migrations, {
       old_tag: 'theirs',
       new_tag: 'v1',
       steps: [{ new_sqlite_classes: ['Space'] }],
     });
+  });
+
+  test("takes another program's tag for what it is, also when it is spelt like ours", async () => {
+    cloudflare.addScript(account.id, NAME, { tag: 'v1' });
+    assert.equal((await deployed({ replace: true })).success, true);
+    assert.deepEqual(script().metadata.migrations, {
+      old_tag: 'v1',
+      new_tag: 'kuratchi-v1',
+      steps: [{ new_sqlite_classes: ['Space'] }],
+    });
+    assert.deepEqual([...script().classes], [['Space', true]]);
+    assert.equal((await deployed()).success, true, 'from then on it is one of ours');
+    assert.equal(script().metadata.migrations, undefined);
   });
 
   test('is made again when the answer to the first upload was lost', async () => {
@@ -299,6 +312,7 @@ describe('what goes wrong is told in words', () => {
       [{ gatewayKey: 7 }, /^gatewayKey must be a string$/],
       [{ gatewayKey: '\ud800' }, /^gatewayKey must be well-formed/],
       [{ verbose: 'yes' }, /^verbose must be true or false$/],
+      [{ replace: 1 }, /^replace must be true or false$/],
     ];
     for (const [options, expected] of cases) assert.match(await refusal(options), expected);
     assert.match((await deploy(null)).error, /^options must be an object$/);
@@ -325,19 +339,28 @@ describe('what goes wrong is told in words', () => {
     assert.deepEqual(writes(), []);
   });
 
+  test('a Worker of that name that is another program, before anything is uploaded', async () => {
+    cloudflare.addScript(account.id, NAME);
+    assert.match(
+      await refusal(),
+      /^the Worker kuratchi-spaces in account .* is another program.*choose another name \(scriptName.*replace: true/,
+    );
+    assert.deepEqual(writes(), []);
+  });
+
   test('a Worker of that name with data of another program', async () => {
     cloudflare.addScript(account.id, NAME, {
       tag: 'v1',
       classes: { ChatRoom: false },
       bindings: [{ type: 'durable_object_namespace', name: 'ROOMS', class_name: 'ChatRoom' }],
     });
-    assert.match(await refusal(), /'ChatRoom'.*\(code 10064\).*Choose another name/s);
+    assert.match(await refusal({ replace: true }), /'ChatRoom'.*\(code 10064\).*Choose another name/s);
     assert.equal(script().tag, 'v1', 'nothing was changed');
   });
 
   test('a class of the same name that is there already', async () => {
     cloudflare.addScript(account.id, NAME, { tag: 'theirs', classes: { Space: false } });
-    assert.match(await refusal(), /\(code 10074\).*Choose another name/s);
+    assert.match(await refusal({ replace: true }), /\(code 10074\).*Choose another name/s);
   });
 
   test('a proxy that answers with a page', async () => {
