@@ -5,11 +5,10 @@
  * was found, and the cure. No finding holds a key or a token.
  */
 
-import { fetchText } from '../server/fetch-text.js';
 import { generateToken } from '../tokens.js';
+import { ANSWER_MS_MAX, ask, endpoint, excerpt, fail, httpUrl, isLocal, ok, parse, warn } from './answers.js';
 import { firstFrame } from './handshake.js';
 
-const ANSWER_MS_MAX = 10_000;
 const NODE_MIN = 20;
 const KEY_CHARS_MIN = 32;
 /** Tokens are good for an hour unless somebody says otherwise: less than this does no harm. */
@@ -19,12 +18,8 @@ const SKEW_MS_FAIL = 60_000;
 const SPACE_ID = 'kuratchi-doctor';
 const TOKEN_MS = 10 * 60_000;
 const SERVICE = 'kuratchi-spaces';
-
-const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/;
-
-const ok = (what) => ({ level: 'ok', what });
-const warn = (what, cure) => ({ level: 'warn', what, cure });
-const fail = (what, cure) => ({ level: 'fail', what, cure });
+const REDIRECTS_MAX = 5;
+const OUTAGE_STATUS_MIN = 500;
 
 /** The versions of Node and of this package. */
 export function checkNode(version, packageVersion) {
@@ -114,7 +109,7 @@ export function checkUrl(text) {
   }
   const findings = [];
   const isPlain = url.protocol === 'http:' || url.protocol === 'ws:';
-  if (isPlain && !LOOPBACK.test(url.hostname)) {
+  if (isPlain && !isLocal(url.href)) {
     findings.push(
       warn(
         `The Worker's address is not encrypted: ${url.origin}`,
@@ -139,12 +134,16 @@ export function checkUrl(text) {
  */
 export async function checkHealth(workerUrl, packageVersion) {
   const asked = Date.now();
+  const health = endpoint(workerUrl, 'health');
   let response;
   let text;
   try {
-    ({ response, text } = await fetchText(endpoint(workerUrl, 'health'), {}, ANSWER_MS_MAX));
+    ({ response, text } = await ask(health));
   } catch (error) {
     return { findings: [unreachable(new URL(workerUrl), error)], isOurs: false };
+  }
+  if (nextAddress(health, response)) {
+    return { findings: [await checkRedirect(health, response)], isOurs: false };
   }
   const answered = Date.now();
   const body = parse(text);
@@ -166,6 +165,43 @@ export async function checkHealth(workerUrl, packageVersion) {
   return { findings, isOurs: true };
 }
 
+/** Where a redirect leads; nothing where an answer is none. */
+function nextAddress(address, response) {
+  const location = response.headers.get('Location');
+  const isRedirect = response.status >= 300 && response.status < 400 && location !== null;
+  return isRedirect && URL.canParse(location, address) ? new URL(location, address).href : undefined;
+}
+
+/** What is behind a redirect: the Worker at another address, something else, or nothing but redirects. */
+async function checkRedirect(health, first) {
+  let address = health;
+  let answer = { response: first };
+  for (let left = REDIRECTS_MAX; left > 0; left -= 1) {
+    address = nextAddress(address, answer.response);
+    try {
+      answer = await ask(address);
+    } catch (error) {
+      return unreachable(new URL(address), error);
+    }
+    if (nextAddress(address, answer.response)) continue;
+    if (parse(answer.text)?.service === SERVICE) {
+      const target = address.replace(/\/health\/?(?:\?.*)?$/, '');
+      return fail(
+        `It answers with a redirect to ${target}`,
+        'Use that address: WebSockets and preflights do not follow redirects.',
+      );
+    }
+    return fail(
+      `It answers with a redirect to ${address}, where no Worker answers`,
+      'A login or a rule stands in front of the Worker: let requests to its address through, or use its own address.',
+    );
+  }
+  return fail(
+    'It answers with redirects that do not end',
+    'Look at the rules in front of the Worker; on Cloudflare, set the encryption (SSL/TLS) to "Full".',
+  );
+}
+
 /** The difference of the clocks, beyond what the way there and back explains. */
 export function checkClock(serverMs, asked, answered) {
   if (!Number.isFinite(serverMs))
@@ -180,46 +216,32 @@ export function checkClock(serverMs, asked, answered) {
   return Math.abs(skew) < SKEW_MS_FAIL ? warn(what, cure) : fail(what, cure);
 }
 
-/** Whether pages of an origin may talk to the Worker. */
-export async function checkCors(workerUrl, origin) {
-  if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
-    return [
-      fail(
-        `--origin ${origin} is no origin`,
-        'Write it as the browser does: https://app.example.com, without a path.',
-      ),
-    ];
-  }
-  const headers = {
-    Origin: origin,
-    'Access-Control-Request-Method': 'POST',
-    'Access-Control-Request-Headers': 'content-type,x-space-id,x-space-token',
-  };
-  const init = { method: 'OPTIONS', headers };
-  const { response } = await fetchText(endpoint(workerUrl, 'messages'), init, ANSWER_MS_MAX);
-  const allowed = response.headers.get('Access-Control-Allow-Origin');
-  if (response.ok && (allowed === '*' || allowed === origin))
-    return [ok(`Pages of ${origin} may talk to it`)];
-  return [
-    fail(
-      `Pages of ${origin} may not talk to it`,
-      'Add the origin to the variable ALLOWED_ORIGINS of the Worker; with a port, if it has one.',
-    ),
-  ];
-}
-
-/** Whether the Worker has the same gateway key: it is shown, and a token that it signed. */
-export async function checkSameKey(workerUrl, gatewayKey) {
+/**
+ * Whether the Worker has the same gateway key: it is shown, and a token that it signed.
+ *
+ * @param {string} workerUrl
+ * @param {string} gatewayKey
+ * @param {string} data Folder of the local backend, whose key a Worker on this machine has.
+ */
+export async function checkSameKey(workerUrl, gatewayKey, data) {
   const headers = {
     Authorization: `Bearer ${gatewayKey}`,
     'x-space-id': SPACE_ID,
     'x-space-token': await mint(gatewayKey),
   };
   const url = `${endpoint(workerUrl, 'messages')}?limit=1`;
-  const { response, text } = await fetchText(url, { headers }, ANSWER_MS_MAX);
+  const { response, text } = await ask(url, { headers });
   if (response.ok) return [ok('It takes the gateway key and a token signed with it')];
   const body = parse(text);
   if (body?.code === 'gatewayKeyInvalid' || body?.code === 'tokenInvalid') {
+    if (isLocal(workerUrl)) {
+      return [
+        fail(
+          'The local backend has another gateway key: every token of this server is refused',
+          `Its key is in ${data}/gateway-key: set KURATCHI_GATEWAY_KEY to that, or have "npx kuratchi-spaces dev --write-env .env.local" write it.`,
+        ),
+      ];
+    }
     return [
       fail(
         'The Worker has another gateway key: every token of this server is refused',
@@ -300,7 +322,7 @@ function unreachable(url, error) {
     );
   }
   if (code === 'ECONNREFUSED') {
-    const cure = LOOPBACK.test(url.hostname)
+    const cure = isLocal(url.href)
       ? 'Start the local backend with "npx kuratchi-spaces dev", and look at the port that it prints.'
       : 'Check the port.';
     return fail(`Nobody listens on ${url.host}`, cure);
@@ -328,7 +350,14 @@ function notOurs(response, text, body) {
       'The client gets along with it by polling. Deploy this one instead: "npx kuratchi-spaces deploy".',
     );
   }
-  if (type.includes('html') || /^\s*<(?:!doctype|html)/i.test(text)) {
+  const isPage = type.includes('html') || /^\s*<(?:!doctype|html)/i.test(text);
+  if (response.status >= OUTAGE_STATUS_MIN) {
+    return fail(
+      `The Worker or its host is out of order: status ${response.status}, ${isPage ? 'a web page' : excerpt(text)}`,
+      'See its logs (npx wrangler tail) and those of a proxy in front of it; on Cloudflare see cloudflarestatus.com.',
+    );
+  }
+  if (isPage) {
     return fail(
       `A web page answers (status ${response.status}), not the Worker`,
       "The address is that of your app or of an error page: take the Worker's own, or mend its route.",
@@ -344,28 +373,4 @@ function notOurs(response, text, body) {
 function serverTime(body, response) {
   if (Number.isFinite(body.timestamp)) return body.timestamp;
   return Date.parse(response.headers.get('Date') ?? '');
-}
-
-function endpoint(workerUrl, name) {
-  const url = new URL(httpUrl(workerUrl));
-  url.pathname = `${url.pathname.replace(/\/$/, '')}/${name}`;
-  url.search = '';
-  return url.href;
-}
-
-function httpUrl(workerUrl) {
-  return workerUrl.replace(/^ws/, 'http');
-}
-
-function parse(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function excerpt(text) {
-  const line = text.replaceAll(/\s+/g, ' ').trim();
-  return line === '' ? 'nothing' : `"${line.slice(0, 80)}"`;
 }

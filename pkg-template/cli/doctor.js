@@ -7,19 +7,18 @@
 import { resolve } from 'node:path';
 
 import { getSpacesEnvironment, readVariable } from '../environment.js';
-import {
-  checkCors,
-  checkHealth,
-  checkKey,
-  checkNode,
-  checkSameKey,
-  checkUrl,
-  checkWebSocket,
-} from './checks.js';
-import { readGatewayKey } from './local-data.js';
+import { untold } from './answers.js';
+import { checkHealth, checkKey, checkNode, checkSameKey, checkUrl, checkWebSocket } from './checks.js';
+import { checkCors } from './cors.js';
+import { readGatewayKey, runningAddress } from './local-data.js';
 import { EXIT_FAILED, EXIT_OK, harmless, paint, print } from './terminal.js';
 
-const COLOUR = { ok: 'green', warn: 'yellow', fail: 'red' };
+const COLOUR = { ok: 'green', note: 'dim', warn: 'yellow', fail: 'red' };
+
+const NO_ORIGIN = untold(
+  'Whether your pages may talk to it (CORS) was not looked at',
+  'Give the origin of your page: --origin https://app.example.com',
+);
 
 /**
  * @param {{workerUrl?: string, origin?: string, data: string}} options
@@ -37,7 +36,7 @@ export async function doctor({ workerUrl: given, origin, data }, packageVersion)
   };
   const isFine = (findings) => findings.every(({ level }) => level !== 'fail');
   const environment = getSpacesEnvironment();
-  const workerUrl = given || environment.workerUrl;
+  const workerUrl = given || environment.workerUrl || runningAddress(resolve(data));
   const local = readGatewayKey(resolve(data));
   const gatewayKey = environment.gatewayKey || local;
 
@@ -56,8 +55,9 @@ export async function doctor({ workerUrl: given, origin, data }, packageVersion)
     tell(findings);
     if (isOurs) {
       if (origin) tell(await guarded('CORS', () => checkCors(workerUrl, origin)));
+      else tell([NO_ORIGIN]);
       if (keyIsFine) {
-        const same = tell(await guarded('The gateway key', () => checkSameKey(workerUrl, gatewayKey)));
+        const same = tell(await guarded('The gateway key', () => checkSameKey(workerUrl, gatewayKey, data)));
         if (isFine(same)) {
           tell(await guarded('A WebSocket', () => checkWebSocket(workerUrl, gatewayKey, origin)));
         }

@@ -1,5 +1,6 @@
 /**
- * The folder with a local backend's data: its SQLite files, its gateway key, and who uses it.
+ * The folder with a local backend's data: its SQLite files, its gateway key, who uses it, and
+ * where that one listens.
  *
  * Owns names and permissions in it. Must not know the backend. The folder tells git to ignore itself.
  */
@@ -8,13 +9,14 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { lockOwner, tryLock, unlock } from './lock-file.js';
+import { isLocked, lockOwner, tryLock, unlock } from './lock-file.js';
 
 /** Where it is, seen from a project. */
 export const DATA_FOLDER = '.kuratchi';
 
 const KEY_FILE = 'gateway-key';
 const LOCK_FILE = 'running.lock';
+const ADDRESS_FILE = 'running-at';
 const KEY_CHARS_MIN = 32;
 
 /** A gateway key: 256 random bits. */
@@ -61,7 +63,24 @@ export function takeFolder(folder) {
   mkdirSync(folder, { recursive: true });
   const file = join(folder, LOCK_FILE);
   if (!tryLock(file)) return { owner: lockOwner(file) ?? 'unknown' };
-  const release = () => unlock(file);
+  // That of one that died.
+  rmSync(join(folder, ADDRESS_FILE), { force: true });
+  const release = () => {
+    rmSync(join(folder, ADDRESS_FILE), { force: true });
+    unlock(file);
+  };
   process.once('exit', release);
   return { release };
+}
+
+/** Tells other commands where the backend listens that has the folder. */
+export function tellAddress(folder, url) {
+  writeFileSync(join(folder, ADDRESS_FILE), `${url}\n`);
+}
+
+/** Where the backend listens that has the folder now, if one runs. */
+export function runningAddress(folder) {
+  const file = join(folder, ADDRESS_FILE);
+  if (!existsSync(file) || !isLocked(join(folder, LOCK_FILE))) return undefined;
+  return readFileSync(file, 'utf8').trim();
 }

@@ -33,6 +33,11 @@ export function unlock(file) {
   rmSync(file, { force: true });
 }
 
+/** Whether somebody alive has the lock. */
+export function isLocked(file) {
+  return isAlive(readOwner(file));
+}
+
 /** Process id of the lock's owner; `undefined` where it can not be told. */
 export function lockOwner(file) {
   return readOwner(file)?.pid;

@@ -93,8 +93,19 @@ describe('doctor', () => {
   test('another key', async () => {
     mends(
       await doctor(worker.url, { key: 'b-gateway-key-of-more-than-32-characters' }),
+      /^The local backend has another gateway key/,
+      /Its key is in \.kuratchi\/gateway-key/,
+    );
+  });
+
+  test('another key than that of a Worker elsewhere', async () => {
+    mends(
+      await doctor('https://chat.example.com', {
+        key: 'b-gateway-key-of-more-than-32-characters',
+        hosts: { 'chat.example.com': worker.url },
+      }),
       /^The Worker has another gateway key/,
-      /same key on both sides/,
+      /same key on both sides.*kuratchi-spaces deploy/,
     );
   });
 
@@ -168,8 +179,83 @@ describe('doctor', () => {
     mends(await doctor(page), /^A web page answers \(status 200\)/, /address is that of your app/);
     const other = await impostor((_, response) => response.writeHead(502).end('\u001b[2Jbad gateway'));
     const told = await doctor(other);
-    mends(told, /status 502, "bad gateway"/, /Check the address/);
+    mends(told, /out of order: status 502, "bad gateway"/, /npx wrangler tail/);
     assert.ok(!told.stdout.includes('\u001b'));
+  });
+
+  test('a page of an error is an outage, and not the page of an app', async () => {
+    const url = await impostor((_, response) => {
+      response.writeHead(522, { 'Content-Type': 'text/html' }).end('<html>Connection timed out</html>');
+    });
+    mends(await doctor(url), /out of order: status 522, a web page/, /npx wrangler tail/);
+  });
+
+  test('redirects: to the Worker, to something else, and without an end', async () => {
+    const redirecting = (where) =>
+      impostor((request, response) => response.writeHead(308, { Location: where(request.url) }).end());
+    const moved = await redirecting((path) => worker.url + path);
+    mends(
+      await doctor(moved),
+      new RegExp(`^It answers with a redirect to ${worker.url}$`),
+      /^Use that address: WebSockets and preflights do not follow/,
+    );
+    const page = await impostor((_, response) => response.end('<html>Log in</html>'));
+    const login = await redirecting(() => `${page}/login`);
+    mends(
+      await doctor(login),
+      new RegExp(`redirect to ${page}/login, where no Worker answers`),
+      /A login or a rule/,
+    );
+    const circle = await redirecting((path) => path);
+    mends(await doctor(circle), /redirects that do not end/, /"Full"/);
+  });
+
+  test('CORS: what a proxy does to it, and that it was not looked at', async () => {
+    const origin = 'https://app.example.com';
+    const behindProxy = (change) =>
+      impostor(async (request, response) => {
+        const { method, headers, url } = request;
+        const sent = pick(headers, [
+          ...['authorization', 'origin', 'x-space-id', 'x-space-token'],
+          ...['access-control-request-headers', 'access-control-request-method'],
+        ]);
+        const answer = await fetch(worker.url + url, { method, headers: sent });
+        const told = Object.fromEntries(
+          [...answer.headers].filter(([name]) => name.startsWith('access-control-')),
+        );
+        response.writeHead(answer.status, change(told, method)).end(await answer.text());
+      });
+    const found = async (change) =>
+      (await doctor(await behindProxy(change), { args: ['--origin', origin] })).stdout;
+    assert.match(await found((told) => told), /^ok {4}Pages of https:\/\/app\.example\.com may talk to it$/m);
+    const cases = [
+      [() => ({}), /^fail {2}The preflight has no CORS headers.*\n.*have the proxy or host in front/m],
+      [(told, method) => (method === 'OPTIONS' ? told : {}), /^fail {2}The answer has no CORS headers/m],
+      [
+        (told) => ({ ...told, 'access-control-allow-headers': '*' }),
+        /^fail {2}Pages may not send the header authorization\n/m,
+      ],
+      [
+        (told) => ({ ...told, 'access-control-allow-headers': 'Content-Type, Authorization' }),
+        /^fail {2}Pages may not send the headers x-space-id, x-space-token\n/m,
+      ],
+      [
+        (told) => ({ ...told, 'access-control-allow-origin': '*, *' }),
+        /^fail {2}The preflight names allowed origins twice/m,
+      ],
+    ];
+    for (const [change, expected] of cases) {
+      const stdout = await found(change);
+      assert.match(stdout, expected);
+      assert.doesNotMatch(stdout, /ALLOWED_ORIGINS/);
+    }
+    const { code, stdout } = await doctor(worker.url);
+    assert.equal(code, 0);
+    assert.match(
+      stdout,
+      /^note {2}Whether your pages may talk to it \(CORS\) was not looked at\n {6}.*--origin/m,
+    );
+    assert.doesNotMatch(stdout, /^fail/m);
   });
 
   test('a clock that is wrong', async () => {
