@@ -6,9 +6,10 @@
 
 import { relative, resolve } from 'node:path';
 
+import { getSpacesEnvironment } from '../environment.js';
 import { getWorkerModules } from '../server/worker-modules.js';
 import { setInFile } from './environment-files.js';
-import { hideFromGit, keptGatewayKey, takeFolder } from './local-data.js';
+import { DATA_FOLDER, hideFromGit, keptGatewayKey, takeFolder, tellAddress } from './local-data.js';
 import { freePort, isFree, startLocalWorker } from './local-worker.js';
 import { loadMiniflare } from './runtime.js';
 import { EXIT_INTERRUPTED, EXIT_OK, Failure, harmless, note, paint, print, UsageError } from './terminal.js';
@@ -57,6 +58,7 @@ export async function dev({ port, host, data, writeEnv, var: settings }) {
   });
   const stopped = new Promise((resolvePromise) => onStop(resolvePromise));
   try {
+    tellAddress(folder, backend.url);
     if (writeEnv) setInFile(resolve(writeEnv), { [URL_VARIABLE]: backend.url, [KEY_VARIABLE]: gatewayKey });
     announce({ url: backend.url, folder, version, gatewayKey, writeEnv });
     await stopped;
@@ -77,7 +79,19 @@ function announce({ url, folder, version, gatewayKey, writeEnv }) {
     const key = process.stdout.isTTY ? gatewayKey : `<the contents of ${shown(folder)}/gateway-key>`;
     print(`For your server's .env, never for a browser:\n\n${URL_VARIABLE}=${url}\n${KEY_VARIABLE}=${key}\n`);
   }
-  print('A token to try it with: npx kuratchi-spaces token lobby --user ada. Ctrl-C stops.');
+  const data = needsData(folder, gatewayKey) ? ` --data ${quoted(shown(folder))}` : '';
+  print(`A token to try it with:\n\n  npx kuratchi-spaces token lobby --user ada${data}\n\nCtrl-C stops.`);
+}
+
+/** Whether a token for this backend is only to be had by naming its folder. */
+function needsData(folder, gatewayKey) {
+  const { gatewayKey: known } = getSpacesEnvironment();
+  return folder !== resolve(DATA_FOLDER) || (known !== '' && known !== gatewayKey);
+}
+
+/** A word for a shell. */
+function quoted(text) {
+  return /^[\w./\\:-]+$/.test(text) ? text : `"${text}"`;
 }
 
 async function choosePort(wanted, host) {

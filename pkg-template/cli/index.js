@@ -13,7 +13,6 @@ import { CloudflareError } from '../server/cloudflare-api.js';
 import { loadEnvironmentFiles } from './environment-files.js';
 import { DATA_FOLDER } from './local-data.js';
 import {
-  allowClosedPipes,
   EXIT_FAILED,
   EXIT_OK,
   EXIT_USAGE,
@@ -22,6 +21,7 @@ import {
   note,
   paint,
   UsageError,
+  watchStreams,
 } from './terminal.js';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
@@ -65,9 +65,9 @@ function makeProgram(done) {
     .option('-u, --user <id>', 'who its bearer is')
     .option('-n, --name <name>', 'display name')
     .option('-r, --role <role>', 'customer or agent')
-    .option('-c, --caps <list>', 'capabilities, with commas between: metadata,moderate')
+    .option('-c, --caps <list>', 'capabilities, with commas between: metadata,moderate,system')
     .option('-e, --expiry <time>', 'how long it is good: 90s, 15m, 1h, 7d', '1h')
-    .option(...dataOption)
+    .option('--data <folder>', `sign with the key of the local backend there, as ${DATA_FOLDER}`)
     .action(async (spaceId, options) => done(await (await import('./token.js')).token(spaceId, options)));
   program
     .command('deploy')
@@ -90,7 +90,7 @@ function makeProgram(done) {
   program
     .command('doctor')
     .description('look at a set-up: says what is wrong, and how to mend it')
-    .option('--worker-url <url>', 'the Worker; without it KURATCHI_SPACES_WORKER_URL')
+    .option('--worker-url <url>', 'the Worker; without it KURATCHI_SPACES_WORKER_URL, or the local backend')
     .option('--origin <origin>', 'the origin of your page, as https://app.example.com')
     .option(...dataOption)
     .action(async (options) => done(await (await import('./doctor.js')).doctor(options, version)));
@@ -104,7 +104,7 @@ function readPort(text) {
 }
 
 async function main() {
-  allowClosedPipes();
+  watchStreams();
   loadEnvironmentFiles(process.cwd(), (name) => OURS.test(name));
   let exitCode = EXIT_OK;
   const program = makeProgram((code) => {
@@ -130,5 +130,6 @@ function tell(error) {
 // Set and not exited with: what is still being written gets written. Miniflare leaves handles that would keep the
 // process alive; by then all is said.
 const code = await main().catch(tell);
-process.exitCode = code;
-process.stdout.write('', () => process.stderr.write('', () => process.exit(code)));
+process.exitCode ||= code;
+// Once more around: a stream tells of a failure after it has called back.
+process.stdout.write('', () => process.stderr.write('', () => setImmediate(() => process.exit())));

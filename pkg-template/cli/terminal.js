@@ -70,11 +70,17 @@ export async function confirm(question) {
   }
 }
 
-/** Whoever reads the output may stop reading (`| head`): that is no reason to fail. */
-export function allowClosedPipes() {
+/**
+ * Whoever reads the output may stop reading (`| head`): that is no reason to fail. A result that could not be written
+ * for another reason, as on a full disk, is.
+ */
+export function watchStreams() {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error) => {
-      if (error.code !== 'EPIPE') throw error;
+      if (error.code === 'EPIPE') return;
+      process.exitCode = EXIT_FAILED;
+      if (stream === process.stdout)
+        note(`The output could not be written (${error.code ?? error.message}).`);
     });
   }
 }

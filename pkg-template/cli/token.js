@@ -1,27 +1,32 @@
 /**
  * `kuratchi-spaces token`: a space token, alone on standard output.
  *
- * Owns the spelling of its options. How a token is made is `tokens.js`.
+ * Owns the spelling of its options, and which key signs. How a token is made is `tokens.js`.
  */
 
 import { resolve } from 'node:path';
 
 import { getSpacesEnvironment } from '../environment.js';
 import { generateToken } from '../tokens.js';
-import { readGatewayKey } from './local-data.js';
+import { isLocal } from './answers.js';
+import { DATA_FOLDER, readGatewayKey, runningAddress } from './local-data.js';
 import { EXIT_OK, Failure, note, print, UsageError } from './terminal.js';
+
+/** Capabilities that the Worker knows. */
+const CAPABILITIES = ['metadata', 'moderate', 'system'];
 
 const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /**
  * @param {string} spaceId
- * @param {{user?: string, name?: string, role?: string, caps?: string, expiry: string, data: string}} options
+ * @param {{user?: string, name?: string, role?: string, caps?: string, expiry: string, data?: string}} options
+ *   `data`: folder of the local backend whose key signs; without it, the environment's key comes first.
  * @returns {Promise<number>} The exit code.
  */
 export async function token(spaceId, { user, name, role, caps, expiry, data }) {
   const expiryMs = readExpiry(expiry);
   const gatewayKey = findKey(data);
-  const claims = { userId: user, name, role, caps: caps?.split(',').map((cap) => cap.trim()) };
+  const claims = { userId: user, name, role, caps: readCapabilities(caps) };
   print(await generateToken(spaceId, { gatewayKey, expiryMs, ...claims }));
   return EXIT_OK;
 }
@@ -35,16 +40,35 @@ export function readExpiry(text) {
   return Number(count) * UNIT_MS[unit];
 }
 
-/** The key of the environment, else that of the backend that `dev` runs here. */
+function readCapabilities(text) {
+  const caps = text?.split(',').map((cap) => cap.trim());
+  const unknown = caps?.find((cap) => !CAPABILITIES.includes(cap));
+  if (unknown === undefined) return caps;
+  throw new UsageError(`--caps ${text}: "${unknown}" is none; there are ${CAPABILITIES.join(', ')}`);
+}
+
+/** The key of the named backend; without one, that of the environment, else that of the backend that `dev` runs here. */
 function findKey(data) {
-  const { gatewayKey } = getSpacesEnvironment();
-  if (gatewayKey) return gatewayKey;
-  const local = readGatewayKey(resolve(data));
-  if (local === undefined) {
-    throw new Failure(
-      `There is no key to sign with: set KURATCHI_GATEWAY_KEY, or start a local backend with "npx kuratchi-spaces dev", whose key is kept in ${data}.`,
-    );
+  const folder = data ?? DATA_FOLDER;
+  const local = readGatewayKey(resolve(folder));
+  const { gatewayKey, workerUrl } = getSpacesEnvironment();
+  if (gatewayKey && data === undefined) {
+    const isForHere = runningAddress(resolve(folder)) !== undefined || isLocal(workerUrl);
+    if (local !== undefined && local !== gatewayKey && isForHere) {
+      note(
+        `Signed with the gateway key of the environment. The local backend has another one and refuses this token; --data ${folder} signs with that.`,
+      );
+    }
+    return gatewayKey;
   }
-  note(`Signed with the key of the local backend in ${data}`);
-  return local;
+  if (local !== undefined) {
+    note(`Signed with the key of the local backend in ${folder}`);
+    return local;
+  }
+  const start = `start a local backend with "npx kuratchi-spaces dev", whose key is kept in ${folder}`;
+  throw new Failure(
+    data === undefined
+      ? `There is no key to sign with: set KURATCHI_GATEWAY_KEY, or ${start}.`
+      : `There is no key in ${folder}: leave --data out, or ${start}.`,
+  );
 }

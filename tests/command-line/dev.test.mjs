@@ -118,6 +118,17 @@ describe('dev and token', () => {
     writeFileSync(file, '');
   });
 
+  test('doctor finds the backend that runs here, and its key', { timeout: TEST_MS_MAX }, async () => {
+    const { command, url } = await backend();
+    const found = await runCommand(folder, ['doctor']);
+    assert.equal(found.code, 0, found.stdout);
+    assert.ok(found.stdout.includes(`The Worker's address is ${url}\n`), found.stdout);
+    await stop(command);
+    const { code, stdout } = await runCommand(folder, ['doctor']);
+    assert.equal(code, 1);
+    assert.match(stdout, /address is not known/);
+  });
+
   test('two backends never share their data', { timeout: TEST_MS_MAX }, async () => {
     const { command } = await backend();
     const { code, stderr } = await runCommand(folder, ['dev', '--port', '0']);
@@ -215,6 +226,50 @@ describe('dev and token', () => {
     assert.equal(await validateSpaceToken(other.stdout.trim(), 'lobby', env.KURATCHI_GATEWAY_KEY), true);
   });
 
+  test('the command for a token works as it is printed, whatever key the environment has', {
+    timeout: TEST_MS_MAX,
+  }, async () => {
+    const env = { KURATCHI_GATEWAY_KEY: 'the key of the Worker on the network' };
+    for (const args of [[], ['--data', 'my data']]) {
+      const command = start(folder, ['dev', '--port', '0', ...args], { env });
+      const [, url] = await command.says(URL_LINE);
+      const [, line] = await command.says(/^ {2}npx kuratchi-spaces (token lobby .+)\n\nCtrl-C stops/m);
+      const words = line.match(/"[^"]+"|\S+/g).map((word) => word.replaceAll('"', ''));
+      const made = await runCommand(folder, words, { env });
+      assert.equal(made.code, 0, made.stderr);
+      assert.match(made.stderr, /^Signed with the key of the local backend in /);
+      await chat(url, made.stdout.trim(), 'Hello');
+      const other = await runCommand(folder, ['token', 'lobby'], { env });
+      assert.equal(other.code, 0);
+      assert.equal(
+        /key of the environment.*--data \.kuratchi signs with that/.test(other.stderr),
+        args.length === 0,
+      );
+      assert.equal(await validateSpaceToken(other.stdout.trim(), 'lobby', env.KURATCHI_GATEWAY_KEY), true);
+      await stop(command);
+    }
+    const none = await runCommand(folder, ['token', 'lobby', '--data', 'nowhere'], { env });
+    assert.deepEqual([none.code, none.stdout], [1, '']);
+    assert.match(none.stderr, /^There is no key in nowhere: leave --data out/);
+  });
+
+  test('a result that can not be written is a failure; a reader that left is none', {
+    skip: !existsSync('/dev/full') && 'there is no /dev/full here',
+  }, () => {
+    const program = join(folder, 'node_modules', '.bin', 'kuratchi-spaces');
+    const shell = (line) =>
+      spawnSync('sh', ['-c', line, 'sh', program], {
+        cwd: folder,
+        encoding: 'utf8',
+        env: { ...process.env, KURATCHI_GATEWAY_KEY: 'key' },
+      });
+    const full = shell('"$1" token lobby > /dev/full');
+    assert.equal(full.status, 1);
+    assert.equal(full.stderr, 'The output could not be written (ENOSPC).\n');
+    const left = shell('{ "$1" token lobby; echo "code $?" >&2; } | true');
+    assert.equal(left.stderr, 'code 0\n');
+  });
+
   test('what is not understood ends with code 2 and says what is', async () => {
     const cases = [
       [[], /Usage: kuratchi-spaces/],
@@ -222,6 +277,10 @@ describe('dev and token', () => {
       [['dev', '--port', '70000'], /Expected a port from 1 to 65535/],
       [['dev', '--var', 'LOG'], /--var LOG: expected NAME=value/],
       [['token'], /missing required argument 'spaceId'/],
+      [
+        ['token', 'lobby', '--caps', 'moderator'],
+        /"moderator" is none; there are metadata, moderate, system/,
+      ],
       [['token', 'lobby', '--expiry', '1'], /--expiry 1: expected a number with s, m, h or d/],
     ];
     for (const [args, expected] of cases) {
