@@ -5,12 +5,12 @@
  * was found, and the cure. No finding holds a key or a token.
  */
 
+import { isWrapped, KEY_CHARS_MIN } from '../server/gateway-key.js';
 import { generateToken } from '../tokens.js';
 import { ANSWER_MS_MAX, ask, endpoint, excerpt, fail, httpUrl, isLocal, ok, parse, warn } from './answers.js';
 import { firstFrame } from './handshake.js';
 
 const NODE_MIN = 20;
-const KEY_CHARS_MIN = 32;
 /** Tokens are good for an hour unless somebody says otherwise: less than this does no harm. */
 const SKEW_MS_WARN = 5_000;
 const SKEW_MS_FAIL = 60_000;
@@ -68,7 +68,7 @@ export function checkKey({ first, second, local }) {
       ),
     );
   }
-  if (key !== key.trim() || /^(["'`]).*\1$/s.test(key)) {
+  if (isWrapped(key)) {
     findings.push(
       fail(
         `${name} has blanks, a line break or quotes around it, which count as part of the key`,

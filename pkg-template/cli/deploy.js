@@ -7,6 +7,7 @@
 import { resolve } from 'node:path';
 
 import { Deployment, readSettings } from '../server/deployment.js';
+import { KEY_CHARS_MIN } from '../server/gateway-key.js';
 import { withoutSecrets } from '../server/worker-metadata.js';
 import { getWorkerModules } from '../server/worker-modules.js';
 import { DATA_FOLDER, readGatewayKey } from './local-data.js';
@@ -22,7 +23,6 @@ import {
   print,
 } from './terminal.js';
 
-const KEY_CHARS_MIN = 32;
 const NEW_KEY = `node -e "console.log(require('node:crypto').randomBytes(32).toString('base64url'))"`;
 
 const INTENTION = {
@@ -93,7 +93,7 @@ function settingsOrFailure(options) {
   }
 }
 
-function describe({ accountId, scriptName, action, metadata, kept, workerUrl }) {
+function describe({ accountId, scriptName, action, metadata, kept, dropped, workerUrl }) {
   const lines = [
     `${INTENTION[action]} ${scriptName} in account ${accountId}`,
     `  address     ${workerUrl}`,
@@ -101,6 +101,7 @@ function describe({ accountId, scriptName, action, metadata, kept, workerUrl }) 
   ];
   if (metadata.migrations) lines.push('  storage     a Durable Object with SQLite for each space');
   if (kept.length > 0) lines.push(`  stays       ${kept.join(', ')}`);
+  if (dropped.length > 0) lines.push(`  goes        ${dropped.join(', ')}`);
   return lines.map(harmless).join('\n');
 }
 

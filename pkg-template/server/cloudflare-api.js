@@ -157,8 +157,10 @@ function parseAnswer(text) {
 }
 
 function retryAfterMs(response) {
-  const seconds = Number(response.headers.get('Retry-After'));
-  return Number.isFinite(seconds) && seconds > 0 ? Math.min(seconds * 1_000, RETRY_AFTER_MS_MAX) : 0;
+  const value = response.headers.get('Retry-After') ?? '';
+  // Seconds, or a date of HTTP.
+  const ms = /^\s*\d+\s*$/.test(value) ? Number(value) * 1_000 : Date.parse(value) - Date.now();
+  return ms > 0 ? Math.min(ms, RETRY_AFTER_MS_MAX) : 0;
 }
 
 function explain(what, response, answer, text) {

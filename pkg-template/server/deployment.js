@@ -9,7 +9,8 @@ import { getDoEnvironment, missingSetting } from '../environment.js';
 import { ChatError } from '../errors.js';
 import { CloudflareApi, CloudflareError } from './cloudflare-api.js';
 import { fetchText } from './fetch-text.js';
-import { isOurs, keptBindings, uploadMetadata } from './worker-metadata.js';
+import { isWrapped } from './gateway-key.js';
+import { droppedParts, isOurs, keptBindings, uploadMetadata } from './worker-metadata.js';
 import { getWorkerModules } from './worker-modules.js';
 
 const ACCOUNT_ID_PATTERN = /^[0-9a-f]{32}$/i;
@@ -69,6 +70,12 @@ export function readSettings(options) {
   if (LONE_SURROGATE_PATTERN.test(settings.gatewayKey)) {
     throw invalid('gatewayKey', 'must be well-formed Unicode (KURATCHI_GATEWAY_KEY)');
   }
+  if (isWrapped(settings.gatewayKey)) {
+    throw invalid(
+      'gatewayKey',
+      'must have no blanks, line breaks or quotes around it, which would be part of the key (KURATCHI_GATEWAY_KEY)',
+    );
+  }
   if (!SCRIPT_NAME_PATTERN.test(settings.scriptName)) {
     throw invalid(
       'scriptName',
@@ -117,6 +124,7 @@ export class Deployment {
       action: script ? (isOurs(script) ? 'update' : 'replace') : 'create',
       metadata: uploadMetadata({ gatewayKey, script }),
       kept: keptBindings(script),
+      dropped: droppedParts(script),
       enablesWorkersDev: customHost === undefined && !script?.workersDev.enabled,
       workerUrl: `https://${host}`,
     };
@@ -151,10 +159,15 @@ export class Deployment {
     if (enablesWorkersDev) {
       this.#say(`Making it reachable as ${workerUrl}`);
       const previews = this.#state.script?.workersDev.previews_enabled ?? false;
-      await this.#api.post(`${scriptPath(accountId, scriptName)}/subdomain`, {
-        enabled: true,
-        previews_enabled: previews,
-      });
+      const switches = { enabled: true, previews_enabled: previews };
+      try {
+        await this.#api.post(`${scriptPath(accountId, scriptName)}/subdomain`, switches);
+      } catch (cause) {
+        throw new CloudflareError(
+          `The Worker and its key are uploaded already; only its address ${workerUrl} is missing: run this again. ${cause.message}`,
+          { status: cause.status, codes: cause.codes, cause },
+        );
+      }
     }
     return workerUrl;
   }
@@ -181,17 +194,19 @@ export class Deployment {
   async #upload() {
     // Each time: another program may have come to that name between looking and uploading.
     this.refuseReplacing();
-    const { accountId, scriptName, action, metadata, kept } = this.plan();
+    const { accountId, scriptName, action, metadata, kept, dropped } = this.plan();
     const verb = { create: 'Creating', update: 'Updating', replace: 'Replacing' }[action];
     const keeping = kept.length > 0 ? `; keeping ${kept.join(', ')}` : '';
-    this.#say(`${verb} the Worker ${scriptName} in account ${accountId}${keeping}`);
+    const dropping = dropped.length > 0 ? `; dropping ${dropped.join(', ')}` : '';
+    this.#say(`${verb} the Worker ${scriptName} in account ${accountId}${keeping}${dropping}`);
     const modules = getWorkerModules();
     await this.#api.putForm(scriptPath(accountId, scriptName), () => uploadForm(metadata, modules));
   }
 
   /** The account of an API token that sees exactly one. */
   async #onlyAccount() {
-    const accounts = await this.#api.get('/accounts?per_page=50');
+    // No list at all is what some API tokens get that see none.
+    const accounts = (await this.#api.get('/accounts?per_page=50')) ?? [];
     if (accounts.length === 1) {
       this.#say(`The API token belongs to the account ${accounts[0].name} (${accounts[0].id})`);
       return accounts[0].id;
@@ -214,14 +229,20 @@ export class Deployment {
   /** The Worker of that name with all that an upload could change, or nothing. */
   async #script(accountId) {
     const { scriptName } = this.#settings;
-    const scripts = await this.#api.get(`/accounts/${accountId}/workers/scripts`);
+    const scripts = (await this.#api.get(`/accounts/${accountId}/workers/scripts`)) ?? [];
     const found = scripts.find(({ id }) => id === scriptName);
     if (!found) return undefined;
     const path = scriptPath(accountId, scriptName);
     try {
       const settings = await this.#api.get(`${path}/settings`);
       const workersDev = await this.#api.get(`${path}/subdomain`);
-      return { name: scriptName, migrationTag: found.migration_tag || undefined, settings, workersDev };
+      return {
+        name: scriptName,
+        migrationTag: found.migration_tag || undefined,
+        hasAssets: found.has_assets === true,
+        settings,
+        workersDev,
+      };
     } catch (error) {
       // It was deleted meanwhile.
       if (error instanceof CloudflareError && error.has(...SCRIPT_NOT_FOUND)) return undefined;
@@ -233,7 +254,7 @@ export class Deployment {
   async #customHost(accountId) {
     const query = new URLSearchParams({ service: this.#settings.scriptName });
     try {
-      const domains = await this.#api.get(`/accounts/${accountId}/workers/domains?${query}`);
+      const domains = (await this.#api.get(`/accounts/${accountId}/workers/domains?${query}`)) ?? [];
       return domains.find(({ service }) => service === this.#settings.scriptName)?.hostname;
     } catch (error) {
       // An API token may be good for Workers and not for domains.

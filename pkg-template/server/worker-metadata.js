@@ -72,7 +72,7 @@ export function uploadMetadata({ gatewayKey, script }) {
   const migrations = migrationsToApply(script);
   return {
     main_module: MAIN_MODULE,
-    compatibility_date: COMPATIBILITY_DATE,
+    ...compatibility(script),
     bindings: [
       { type: 'durable_object_namespace', name: OBJECT_BINDING, class_name: OBJECT_CLASS },
       { type: 'secret_text', name: KEY_BINDING, text: gatewayKey },
@@ -92,12 +92,36 @@ export function keptBindings(script) {
     .sort();
 }
 
+/** What of a script goes with its code, by name: bindings that can not be kept, and static assets. */
+export function droppedParts(script) {
+  if (!script) return [];
+  const types = keptTypes(script);
+  const bindings = (script.settings.bindings ?? []).filter(
+    ({ type, name }) => !types.includes(type) && name !== OBJECT_BINDING,
+  );
+  const names = bindings.map(({ name }) => name).sort();
+  return script.hasAssets ? [...names, 'static assets'] : names;
+}
+
 /** The same metadata for people: the key is not shown. */
 export function withoutSecrets(metadata) {
   const bindings = metadata.bindings.map((binding) =>
     binding.type === 'secret_text' ? { ...binding, text: '(secret)' } : binding,
   );
   return { ...metadata, bindings };
+}
+
+/**
+ * The runtime's behaviour: that which is tested, unless the owner of one of ours has asked for a newer one, or for
+ * flags. What another program needed does not matter.
+ */
+function compatibility(script) {
+  const settings = script && isOurs(script) ? script.settings : {};
+  const { compatibility_date: date = '', compatibility_flags: flags } = settings;
+  return {
+    compatibility_date: date > COMPATIBILITY_DATE ? date : COMPATIBILITY_DATE,
+    ...(isSet(flags) && { compatibility_flags: flags }),
+  };
 }
 
 /** The steps after the one whose tag the script has; none where there is nothing to do. */

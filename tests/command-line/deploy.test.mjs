@@ -178,6 +178,7 @@ describe('the next deployment', () => {
     ];
     script().bindings.push(...own);
     script().settings = {
+      compatibility_flags: ['enable_ctx_exports'],
       limits: { cpu_ms: 50 },
       logpush: true,
       observability: { enabled: true, head_sampling_rate: 0.5 },
@@ -191,6 +192,33 @@ describe('the next deployment', () => {
     for (const each of own) assert.deepEqual(binding(each.name), each);
     assert.deepEqual(script().settings, before);
     assert.match(told, /keeping ALLOWED_ORIGINS, CACHE, COUNTERS, EXTRA, HOOK_SECRET$/m);
+  });
+
+  test('never sets the date of the runtime back', async () => {
+    await deployed();
+    const tested = script().metadata.compatibility_date;
+    for (const [date, expected] of [
+      ['2099-01-01', '2099-01-01'],
+      ['2020-01-01', tested],
+    ]) {
+      script().metadata.compatibility_date = date;
+      assert.equal((await deployed()).success, true);
+      assert.equal(script().metadata.compatibility_date, expected);
+    }
+  });
+
+  test('takes neither date nor flags over from another program', async () => {
+    cloudflare.addScript(account.id, NAME, { settings: { compatibility_flags: ['nodejs_compat'] } });
+    assert.equal((await deployed({ replace: true })).success, true);
+    assert.equal(script().metadata.compatibility_flags, undefined);
+  });
+
+  test('says what goes with the code that it replaces', async () => {
+    await deployed();
+    script().hasAssets = true;
+    script().bindings.push({ type: 'assets', name: 'ASSETS' });
+    const { told } = await listening(() => deployed({ verbose: true }));
+    assert.match(told, /Updating the Worker .*; dropping ASSETS, static assets$/m);
   });
 
   test('leaves preview URLs as they are', async () => {
@@ -311,6 +339,10 @@ describe('what goes wrong is told in words', () => {
       [{ scriptName: 'Team Chat' }, /^scriptName must be .*KURATCHI_SPACES_SCRIPT_NAME/],
       [{ gatewayKey: 7 }, /^gatewayKey must be a string$/],
       [{ gatewayKey: '\ud800' }, /^gatewayKey must be well-formed/],
+      [
+        { gatewayKey: `${GATEWAY_KEY}\n` },
+        /^gatewayKey must have no blanks, line breaks or quotes around it/,
+      ],
       [{ verbose: 'yes' }, /^verbose must be true or false$/],
       [{ replace: 1 }, /^replace must be true or false$/],
     ];
@@ -327,6 +359,9 @@ describe('what goes wrong is told in words', () => {
     const other = cloudflare.addAccount({ name: 'Other' });
     assert.match(await refusal({ accountId: other.id }), /code 10000/);
     cloudflare.tokens.set(account.token, []);
+    assert.match(await refusal({ accountId: '' }), /sees no account$/);
+    const none = { status: 200, body: { success: true, errors: [], messages: [], result: null } };
+    cloudflare.failNext('GET', /^\/accounts$/, none);
     assert.match(await refusal({ accountId: '' }), /sees no account$/);
   });
 
@@ -387,6 +422,28 @@ describe('what goes wrong is told in words', () => {
     const { result, told } = await listening(() => deployed({ verbose: true }));
     assert.equal(result.success, true, result.error);
     assert.equal(told.match(/Trying again in 1 s/g).length, 3, told);
+  });
+
+  test('a time to wait may be a date', async () => {
+    const headers = { 'Retry-After': new Date(Date.now() + 3_900).toUTCString() };
+    cloudflare.failNext('GET', /scripts$/, {
+      status: 429,
+      body: Cloudflare.refusal(971, 'Please wait'),
+      headers,
+    });
+    const { result, told } = await listening(() => deployed({ verbose: true }));
+    assert.equal(result.success, true, result.error);
+    assert.match(told, /Trying again in [234] s/);
+  });
+
+  test('what was done already, when the rest of it fails', async () => {
+    cloudflare.failNext('POST', /subdomain$/, { status: 403, body: Cloudflare.refusal(10000, 'no') });
+    assert.match(
+      await refusal(),
+      /^The Worker and its key are uploaded already; only its address https:\S+ is missing: run this again\. .*code 10000/,
+    );
+    assert.equal((await deployed()).success, true);
+    assert.equal(script().workersDev.enabled, true);
   });
 
   test('what does not pass ends after four attempts', async () => {

@@ -53,6 +53,7 @@ const FILES = [
   'server/deployment.js',
   'server/elsewhere.js',
   'server/fetch-text.js',
+  'server/gateway-key.js',
   'server/index.d.ts',
   'server/index.elsewhere.js',
   'server/index.js',

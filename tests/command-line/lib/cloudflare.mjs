@@ -74,6 +74,7 @@ const STEP = [
 
 /** What an upload without them sets back. */
 const DEFAULTS = {
+  compatibility_flags: [],
   limits: {},
   logpush: false,
   observability: { enabled: false },
@@ -224,7 +225,11 @@ export class Cloudflare {
       return account.domains.filter((domain) => service === undefined || domain.service === service);
     }
     if (method === 'GET' && rest === 'scripts') {
-      return [...account.scripts].map(([id, { tag }]) => ({ id, ...(tag && { migration_tag: tag }) }));
+      return [...account.scripts].map(([id, { tag, hasAssets = false }]) => ({
+        id,
+        has_assets: hasAssets,
+        ...(tag && { migration_tag: tag }),
+      }));
     }
     const [, name, part] = /^scripts\/([^/]+)(?:\/(settings|subdomain))?$/.exec(rest) ?? [];
     if (!name) return this.#unknown(route);
