@@ -10,7 +10,7 @@ import { getSpacesEnvironment } from '../environment.js';
 import { getWorkerModules } from '../server/worker-modules.js';
 import { setInFile } from './environment-files.js';
 import { DATA_FOLDER, hideFromGit, keptGatewayKey, takeFolder, tellAddress } from './local-data.js';
-import { freePort, isFree, startLocalWorker } from './local-worker.js';
+import { bindFailure, freePort, startLocalWorker } from './local-worker.js';
 import { loadMiniflare } from './runtime.js';
 import { EXIT_INTERRUPTED, EXIT_OK, Failure, harmless, note, paint, print, UsageError } from './terminal.js';
 
@@ -34,6 +34,8 @@ export async function dev({ port, host, data, writeEnv, var: settings }) {
   const folder = resolve(data);
   const vars = readVariables(settings);
   const modules = getWorkerModules();
+  // Before anything is fetched.
+  await refuseUnbindable(0, host);
   // Whatever is under way is undone at exit.
   onStop(() => process.exit(EXIT_INTERRUPTED));
   const { owner } = takeFolder(folder);
@@ -94,13 +96,14 @@ function quoted(text) {
   return /^[\w./\\:-]+$/.test(text) ? text : `"${text}"`;
 }
 
+async function refuseUnbindable(port, host) {
+  const failure = await bindFailure(port, host);
+  if (failure) throw failure;
+}
+
 async function choosePort(wanted, host) {
   if (wanted === undefined) return freePort(PORT_DEFAULT, host);
-  if (wanted !== 0 && !(await isFree(wanted, host))) {
-    throw new Failure(
-      `Port ${wanted} of ${host} is taken: stop what listens there, or choose another with --port.`,
-    );
-  }
+  await refuseUnbindable(wanted, host);
   return wanted;
 }
 

@@ -84,7 +84,8 @@ function makeProgram(done) {
     .option('-y, --yes', 'do not ask, and replace another program of that name if there is one')
     .addHelpText(
       'after',
-      '\nThe API token (CLOUDFLARE_API_TOKEN) and the gateway key (KURATCHI_GATEWAY_KEY) come from the environment only.',
+      '\nThe API token (CLOUDFLARE_API_TOKEN) and the gateway key (KURATCHI_GATEWAY_KEY) are no options, which others could\n' +
+        'read: they come from the environment, or from .env.local or .env of this folder.',
     )
     .action(async (options) => done(await (await import('./deploy.js')).deployCommand(options)));
   program

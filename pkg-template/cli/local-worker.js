@@ -11,6 +11,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 
 import { COMPATIBILITY_DATE } from '../server/worker-metadata.js';
+import { Failure } from './terminal.js';
 
 const PORTS_TRIED_MAX = 50;
 
@@ -83,18 +84,43 @@ export async function startLocalWorker({
 export async function freePort(wanted, host = '127.0.0.1') {
   const end = Math.min(wanted + PORTS_TRIED_MAX, 65_536);
   for (let port = wanted; port < end; port += 1) {
-    if (await isFree(port, host)) return port;
+    const failure = await bindFailure(port, host);
+    if (failure === undefined) return port;
+    if (failure.code !== 'EADDRINUSE') throw failure;
   }
-  throw new Error(`no free port between ${wanted} and ${end - 1}`);
+  throw new Failure(
+    `All ports of ${host} from ${wanted} to ${end - 1} are taken: choose another with --port.`,
+  );
 }
 
-/** Whether nobody listens on a port. */
-export function isFree(port, host) {
+/**
+ * Why one can not listen on a port, in words; nothing where one can. The error has the system's `code`.
+ *
+ * @param {number} port 0 for any.
+ * @param {string} host
+ * @returns {Promise<Failure | undefined>}
+ */
+export function bindFailure(port, host) {
   return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(true)));
+    server.once('error', ({ code }) =>
+      resolve(Object.assign(new Failure(bindText(code, port, host)), { code })),
+    );
+    server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(undefined)));
   });
+}
+
+function bindText(code, port, host) {
+  if (code === 'EADDRINUSE') {
+    return `Port ${port} of ${host} is taken: stop what listens there, or choose another with --port.`;
+  }
+  if (code === 'EACCES') {
+    return `Port ${port} of ${host} is not for you to take: choose one from 1024 on with --port.`;
+  }
+  return (
+    `This machine can not listen on ${host} (${code}): leave --host out for this machine alone, or give one of its ` +
+    'own addresses, or 0.0.0.0 for all of them.'
+  );
 }
 
 /**

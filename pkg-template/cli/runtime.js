@@ -19,7 +19,18 @@ import { Failure } from './terminal.js';
 export const MINIFLARE_VERSION = '4.20260426.0';
 
 const FETCH_MS_MAX = 5 * 60_000;
+/** By default npm tries for minutes to reach a network that is not there. */
+const NPM_PATIENCE = ['--fetch-retries=1', '--fetch-retry-mintimeout=1000', '--fetch-retry-maxtimeout=2000'];
+/** What npm says where there is no way to its registry. */
+const NO_NETWORK =
+  /code (?:EAI_AGAIN|ECONNREFUSED|ECONNRESET|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|ERR_SOCKET_TIMEOUT|ETIMEDOUT)/;
+
 const PROGRESS_MS = 10_000;
+const PROJECT_CURE = `Install it into the project instead: npm install --save-dev miniflare@${MINIFLARE_VERSION}`;
+const NETWORK_CURE =
+  "Check the network connection, or the proxy in npm's settings, and start again: it is needed this once. Where a " +
+  'machine never has a network, bring a project along in which Miniflare is installed.';
+
 /** npm hands these to the programs that it runs; a second npm would take them for its own settings. */
 const NPM_RUN_VARIABLES =
   /^npm_(?:lifecycle|package|execpath|command|config_(?:local_prefix|prefix|package|call|workspaces?|global))/i;
@@ -112,7 +123,13 @@ function npmInstall(folder) {
   const env = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !NPM_RUN_VARIABLES.test(name)),
   );
-  const args = ['install', `miniflare@${MINIFLARE_VERSION}`, '--prefer-offline', '--ignore-scripts'];
+  const args = [
+    'install',
+    `miniflare@${MINIFLARE_VERSION}`,
+    '--prefer-offline',
+    '--ignore-scripts',
+    ...NPM_PATIENCE,
+  ];
   return new Promise((done, failed) => {
     const isWindows = process.platform === 'win32';
     const child = spawn(
@@ -136,7 +153,9 @@ function npmInstall(folder) {
     const fail = (why) =>
       failed(
         new Failure(
-          `Miniflare could not be fetched: ${why}\nInstall it into the project instead: npm install --save-dev miniflare@${MINIFLARE_VERSION}`,
+          NO_NETWORK.test(said)
+            ? `Miniflare could not be fetched: npm does not reach its registry.\n${said.trim()}\n${NETWORK_CURE}`
+            : `Miniflare could not be fetched: ${why}\n${PROJECT_CURE}`,
         ),
       );
     child.on('error', (error) => fail(`npm could not be run (${error.code ?? error.message})`));

@@ -158,6 +158,17 @@ describe('dev and token', () => {
     assert.match(stderr, new RegExp(`Port ${port} of 127\\.0\\.0\\.1 is taken`));
   });
 
+  test('an address that is not of this machine is told as such, before anything is done', async () => {
+    // Of a network for documentation: nobody has it.
+    const { code, stderr } = await runCommand(folder, ['dev', '--host', '203.0.113.9', '--data', 'unused']);
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /^This machine can not listen on 203\.0\.113\.9 \(EADDRNOTAVAIL\): leave --host out.*\n$/,
+    );
+    assert.ok(!existsSync(dataOf('unused')));
+  });
+
   test('settings reach the Worker', { timeout: TEST_MS_MAX }, async () => {
     const { command, url } = await backend(
       '--data',
@@ -209,6 +220,24 @@ describe('dev and token', () => {
     );
     assert.deepEqual(readdirSync(env.KURATCHI_CACHE_DIR), []);
     assert.ok(!existsSync(join(bare, '.kuratchi', 'running.lock')));
+  });
+
+  test('without a network that is told, and soon', { timeout: TEST_MS_MAX }, async () => {
+    const bare = await installed.project('cut-off');
+    // A port that nobody listens on.
+    const server = createServer();
+    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address();
+    await new Promise((resolve) => server.close(resolve));
+    const env = {
+      KURATCHI_CACHE_DIR: join(bare, 'cache'),
+      npm_config_registry: `http://127.0.0.1:${port}/`,
+      npm_config_cache: join(bare, 'npm-cache'),
+    };
+    const { code, stderr } = await runCommand(bare, ['dev', '--port', '0'], { env });
+    assert.equal(code, 1);
+    assert.match(stderr, /npm does not reach its registry\..*ECONNREFUSED.*Check the network connection/s);
+    assert.doesNotMatch(stderr, /npm install --save-dev|^\s+at /m);
   });
 
   test("a token is of the environment's key, and says so where it is not", async () => {
