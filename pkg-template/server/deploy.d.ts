@@ -25,7 +25,8 @@ export interface WorkerModule {
  * makes it reachable at the account's workers.dev subdomain (or leaves it at its custom domain, if it has one and is
  * not on workers.dev), and asks it whether it is well. May be called again at any time: variables, secrets, other
  * bindings, routes, logging and placement of the Worker stay as they are; another gateway key replaces the old one,
- * which ends every token that was signed with that. The API token needs the permission "Workers Scripts: Edit".
+ * which ends every token that was signed with that. A Worker of that name that is another program is left alone, unless
+ * `replace` says otherwise. The API token needs the permission "Workers Scripts: Edit".
  *
  * What goes wrong is told in the result, in words, and never thrown. In browsers and in Workers there is nothing to
  * deploy from, and the result says so.
