@@ -5,9 +5,10 @@
  * not know what a component is, nor what a client does when it connects.
  */
 
-/** How long to wait after the newest messages could not be loaded, in milliseconds. */
-const RETRY_MS = 5_000;
-/** For each client that views have connected, how many hold it. */
+/** How long to wait after a failure that may pass, in milliseconds: twice as long after each, up to the second. */
+const RETRY_MS_MIN = 5_000;
+const RETRY_MS_MAX = 30_000;
+/** For each client that views have connected: how many hold it, and what connects it. */
 const held = /* @__PURE__ */ new WeakMap();
 
 /** Whether it is a client, of whichever copy of the package. */
@@ -25,7 +26,8 @@ export function given(space) {
 }
 
 /**
- * Connects a client until the last view has let go of it. One that the app has connected itself is left alone.
+ * Connects a client until the last view has let go of it, and tries again after what may pass. One that the app has
+ * connected itself is left alone.
  *
  * @param {object} space
  * @param {() => void} [end] What is done in the end.
@@ -36,18 +38,54 @@ export function hold(space, end = () => space.disconnect()) {
   if (!held.has(space) && state !== 'idle' && state !== 'failed') {
     return () => {};
   }
-  held.set(space, (held.get(space) ?? 0) + 1);
-  // What goes wrong stands in the snapshot, and onError tells it.
-  space.connect().catch(() => {});
+  const holding = held.get(space) ?? { views: 0, connecting: patient(() => space.connect()) };
+  held.set(space, holding);
+  holding.views += 1;
+  holding.connecting.act();
   return () => {
-    held.set(space, held.get(space) - 1);
+    holding.views -= 1;
     // Views that go and come again in one task, as React's StrictMode makes them, keep the one connection.
     setTimeout(() => {
-      if (held.get(space) === 0) {
-        held.delete(space);
+      if (holding.views === 0 && held.delete(space)) {
+        holding.connecting.end();
         end();
       }
-    });
+    }, 0);
+  };
+}
+
+/**
+ * Does what may fail, and does it again for as long as the failure is one that may pass. What goes wrong stands in the
+ * snapshot, and onError tells it.
+ *
+ * @param {() => Promise<unknown> | undefined} attempt Gives nothing if there is nothing to do.
+ */
+function patient(attempt) {
+  let timer;
+  let waitMs = RETRY_MS_MIN;
+  let isOver = false;
+  const act = () => {
+    clearTimeout(timer);
+    timer = undefined;
+    attempt()?.then(
+      () => {
+        waitMs = RETRY_MS_MIN;
+      },
+      ({ retryable }) => {
+        // Of several that await the same attempt, the first sees to the next.
+        if (retryable && !isOver && timer === undefined) {
+          timer = setTimeout(act, waitMs);
+          waitMs = Math.min(waitMs * 2, RETRY_MS_MAX);
+        }
+      },
+    );
+  };
+  return {
+    act,
+    end() {
+      isOver = true;
+      clearTimeout(timer);
+    },
   };
 }
 
@@ -57,30 +95,18 @@ export function hold(space, end = () => space.disconnect()) {
  * @returns {() => void} Ends it.
  */
 export function loadNewest(space) {
-  let timer;
-  let isOver = false;
-  const load = () => {
-    clearTimeout(timer);
-    if (!space.getSnapshot().isLoaded) {
-      space.loadOlder().catch(({ retryable }) => {
-        if (retryable && !isOver) {
-          timer = setTimeout(load, RETRY_MS);
-        }
-      });
-    }
-  };
+  const loading = patient(() => (space.getSnapshot().isLoaded ? undefined : space.loadOlder()));
   let { connected } = space.getSnapshot();
   const stop = space.subscribe(() => {
     const was = connected;
     ({ connected } = space.getSnapshot());
     if (connected && !was) {
-      load();
+      loading.act();
     }
   });
-  load();
+  loading.act();
   return () => {
-    isOver = true;
     stop();
-    clearTimeout(timer);
+    loading.end();
   };
 }

@@ -10,6 +10,9 @@ import { ChatError } from './errors.js';
 
 const WASM_FILE = 'kuratchi_spaces_bg.wasm';
 const WASM_TYPE = 'application/wasm';
+const HTML_TYPE = 'text/html';
+/** How a page starts: white space, and its first tag. */
+const HTML_PATTERN = /^\s*</;
 /** Folder of Vite's pre-bundled dependencies, inside `node_modules`. */
 const VITE_DEPENDENCIES = '/.vite/deps/';
 /** The names under which the package is installed: its own, and the one that it stands in for. */
@@ -21,7 +24,7 @@ const POLICY_PATTERN = /content security policy|unsafe-eval|\bCSP\b/i;
  * One Wasm instance in the making: loaded at most once at a time, and again after a failure.
  *
  * @param {() => WebAssembly.Module | Promise<WebAssembly.Module>} source Where the compiled module comes from.
- * @param {() => Promise<object>} [importGlue] Where wasm-bindgen's glue comes from.
+ * @param {() => object | Promise<object>} [importGlue] Where wasm-bindgen's glue comes from.
  */
 export function createEngine(source, importGlue = () => import('./kuratchi_spaces.js')) {
   let loading;
@@ -33,7 +36,7 @@ export function createEngine(source, importGlue = () => import('./kuratchi_space
       throw unavailable('this environment has no WebAssembly: use a current browser without lockdown mode');
     }
     const [loaded, module] = await Promise.all([
-      importGlue(),
+      importedBy(importGlue),
       given === undefined ? source() : compileGiven(given),
     ]);
     await loaded.default({ module_or_path: module });
@@ -70,6 +73,15 @@ export function createEngine(source, importGlue = () => import('./kuratchi_space
       return fault;
     },
   };
+}
+
+/** Where the glue is a file of its own, it is fetched like the Wasm, and may come the next time. */
+async function importedBy(importGlue) {
+  try {
+    return await importGlue();
+  } catch (error) {
+    throw explain(error, { retryable: true });
+  }
 }
 
 /** Compiles what the app gave. */
@@ -127,26 +139,38 @@ async function compileFrom(url) {
       return compileBytes(await bytesOf(await fetchFile(url)), url);
     }
   }
-  return compileBytes(await bytesOf(response), `${url} (content type '${type}')`);
+  return compileBytes(await bytesOf(response), `${url} (content type '${type}')`, type);
 }
 
 async function fetchFile(url) {
   const response = await fetch(url).catch((error) => {
     const policies = "the page's policy allows it in connect-src, and another origin's server by CORS";
     const said = String(error?.message ?? error);
-    throw unavailable(
-      `${url} could not be fetched: check that the network is up, and that ${policies} (${said})`,
-      error,
-    );
+    const reason = `${url} could not be fetched: check that the network is up, and that ${policies} (${said})`;
+    throw unavailable(reason, { cause: error, retryable: true });
   });
-  if (!response.ok) {
-    throw unavailable(`${url} was answered with status ${response.status}: ${cureFor(url)}`);
+  const { ok, status } = response;
+  if (!ok) {
+    const retryable = mayPass(status);
+    const cure = retryable ? 'try again, or look at what its server says' : cureFor(url);
+    throw unavailable(`${url} was answered with status ${status}: ${cure}`, { retryable });
   }
   return response;
 }
 
+/** Whether the same request may be answered otherwise later: the server is busy, or ill. */
+function mayPass(status) {
+  return status === 408 || status === 429 || status >= 500;
+}
+
 async function bytesOf(response) {
-  return new Uint8Array(await response.arrayBuffer());
+  try {
+    return new Uint8Array(await response.arrayBuffer());
+  } catch (error) {
+    const said = String(error?.message ?? error);
+    const reason = `${response.url} was cut off on the way: check that the network is up (${said})`;
+    throw unavailable(reason, { cause: error, retryable: true });
+  }
 }
 
 /**
@@ -154,12 +178,12 @@ async function bytesOf(response) {
  *
  * @param {Uint8Array} bytes
  * @param {string} [origin] What to call them in an error.
+ * @param {string} [type] What their server calls them.
  */
-export async function compileBytes(bytes, origin = WASM_FILE) {
-  // Every module starts with a zero byte and 'asm'; a single-page app's fallback starts with '<'.
+export async function compileBytes(bytes, origin = WASM_FILE, type = '') {
+  // Every module starts with a zero byte and 'asm'.
   if (String.fromCharCode(...bytes.subarray(0, 4)) !== '\0asm') {
-    const answer = bytes[0] === 60 ? 'an HTML page' : 'something else';
-    throw unavailable(`${origin} is ${answer}, and not WebAssembly: ${cureFor(origin)}`);
+    throw unavailable(`${origin} is ${kindOf(bytes, type)}, and not WebAssembly: ${cureFor(origin)}`);
   }
   try {
     return await WebAssembly.compile(bytes);
@@ -167,8 +191,20 @@ export async function compileBytes(bytes, origin = WASM_FILE) {
     if (isForbidden(error)) {
       throw error;
     }
-    throw unavailable(`${origin} is damaged: ${cureFor(origin)} (${error.message})`, error);
+    throw unavailable(`${origin} is damaged: ${cureFor(origin)} (${error.message})`, { cause: error });
   }
+}
+
+/** What came instead of a module: most often the page that a single-page app answers everything with. */
+function kindOf(bytes, type) {
+  if (bytes.length === 0) {
+    return 'empty';
+  }
+  // The decoder takes a byte order mark away.
+  const start = new TextDecoder().decode(bytes.subarray(0, 64));
+  return type.toLowerCase().startsWith(HTML_TYPE) || HTML_PATTERN.test(start)
+    ? 'an HTML page'
+    : 'something else';
 }
 
 function isForbidden(error) {
@@ -176,24 +212,32 @@ function isForbidden(error) {
 }
 
 function cureFor(url) {
-  return url.includes(VITE_DEPENDENCIES)
+  const cure = url.includes(VITE_DEPENDENCIES)
     ? "add optimizeDeps: { exclude: ['kuratchi-spaces'] } to the Vite config"
     : `serve ${WASM_FILE} of the package kuratchi-spaces there, as ${WASM_TYPE}`;
+  return `${cure}, or import from kuratchi-spaces/inline, which has it inside`;
 }
 
-function explain(error) {
+function explain(error, details) {
   if (error instanceof ChatError) {
     return error;
   }
   const said = String(error?.message ?? error);
   if (isForbidden(error)) {
-    return unavailable(`the page's policy forbids it: add 'wasm-unsafe-eval' to script-src (${said})`, error);
+    const reason = `the page's policy forbids it: add 'wasm-unsafe-eval' to script-src (${said})`;
+    return unavailable(reason, { cause: error });
   }
   const cure = `check that ${WASM_FILE} lies beside the package's JavaScript and that the network is up`;
-  return unavailable(`${cure} (${said})`, error);
+  return unavailable(`${cure} (${said})`, { ...details, cause: error });
 }
 
-function unavailable(reason, cause) {
+/**
+ * @param {string} reason
+ * @param {object} [details]
+ * @param {boolean} [details.retryable] Whether the network is to blame, which may be better the next time.
+ * @param {unknown} [details.cause]
+ */
+function unavailable(reason, details) {
   const message = `the WebAssembly part of kuratchi-spaces could not be loaded: ${reason}`;
-  return new ChatError(message, { code: 'wasmUnavailable', retryable: true, cause });
+  return new ChatError(message, { ...details, code: 'wasmUnavailable' });
 }

@@ -348,3 +348,29 @@ test('clients_of_views_that_are_gone_are_given_back', async () => {
   await connected();
   await until(() => stack.proxy.socketCount === 1, 'one socket is left');
 });
+
+test('a_wasm_that_could_not_be_fetched_once_is_fetched_again', async () => {
+  // What a dev server can not give, the package has inside.
+  const built = await startApp('react', { isBuilt: true });
+  try {
+    const visitor = await stack.newTab();
+    let refused = 0;
+    const refuse = (route) => {
+      refused += 1;
+      return route.fulfill({ status: 503 });
+    };
+    await visitor.route('**/*.wasm', refuse, { times: 1 });
+    const space = stack.newSpace('react');
+    await stack.newPeer(space).postAll(['one', 'two']);
+    await visitor.goto(built.url(await built.query(stack, space, 'ada')));
+    await visitor.waitForFunction(
+      () =>
+        document.querySelector('#state')?.textContent === 'connected' &&
+        document.querySelectorAll('#messages li').length === 2,
+    );
+    assert.equal(refused, 1);
+    await visitor.context().close();
+  } finally {
+    await built.close();
+  }
+});

@@ -221,3 +221,29 @@ test('a_component_updates_for_its_own_part_of_the_state_only', async () => {
   assert.equal(news.row - typing.row, 1, 'one new message renders one row');
   await bob.close();
 });
+
+test('a_wasm_that_could_not_be_fetched_once_is_fetched_again', async () => {
+  // What a dev server can not give, the package has inside.
+  const built = await startApp('svelte', { isBuilt: true });
+  try {
+    const visitor = await stack.newTab();
+    let refused = 0;
+    const refuse = (route) => {
+      refused += 1;
+      return route.fulfill({ status: 503 });
+    };
+    await visitor.route('**/*.wasm', refuse, { times: 1 });
+    const space = stack.newSpace('svelte');
+    await stack.newPeer(space).postAll(['one', 'two']);
+    await visitor.goto(built.url(await built.query(stack, space, 'ada')));
+    await visitor.waitForFunction(
+      () =>
+        document.querySelector('#state')?.textContent === 'connected' &&
+        document.querySelectorAll('#messages li').length === 2,
+    );
+    assert.equal(refused, 1);
+    await visitor.context().close();
+  } finally {
+    await built.close();
+  }
+});

@@ -7,11 +7,30 @@
 import assert from 'node:assert/strict';
 import { describe, mock, test } from 'node:test';
 
+import { SpaceClient } from '../../pkg-template/client.js';
+import { ChatError } from '../../pkg-template/errors.js';
 import { given, hold, loadNewest } from '../../pkg-template/holding.js';
-import { setUp, setUpConnected } from './lib/core-double.mjs';
+import { CONFIG, setUp, setUpConnected } from './lib/core-double.mjs';
 
 const nextTask = () => new Promise((resolve) => setTimeout(resolve, 5));
 const count = (core, name) => core.names().filter((other) => other === name).length;
+
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+/** A client whose Wasm can not be had, and what refuses the attempt that is being made. */
+function setUpRefused({ retryable }) {
+  const load = mock.fn(() => new Promise((_, reject) => rejects.push(reject)));
+  const rejects = [];
+  const client = new SpaceClient(CONFIG, { load, fault: () => undefined, fail: (error) => error });
+  return {
+    client,
+    attempts: () => load.mock.callCount(),
+    async refuse() {
+      rejects.at(-1)(new ChatError('no network', { code: 'wasmUnavailable', retryable }));
+      await settled();
+    },
+  };
+}
 
 describe('holding', () => {
   test('connects with the first view, and disconnects after the last', async () => {
@@ -72,6 +91,40 @@ describe('holding', () => {
     assert.equal(count(core, 'connect'), 2);
   });
 
+  test('connects again after what may pass, later each time, until the last view is gone', async (t) => {
+    const { client, refuse, attempts } = setUpRefused({ retryable: true });
+    mock.timers.enable({ apis: ['setTimeout'] });
+    t.after(() => mock.timers.reset());
+    const letGo = [hold(client), hold(client)];
+    await refuse();
+    const waits = [5_000, 10_000, 20_000, 30_000, 30_000];
+    for (const [index, waitMs] of waits.entries()) {
+      mock.timers.tick(waitMs - 1);
+      assert.equal(attempts(), index + 1, 'one attempt at a time, for all views');
+      mock.timers.tick(1);
+      assert.equal(attempts(), index + 2);
+      await refuse();
+    }
+    letGo[0]();
+    mock.timers.tick(30_000);
+    assert.equal(attempts(), waits.length + 2);
+    await refuse();
+    letGo[1]();
+    mock.timers.tick(1);
+    mock.timers.tick(60_000);
+    assert.equal(attempts(), waits.length + 2);
+  });
+
+  test('does not connect again after what will not pass', async (t) => {
+    const { client, refuse, attempts } = setUpRefused({ retryable: false });
+    mock.timers.enable({ apis: ['setTimeout'] });
+    t.after(() => mock.timers.reset());
+    hold(client);
+    await refuse();
+    mock.timers.tick(60_000);
+    assert.equal(attempts(), 1);
+  });
+
   test('says what to do where there is no client', () => {
     for (const nothing of [undefined, null, { spaceId: 'a' }]) {
       assert.throws(
@@ -103,7 +156,6 @@ describe('the newest messages', () => {
     const { client, core } = await setUpConnected();
     mock.timers.enable({ apis: ['setTimeout'] });
     t.after(() => mock.timers.reset());
-    const settled = () => new Promise((resolve) => setImmediate(resolve));
     const end = loadNewest(client);
     fail(core, true);
     await settled();
@@ -112,6 +164,8 @@ describe('the newest messages', () => {
     assert.equal(count(core, 'getMessages'), 2);
     fail(core, true);
     await settled();
+    mock.timers.tick(9_999);
+    assert.equal(count(core, 'getMessages'), 2, 'the second time it waits longer');
     end();
     mock.timers.tick(60_000);
     assert.equal(count(core, 'getMessages'), 2);

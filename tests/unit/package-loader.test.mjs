@@ -26,9 +26,9 @@ const wasmAnswer = (type = 'application/wasm') => new Response(WASM, { headers: 
 const htmlAnswer = (status = 200) =>
   new Response('<!doctype html>', { status, headers: { 'content-type': 'text/html' } });
 
-function checkUnavailable(promise, pattern) {
+function checkUnavailable(promise, pattern, retryable = false) {
   return assert.rejects(promise, (error) => {
-    assert.deepEqual([error.name, error.code, error.retryable], ['ChatError', 'wasmUnavailable', true]);
+    assert.deepEqual([error.name, error.code, error.retryable], ['ChatError', 'wasmUnavailable', retryable]);
     assert.match(error.message, pattern);
     return true;
   });
@@ -150,6 +150,58 @@ describe('fetching', () => {
   test('a missing file is named, with the cure', async () => {
     answers(() => htmlAnswer(404));
     await checkUnavailable(fetchModule(URL_OF_WASM), /was answered with status 404: serve/);
+  });
+
+  test('an HTML page is known by its type, or by how it starts', async () => {
+    const html = /is an HTML page.*or import from kuratchi-spaces\/inline/;
+    for (const [body, type] of [
+      ['\n\n  <!doctype html>', ''],
+      ['\uFEFF<!doctype html>', 'application/octet-stream'],
+      ['Welcome', 'text/html; charset=utf-8'],
+      ['  <p>', 'application/wasm'],
+    ]) {
+      answers(() => new Response(body, { headers: { 'content-type': type } }));
+      await checkUnavailable(fetchModule(URL_OF_WASM), html);
+      mock.restoreAll();
+    }
+    answers(() => new Response('', { headers: { 'content-type': 'application/wasm' } }));
+    await checkUnavailable(fetchModule(URL_OF_WASM), /is empty, and not WebAssembly/);
+    mock.restoreAll();
+    answers(() => new Response('version https://git-lfs.example'));
+    await checkUnavailable(fetchModule(URL_OF_WASM), /is something else, and not WebAssembly/);
+  });
+
+  test('what the network or a busy server did may pass', async () => {
+    for (const status of [408, 429, 500, 503]) {
+      answers(() => new Response('busy', { status }));
+      await checkUnavailable(fetchModule(URL_OF_WASM), new RegExp(`status ${status}: try again`), true);
+      mock.restoreAll();
+    }
+    for (const status of [401, 404, 410]) {
+      answers(() => new Response('no', { status }));
+      await checkUnavailable(fetchModule(URL_OF_WASM), new RegExp(`status ${status}: serve`), false);
+      mock.restoreAll();
+    }
+    answers(() => Promise.reject(new TypeError('Failed to fetch')));
+    await checkUnavailable(fetchModule(URL_OF_WASM), /could not be fetched.*\(Failed to fetch\)/, true);
+    mock.restoreAll();
+    for (const type of ['application/wasm', 'text/plain']) {
+      const cut = () =>
+        new ReadableStream({
+          start(controller) {
+            controller.enqueue(WASM.subarray(0, 5));
+            controller.error(new TypeError('network error'));
+          },
+        });
+      answers(() => new Response(cut(), { headers: { 'content-type': type } }));
+      await checkUnavailable(fetchModule(URL_OF_WASM), /was cut off on the way.*\(network error\)/, true);
+      mock.restoreAll();
+    }
+    const lost = createEngine(
+      () => 'module',
+      () => Promise.reject(new TypeError('Failed to fetch dynamically imported module')),
+    );
+    await checkUnavailable(lost.load(), /the network is up \(Failed to fetch dynamically/, true);
   });
 
   test('where Vite moved the JavaScript the package folder is asked, under both of its names', async () => {
