@@ -13,10 +13,9 @@ const WASM_TYPE = 'application/wasm';
 const HTML_TYPE = 'text/html';
 /** How a page starts: white space, and its first tag. */
 const HTML_PATTERN = /^\s*</;
-/** Folder of Vite's pre-bundled dependencies, inside `node_modules`. */
-const VITE_DEPENDENCIES = '/.vite/deps/';
-/** The names under which the package is installed: its own, and the one that it stands in for. */
-const INSTALLED_AS = ['kuratchi-spaces', 'kuratchi-sdk'];
+const CURE =
+  `serve ${WASM_FILE} of the package kuratchi-spaces there, as ${WASM_TYPE}, or import from ` +
+  'kuratchi-spaces/inline, which has it inside';
 /** How engines word that the page's policy forbids Wasm. */
 const POLICY_PATTERN = /content security policy|unsafe-eval|\bCSP\b/i;
 
@@ -87,7 +86,7 @@ async function importedBy(importGlue) {
 /** Compiles what the app gave. */
 function compileGiven(given) {
   if (typeof given === 'string' || given instanceof URL) {
-    return fetchModule(String(given));
+    return compileFrom(String(given));
   }
   if (given instanceof WebAssembly.Module) {
     return given;
@@ -102,26 +101,24 @@ function compileGiven(given) {
  * Fetches and compiles the module.
  *
  * @param {string} url Where the bundler put the file.
+ * @param {() => Promise<{ CLIENT_WASM?: string }>} importEmbedded What to take where the file can not be had. Most
+ *   builds have nothing there.
  */
-export async function fetchModule(url) {
-  let failure;
-  for (const candidate of [url, ...installedUrls(url)]) {
-    try {
-      return await compileFrom(candidate);
-    } catch (error) {
-      failure ??= error;
+export async function fetchModule(url, importEmbedded) {
+  try {
+    return await compileFrom(url);
+  } catch (error) {
+    const { CLIENT_WASM } = await importEmbedded();
+    if (CLIENT_WASM) {
+      return compileEmbedded(CLIENT_WASM);
     }
+    throw error;
   }
-  throw failure;
 }
 
-/**
- * Vite's dev server moves the JavaScript of a dependency, in some versions without the files beside it. The
- * package's own folder is served all the same.
- */
-function installedUrls(url) {
-  const end = url.indexOf(VITE_DEPENDENCIES);
-  return end === -1 ? [] : INSTALLED_AS.map((name) => `${url.slice(0, end)}/${name}/${WASM_FILE}`);
+/** Compiles the module that the build put into a text, as base64. */
+export function compileEmbedded(text) {
+  return compileBytes(Uint8Array.from(atob(text), (character) => character.charCodeAt(0)));
 }
 
 /** Servers that do not know the file call it something else, and streaming takes the one type only. */
@@ -152,7 +149,7 @@ async function fetchFile(url) {
   const { ok, status } = response;
   if (!ok) {
     const retryable = mayPass(status);
-    const cure = retryable ? 'try again, or look at what its server says' : cureFor(url);
+    const cure = retryable ? 'try again, or look at what its server says' : CURE;
     throw unavailable(`${url} was answered with status ${status}: ${cure}`, { retryable });
   }
   return response;
@@ -183,7 +180,7 @@ async function bytesOf(response) {
 export async function compileBytes(bytes, origin = WASM_FILE, type = '') {
   // Every module starts with a zero byte and 'asm'.
   if (String.fromCharCode(...bytes.subarray(0, 4)) !== '\0asm') {
-    throw unavailable(`${origin} is ${kindOf(bytes, type)}, and not WebAssembly: ${cureFor(origin)}`);
+    throw unavailable(`${origin} is ${kindOf(bytes, type)}, and not WebAssembly: ${CURE}`);
   }
   try {
     return await WebAssembly.compile(bytes);
@@ -191,7 +188,7 @@ export async function compileBytes(bytes, origin = WASM_FILE, type = '') {
     if (isForbidden(error)) {
       throw error;
     }
-    throw unavailable(`${origin} is damaged: ${cureFor(origin)} (${error.message})`, { cause: error });
+    throw unavailable(`${origin} is damaged: ${CURE} (${error.message})`, { cause: error });
   }
 }
 
@@ -209,13 +206,6 @@ function kindOf(bytes, type) {
 
 function isForbidden(error) {
   return POLICY_PATTERN.test(String(error?.message ?? error));
-}
-
-function cureFor(url) {
-  const cure = url.includes(VITE_DEPENDENCIES)
-    ? "add optimizeDeps: { exclude: ['kuratchi-spaces'] } to the Vite config"
-    : `serve ${WASM_FILE} of the package kuratchi-spaces there, as ${WASM_TYPE}`;
-  return `${cure}, or import from kuratchi-spaces/inline, which has it inside`;
 }
 
 function explain(error, details) {

@@ -8,13 +8,13 @@ import { SpaceClient } from './client.js';
 // Made by the build: the Wasm file as base64.
 import { CLIENT_WASM } from './client-wasm.js';
 import * as glue from './kuratchi_spaces.js';
-import { compileBytes, createEngine } from './loader.js';
+import { compileEmbedded, createEngine } from './loader.js';
 
 export * from './everywhere.js';
 export * from './server/elsewhere.js';
 
 const engine = /* @__PURE__ */ createEngine(
-  () => compileBytes(Uint8Array.from(atob(CLIENT_WASM), (character) => character.charCodeAt(0))),
+  () => compileEmbedded(CLIENT_WASM),
   () => glue,
 );
 

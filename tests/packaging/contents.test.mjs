@@ -17,6 +17,8 @@ const FILES = [
   'client-wasm.js',
   'client.js',
   'core-host.js',
+  'embedded.d.ts',
+  'embedded.js',
   'environment.d.ts',
   'environment.js',
   'errors.d.ts',
@@ -86,6 +88,7 @@ const EXPORTS = {
   './server': 'server/index.js',
   './react': 'react/index.js',
   './svelte': 'svelte/index.js',
+  './embedded': 'embedded.js',
   './client.wasm': 'kuratchi_spaces_bg.wasm',
   './package.json': 'package.json',
 };

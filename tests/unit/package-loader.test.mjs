@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, mock, test } from 'node:test';
 
+import * as embedded from '../../pkg-template/embedded.js';
 import { compileBytes, createEngine, fetchModule } from '../../pkg-template/loader.js';
 
 /** The smallest module: a magic number and a version. */
@@ -22,6 +23,7 @@ function answers(answer) {
   return mock.method(globalThis, 'fetch', async (url) => answer(url));
 }
 
+const nothing = async () => ({});
 const wasmAnswer = (type = 'application/wasm') => new Response(WASM, { headers: { 'content-type': type } });
 const htmlAnswer = (status = 200) =>
   new Response('<!doctype html>', { status, headers: { 'content-type': 'text/html' } });
@@ -131,7 +133,7 @@ describe('fetching', () => {
   test('takes the module, with the right content type or a wrong one', async () => {
     for (const type of ['application/wasm', 'application/octet-stream']) {
       answers(() => wasmAnswer(type));
-      assert.ok((await fetchModule(URL_OF_WASM)) instanceof WebAssembly.Module);
+      assert.ok((await fetchModule(URL_OF_WASM, nothing)) instanceof WebAssembly.Module);
       mock.restoreAll();
     }
   });
@@ -141,7 +143,7 @@ describe('fetching', () => {
     const cure =
       /kuratchi_spaces_bg\.wasm \(content type 'text\/html'\) is an HTML page.*serve .* as application\/wasm/;
     const engine = createEngine(
-      () => fetchModule(URL_OF_WASM),
+      () => fetchModule(URL_OF_WASM, nothing),
       async () => ({}),
     );
     await checkUnavailable(engine.load(), cure);
@@ -149,7 +151,7 @@ describe('fetching', () => {
 
   test('a missing file is named, with the cure', async () => {
     answers(() => htmlAnswer(404));
-    await checkUnavailable(fetchModule(URL_OF_WASM), /was answered with status 404: serve/);
+    await checkUnavailable(fetchModule(URL_OF_WASM, nothing), /was answered with status 404: serve/);
   });
 
   test('an HTML page is known by its type, or by how it starts', async () => {
@@ -161,29 +163,37 @@ describe('fetching', () => {
       ['  <p>', 'application/wasm'],
     ]) {
       answers(() => new Response(body, { headers: { 'content-type': type } }));
-      await checkUnavailable(fetchModule(URL_OF_WASM), html);
+      await checkUnavailable(fetchModule(URL_OF_WASM, nothing), html);
       mock.restoreAll();
     }
     answers(() => new Response('', { headers: { 'content-type': 'application/wasm' } }));
-    await checkUnavailable(fetchModule(URL_OF_WASM), /is empty, and not WebAssembly/);
+    await checkUnavailable(fetchModule(URL_OF_WASM, nothing), /is empty, and not WebAssembly/);
     mock.restoreAll();
     answers(() => new Response('version https://git-lfs.example'));
-    await checkUnavailable(fetchModule(URL_OF_WASM), /is something else, and not WebAssembly/);
+    await checkUnavailable(fetchModule(URL_OF_WASM, nothing), /is something else, and not WebAssembly/);
   });
 
   test('what the network or a busy server did may pass', async () => {
     for (const status of [408, 429, 500, 503]) {
       answers(() => new Response('busy', { status }));
-      await checkUnavailable(fetchModule(URL_OF_WASM), new RegExp(`status ${status}: try again`), true);
+      await checkUnavailable(
+        fetchModule(URL_OF_WASM, nothing),
+        new RegExp(`status ${status}: try again`),
+        true,
+      );
       mock.restoreAll();
     }
     for (const status of [401, 404, 410]) {
       answers(() => new Response('no', { status }));
-      await checkUnavailable(fetchModule(URL_OF_WASM), new RegExp(`status ${status}: serve`), false);
+      await checkUnavailable(fetchModule(URL_OF_WASM, nothing), new RegExp(`status ${status}: serve`), false);
       mock.restoreAll();
     }
     answers(() => Promise.reject(new TypeError('Failed to fetch')));
-    await checkUnavailable(fetchModule(URL_OF_WASM), /could not be fetched.*\(Failed to fetch\)/, true);
+    await checkUnavailable(
+      fetchModule(URL_OF_WASM, nothing),
+      /could not be fetched.*\(Failed to fetch\)/,
+      true,
+    );
     mock.restoreAll();
     for (const type of ['application/wasm', 'text/plain']) {
       const cut = () =>
@@ -194,7 +204,11 @@ describe('fetching', () => {
           },
         });
       answers(() => new Response(cut(), { headers: { 'content-type': type } }));
-      await checkUnavailable(fetchModule(URL_OF_WASM), /was cut off on the way.*\(network error\)/, true);
+      await checkUnavailable(
+        fetchModule(URL_OF_WASM, nothing),
+        /was cut off on the way.*\(network error\)/,
+        true,
+      );
       mock.restoreAll();
     }
     const lost = createEngine(
@@ -204,22 +218,19 @@ describe('fetching', () => {
     await checkUnavailable(lost.load(), /the network is up \(Failed to fetch dynamically/, true);
   });
 
-  test('where Vite moved the JavaScript the package folder is asked, under both of its names', async () => {
-    const moved = 'http://localhost:5173/node_modules/.vite/deps/kuratchi_spaces_bg.wasm';
-    for (const name of ['kuratchi-spaces', 'kuratchi-sdk']) {
-      const right = `http://localhost:5173/node_modules/${name}/kuratchi_spaces_bg.wasm`;
-      answers((url) => (url === right ? wasmAnswer() : htmlAnswer()));
-      assert.ok((await fetchModule(moved)) instanceof WebAssembly.Module);
-      mock.restoreAll();
-    }
+  test('where the file can not be had, what a development server has embedded is taken', async () => {
     answers(() => htmlAnswer());
-    await checkUnavailable(fetchModule(moved), /add optimizeDeps: \{ exclude: \['kuratchi-spaces'\] \}/);
+    const CLIENT_WASM = Buffer.from(WASM).toString('base64');
+    assert.ok((await fetchModule(URL_OF_WASM, async () => ({ CLIENT_WASM }))) instanceof WebAssembly.Module);
   });
 
-  test('elsewhere nothing else is asked', async () => {
-    const fetched = answers(() => htmlAnswer());
-    await assert.rejects(fetchModule(URL_OF_WASM));
-    assert.equal(fetched.mock.callCount(), 1);
+  test('and the first error is told where nothing is', async () => {
+    answers(() => htmlAnswer());
+    await checkUnavailable(fetchModule(URL_OF_WASM, nothing), /is an HTML page/);
+    await checkUnavailable(
+      fetchModule(URL_OF_WASM, async () => embedded),
+      /is an HTML page/,
+    );
   });
 });
 
