@@ -6,7 +6,6 @@
  */
 import { createHash } from 'node:crypto';
 import {
-  chmodSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -22,7 +21,7 @@ import { fileURLToPath } from 'node:url';
 import { withLock } from './cache.mjs';
 import { EMBEDDED_SOURCE, embedWasm } from './embedded.mjs';
 import { bin } from './modules.mjs';
-import { addParts, partsInputs } from './package-parts.mjs';
+import { addParts, partsInputs, shareWithAll } from './package-parts.mjs';
 import {
   BUILD,
   CLIENT_STEM,
@@ -218,9 +217,9 @@ async function produce(output, id, make) {
   const forget = onInterrupt(() => rmSync(temporary, { recursive: true, force: true }));
   try {
     await make(temporary);
-    // A temporary folder is its owner's alone; a package is for everybody.
-    chmodSync(temporary, 0o755);
     if (id) writeFileSync(join(temporary, STAMP), id);
+    // A temporary folder is its owner's alone; a package is for everybody.
+    shareWithAll(temporary);
     const old = `${temporary}-old`;
     if (existsSync(output)) renameSync(output, old);
     renameSync(temporary, output);

@@ -1,9 +1,9 @@
 /**
  * Parts of the package that are built and not written: the Worker, and the command line in one file.
  *
- * Owns where they stand in the package. `build.mjs` says when.
+ * Owns where they stand in the package, and who may read and run its files. `build.mjs` says when.
  */
-import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { PKG_TEMPLATE, ROOT, WORKER } from './paths.mjs';
@@ -69,7 +69,18 @@ async function bundleCommandLine(output) {
     ],
     outfile: output,
   });
-  chmodSync(output, 0o755);
+}
+
+/**
+ * Lets everybody read the files and run the program. What umask the builder and the clone had would be in the tarball
+ * otherwise: another one for each, and perhaps one that only root can read when it is installed.
+ */
+export function shareWithAll(folder) {
+  chmodSync(folder, 0o755);
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath ?? entry.path, entry.name);
+    chmodSync(path, entry.isDirectory() || path === join(folder, PROGRAM) ? 0o755 : 0o644);
+  }
 }
 
 function packageFolder(name) {

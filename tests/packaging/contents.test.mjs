@@ -161,13 +161,17 @@ describe('the package', () => {
     assert.deepEqual(Object.keys(analysis.entrypoints).sort(), entries.sort());
   });
 
-  test('packing it in another folder gives the same bytes', { timeout: TEST_MS_MAX }, async () => {
+  test('packing it in another folder and under another umask gives the same bytes', {
+    timeout: TEST_MS_MAX,
+  }, async () => {
     const again = new Installed();
+    const umask = process.umask(0o077);
     try {
       await again.pack();
       assert.notEqual(again.tarball, installed.tarball);
       assert.ok(readFileSync(again.tarball).equals(readFileSync(installed.tarball)));
     } finally {
+      process.umask(umask);
       again.remove();
     }
   });

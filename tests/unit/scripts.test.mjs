@@ -10,6 +10,7 @@ import { compareWasmBindgen, lockedVersion } from '../../scripts/check-versions.
 import { freePort, keptGatewayKey } from '../../scripts/lib/backend.mjs';
 import { fillCache, withLock } from '../../scripts/lib/cache.mjs';
 import { counter, verdict } from '../../scripts/lib/counts.mjs';
+import { shareWithAll } from '../../scripts/lib/package-parts.mjs';
 import { parseWasmBindgenPin } from '../../scripts/lib/paths.mjs';
 import { run, seconds } from '../../scripts/lib/process.mjs';
 import { isOlder } from '../../scripts/lib/system.mjs';
@@ -169,4 +170,23 @@ test('times and tables are for people', () => {
     ]),
     'name   n\n----  --\na     10',
   );
+});
+
+test('a package is for everybody to read, whatever umask it was made under', {
+  skip: process.platform === 'win32',
+}, () => {
+  const made = join(folder, 'package');
+  const umask = process.umask(0o077);
+  try {
+    mkdirSync(join(made, 'bin'), { recursive: true });
+    writeFileSync(join(made, 'index.js'), '', { mode: 0o775 });
+    writeFileSync(join(made, 'bin', 'kuratchi-spaces.js'), '');
+  } finally {
+    process.umask(umask);
+  }
+  shareWithAll(made);
+  const modes = ['.', 'bin', 'index.js', 'bin/kuratchi-spaces.js'].map((path) =>
+    (statSync(join(made, path)).mode & 0o777).toString(8),
+  );
+  assert.deepEqual(modes, ['755', '755', '644', '755']);
 });

@@ -7,6 +7,7 @@
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { shareWithAll } from '../../../scripts/lib/package-parts.mjs';
 import { PKG_DEV, ROOT } from '../../../scripts/lib/paths.mjs';
 import { run, seconds } from '../../../scripts/lib/process.mjs';
 
@@ -104,6 +105,7 @@ export async function packInto(folder) {
   cpSync(built, staged, { recursive: true });
   // The one file that the package for publication has on top: see buildPackage in scripts/lib/build.mjs.
   cpSync(join(ROOT, 'LICENSE'), join(staged, 'LICENSE'));
+  shareWithAll(staged);
   const { stdout } = await npm(['pack', '--json', '--loglevel=error', '--pack-destination', folder], staged);
   const told = JSON.parse(stdout);
   // A list, or from npm 12 on an object with the packages' names.
