@@ -5,7 +5,7 @@
  * lies beside a package's JavaScript does not come along in every version: that is what the starts here are about.
  */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { chatOn, nameOf, startBrowser } from './lib/chat.mjs';
@@ -22,6 +22,8 @@ const APPS = [
   { project: 'vite-react', framework: 'react', name: 'React' },
   { project: 'vite-svelte', framework: 'svelte', name: 'Svelte' },
 ];
+
+const CHAT = readFileSync(new URL('./projects/plain-html/chat.js', import.meta.url), 'utf8');
 
 /** Shares most of its code with the adapter, which is bundled already: all of it moves to other files. */
 const LATE = "export { client } from 'kuratchi-spaces';\n";
@@ -104,6 +106,11 @@ describe('Vite', () => {
         const started = Date.now();
         const output = await runScript(app.folder, 'vite', ['build']);
         assert.doesNotMatch(output, /warn/i);
+        const assets = join(app.folder, 'dist', 'assets');
+        for (const file of readdirSync(assets).filter((name) => name.endsWith('.js'))) {
+          // How the Wasm starts as base64.
+          assert.ok(!readFileSync(join(assets, file), 'utf8').includes('AGFzbQ'), `${file} has a copy of it`);
+        }
         const server = await serve(app.folder, (port) => [
           ...['vite', 'preview', '--host', HOST, '--port', port, '--strictPort'],
         ]);
@@ -116,4 +123,35 @@ describe('Vite', () => {
       });
     });
   }
+
+  test('dev servers of earlier versions, in a workspace and under another name', {
+    timeout: INSTALL_MS_MAX + TEST_MS_MAX,
+  }, async () => {
+    // The app's dependencies lie in the folder above it, as a workspace's do.
+    const { folder, version } = await installed.copyOf('projects/vite-earlier', {
+      names: ['kuratchi-spaces', 'chat'],
+    });
+    for (const name of ['kuratchi-spaces', 'chat']) {
+      mkdirSync(join(folder, 'app', 'src'), { recursive: true });
+      writeFileSync(join(folder, 'app', 'src', 'chat.js'), CHAT.replace("'kuratchi-spaces'", `'${name}'`));
+      for (const vite of ['vite5', 'vite6', 'vite7']) {
+        const started = Date.now();
+        const program = join('..', 'node_modules', vite, 'bin', 'vite.js');
+        const server = await serve(join(folder, 'app'), (port) => [
+          ...['node', program, '--host', HOST, '--port', port, '--strictPort', '--force'],
+        ]);
+        try {
+          await chatOn(browser, worker, server.url);
+          const row = {
+            project: 'vite-earlier',
+            versions: `vite ${version(vite)}`,
+            runtime: nameOf(browser),
+          };
+          record({ ...row, mode: `dev, workspace, as ${name}`, started });
+        } finally {
+          await server.stop();
+        }
+      }
+    }
+  });
 });

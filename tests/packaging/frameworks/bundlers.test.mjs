@@ -15,6 +15,8 @@ import { startWorker } from '../lib/worker.mjs';
 const TEST_MS_MAX = 450_000;
 const HOST = '127.0.0.1';
 const WASM_FILE = 'kuratchi_spaces_bg.wasm';
+/** How the Wasm starts as base64. */
+const EMBEDDED = 'AGFzbQ';
 const CHAT = readFileSync(new URL('../projects/plain-html/chat.js', import.meta.url), 'utf8');
 const FILES = {
   'src/chat.js': CHAT,
@@ -61,6 +63,7 @@ describe('bundled', () => {
     for (const file of scripts) {
       const text = readFileSync(join(folder, 'dist', file), 'utf8');
       assert.ok(!text.includes('file://'), `${file} tells where it was built`);
+      assert.ok(!text.includes(EMBEDDED), `${file} has a copy of the Wasm`);
     }
     await chatWith(await serveFiles(folder), { ...row, mode: 'build' }, started);
     started = Date.now();
@@ -80,6 +83,10 @@ describe('bundled', () => {
       const started = Date.now();
       const output = await runScript(folder, 'rollup', ['--config', '--input', input]);
       assert.doesNotMatch(output, /\(!\)/, 'Rollup warns of nothing');
+      const isEmbedded = readdirSync(join(folder, 'dist'))
+        .filter((file) => file.endsWith('.js'))
+        .some((file) => readFileSync(join(folder, 'dist', file), 'utf8').includes(EMBEDDED));
+      assert.equal(isEmbedded, input !== 'src/chat.js', 'the Wasm is shipped once');
       if (input === 'src/chat.js') {
         const wasm = join(folder, 'node_modules', 'kuratchi-spaces', WASM_FILE);
         copyFileSync(wasm, join(folder, 'dist', WASM_FILE));
