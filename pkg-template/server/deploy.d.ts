@@ -15,7 +15,7 @@ export interface WorkerModule {
   /** Its media type. @example 'application/wasm' */
   type: 'application/javascript+module' | 'application/wasm';
   /** JavaScript as text, WebAssembly as bytes. @example content.length */
-  content: string | Uint8Array<ArrayBuffer>;
+  content: string | (Uint8Array & { readonly buffer: ArrayBuffer });
 }
 
 /**

@@ -23,7 +23,7 @@ export async function embedWasm(folder) {
   await run(
     bin('esbuild'),
     [
-      join(folder, 'index.inline.js'),
+      join(folder, 'inline.js'),
       ...['--bundle', '--minify', '--format=esm', '--target=es2022', '--charset=utf8', '--log-level=warning'],
       `--outfile=${join(folder, 'standalone.js')}`,
     ],

@@ -13,7 +13,7 @@ import { startWorker } from './lib/worker.mjs';
 
 const TEST_MS_MAX = 60_000;
 const ENTRY = '/node_modules/kuratchi-spaces/index.js';
-const INLINE = '/node_modules/kuratchi-spaces/index.inline.js';
+const INLINE = '/node_modules/kuratchi-spaces/inline.js';
 const STANDALONE = '/node_modules/kuratchi-spaces/standalone.js';
 const PAGE = '<!doctype html><html lang="en"><title>app</title><link rel="icon" href="data:,"></html>';
 

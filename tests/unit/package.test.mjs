@@ -90,7 +90,7 @@ function declaredValues() {
 }
 
 describe('exports', () => {
-  const ENTRIES = ['index.js', 'index.node.js', 'index.workerd.js', 'index.inline.js'];
+  const ENTRIES = ['index.js', 'index.node.js', 'index.workerd.js', 'inline.js'];
 
   for (const entry of ENTRIES) {
     test(`${entry} exports what the types declare, by name and as spaces`, async () => {
