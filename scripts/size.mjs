@@ -86,7 +86,7 @@ function shippedFiles() {
 }
 
 function partOf(file) {
-  if (/^(worker|server|cli)[\\/]/.test(file)) return 'server';
+  if (/^(worker|server|bin)[\\/]/.test(file)) return 'server';
   if (/^(react|svelte)[\\/]/.test(file)) return 'adapter';
   if (/^(client-wasm|standalone)\.js$/.test(file)) return 'embedded';
   if (file.endsWith('.wasm')) return 'wasm';
