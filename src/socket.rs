@@ -150,7 +150,7 @@ fn frame(data: &JsValue) -> Frame<JsString> {
     if data.is_string() {
         return Frame::Text(data.unchecked_ref::<JsString>().clone());
     }
-    let fits = |bytes: &Uint8Array| (bytes.length() as usize) <= limits::REPLAY_BYTES_MAX;
+    let fits = |bytes: &Uint8Array| (bytes.length() as usize) <= limits::WINDOW_BYTES_MAX;
     let bytes = data
         .dyn_ref::<ArrayBuffer>()
         .map(|buffer| Uint8Array::new(buffer))

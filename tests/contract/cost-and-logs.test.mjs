@@ -56,7 +56,7 @@ describe('cost', { concurrency: true }, () => {
     const start = await world.rowsWritten(spaceId);
     for (let round = 0; round < 3; round += 1) {
       const again = await world.second(spaceId, { userId: 'ada' });
-      bob.send({ type: 'seen', seq: 1 });
+      bob.send({ type: 'seen', mark: 'none', seq: 1 });
       await again.close();
     }
     await bob.fence();

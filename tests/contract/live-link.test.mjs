@@ -106,15 +106,16 @@ describe('live link', { concurrency: true }, () => {
     });
   }
 
-  test('seen is taken without an answer', async () => {
+  test('seen of a mark that was never sent is taken without an answer, and one without a mark is named', async () => {
     const client = await world.second(world.newSpace(), { userId: 'ada' });
     await client.deliver({ text: 'x' });
     const from = client.frames.length;
+    client.send({ type: 'seen', mark: '0123456789abcdef', seq: 1 });
     client.send({ type: 'seen', seq: 1 });
     await client.fence();
     assert.deepEqual(
-      client.frames.slice(from).map(({ type }) => type),
-      ['head'],
+      client.frames.slice(from).map(({ type, field }) => field ?? type),
+      ['mark', 'head'],
     );
   });
 });

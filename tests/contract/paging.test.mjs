@@ -48,6 +48,46 @@ describe('paging', { concurrency: true }, () => {
     throw new Error('the pages do not end');
   }
 
+  test('a page is bounded in bytes, and its cursor leads on', async () => {
+    const spaceId = world.newSpace();
+    const client = await world.second(spaceId, { userId: 'ada' });
+    const attachment = (i) => ({
+      id: `a${i}`,
+      url: `https://files.example/${'x'.repeat(2_000)}`,
+      filename: 'f.png',
+      contentType: 'image/png',
+      size: 1,
+    });
+    const attachments = Array.from({ length: 20 }, (_, i) => attachment(i));
+    const count = 30;
+    for (let i = 0; i < count; i += 1)
+      await client.deliver({ text: `${i} ${'\u0001'.repeat(16_000)}`, attachments });
+    const call = await world.caller(spaceId);
+    const texts = [];
+    const sizes = [];
+    let cursor = '';
+    do {
+      const { status, body, text } = await call('GET', `/messages?v=2&limit=200${cursor}`);
+      assert.equal(status, 200);
+      assert.ok(body.messages.length > 0);
+      texts.push(...body.messages.map((message) => message.text.split(' ')[0]));
+      sizes.push(text.length);
+      cursor = body.cursor === undefined ? undefined : `&cursor=${body.cursor}`;
+    } while (cursor !== undefined);
+    assert.deepEqual(
+      texts,
+      Array.from({ length: count }, (_, i) => String(count - 1 - i)),
+    );
+    assert.ok(sizes.length > 5 && Math.max(...sizes) < 600 * 1024, `${sizes}`);
+    for (const wrong of ['0', '-1', 'x']) {
+      const { status, body } = await call('GET', `/messages?v=2&cursor=${wrong}`);
+      assert.deepEqual([status, body.field], [400, 'cursor']);
+    }
+    const first = await call('GET', '/messages?limit=200');
+    assert.equal('cursor' in first.body, false, 'the first version pages by time');
+    assert.ok(first.text.length < 5 * 1024 * 1024, `${first.text.length} bytes`);
+  });
+
   test('before_with_equal_timestamps_skips_no_rows', async () => {
     const { spaceId } = await filled(60);
     const found = await pages(spaceId, 5);

@@ -48,8 +48,6 @@ async function fill() {
       })),
     );
     await writer.answer(ids.at(-1));
-    const seq = writer.frames.findLast(({ type }) => type === 'message')?.seq;
-    writer.send({ type: 'seen', seq });
     writer.frames.length = 0;
   }
   await writer.close();

@@ -12,7 +12,6 @@ use protocol::json::{Json, whole_number};
 use protocol::time::{Instant, UnixMillis};
 use protocol::wire::Key;
 
-use crate::backlog::Backlog;
 use crate::backoff::Backoff;
 use crate::connection::Link;
 use crate::credentials::Credentials;
@@ -67,8 +66,6 @@ pub struct Client<J: Json> {
     pub(crate) recent_messages: VecDeque<J>,
     /// Whether a `sync` is out because an ack is missing.
     pub(crate) ack_asked: bool,
-    /// What was received on this link and not confirmed to the server.
-    pub(crate) backlog: Backlog,
     /// Whether the environment says that there is no network.
     pub(crate) offline: bool,
     /// What the server's wall clock showed at instant 0, as far as is known.
@@ -111,7 +108,6 @@ impl<J: Json> Client<J> {
             outbox: Outbox::new(),
             recent_messages: VecDeque::new(),
             ack_asked: false,
-            backlog: Backlog::default(),
             offline: false,
             typing: Typing::default(),
             presence: Presence::new(),
@@ -206,7 +202,6 @@ impl<J: Json> Client<J> {
                 Timer::Typing => self.refresh_typing(now),
                 Timer::Fetch => self.give_up_requests(now),
                 Timer::Renew => self.renew_token(now),
-                Timer::Seen => self.tell_seen(now),
                 Timer::Poll => self.poll(now),
                 Timer::Beside => self.try_socket_beside(now),
                 Timer::Health => self.look_for_ours(now),

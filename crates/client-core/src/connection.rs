@@ -22,7 +22,6 @@ use protocol::text::encode_token_subprotocol;
 use protocol::time::Instant;
 use protocol::wire::SUBPROTOCOL;
 
-use crate::backlog::Backlog;
 use crate::client::Client;
 use crate::credentials::{Answer, Failure};
 use crate::error::{ClientError, Code};
@@ -490,13 +489,11 @@ impl<J: Json> Client<J> {
             Timer::Sync,
             Timer::Resend,
             Timer::Ack,
-            Timer::Seen,
         ] {
             self.timers.stop(timer);
         }
         self.outbox.link_changed();
         self.ack_asked = false;
-        self.backlog = Backlog::default();
     }
 
     /// Tells what ends with a link that was ready.

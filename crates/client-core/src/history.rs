@@ -10,13 +10,9 @@ use crate::arguments::{self, HistoryQuery};
 use crate::client::Client;
 use crate::connection::Link;
 use crate::error::{ClientError, Code};
-use crate::io::{CallId, Event, Output, Reply, Transport};
+use crate::io::{CallId, Output, Reply, Transport};
 use crate::requests::{Pending, Purpose};
 use crate::timeline::Placed;
-
-/// Most pages fetched below a page that is shorter than what arrived: a bound, should the server ever not
-/// move on.
-const PAGES_BELOW_MAX: usize = 10;
 
 /// One `getMessages()` on its way.
 #[derive(Clone, Debug)]
@@ -31,9 +27,8 @@ pub(crate) struct HistoryRun<J> {
     collected: Vec<Placed<J>>,
     /// Where the log stood when the first page was read.
     head: Option<(Option<Epoch>, Seq)>,
-    /// Fetched beyond the limit, newest first: messages that nobody was told of yet.
-    below: Vec<Placed<J>>,
-    pages_below: usize,
+    /// The last message that the page may hold, where the newest would hide others: see [`Client::hides_news`].
+    end: Option<Seq>,
 }
 
 impl<J: Json> Client<J> {
@@ -48,7 +43,7 @@ impl<J: Json> Client<J> {
     }
 
     /// Loads the newest messages for a view that knows what it shows by id: the page joins nothing, and what it
-    /// holds is still told by [`Event::Message`] if it was not yet. Settled as [`Client::messages`] is.
+    /// holds is still told by [`crate::io::Event::Message`] if it was not yet. Settled as [`Client::messages`] is.
     pub fn newest_messages(&mut self, call: CallId, now: Instant) {
         let query = HistoryQuery {
             limit: PAGE_MESSAGES_DEFAULT,
@@ -70,23 +65,20 @@ impl<J: Json> Client<J> {
             read_again: false,
             collected: Vec::new(),
             head: None,
-            below: Vec::new(),
-            pages_below: 0,
+            end: None,
         };
-        self.ask_for_page(run, query.limit, query.before, now);
+        self.ask_for_page(run, None, now);
     }
 
-    fn ask_for_page(
-        &mut self,
-        run: HistoryRun<J>,
-        wanted: usize,
-        before: Option<u64>,
-        now: Instant,
-    ) {
-        let limit = wanted.min(PAGE_MESSAGES_MAX).to_string();
-        let before = before.map(|before| before.to_string());
+    /// Asks for what is still missing of a page; `cursor` is where the part before ended.
+    fn ask_for_page(&mut self, run: HistoryRun<J>, cursor: Option<u64>, now: Instant) {
+        let limit = run.missing().min(PAGE_MESSAGES_MAX).to_string();
+        let before = run.query.before.map(|before| before.to_string());
+        let end = run.end.map(|end| end.next().0);
+        let cursor = cursor.or(end).map(|cursor| cursor.to_string());
         let mut parameters = vec![("v", "2"), ("limit", limit.as_str())];
         parameters.extend(before.as_deref().map(|before| ("before", before)));
+        parameters.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
         let url = self.config.endpoint.http("/messages", &parameters);
         self.request(Pending::get(url, Purpose::History(Box::new(run))), now);
     }
@@ -100,46 +92,34 @@ impl<J: Json> Client<J> {
         run.head.get_or_insert_with(|| page.head.clone());
         if is_first && run.joins && !self.session.is_unmet() && !self.is_same_life(&run) {
             if !run.read_again {
-                // Either may be late: the answer, or the link's news of the new life.
+                // Either may be late: the answer, or the link's news of the new epoch.
                 (run.read_again, run.head) = (true, None);
-                let (limit, before) = (run.query.limit, run.query.before);
-                return self.ask_for_page(run, limit, before, now);
+                return self.ask_for_page(run, None, now);
             }
-            // It is the link. What it still tells stands in the page already, or never was in this life.
+            // It is the link. What it still sends is in the page already, or never was in this epoch.
             self.lose_link(None, now);
         }
-        let oldest = page
-            .messages
-            .last()
-            .and_then(|(_, message)| message.get(Key::CreatedAt)?.number());
-        let before = oldest.map(|ms| ms as u64);
-        let wanted = run
-            .query
-            .limit
-            .saturating_sub(run.collected.len())
-            .min(PAGE_MESSAGES_MAX);
-        let more = page.messages.len() >= wanted;
-        if run.pages_below > 0 {
-            run.below.extend(page.messages);
-        } else {
-            run.collected.extend(page.messages);
-            let missing = run.query.limit.saturating_sub(run.collected.len());
-            if more && missing > 0 {
-                return self.ask_for_page(run, missing, before, now);
-            }
+        // A page is bounded in bytes as well: a short one is not the last.
+        run.collected.extend(page.messages);
+        if page.cursor.is_some() && run.missing() > 0 {
+            return self.ask_for_page(run, page.cursor, now);
         }
-        if more && self.hides_news(&run) && run.pages_below < PAGES_BELOW_MAX {
-            run.pages_below += 1;
-            return self.ask_for_page(run, PAGE_MESSAGES_MAX, before, now);
+        if page.cursor.is_some() && self.hides_news(&run) {
+            run.collected.clear();
+            (run.head, run.end) = (None, Some(self.timeline.accounted()));
+            return self.ask_for_page(run, None, now);
         }
         self.give_page(run, now);
     }
 
-    /// Whether below the oldest message so far there may be one that the app was never told of.
+    /// Whether below the page there may be messages that the app was not told of: it is far behind the log, and gets
+    /// what it missed by the link. Then the page ends where the app is, and the rest follows as live messages.
     fn hides_news(&self, run: &HistoryRun<J>) -> bool {
         let joins = run.joins && self.is_same_life(run) && !self.session.is_unmet();
-        let oldest = run.below.last().or(run.collected.last());
-        joins && oldest.is_some_and(|(seq, _)| *seq > self.timeline.accounted().next())
+        let oldest = run.collected.last();
+        joins
+            && run.end.is_none()
+            && oldest.is_some_and(|(seq, _)| *seq > self.timeline.accounted().next())
     }
 
     fn is_same_life(&self, run: &HistoryRun<J>) -> bool {
@@ -155,7 +135,7 @@ impl<J: Json> Client<J> {
         let mut page: Vec<Placed<J>> = run.collected.iter().rev().cloned().collect();
         let mut yields = false;
         let (epoch, head) = run.head.clone().unwrap_or((None, Seq::ZERO));
-        let stored = self.recognise_page(&page, &run.below, now);
+        let stored = self.recognise_page(&page, now);
         if !run.joins {
             self.timeline.merge_updates(&mut page, head);
             self.timeline.page_failed();
@@ -166,10 +146,9 @@ impl<J: Json> Client<J> {
             self.timeline.page_failed();
             self.start_timeline_at(head.max(self.timeline.accounted()));
         } else if self.is_same_life(&run) {
-            let below = run.below.into_iter().rev().collect();
-            for (_, message) in self.timeline.join(&mut page, below, head) {
-                self.tell(Event::Message(message));
-            }
+            let end = run.end.unwrap_or(head);
+            let hidden = self.timeline.join(&mut page, Vec::new(), end, head);
+            debug_assert!(hidden.is_empty(), "nothing was fetched below the page");
             yields = true;
         } else {
             self.timeline.page_failed();
@@ -188,22 +167,12 @@ impl<J: Json> Client<J> {
     }
 
     /// Looks for one's own messages whose ack is still on its way, or never came.
-    fn recognise_page(
-        &mut self,
-        page: &[Placed<J>],
-        below: &[Placed<J>],
-        now: Instant,
-    ) -> Vec<(CallId, J)> {
+    fn recognise_page(&mut self, page: &[Placed<J>], now: Instant) -> Vec<(CallId, J)> {
         let recognised = |(_, message): &Placed<J>| {
             let call = self.recognise(message, now)?;
             Some((call, message.clone()))
         };
-        below
-            .iter()
-            .rev()
-            .chain(page)
-            .filter_map(recognised)
-            .collect()
+        page.iter().filter_map(recognised).collect()
     }
 
     pub(crate) fn fail_history(&mut self, run: &HistoryRun<J>, error: ClientError) {
@@ -212,10 +181,19 @@ impl<J: Json> Client<J> {
     }
 }
 
+impl<J> HistoryRun<J> {
+    /// How many messages are still to come.
+    fn missing(&self) -> usize {
+        self.query.limit.saturating_sub(self.collected.len())
+    }
+}
+
 struct Page<J> {
     /// Newest first, as the server gives them.
     messages: Vec<Placed<J>>,
     head: (Option<Epoch>, Seq),
+    /// Where the next page begins; `None` where there are no older messages.
+    cursor: Option<u64>,
 }
 
 fn read_page<J: Json>(answer: &J) -> Option<Page<J>> {
@@ -232,5 +210,6 @@ fn read_page<J: Json>(answer: &J) -> Option<Page<J>> {
     Some(Page {
         messages,
         head: (epoch, seq),
+        cursor: answer.get(Key::Cursor).as_ref().and_then(whole_number),
     })
 }

@@ -330,7 +330,7 @@ impl<J: Json> Client<J> {
             self.complete_feed(run);
             let numbers = page.iter().chain(&below).map(|(number, _)| *number);
             let head = numbers.max().unwrap_or(Seq::ZERO);
-            for (_, message) in self.timeline.join(&mut page, below, head) {
+            for (_, message) in self.timeline.join(&mut page, below, head, head) {
                 self.tell(Event::Message(message));
             }
         }

@@ -63,7 +63,6 @@
 )]
 
 mod arguments;
-mod backlog;
 mod backoff;
 mod client;
 mod connection;

@@ -107,6 +107,7 @@ impl<J: Json> Client<J> {
             seq,
             server_time,
             recovered,
+            more,
             ..
         })) = entries.next()
         else {
@@ -136,8 +137,12 @@ impl<J: Json> Client<J> {
             }
         }
         if self.is_polling() {
-            let is_news = self.session.cursor() != before.as_ref();
-            self.poll_later(is_news, now);
+            if more {
+                self.timers.set(Timer::Poll, Some(now));
+            } else {
+                let is_news = self.session.cursor() != before.as_ref();
+                self.poll_later(is_news, now);
+            }
             self.flush_outbox(now);
         }
     }

@@ -2,8 +2,8 @@
 
 use protocol::codes::CloseCode;
 use protocol::frame::Frame;
-use protocol::ids::{Epoch, Seq};
-use protocol::incoming::{self, EventPayload, Incoming, Unreadable, sync_frame};
+use protocol::ids::{Epoch, MarkId, Seq};
+use protocol::incoming::{self, EventPayload, Incoming, Unreadable, seen_frame, sync_frame};
 use protocol::json::Json;
 use protocol::limits::PING_AFTER_MS;
 use protocol::time::{Instant, UnixMillis};
@@ -38,12 +38,8 @@ impl<J: Json> Client<J> {
                     .set(Timer::Ping, Some(now.plus_ms(PING_AFTER_MS)));
             }
         }
-        let mut received = 0;
         let entries = match frame {
-            Frame::Text(text) => {
-                received = J::text_bytes_bound(&text);
-                incoming::read::<J>(&text)
-            }
+            Frame::Text(text) => incoming::read::<J>(&text),
             // No binary frames are spoken here.
             Frame::Binary(_) => vec![Err(Unreadable)],
         };
@@ -76,9 +72,6 @@ impl<J: Json> Client<J> {
                     return self.follow(next, now);
                 }
             }
-        }
-        if self.is_connected() {
-            self.count_received(received, now);
         }
     }
 
@@ -144,6 +137,7 @@ impl<J: Json> Client<J> {
                 self.tell(Event::Presence(here));
             }
             (_, Incoming::Error(payload)) => self.handle_error(payload, now),
+            (_, Incoming::Mark { id }) => self.echo_mark(&id),
             // A token that says itself when it is over has its time set: one that lives for seconds would else be renewed
             // at each warning, which comes with each renewal.
             (_, Incoming::Expiring) if self.timers.get(Timer::Renew).is_some() => {}
@@ -296,6 +290,12 @@ impl<J: Json> Client<J> {
         self.transmit(&sync_frame(since));
         self.timers
             .set(Timer::Sync, Some(now.plus_ms(SYNC_WITHIN_MS)));
+    }
+
+    /// Confirms what was received: the server sends more only as it is confirmed.
+    fn echo_mark(&mut self, id: &MarkId) {
+        let seq = self.session.cursor().map_or(Seq::ZERO, |cursor| cursor.seq);
+        self.transmit(&seen_frame(id, seq));
     }
 
     /// Sends a frame, if there is a link.

@@ -9,7 +9,7 @@
 use litemap::LiteMap;
 use protocol::ids::{Epoch, Seq};
 use protocol::incoming::EventPayload;
-use protocol::limits::REPLAY_EVENTS_MAX;
+use protocol::limits::HELD_EVENTS_MAX;
 
 /// A position in one life of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -232,7 +232,7 @@ impl<J> Session<J> {
         }
         match self.held.len() {
             0 => Next::Fine,
-            held if held > REPLAY_EVENTS_MAX => Next::Reconnect,
+            held if held > HELD_EVENTS_MAX => Next::Reconnect,
             _ => self.sync(),
         }
     }
@@ -411,7 +411,7 @@ mod tests {
     #[test]
     fn what_is_held_is_bounded() {
         let mut session = started(0);
-        let far: Vec<u64> = (2..=REPLAY_EVENTS_MAX as u64 + 2).collect();
+        let far: Vec<u64> = (2..=HELD_EVENTS_MAX as u64 + 2).collect();
         assert_eq!(feed(&mut session, &far).1.last(), Some(&Next::Reconnect));
     }
 }

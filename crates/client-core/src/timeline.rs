@@ -29,6 +29,17 @@ pub(crate) struct Version {
     pub(crate) updated_at: u64,
 }
 
+/// What the last page that joined shows.
+#[derive(Clone, Copy, Debug)]
+struct Joined {
+    /// Its first message.
+    first: Seq,
+    /// It holds every message from there up to this.
+    end: Seq,
+    /// Where the log stood when it was read.
+    head: Seq,
+}
+
 /// The bookkeeping of what the app was told.
 #[derive(Clone, Debug)]
 pub(crate) struct Timeline<J> {
@@ -40,8 +51,8 @@ pub(crate) struct Timeline<J> {
     recent: Vec<Placed<J>>,
     /// New states that were told in that time, by the place of their event.
     updates: Vec<Placed<J>>,
-    /// The last page that joined: the place of its first message, and where the log stood.
-    joined: Option<(Seq, Seq)>,
+    /// The last page that joined.
+    joined: Option<Joined>,
     /// Reads a payload's version.
     version: fn(&J) -> Option<Version>,
     /// Events that wait for a later task, in order; `None` while events pass at once.
@@ -119,8 +130,9 @@ impl<J: Clone> Timeline<J> {
         }
     }
 
-    /// Joins a page, oldest first, that was read at `head`, to what was delivered meanwhile. From now on the
-    /// page's messages are accounted for, and events wait until [`Timeline::task_passed`].
+    /// Joins a page, oldest first, to what was delivered meanwhile. It was read when the log stood at `head`, and holds
+    /// what was stored up to `end`: mostly the same. From now on the page's messages are accounted for, and events wait
+    /// until [`Timeline::task_passed`].
     ///
     /// `below` is what had to be fetched beyond the page, because the page is shorter than what arrived. Gives
     /// the messages of it that nobody was told of: they are to be delivered *before* the page.
@@ -128,13 +140,18 @@ impl<J: Clone> Timeline<J> {
         &mut self,
         page: &mut Vec<Placed<J>>,
         mut below: Vec<Placed<J>>,
+        end: Seq,
         head: Seq,
     ) -> Vec<Placed<J>> {
-        let last = page.last().map_or(Seq::ZERO, |(seq, _)| *seq).max(head);
+        let last = page.last().map_or(Seq::ZERO, |(seq, _)| *seq).max(end);
         page.extend(self.recent.iter().filter(|(seq, _)| *seq > last).cloned());
         self.merge_updates(page, head);
         below.retain(|(seq, _)| *seq > self.accounted);
-        self.joined = page.first().map(|(first, _)| (*first, head));
+        self.joined = page.first().map(|(first, _)| Joined {
+            first: *first,
+            end: last,
+            head,
+        });
         let mut waiting = self.waiting.take().unwrap_or_default();
         waiting.retain(|(seq, event)| {
             let is_in_page = matches!(event, Event::Message(_)) && *seq <= last;
@@ -157,10 +174,11 @@ impl<J: Clone> Timeline<J> {
 
     /// Whether the last page that joined shows what the event tells, or a later state of it.
     fn is_known(&self, seq: Seq, event: &Event<J>) -> bool {
-        let (Some((first, head)), Event::Updated(message)) = (self.joined, event) else {
+        let (Some(joined), Event::Updated(message)) = (self.joined, event) else {
             return false;
         };
-        seq <= head && (self.version)(message).is_some_and(|version| version.of >= first)
+        let is_shown = |version: Version| (joined.first..=joined.end).contains(&version.of);
+        seq <= joined.head && (self.version)(message).is_some_and(is_shown)
     }
 
     fn account(&mut self, seq: Seq, event: Event<J>) -> Option<Event<J>> {
@@ -226,7 +244,7 @@ mod tests {
         head: u64,
     ) -> (Vec<u64>, Vec<u64>) {
         let mut page = page(seqs);
-        let hidden = timeline.join(&mut page, Vec::new(), Seq(head));
+        let hidden = timeline.join(&mut page, Vec::new(), Seq(head), Seq(head));
         (
             hidden.into_iter().map(|(_, m)| m).collect(),
             page.into_iter().map(|(_, m)| m).collect(),
@@ -309,7 +327,7 @@ mod tests {
         let mut timeline = timeline();
         timeline.page_asked();
         assert_eq!(told(&mut timeline, 1..=3), [1, 2, 3]);
-        let hidden = timeline.join(&mut page(8..=8), page(2..=7), Seq(8));
+        let hidden = timeline.join(&mut page(8..=8), page(2..=7), Seq(8), Seq(8));
         assert_eq!(hidden, page(4..=7), "delivered before the page");
     }
 
@@ -341,7 +359,11 @@ mod tests {
         assert!(timeline.start_at(Seq(5)).is_empty());
         timeline.page_asked();
         let mut read = vec![(Seq(4), 2_004), (Seq(5), 5)];
-        assert!(timeline.join(&mut read, Vec::new(), Seq(7)).is_empty());
+        assert!(
+            timeline
+                .join(&mut read, Vec::new(), Seq(7), Seq(7))
+                .is_empty()
+        );
         assert!(!updated(&mut timeline, 6, 1_004), "waits");
         assert!(!updated(&mut timeline, 7, 2_004));
         assert!(!updated(&mut timeline, 8, 3_004));
@@ -360,6 +382,29 @@ mod tests {
             updated(&mut timeline, 7, 1_003),
             "of a message that the page does not hold"
         );
+    }
+
+    #[test]
+    fn page_that_ends_before_the_head_leaves_the_rest_to_the_link() {
+        let mut timeline = timeline();
+        assert!(timeline.start_at(Seq(2)).is_empty());
+        timeline.page_asked();
+        assert_eq!(told(&mut timeline, 3..=4), [3, 4]);
+        // Read at 9, and asked for up to 3: of 2 it shows a later state.
+        let mut read = vec![(Seq(2), 1_002), (Seq(3), 3)];
+        let hidden = timeline.join(&mut read, Vec::new(), Seq(3), Seq(9));
+        assert!(hidden.is_empty());
+        assert_eq!(read, [(Seq(2), 1_002), (Seq(3), 3), (Seq(4), 4)]);
+        told(&mut timeline, 5..=7);
+        assert!(!updated(&mut timeline, 8, 1_002), "the page shows it");
+        assert!(!updated(&mut timeline, 9, 1_005), "waits");
+        let waited = timeline.task_passed();
+        assert_eq!(
+            waited.len(),
+            4,
+            "three messages, and the edit of one of them"
+        );
+        assert_eq!(told(&mut timeline, 10..=10), [10]);
     }
 
     #[test]

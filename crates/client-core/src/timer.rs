@@ -30,8 +30,6 @@ pub(crate) enum Timer {
     Fetch,
     /// When to ask for a fresh token, before the one in use is over.
     Renew,
-    /// When to tell the server how far was read.
-    Seen,
     /// When to ask again what is new, where no socket tells it.
     Poll,
     /// When to try a socket again beside polling, or to give up the one that is tried.
@@ -41,7 +39,7 @@ pub(crate) enum Timer {
 }
 
 impl Timer {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 15] = [
         Self::Connect,
         Self::Retry,
         Self::Ping,
@@ -54,7 +52,6 @@ impl Timer {
         Self::Typing,
         Self::Fetch,
         Self::Renew,
-        Self::Seen,
         Self::Poll,
         Self::Beside,
         Self::Health,

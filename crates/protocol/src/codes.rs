@@ -85,7 +85,7 @@ error_codes! {
     TooManyConnections => "tooManyConnections", 429;
     /// The space has too many connections.
     SpaceFull => "spaceFull", 503;
-    /// The reader is too far behind; it resumes on a fresh connection.
+    /// The reader confirmed nothing for too long; it resumes on a fresh connection.
     SlowConsumer => "slowConsumer", 503;
     /// The space's storage is full or refuses the write.
     StorageFull => "storageFull", 507;
@@ -135,11 +135,13 @@ pub enum CloseCode {
     TooManyConnections,
     /// 4413: a frame was too large.
     TooLarge,
+    /// 4429: the socket went on sending beyond its rate; the `error` frame before says how long to stay away.
+    RateLimited,
     /// 4500: the server lost its footing; a fresh connection resumes.
     Internal,
     /// 4503: the space is full.
     SpaceFull,
-    /// 4508: the reader is too far behind; a fresh connection resumes.
+    /// 4508: the reader confirmed nothing for too long; a fresh connection resumes.
     SlowConsumer,
     /// 4510: nothing was heard from the socket for too long.
     Silent,
@@ -158,6 +160,7 @@ impl CloseCode {
         Self::NotAuthenticated,
         Self::TooManyConnections,
         Self::TooLarge,
+        Self::RateLimited,
         Self::Internal,
         Self::SpaceFull,
         Self::SlowConsumer,
@@ -178,6 +181,7 @@ impl CloseCode {
             Self::NotAuthenticated => 4408,
             Self::TooManyConnections => 4409,
             Self::TooLarge => 4413,
+            Self::RateLimited => 4429,
             Self::Internal => 4500,
             Self::SpaceFull => 4503,
             Self::SlowConsumer => 4508,
@@ -208,6 +212,7 @@ impl CloseCode {
             Self::NotAuthenticated => ErrorCode::NotAuthenticated,
             Self::TooManyConnections => ErrorCode::TooManyConnections,
             Self::TooLarge => ErrorCode::TooLarge,
+            Self::RateLimited => ErrorCode::RateLimited,
             Self::Internal | Self::Silent => ErrorCode::Internal,
             Self::SpaceFull => ErrorCode::SpaceFull,
             Self::SlowConsumer => ErrorCode::SlowConsumer,
@@ -223,7 +228,7 @@ impl CloseCode {
             | Self::SpaceIdInvalid
             | Self::IdentityRequired
             | Self::OriginRefused => Reaction::Stop,
-            Self::TooManyConnections | Self::SpaceFull => Reaction::RetryLater,
+            Self::TooManyConnections | Self::SpaceFull | Self::RateLimited => Reaction::RetryLater,
             // A frame that the server could not take says nothing about the next connection.
             Self::BadFrame
             | Self::NotAuthenticated
@@ -250,6 +255,7 @@ impl From<ErrorCode> for CloseCode {
             ErrorCode::NotAuthenticated => Self::NotAuthenticated,
             ErrorCode::TooManyConnections => Self::TooManyConnections,
             ErrorCode::TooLarge => Self::TooLarge,
+            ErrorCode::RateLimited => Self::RateLimited,
             ErrorCode::SpaceFull => Self::SpaceFull,
             ErrorCode::SlowConsumer => Self::SlowConsumer,
             ErrorCode::Internal | ErrorCode::StorageFull => Self::Internal,
@@ -262,8 +268,7 @@ impl From<ErrorCode> for CloseCode {
             | ErrorCode::NotFound
             | ErrorCode::MethodNotAllowed
             | ErrorCode::ConflictingDuplicate
-            | ErrorCode::OutOfOrder
-            | ErrorCode::RateLimited => Self::BadFrame,
+            | ErrorCode::OutOfOrder => Self::BadFrame,
         }
     }
 }

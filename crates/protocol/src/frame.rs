@@ -8,7 +8,7 @@ use crate::change::Change;
 use crate::codes::ErrorCode;
 use crate::draft::Draft;
 use crate::fields::FieldError;
-use crate::ids::{ClientMessageId, ConnectionId, Epoch, Seq};
+use crate::ids::{ClientMessageId, ConnectionId, Epoch, MarkId, Seq};
 use crate::limits;
 use crate::model::{Message, Participant, PresentUser};
 use crate::time::UnixMillis;
@@ -48,8 +48,10 @@ pub enum ClientFrame {
         /// The last event the client has.
         since: Seq,
     },
-    /// Tells how far the client has read, so that the server can see its backlog.
+    /// Echoes a `mark`: everything that was sent before it has been read.
     Seen {
+        /// The mark's id.
+        mark: MarkId,
         /// The last event the client has.
         seq: Seq,
     },
@@ -161,6 +163,8 @@ pub struct Welcome {
     pub connection_id: Option<ConnectionId>,
     /// With a cursor: whether every event after it follows. Without one: absent.
     pub recovered: Option<bool>,
+    /// In an answer to `GET /events`: whether the log goes on behind the events of this answer.
+    pub more: bool,
     /// The server's wall clock.
     pub server_time: UnixMillis,
 }
@@ -208,13 +212,14 @@ pub enum ServerFrame {
         /// Last.
         to: Seq,
     },
-    /// Where the log stands. Sent first by an object that woke with sockets open, and last in an answer to `sync`.
+    /// Where the log stands. Sent first by an object that woke with sockets open, and at the end of the events that a
+    /// `sync` asked for.
     Head {
         /// The log's present life.
         epoch: Option<Epoch>,
         /// The newest event.
         seq: Seq,
-        /// `Some(false)` in an answer to a `sync` that could not be followed: start afresh.
+        /// `Some(false)`: the events that the client is missing are no longer kept. It starts afresh from here.
         recovered: Option<bool>,
     },
     /// What this socket sent is stored: a message, an edit or a deletion.
@@ -245,6 +250,11 @@ pub enum ServerFrame {
     Expiring {
         /// When it is over.
         exp: UnixMillis,
+    },
+    /// The client echoes it at once in `seen`, which confirms everything that was sent before.
+    Mark {
+        /// Random: only who read it can echo it.
+        id: MarkId,
     },
     /// A frame was refused.
     Error(Refusal),

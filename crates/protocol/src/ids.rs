@@ -42,6 +42,11 @@ text_id! {
     MessageId
 }
 text_id! {
+    /// The server's name of a place in what it sent on one connection: 64 random bits in hex. Echoing it proves that
+    /// everything before it was read.
+    MarkId
+}
+text_id! {
     /// The sender's own name of a message (≥ 96 random bits): a repeat of it is stored once.
     ClientMessageId
 }

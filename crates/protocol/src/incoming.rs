@@ -4,7 +4,7 @@
 //! engine's own values. Must not know what the client does with them. Client frames are written here as well.
 
 use crate::codes::ErrorCode;
-use crate::ids::{ClientMessageId, ConnectionId, Epoch, Seq};
+use crate::ids::{ClientMessageId, ConnectionId, Epoch, MarkId, Seq};
 use crate::json::{Json, whole_number};
 use crate::time::UnixMillis;
 use crate::wire::{Key, Word};
@@ -24,6 +24,8 @@ pub enum Incoming<J> {
         connection_id: Option<ConnectionId>,
         /// With a cursor: whether every event after it follows.
         recovered: Option<bool>,
+        /// In an answer to `GET /events`: whether the log goes on behind the events of this answer.
+        more: bool,
     },
     /// An event of the log.
     Event {
@@ -73,6 +75,11 @@ pub enum Incoming<J> {
     },
     /// Our token's time is over soon.
     Expiring,
+    /// To be echoed at once.
+    Mark {
+        /// What is echoed.
+        id: MarkId,
+    },
     /// A frame of ours was refused, or the connection ends.
     Error(ErrorPayload),
     /// The answer to a ping.
@@ -164,6 +171,7 @@ fn read_entry<J: Json>(entry: &J) -> Result<Incoming<J>, Unreadable> {
                 .and_then(whole_number)
                 .map(UnixMillis),
             recovered: boolean(entry, Key::Recovered),
+            more: boolean(entry, Key::More) == Some(true),
         }),
         Some(Word::Head) => Ok(Incoming::Head {
             epoch: epoch(entry),
@@ -183,6 +191,9 @@ fn read_entry<J: Json>(entry: &J) -> Result<Incoming<J>, Unreadable> {
             users: required(entry, Key::Users)?,
         }),
         Some(Word::Expiring) => Ok(Incoming::Expiring),
+        Some(Word::Mark) => Ok(Incoming::Mark {
+            id: MarkId(text(entry, Key::Id)?),
+        }),
         Some(Word::Error) => Ok(Incoming::Error(error(entry))),
         Some(Word::Pong) => Ok(Incoming::Pong),
         // A later version's event still has its place in the log.
@@ -291,11 +302,12 @@ pub fn sync_frame<J: Json>(since: Seq) -> J {
     ])
 }
 
-/// Writes a `seen` frame: tells how far was read.
+/// Writes a `seen` frame: echoes a mark, and tells the last event that was applied.
 #[must_use]
-pub fn seen_frame<J: Json>(seq: Seq) -> J {
+pub fn seen_frame<J: Json>(mark: &MarkId, seq: Seq) -> J {
     J::object(&[
         (Key::Type, J::from_word(Word::Seen)),
+        (Key::Mark, J::from_text(&mark.0)),
         (Key::Seq, J::from_number(seq.0 as f64)),
     ])
 }

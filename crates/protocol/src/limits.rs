@@ -29,6 +29,8 @@ pub const HISTORY_MESSAGES_MAX: usize = 1_000;
 pub const OUTBOX_MESSAGES_MAX: usize = 1_000;
 /// Most connections of one user to one space.
 pub const CONNECTIONS_PER_USER_MAX: usize = 20;
+/// Most connections of one token that names nobody to one space.
+pub const CONNECTIONS_PER_ANONYMOUS_TOKEN_MAX: usize = 200;
 /// Most connections to one space.
 pub const CONNECTIONS_PER_SPACE_MAX: usize = 5_000;
 /// Most sockets of the first version that have not authenticated yet, per space.
@@ -39,25 +41,36 @@ pub const HELD_BYTES_MAX: usize = 8 * 1024;
 pub const HELD_FRAMES_MAX: usize = 16;
 /// How long a socket of the first version may take to authenticate, in milliseconds.
 pub const AUTHENTICATE_MS_MAX: u64 = 5_000;
-/// Most events a resume or a `sync` replays; beyond it the client starts afresh.
-pub const REPLAY_EVENTS_MAX: usize = 1_000;
-/// Most bytes a resume or a `sync` replays.
-pub const REPLAY_BYTES_MAX: usize = 512 * 1024;
-/// A client tells how far it has read when it was sent this many bytes since it last did.
-pub const SEEN_EVERY_BYTES: usize = 256 * 1024;
-/// It does so at most this often, in milliseconds, unless it was sent [`SEEN_AT_ONCE_BYTES`] meanwhile.
-pub const SEEN_EVERY_MS: u64 = 1_000;
-/// Bytes after which a client tells how far it has read without waiting.
-pub const SEEN_AT_ONCE_BYTES: usize = 1024 * 1024;
-/// The server closes a socket that has more than this many bytes unconfirmed.
-pub const BACKLOG_BYTES_MAX: usize = 2 * 1024 * 1024;
-/// The server closes a socket that owes a `seen` for longer than this, in milliseconds.
-pub const BACKLOG_MS_MAX: u64 = 30_000;
+/// Most bytes of one window of the log: what a resume, a `sync` or a reader that is behind is sent before the next
+/// part has to be confirmed. A single event that is larger is a window of its own.
+pub const WINDOW_BYTES_MAX: usize = 512 * 1024;
+/// Most bytes of one history page, unless a single message is larger.
+pub const PAGE_BYTES_MAX: usize = 512 * 1024;
+/// The same for callers of the first version, which has no cursor: a page of the longest plain texts fits.
+pub const FIRST_VERSION_PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The server sends a `mark` each time that it has sent a peer this many bytes; the client echoes it at once.
+pub const MARK_EVERY_BYTES: usize = 256 * 1024;
+/// A peer with this many bytes unconfirmed is behind: it is sent no more until it confirms, and then from the log.
+pub const UNCONFIRMED_BYTES_MAX: usize = 1024 * 1024;
+/// The server closes a peer that owes the echo of a mark for longer than this, in milliseconds of the time in which
+/// the room was running.
+pub const MARK_OWED_MS_MAX: u64 = 30_000;
+/// Bytes that a peer of the first version, which confirms nothing, may be sent at once.
+pub const FIRST_VERSION_BYTES_BURST: usize = 32 * 1024 * 1024;
+/// Bytes a second that it may be sent beyond that. A peer that was sent more is closed.
+pub const FIRST_VERSION_BYTES_PER_SECOND: usize = 1024 * 1024;
+/// Most events that a client holds while it waits for one before them.
+pub const HELD_EVENTS_MAX: usize = 10_000;
 /// How long the server knows a `clientMessageId`, in milliseconds: 30 days, whatever else is trimmed.
 pub const DEDUPLICATION_MS: u64 = 30 * 24 * 60 * 60 * 1_000;
-/// Events of the log that are kept where nothing else is set; a replay never needs more than
-/// [`REPLAY_EVENTS_MAX`] of them.
+/// Events of the log that are kept for clients that come back, where nothing else is set.
 pub const LOG_EVENTS_KEPT: u64 = 10_000;
+/// The fewest that may be set.
+pub const LOG_EVENTS_KEPT_MIN: u64 = 1_000;
+/// Events that are younger than this, in milliseconds, are not trimmed, nor those that a connected peer still needs ...
+pub const LOG_SPARED_MS: u64 = 60 * 60 * 1_000;
+/// ... but for at most this many.
+pub const LOG_EVENTS_SPARED_MAX: u64 = 100_000;
 /// A message that waits in an outbox for longer than this does not send itself any more, in milliseconds: 7 days.
 pub const OUTBOX_ROW_MS_MAX: u64 = 7 * 24 * 60 * 60 * 1_000;
 /// How long somebody whose last connection ended counts as present, in milliseconds.
@@ -74,10 +87,24 @@ pub const METADATA_KEYS_MAX: usize = 64;
 pub const METADATA_KEY_BYTES_MAX: usize = 128;
 /// Longest value of a space's metadata, in bytes.
 pub const METADATA_VALUE_BYTES_MAX: usize = 4 * 1024;
-/// Messages a sender may send at once before the rate limit bites.
+/// Most entries of one batch that a client sends: no outbox holds more.
+pub const BATCH_ENTRIES_MAX: usize = OUTBOX_MESSAGES_MAX;
+/// Permits that a connection, and a user over all connections, may use at once. A message costs one, and so does every
+/// other frame or entry, whatever it says.
 pub const SEND_BURST: u64 = 1_200;
-/// Messages a second that the send limit refills.
+/// Permits a second that come back.
 pub const SEND_PER_SECOND: u64 = 20;
+/// A frame costs at least one permit for each of these bytes.
+pub const BYTES_PER_PERMIT: usize = 32 * 1024;
+/// Permits of the HTTP limit that a connection costs when it is made.
+pub const CONNECT_PERMITS: u64 = 5;
+/// Permits of the HTTP limit that a `sync` costs: a few bytes ask for a window of the log.
+pub const SYNC_PERMITS: u64 = 5;
+/// Tokens that name nobody are shared by many people: all connections of one together may use this many times what
+/// one connection may.
+pub const ANONYMOUS_RATE_FACTOR: u64 = 10;
+/// How long a caller that went on beyond its limit is told to stay away, in milliseconds.
+pub const STAY_AWAY_MS: u64 = 10_000;
 /// Typing frames a sender may send at once.
 pub const TYPING_BURST: u64 = 60;
 /// Typing frames a second that the typing limit refills.

@@ -14,7 +14,7 @@ use protocol::codes::ErrorCode;
 use protocol::dialect::Dialect;
 use protocol::draft;
 use protocol::frame::{ClientFrame, EventBody, PresenceChange, Refusal, ServerFrame, Welcome};
-use protocol::ids::{ClientMessageId, ConnectionId, Epoch, MessageId, Seq};
+use protocol::ids::{ClientMessageId, ConnectionId, Epoch, MarkId, MessageId, Seq};
 use protocol::incoming::{self, Envelope, EventPayload, Incoming};
 use protocol::limits;
 use protocol::model::{Attachment, Message, Participant, PresentUser, SenderType};
@@ -126,14 +126,16 @@ fn any_server_frame() -> impl Strategy<Value = ServerFrame> {
             epoch(),
             seq(),
             prop::option::of("\\PC{1,8}"),
-            prop::option::of(any::<bool>())
+            prop::option::of(any::<bool>()),
+            any::<bool>()
         )
-            .prop_map(|(epoch, seq, id, recovered)| {
+            .prop_map(|(epoch, seq, id, recovered, more)| {
                 ServerFrame::Welcome(Welcome {
                     epoch,
                     seq,
                     connection_id: id.map(ConnectionId),
                     recovered,
+                    more,
                     server_time: UnixMillis(5),
                 })
             }),
@@ -168,6 +170,7 @@ fn any_server_frame() -> impl Strategy<Value = ServerFrame> {
                 })
             ),
         Just(ServerFrame::Pong),
+        "[0-9a-f]{16}".prop_map(|id| ServerFrame::Mark { id: MarkId(id) }),
         any::<u32>().prop_map(|ms| ServerFrame::Expiring {
             exp: UnixMillis(u64::from(ms))
         }),
@@ -232,11 +235,12 @@ fn assert_same(frame: &ServerFrame, read: &Incoming<Value>) {
                 connection_id,
                 server_time,
                 recovered,
+                more,
             },
         ) => {
             assert_eq!(
-                (&w.epoch, &w.seq, &w.connection_id, &w.recovered),
-                (epoch, seq, connection_id, recovered)
+                (&w.epoch, &w.seq, &w.connection_id, &w.recovered, &w.more),
+                (epoch, seq, connection_id, recovered, more)
             );
             assert_eq!(*server_time, Some(w.server_time));
         }
@@ -276,6 +280,7 @@ fn assert_same(frame: &ServerFrame, read: &Incoming<Value>) {
             );
             assert_eq!(refusal.retry_after_ms, read.retry_after_ms);
         }
+        (ServerFrame::Mark { id }, Incoming::Mark { id: read }) => assert_eq!(id, read),
         (ServerFrame::Pong, Incoming::Pong)
         | (ServerFrame::Expiring { .. }, Incoming::Expiring) => {}
         (frame, read) => panic!("{frame:?} was read as {read:?}"),
@@ -302,6 +307,20 @@ proptest! {
         }
         let _ = incoming::read::<Value>(&value.to_string());
         let _ = draft::check(&value);
+    }
+
+    #[test]
+    fn entries_are_counted_without_decoding(values in prop::collection::vec(any_json(), 0..8), pretty in any::<bool>()) {
+        let batch = Value::from(values.clone());
+        let text = if pretty { format!(" {batch:#} ") } else { batch.to_string() };
+        prop_assert_eq!(Dialect::V2.count_entries(&text), values.len().max(1));
+        prop_assert_eq!(Dialect::V2.decode(&text).len(), values.len());
+        prop_assert_eq!(Dialect::V1.count_entries(&text), 1);
+    }
+
+    #[test]
+    fn counting_entries_takes_any_text(text in "[\\[\\]{}\",\\\\ a]{0,40}") {
+        prop_assert!(Dialect::V2.count_entries(&text) > 0);
     }
 
     #[test]
@@ -339,8 +358,9 @@ proptest! {
         }
         let sync = Dialect::V2.decode(&incoming::sync_frame::<Value>(Seq(seq)).to_string());
         prop_assert_eq!(sync, vec![Ok(ClientFrame::Sync { since: Seq(seq) })]);
-        let seen = Dialect::V2.decode(&incoming::seen_frame::<Value>(Seq(seq)).to_string());
-        prop_assert_eq!(seen, vec![Ok(ClientFrame::Seen { seq: Seq(seq) })]);
+        let mark = MarkId(id.0.clone());
+        let seen = Dialect::V2.decode(&incoming::seen_frame::<Value>(&mark, Seq(seq)).to_string());
+        prop_assert_eq!(seen, vec![Ok(ClientFrame::Seen { mark, seq: Seq(seq) })]);
         let typing = Dialect::V1.decode(&incoming::typing_frame::<Value>(&text, true).to_string());
         prop_assert!(typing[0].is_ok() || text.len() > limits::NAME_BYTES_MAX);
         let auth = Dialect::V2.decode(&incoming::auth_frame::<Value>("s.r.1.g").to_string());
@@ -387,7 +407,7 @@ fn the_largest_message_within_the_limits_fits_a_frame() {
 #[test]
 fn an_entry_of_a_batch_stands_alone() {
     let read = Dialect::V2.decode(
-        r#"[{"type":"ping"},{"type":"message","clientMessageId":"c1","text":5},7,{"type":"seen","seq":3}]"#,
+        r#"[{"type":"ping"},{"type":"message","clientMessageId":"c1","text":5},7,{"type":"seen","mark":"a","seq":3}]"#,
     );
     assert_eq!(read[0], Ok(ClientFrame::Ping));
     let refusal = read[1].clone().unwrap_err();
@@ -396,7 +416,11 @@ fn an_entry_of_a_batch_stands_alone() {
         (Some("text"), Some("c1"))
     );
     assert_eq!(read[2].clone().unwrap_err().code, ErrorCode::BadFrame);
-    assert_eq!(read[3], Ok(ClientFrame::Seen { seq: Seq(3) }));
+    let seen = ClientFrame::Seen {
+        mark: MarkId("a".into()),
+        seq: Seq(3),
+    };
+    assert_eq!(read[3], Ok(seen));
     assert_eq!(
         Dialect::V1.decode("[]")[0].clone().unwrap_err().code,
         ErrorCode::BadFrame,
@@ -426,5 +450,24 @@ fn a_frame_beyond_the_limit_is_refused_before_it_is_parsed() {
     assert_eq!(
         Dialect::V2.decode(&frame)[0].clone().unwrap_err().code,
         ErrorCode::TooLarge
+    );
+}
+
+#[test]
+fn batch_with_too_many_entries_is_refused_before_it_is_parsed() {
+    let frame = |count: usize| format!("[{}]", vec!["{}"; count].join(","));
+    let refused = Dialect::V2.decode(&frame(limits::BATCH_ENTRIES_MAX + 1));
+    let [Err(refusal)] = &refused[..] else {
+        panic!("{refused:?}")
+    };
+    assert_eq!(refusal.code, ErrorCode::TooLarge);
+    assert!(
+        refusal.error.contains("more than 1000 entries"),
+        "{}",
+        refusal.error
+    );
+    assert_eq!(
+        Dialect::V2.decode(&frame(limits::BATCH_ENTRIES_MAX)).len(),
+        1_000
     );
 }

@@ -6,17 +6,20 @@ use protocol::codes::{CloseCode, ErrorCode};
 use protocol::dialect::Dialect;
 use protocol::frame::{Refusal, ServerFrame, Welcome};
 use protocol::ids::{ConnectionId, Seq};
-use protocol::limits::{CONNECTIONS_PER_SPACE_MAX, CONNECTIONS_PER_USER_MAX, PEER_SILENT_MS_MAX};
+use protocol::limits::{
+    CONNECT_PERMITS, CONNECTIONS_PER_ANONYMOUS_TOKEN_MAX, CONNECTIONS_PER_SPACE_MAX,
+    CONNECTIONS_PER_USER_MAX, PEER_SILENT_MS_MAX,
+};
 use protocol::principal::Principal;
 use protocol::time::UnixMillis;
 
-use crate::batch::Line;
 use crate::failure::{refuse, storage_refusal};
 use crate::frames::{self, Entry};
-use crate::history;
+use crate::history::{self, Window};
 use crate::io::{Cursor, Output, PeerId};
 use crate::ledger::Transaction;
 use crate::peers::Peer;
+use crate::rates::{Cost, Counted, Verdict};
 use crate::room::Room;
 use crate::sends::Sender;
 use crate::storage::{Storage, StorageError};
@@ -36,14 +39,14 @@ pub(crate) struct Candidate {
     pub(crate) held: Vec<Entry>,
 }
 
-/// What is told to who was here before.
+/// What a cursor brings.
 pub(crate) enum Replay {
-    /// There is no cursor to follow.
+    /// There is no cursor.
     NotAsked,
-    /// The cursor can not be followed: whoever it belongs to starts afresh.
+    /// The cursor cannot be followed: its client starts afresh.
     Refused,
-    /// Everything after the cursor.
-    Followed(Vec<Line>),
+    /// The first window after the cursor.
+    Followed(Window),
 }
 
 impl Room {
@@ -56,26 +59,38 @@ impl Room {
         storage: &mut dyn Storage,
     ) {
         let (id, dialect) = (candidate.id, candidate.dialect);
-        let entered = match self.entry_refusal(&candidate.principal) {
-            Some(refusal) => Err(refusal),
-            None => self.enter(candidate, now, storage).map_err(storage_refusal),
+        let entered = match self.check_entry(&candidate, now) {
+            Err(refusal) => Err(refusal),
+            Ok(()) => self.enter(candidate, now, storage).map_err(storage_refusal),
         };
         if let Err(refusal) = entered {
             self.dismiss(id, dialect, refusal, now);
         }
     }
 
-    fn entry_refusal(&self, principal: &Principal) -> Option<Refusal> {
+    /// Charges the candidate for coming in, and looks for a place.
+    fn check_entry(&mut self, candidate: &Candidate, now: UnixMillis) -> Result<(), Refusal> {
+        let principal = &candidate.principal;
+        let scope = candidate.client_scope.as_deref();
+        self.rates.check_away(principal, scope, now)?;
+        self.rates
+            .take(Counted::Http, CONNECT_PERMITS, principal, now)?;
         if self.peers.count() >= CONNECTIONS_PER_SPACE_MAX {
-            return Some(refuse(ErrorCode::SpaceFull));
+            return Err(refuse(ErrorCode::SpaceFull));
         }
-        self.identity_refusal(principal).or_else(|| {
-            let connections = principal
-                .sub
-                .as_ref()
-                .map_or(0, |sub| self.peers.of_user(sub).len());
-            (connections >= CONNECTIONS_PER_USER_MAX).then(|| refuse(ErrorCode::TooManyConnections))
-        })
+        if let Some(refusal) = self.identity_refusal(principal) {
+            return Err(refusal);
+        }
+        let most = if principal.verified() {
+            CONNECTIONS_PER_USER_MAX
+        } else {
+            CONNECTIONS_PER_ANONYMOUS_TOKEN_MAX
+        };
+        if self.peers.connections_of(principal) < most {
+            Ok(())
+        } else {
+            Err(refuse(ErrorCode::TooManyConnections))
+        }
     }
 
     /// Whether this room wants people to be named, and this one is not.
@@ -98,8 +113,16 @@ impl Room {
             cursor,
             client_scope,
             connected_at,
-            held,
+            mut held,
         } = candidate;
+        if !held.is_empty() {
+            let cost = Cost::of(0, held.len());
+            let (paid, rest) = match self.rates.take_frame(id, cost, &principal, now) {
+                Verdict::Paid { entries, rest } => (entries, rest),
+                Verdict::TooMany(refusal) => (0, Some(refusal)),
+            };
+            frames::refuse_rest(&mut held, paid, rest.as_ref());
+        }
         let sender = Sender {
             principal: &principal,
             client_scope: client_scope.as_deref(),
@@ -125,7 +148,7 @@ impl Room {
             Err(StorageError::Broken) => return Err(StorageError::Broken),
         };
         // The others hear of it whatever becomes of this peer: it is stored.
-        self.perform(met, &*storage);
+        self.perform(met, &*storage, now);
         let replay = self.replay_from(cursor.as_ref(), &*storage)?;
         let peer = Peer {
             dialect,
@@ -140,18 +163,18 @@ impl Room {
             record: peer.record(),
         });
         let arrived = self.peers.enter(id, peer);
-        self.fanout.enter(id, dialect);
+        self.fanout.enter(id, dialect, now);
         if dialect == Dialect::V2 {
             self.welcome(id, replay, now);
         }
-        self.perform(said, &*storage);
+        self.perform(said, &*storage, now);
         if let Some(user) = arrived {
             self.share_arrival(user, id);
         }
         Ok(())
     }
 
-    /// What comes after the cursor.
+    /// What the cursor brings.
     pub(crate) fn replay_from(
         &self,
         cursor: Option<&Cursor>,
@@ -161,50 +184,55 @@ impl Room {
             return Ok(Replay::NotAsked);
         };
         let head = self.ledger.head();
-        // Who met an empty space has missed nothing of whatever life began afterwards.
-        let same_life = match &cursor.epoch {
+        // Who met an empty space has missed nothing of whatever epoch began afterwards.
+        let same_epoch = match &cursor.epoch {
             Some(epoch) => head.epoch.as_ref() == Some(epoch),
             None => cursor.since == Seq::ZERO,
         };
-        let lines = if same_life {
-            history::replay(storage, head, self.ledger.oldest(), cursor.since)?
+        let window = if same_epoch {
+            history::window(storage, head, self.ledger.oldest(), cursor.since)?
         } else {
             None
         };
-        Ok(lines.map_or(Replay::Refused, Replay::Followed))
+        Ok(window.map_or(Replay::Refused, Replay::Followed))
     }
 
-    /// Where the log stands, then what was missed: the same to a socket that resumes and to who asks by HTTP.
-    pub(crate) fn greeting(
+    /// Where the log stands, as a socket that resumes is told first, and who asks by HTTP.
+    pub(crate) fn welcome_text(
         &self,
         connection_id: Option<ConnectionId>,
-        replay: Replay,
+        replay: &Replay,
         now: UnixMillis,
-    ) -> Vec<Line> {
-        let (recovered, missed) = match replay {
-            Replay::NotAsked => (None, Vec::new()),
-            Replay::Refused => (Some(false), Vec::new()),
-            Replay::Followed(lines) => (Some(true), lines),
+    ) -> Rc<str> {
+        let (recovered, more) = match replay {
+            Replay::NotAsked => (None, false),
+            Replay::Refused => (Some(false), false),
+            Replay::Followed(window) => (Some(true), window.more),
         };
         let head = self.ledger.head().clone();
         let welcome = ServerFrame::Welcome(Welcome {
             epoch: head.epoch,
             seq: head.seq,
+            // A socket is sent the rest without asking.
+            more: more && connection_id.is_none(),
             connection_id,
             recovered,
             server_time: now,
         });
-        let text = Dialect::V2.encode(&welcome).unwrap_or_default().into();
-        let mut lines = vec![Line { text, seq: None }];
-        lines.extend(missed);
-        lines
+        Dialect::V2.encode(&welcome).unwrap_or_default().into()
     }
 
+    /// Welcomes a peer and sends it the first window. Where the log goes on behind it, the peer is behind.
     fn welcome(&mut self, id: PeerId, replay: Replay, now: UnixMillis) {
         let connection_id = ConnectionId(format!("{:016x}", id.0));
-        for line in self.greeting(Some(connection_id), replay, now) {
-            self.fanout
-                .tell_line(id, Dialect::V2, line, &mut self.outputs);
+        let text = self.welcome_text(Some(connection_id), &replay, now);
+        self.fanout
+            .tell_text(id, Dialect::V2, text, &mut self.outputs);
+        if let Replay::Followed(window) = replay {
+            if window.more {
+                self.fanout.fall_behind(id, window.end, false);
+            }
+            self.fanout.send_window(id, window, &mut self.outputs);
         }
         let here = self.here();
         self.fanout.tell(id, Dialect::V2, &here, &mut self.outputs);
@@ -290,6 +318,7 @@ impl Room {
     pub(crate) fn forget(&mut self, id: PeerId, now: UnixMillis) {
         self.peers.waiting.remove(&id);
         self.fanout.leave(id);
+        self.rates.leave(id);
         let stopped = self.typists.leave(id);
         let Some(peer) = self.peers.leave(id, now) else {
             return;
@@ -331,12 +360,12 @@ impl Room {
         }
     }
 
-    /// Closes peers that read too slowly: what they have not read follows when they come back with their cursor.
-    /// Whether there were any.
+    /// Closes peers that confirm nothing for too long: what they have not read follows when they come back with their
+    /// cursor. Whether there were any.
     pub(crate) fn close_slow(&mut self, now: UnixMillis) -> bool {
-        let slow = self.fanout.too_far_behind(now);
-        for id in &slow {
-            self.dismiss(*id, Dialect::V2, refuse(ErrorCode::SlowConsumer), now);
+        let slow = self.fanout.take_slow();
+        for (id, dialect) in &slow {
+            self.dismiss(*id, *dialect, refuse(ErrorCode::SlowConsumer), now);
         }
         !slow.is_empty()
     }

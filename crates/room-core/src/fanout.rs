@@ -1,49 +1,55 @@
-//! Who hears what, in which order, in which batches.
+//! Who is sent what, in which order, in which batches.
 //!
-//! Owns the one queue through which everything reaches an accepted peer, the coalescing window, and the count of
-//! what left for whom. It must not know why something is said. One queue for all, because a peer must hear its own message before the ack of
-//! it, and an event before the next.
+//! Owns the one queue through which everything reaches an accepted peer, the coalescing window, and which peers are
+//! live: sent what is shared as it happens. The others are behind ([`crate::flow`]) and are sent windows of the log.
+//! One queue for all, because a peer must get its own message before the ack of it, and an event before the next.
 //!
 //! Life cycle: `share` and `tell` queue; `settle`, at the end of each input, decides whether the queue leaves.
 //! A lone event leaves at once and opens a window of [`COALESCE_MS`]; what is shared within it is gathered and
 //! leaves when the window ends, or when it is as much as a batch holds. Each text is encoded once, and written
-//! into one batch for all who hear the same; only a peer with frames of its own gets a batch of its own.
+//! into one batch for all who are sent the same; only a peer with frames of its own gets a batch of its own.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use protocol::dialect::Dialect;
 use protocol::frame::{Frame, ServerFrame};
-use protocol::ids::Seq;
+use protocol::ids::{MarkId, Seq};
 use protocol::limits::{BATCH_FRAMES_MAX, COALESCE_MS};
 use protocol::time::UnixMillis;
 
-use crate::backlog::Backlogs;
-use crate::batch::{BATCH_BYTES_MAX, Line, batches};
+use crate::batch::{BATCH_BYTES_MAX, batches};
+use crate::flow::{Behind, Flows};
+use crate::history::Window;
 use crate::io::{Output, PeerId};
+use crate::random::Random;
 
 /// Most frames that wait for the window to end, those for single peers included.
 const QUEUE_FRAMES_MAX: usize = 256;
 
-#[derive(Default)]
 pub(crate) struct Fanout {
     v1: BTreeSet<PeerId>,
+    /// Live peers of the second version.
     v2: BTreeSet<PeerId>,
+    flows: Flows,
     queue: Vec<Item>,
     /// Bytes in the queue, in the second version's spelling.
     bytes: usize,
     /// Frames in the queue that are not for a single peer.
     shared: usize,
-    /// Peers that came while something was queued: what stands before this index is not for them.
+    /// The last event that was shared: what live peers have once the queue has left.
+    shared_to: Seq,
+    /// Peers that became live while something was queued: what is shared before this index is not for them.
     late: BTreeMap<PeerId, usize>,
     window_ends: Option<UnixMillis>,
-    backlogs: Backlogs,
+    /// Peers of the first version whose budget is spent.
+    overdrawn: BTreeSet<PeerId>,
 }
 
 struct Item {
     to: To,
     v1: Option<Rc<str>>,
-    v2: Option<Line>,
+    v2: Option<Rc<str>>,
 }
 
 enum To {
@@ -64,40 +70,139 @@ impl To {
 }
 
 impl Fanout {
-    /// From here on `peer` hears what is shared.
-    pub(crate) fn enter(&mut self, peer: PeerId, dialect: Dialect) {
+    /// Nobody is here. `head` is the newest event of the log; `random` makes the ids of marks.
+    pub(crate) fn new(random: Random, head: Seq) -> Self {
+        Self {
+            v1: BTreeSet::new(),
+            v2: BTreeSet::new(),
+            flows: Flows::new(random),
+            queue: Vec::new(),
+            bytes: 0,
+            shared: 0,
+            shared_to: head,
+            late: BTreeMap::new(),
+            window_ends: None,
+            overdrawn: BTreeSet::new(),
+        }
+    }
+
+    /// From here on `peer` is sent what is shared.
+    pub(crate) fn enter(&mut self, peer: PeerId, dialect: Dialect, now: UnixMillis) {
+        self.flows.enter(peer, dialect, now);
         match dialect {
-            Dialect::V1 => self.v1.insert(peer),
-            Dialect::V2 => {
-                self.backlogs.enter(peer);
-                self.v2.insert(peer)
+            Dialect::V1 => {
+                self.v1.insert(peer);
+                self.start_late(peer);
             }
-        };
+            Dialect::V2 => self.make_live(peer),
+        }
+    }
+
+    /// `peer` is sent nothing more; what was queued for it is lost with its socket.
+    pub(crate) fn leave(&mut self, peer: PeerId) {
+        self.v1.remove(&peer);
+        self.v2.remove(&peer);
+        self.late.remove(&peer);
+        self.overdrawn.remove(&peer);
+        self.flows.leave(peer);
+    }
+
+    fn make_live(&mut self, peer: PeerId) {
+        self.v2.insert(peer);
+        self.start_late(peer);
+    }
+
+    fn start_late(&mut self, peer: PeerId) {
         if !self.queue.is_empty() {
             self.late.insert(peer, self.queue.len());
         }
     }
 
-    /// `peer` hears nothing more; what was queued for it is lost with its socket.
-    pub(crate) fn leave(&mut self, peer: PeerId) {
-        self.v1.remove(&peer);
-        self.v2.remove(&peer);
-        self.late.remove(&peer);
-        self.backlogs.leave(peer);
+    /// Notes that an input came.
+    pub(crate) fn advance(&mut self, now: UnixMillis) {
+        self.flows.advance(now);
     }
 
-    /// Notes how far `peer` has read.
-    pub(crate) fn seen(&mut self, peer: PeerId, seq: Seq) {
-        self.backlogs.seen(peer, seq);
+    /// Follows the echo of a mark. Whether the mark was one that this peer owed.
+    pub(crate) fn confirm(&mut self, peer: PeerId, mark: &MarkId) -> bool {
+        self.flows.confirm(peer, mark)
     }
 
-    /// Who is too far behind to be told more.
-    pub(crate) fn too_far_behind(&mut self, now: UnixMillis) -> Vec<PeerId> {
-        self.backlogs.too_far_behind(now)
+    /// Whether the peer is sent windows of the log instead of what is shared.
+    pub(crate) fn is_behind(&self, peer: PeerId) -> bool {
+        self.flows.is_behind(peer)
     }
 
-    /// Says `frame` to everybody, save `but` (see [`To::AllBut`]).
+    /// From here on the peer is sent windows of the log, the first one after `after`. `asked`: it is told when it
+    /// has reached the head.
+    pub(crate) fn fall_behind(&mut self, peer: PeerId, after: Seq, asked: bool) {
+        if self.flows.knows(peer) {
+            self.v2.remove(&peer);
+            self.late.remove(&peer);
+            self.flows.fall_behind(peer, after, asked);
+        }
+    }
+
+    /// After which event the next window of the peer begins, if it is behind and has confirmed enough.
+    pub(crate) fn window_due(&self, peer: PeerId) -> Option<Seq> {
+        self.flows.window_due(peer)
+    }
+
+    /// The first event that a peer which is behind still needs.
+    pub(crate) fn oldest_needed(&self) -> Option<Seq> {
+        self.flows
+            .behind()
+            .map(|(_, behind)| behind.after.next())
+            .min()
+    }
+
+    /// Queues a window for a peer that is behind. Where it reaches the head the peer is live again; gives what it is
+    /// owed then.
+    pub(crate) fn send_window(
+        &mut self,
+        peer: PeerId,
+        window: Window,
+        outputs: &mut VecDeque<Output>,
+    ) -> Option<Behind> {
+        let (end, more) = (window.end, window.more);
+        for text in window.lines {
+            self.tell_text(peer, Dialect::V2, text, outputs);
+        }
+        if more {
+            self.flows.window_sent(peer, end);
+            return None;
+        }
+        self.catch_up(peer)
+    }
+
+    /// The peer is live from here on. Gives what it is owed.
+    pub(crate) fn catch_up(&mut self, peer: PeerId) -> Option<Behind> {
+        let behind = self.flows.catch_up(peer)?;
+        self.make_live(peer);
+        Some(behind)
+    }
+
+    /// Sends `frame` to everybody, save `but` (see [`To::AllBut`]).
     pub(crate) fn share(&mut self, frame: &ServerFrame, but: Vec<PeerId>) {
+        match frame {
+            ServerFrame::Event { seq, body: _ } => self.shared_to = *seq,
+            ServerFrame::Presence { .. } => self.flows.miss_presence(),
+            // Another epoch: what peers that are behind would be sent next is void, and they start from here.
+            ServerFrame::Head { .. } => {
+                let behind: Vec<PeerId> = self.flows.behind().map(|(peer, _)| peer).collect();
+                for peer in behind {
+                    self.catch_up(peer);
+                }
+            }
+            ServerFrame::Welcome(_)
+            | ServerFrame::Skip { .. }
+            | ServerFrame::Ack { .. }
+            | ServerFrame::Typing { .. }
+            | ServerFrame::Expiring { .. }
+            | ServerFrame::Mark { .. }
+            | ServerFrame::Error(_)
+            | ServerFrame::Pong => {}
+        }
         let spell = |heard: bool, dialect: Dialect| {
             if heard {
                 dialect.encode(frame).map(Rc::from)
@@ -105,7 +210,7 @@ impl Fanout {
                 None
             }
         };
-        // What nobody hears must not open a window that the next would wait for.
+        // What nobody is sent must not open a window that the next would wait for.
         let v1 = spell(!self.v1.is_empty(), Dialect::V1);
         let v2 = spell(self.v2.iter().any(|peer| !but.contains(peer)), Dialect::V2);
         if v1.is_some() || v2.is_some() {
@@ -117,15 +222,12 @@ impl Fanout {
                     To::AllBut(but)
                 },
                 v1,
-                v2: v2.map(|text| Line {
-                    text,
-                    seq: place(frame),
-                }),
+                v2,
             });
         }
     }
 
-    /// Says `frame` to one peer: in order, or at once to one that hears nothing else.
+    /// Sends `frame` to one peer: in order, or at once to one that is sent nothing else.
     pub(crate) fn tell(
         &mut self,
         peer: PeerId,
@@ -134,29 +236,25 @@ impl Fanout {
         outputs: &mut VecDeque<Output>,
     ) {
         if let Some(text) = dialect.encode(frame) {
-            let line = Line {
-                text: text.into(),
-                seq: place(frame),
-            };
-            self.tell_line(peer, dialect, line, outputs);
+            self.tell_text(peer, dialect, text.into(), outputs);
         }
     }
 
     /// As [`Self::tell`], for a frame that is spelled already.
-    pub(crate) fn tell_line(
+    pub(crate) fn tell_text(
         &mut self,
         peer: PeerId,
         dialect: Dialect,
-        line: Line,
+        text: Rc<str>,
         outputs: &mut VecDeque<Output>,
     ) {
-        if !self.v1.contains(&peer) && !self.v2.contains(&peer) {
-            outputs.push_back(send(vec![peer], line.text));
+        if !self.v1.contains(&peer) && !self.flows.knows(peer) {
+            outputs.push_back(send(vec![peer], text));
             return;
         }
         let (v1, v2) = match dialect {
-            Dialect::V1 => (Some(line.text), None),
-            Dialect::V2 => (None, Some(line)),
+            Dialect::V1 => (Some(text), None),
+            Dialect::V2 => (None, Some(text)),
         };
         self.push(Item {
             to: To::Only(peer),
@@ -166,8 +264,8 @@ impl Fanout {
     }
 
     fn push(&mut self, item: Item) {
-        let text = item.v2.as_ref().map(|line| &line.text);
-        self.bytes += text.or(item.v1.as_ref()).map_or(0, |text| text.len());
+        let text = item.v2.as_ref().or(item.v1.as_ref());
+        self.bytes += text.map_or(0, |text| text.len());
         self.queue.push(item);
     }
 
@@ -210,32 +308,32 @@ impl Fanout {
             || self.queue.len() >= QUEUE_FRAMES_MAX
     }
 
-    /// Lets everything leave now.
+    /// Lets everything leave now. Peers that then have too much unconfirmed are behind.
     pub(crate) fn flush(&mut self, now: UnixMillis, outputs: &mut VecDeque<Output>) {
-        self.flush_first_version(outputs);
-        self.flush_second_version(now, outputs);
+        self.flush_first_version(now, outputs);
+        self.flush_second_version(outputs);
         self.queue.clear();
         self.late.clear();
         (self.bytes, self.shared) = (0, 0);
+        let full = self.v2.iter().filter(|peer| self.flows.is_full(**peer));
+        for peer in full.copied().collect::<Vec<_>>() {
+            self.fall_behind(peer, self.shared_to, false);
+        }
     }
 
-    /// Lets leave what is queued for `peer`, which then leaves itself: the last that a closing socket hears.
+    /// Lets leave what is queued for `peer`, which then leaves itself: the last that a closing socket is sent.
     pub(crate) fn part(&mut self, peer: PeerId, outputs: &mut VecDeque<Output>) {
         if self.v1.contains(&peer) {
-            let heard = self.items_of(peer).filter_map(|item| item.v1.clone());
-            outputs.extend(heard.map(|text| send(vec![peer], text)));
-        } else if self.v2.contains(&peer) {
-            let lines: Vec<&Line> = self
-                .items_of(peer)
-                .filter_map(|item| item.v2.as_ref())
-                .collect();
-            let packed = batches(&lines).into_iter();
-            outputs.extend(packed.map(|line| send(vec![peer], line.text)));
+            let texts = self.items_of(peer).filter_map(|item| item.v1.clone());
+            outputs.extend(texts.map(|text| send(vec![peer], text)));
+        } else if self.flows.knows(peer) {
+            let packed = batches(&self.texts_of(peer)).into_iter();
+            outputs.extend(packed.map(|text| send(vec![peer], text)));
         }
         self.leave(peer);
     }
 
-    fn flush_first_version(&self, outputs: &mut VecDeque<Output>) {
+    fn flush_first_version(&mut self, now: UnixMillis, outputs: &mut VecDeque<Output>) {
         for (index, item) in self.queue.iter().enumerate() {
             let Some(text) = &item.v1 else { continue };
             let peers: Vec<PeerId> = match &item.to {
@@ -247,13 +345,18 @@ impl Fanout {
                     .filter(|peer| self.first_index(*peer) <= index)
                     .collect(),
             };
+            for peer in &peers {
+                if !self.flows.spend(*peer, text.len(), now) {
+                    self.overdrawn.insert(*peer);
+                }
+            }
             if !peers.is_empty() {
                 outputs.push_back(send(peers, text.clone()));
             }
         }
     }
 
-    fn flush_second_version(&mut self, now: UnixMillis, outputs: &mut VecDeque<Output>) {
+    fn flush_second_version(&mut self, outputs: &mut VecDeque<Output>) {
         let mut apart: BTreeSet<PeerId> = self.late.keys().copied().collect();
         for item in &self.queue {
             match &item.to {
@@ -264,31 +367,56 @@ impl Fanout {
                 }
             }
         }
-        let mut leaving = Vec::new();
         let together: Vec<PeerId> = self.v2.difference(&apart).copied().collect();
         if !together.is_empty() {
             let shared = self
                 .queue
                 .iter()
                 .filter(|item| !matches!(item.to, To::Only(_)));
-            let lines: Vec<&Line> = shared.filter_map(|item| item.v2.as_ref()).collect();
-            let packed = batches(&lines).into_iter();
-            leaving.extend(packed.map(|line| (together.clone(), line)));
-        }
-        for peer in apart.intersection(&self.v2) {
-            let lines: Vec<&Line> = self
-                .items_of(*peer)
-                .filter_map(|item| item.v2.as_ref())
-                .collect();
-            let packed = batches(&lines).into_iter();
-            leaving.extend(packed.map(|line| (vec![*peer], line)));
-        }
-        for (peers, Line { text, seq }) in leaving {
-            for peer in &peers {
-                self.backlogs.sent(*peer, text.len(), seq, now);
+            let texts: Vec<&Rc<str>> = shared.filter_map(|item| item.v2.as_ref()).collect();
+            for text in batches(&texts) {
+                self.transmit(&together, text, outputs);
             }
-            outputs.push_back(send(peers, text));
         }
+        for peer in apart {
+            if !self.flows.knows(peer) {
+                continue;
+            }
+            for text in batches(&self.texts_of(peer)) {
+                self.transmit(&[peer], text, outputs);
+            }
+            if let Some(mark) = self.flows.end_window(peer) {
+                self.transmit_mark(peer, mark, outputs);
+            }
+        }
+    }
+
+    fn transmit(&mut self, peers: &[PeerId], text: Rc<str>, outputs: &mut VecDeque<Output>) {
+        let bytes = text.len();
+        outputs.push_back(send(peers.to_vec(), text));
+        for peer in peers {
+            if let Some(mark) = self.flows.sent(*peer, bytes) {
+                self.transmit_mark(*peer, mark, outputs);
+            }
+        }
+    }
+
+    /// The mark's own bytes are not worth counting.
+    fn transmit_mark(&self, peer: PeerId, id: MarkId, outputs: &mut VecDeque<Output>) {
+        if let Some(text) = Dialect::V2.encode(&ServerFrame::Mark { id }) {
+            outputs.push_back(send(vec![peer], text.into()));
+        }
+    }
+
+    /// Peers to close: those that confirm nothing for too long, and those of the first version that were sent more than
+    /// they may be.
+    pub(crate) fn take_slow(&mut self) -> Vec<(PeerId, Dialect)> {
+        let second = self.flows.overdue().into_iter();
+        let first = std::mem::take(&mut self.overdrawn).into_iter();
+        second
+            .map(|peer| (peer, Dialect::V2))
+            .chain(first.map(|peer| (peer, Dialect::V1)))
+            .collect()
     }
 
     fn first_index(&self, peer: PeerId) -> usize {
@@ -298,25 +426,23 @@ impl Fanout {
     /// What is queued for `peer`, in order.
     fn items_of(&self, peer: PeerId) -> impl Iterator<Item = &Item> {
         let echoes = self.v1.contains(&peer);
-        let heard = self.queue.iter().skip(self.first_index(peer));
-        heard.filter(move |item| {
-            item.to.includes(peer) || (echoes && matches!(item.to, To::AllBut(_)))
-        })
+        let is_live = echoes || self.v2.contains(&peer);
+        let first = self.first_index(peer);
+        let items = self.queue.iter().enumerate();
+        items
+            .filter(move |(index, item)| match &item.to {
+                To::Only(one) => *one == peer,
+                to @ (To::All | To::AllBut(_)) => {
+                    is_live && *index >= first && (echoes || to.includes(peer))
+                }
+            })
+            .map(|(_, item)| item)
     }
-}
 
-/// The place that a frame moves a cursor to.
-fn place(frame: &ServerFrame) -> Option<Seq> {
-    match frame {
-        ServerFrame::Event { seq, body: _ } | ServerFrame::Skip { from: _, to: seq } => Some(*seq),
-        ServerFrame::Welcome(_)
-        | ServerFrame::Head { .. }
-        | ServerFrame::Ack { .. }
-        | ServerFrame::Typing { .. }
-        | ServerFrame::Presence { .. }
-        | ServerFrame::Expiring { .. }
-        | ServerFrame::Error(_)
-        | ServerFrame::Pong => None,
+    fn texts_of(&self, peer: PeerId) -> Vec<&Rc<str>> {
+        self.items_of(peer)
+            .filter_map(|item| item.v2.as_ref())
+            .collect()
     }
 }
 
@@ -367,11 +493,11 @@ mod tests {
     }
 
     fn fanout() -> Fanout {
-        let mut fanout = Fanout::default();
+        let mut fanout = Fanout::new(Random::new([1; 32]), Seq::ZERO);
         for peer in 1..=3 {
-            fanout.enter(PeerId(peer), Dialect::V2);
+            fanout.enter(PeerId(peer), Dialect::V2, UnixMillis(0));
         }
-        fanout.enter(PeerId(9), Dialect::V1);
+        fanout.enter(PeerId(9), Dialect::V1, UnixMillis(0));
         fanout
     }
 
@@ -416,7 +542,7 @@ mod tests {
         fanout.share(&typing("a"), Vec::new());
         fanout.tell(PeerId(2), Dialect::V2, &ServerFrame::Pong, &mut outputs);
         fanout.share(&typing("b"), vec![PeerId(3), PeerId(9)]);
-        fanout.enter(PeerId(4), Dialect::V2);
+        fanout.enter(PeerId(4), Dialect::V2, UnixMillis(0));
         fanout.share(&typing("c"), Vec::new());
         fanout.settle(UnixMillis(0), &mut outputs);
         let v1 = [sent(&[9], "a"), sent(&[9], "b"), sent(&[9], "c")];
@@ -445,8 +571,11 @@ mod tests {
 
     #[test]
     fn what_nobody_hears_opens_no_window() {
-        let (mut fanout, mut outputs) = (Fanout::default(), VecDeque::new());
-        fanout.enter(PeerId(1), Dialect::V2);
+        let (mut fanout, mut outputs) = (
+            Fanout::new(Random::new([1; 32]), Seq::ZERO),
+            VecDeque::new(),
+        );
+        fanout.enter(PeerId(1), Dialect::V2, UnixMillis(0));
         for user in ["a", "b"] {
             fanout.share(&typing("unheard"), vec![PeerId(1)]);
             fanout.settle(UnixMillis(0), &mut outputs);

@@ -6,7 +6,7 @@
 use std::mem;
 
 use protocol::codes::{CloseCode, ErrorCode};
-use protocol::dialect::Dialect;
+use protocol::dialect::{Dialect, frame_too_large};
 use protocol::frame::{ClientFrame, Frame, Refusal, ServerFrame};
 use protocol::limits::{
     AUTHENTICATE_MS_MAX, HELD_BYTES_MAX, HELD_FRAMES_MAX, UNAUTHENTICATED_PEERS_MAX,
@@ -101,6 +101,13 @@ impl Room {
             });
         } else if let Err(refusal) = waiting.hold(text) {
             self.dismiss(peer, Dialect::V1, refusal, now);
+        }
+    }
+
+    /// Takes a frame that was too large for its shell to pass on, and for anybody to hold.
+    pub(crate) fn hold_oversized(&mut self, peer: PeerId, bytes: usize, now: UnixMillis) {
+        if self.peers.waiting.contains_key(&peer) {
+            self.dismiss(peer, Dialect::V1, frame_too_large(bytes), now);
         }
     }
 

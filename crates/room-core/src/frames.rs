@@ -1,13 +1,15 @@
-//! What sockets say: each entry of a frame is decided for itself, and all of them are stored together.
+//! What sockets send: each frame is paid for before it is looked at, each entry is decided for itself, and all of them
+//! are stored together.
 
 use std::rc::Rc;
 
 use protocol::change::Change;
-use protocol::codes::ErrorCode;
+use protocol::dialect::{Dialect, frame_too_large};
 use protocol::draft::Draft;
 use protocol::frame::{ClientFrame, Frame, Refusal, ServerFrame};
-use protocol::ids::Seq;
-use protocol::limits::OUTBOX_MESSAGES_MAX;
+use protocol::ids::{MarkId, Seq};
+use protocol::limits::{BATCH_ENTRIES_MAX, CLIENT_FRAME_BYTES_MAX, SYNC_PERMITS};
+use protocol::principal::Principal;
 use protocol::time::UnixMillis;
 use protocol::wire::Key;
 
@@ -17,7 +19,7 @@ use crate::first_version::binary_refusal;
 use crate::history;
 use crate::io::{Output, PeerId};
 use crate::ledger::{Effect, Transaction};
-use crate::rates::{Counted, Rates};
+use crate::rates::{Cost, Counted, Rates, Verdict};
 use crate::room::Room;
 use crate::sends::{self, Sender};
 use crate::storage::{LogHead, Storage, StorageError};
@@ -25,9 +27,13 @@ use crate::storage::{LogHead, Storage, StorageError};
 /// One entry of a frame, as its dialect read it.
 pub(crate) type Entry = Result<ClientFrame, Refusal>;
 
+/// The longest frame that is looked at for the echo of a mark before it is paid for: an echo costs nothing, because
+/// the room asked for it, and the echoes of a fast reader are many.
+const ECHO_BYTES_MAX: usize = 192;
+
 impl Room {
     /// Takes a frame of any peer.
-    pub(crate) fn hear(
+    pub(crate) fn handle_frame(
         &mut self,
         id: PeerId,
         frame: Frame,
@@ -41,32 +47,87 @@ impl Room {
         };
         let (dialect, principal) = (peer.dialect, Rc::clone(&peer.principal));
         let client_scope = peer.client_scope.clone();
-        let entries = match frame {
+        if dialect == Dialect::V2 && self.handle_echo(id, &frame, &*storage, now) {
+            return;
+        }
+        let Some((paid, rest)) = self.charge(id, cost(dialect, &frame), &principal, now) else {
+            return;
+        };
+        let mut entries = match frame {
             Frame::Text(text) => dialect.decode(&text),
             Frame::Binary(_) => vec![Err(binary_refusal())],
         };
-        // No outbox holds more; without a bound, a frame of empty entries would be answered by megabytes.
-        let entries = if entries.len() > OUTBOX_MESSAGES_MAX {
-            let error = format!(
-                "the batch has {} entries: at most {OUTBOX_MESSAGES_MAX} are taken",
-                entries.len()
-            );
-            vec![Err(Refusal::new(ErrorCode::TooLarge, error))]
-        } else {
-            entries
-        };
+        refuse_rest(&mut entries, paid, rest.as_ref());
         let sender = Sender {
             principal: &principal,
             client_scope: client_scope.as_deref(),
         };
-        let effects = match self.follow(id, &entries, sender, now, storage) {
+        let effects = match self.decide_all(id, &entries, sender, now, storage) {
             Ok(effects) => effects,
             Err(error) => failures(id, &entries, error),
         };
-        self.perform(effects, &*storage);
+        self.perform(effects, &*storage, now);
     }
 
-    fn follow(
+    /// Takes a frame that was too large for its shell to pass on.
+    pub(crate) fn handle_oversized(&mut self, id: PeerId, bytes: usize, now: UnixMillis) {
+        self.peers.heard(id, now);
+        let Some(peer) = self.peers.get(id) else {
+            return self.hold_oversized(id, bytes, now);
+        };
+        let principal = Rc::clone(&peer.principal);
+        if let Some((_, rest)) = self.charge(id, Cost::of(bytes, 1), &principal, now) {
+            let refusal = rest.unwrap_or_else(|| frame_too_large(bytes));
+            self.answer(id, &ServerFrame::Error(refusal));
+        }
+    }
+
+    /// Follows a frame that is nothing but the echo of a mark that this peer owes. Whether it was one.
+    fn handle_echo(
+        &mut self,
+        id: PeerId,
+        frame: &Frame,
+        storage: &dyn Storage,
+        now: UnixMillis,
+    ) -> bool {
+        let Frame::Text(text) = frame else {
+            return false;
+        };
+        if text.len() > ECHO_BYTES_MAX || !text.contains("\"seen\"") {
+            return false;
+        }
+        match &Dialect::V2.decode(text)[..] {
+            [Ok(ClientFrame::Seen { mark, seq: _ })] if self.fanout.confirm(id, mark) => {
+                self.send_window(id, storage, now);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Takes the permits of a frame. Gives how many of its entries are paid for, and the refusal of the rest. `None`:
+    /// its sender went on for too long and is closed, and the frame is not looked at.
+    fn charge(
+        &mut self,
+        id: PeerId,
+        cost: Cost,
+        principal: &Principal,
+        now: UnixMillis,
+    ) -> Option<(usize, Option<Refusal>)> {
+        match self.rates.take_frame(id, cost, principal, now) {
+            Verdict::Paid { entries, rest } => Some((entries, rest)),
+            Verdict::TooMany(refusal) => {
+                if let Some(peer) = self.peers.get(id) {
+                    let (dialect, scope) = (peer.dialect, peer.client_scope.clone());
+                    self.rates.send_away(principal, scope.as_deref(), now);
+                    self.dismiss(id, dialect, refusal, now);
+                }
+                None
+            }
+        }
+    }
+
+    fn decide_all(
         &mut self,
         id: PeerId,
         entries: &[Entry],
@@ -83,7 +144,7 @@ impl Room {
     }
 
     /// Does what follows from an input that is stored.
-    pub(crate) fn perform(&mut self, effects: Vec<Effect>, storage: &dyn Storage) {
+    pub(crate) fn perform(&mut self, effects: Vec<Effect>, storage: &dyn Storage, now: UnixMillis) {
         for effect in effects {
             match effect {
                 Effect::Share(frame) => self.fanout.share(&frame, Vec::new()),
@@ -115,8 +176,26 @@ impl Room {
                         gateway_key,
                     });
                 }
-                Effect::Replay { peer, since, head } => self.replay(peer, since, head, storage),
-                Effect::Seen { peer, seq } => self.fanout.seen(peer, seq),
+                Effect::Acknowledge {
+                    peer,
+                    client_message_id,
+                    seq,
+                    message,
+                    with_message,
+                } => {
+                    // The event of a peer that is behind comes later than its ack.
+                    let is_told = with_message || self.fanout.is_behind(peer);
+                    let ack = ServerFrame::Ack {
+                        client_message_id,
+                        seq,
+                        message: is_told.then_some(message),
+                    };
+                    self.answer(peer, &ack);
+                }
+                Effect::Confirm { peer, mark } => self.confirm(peer, &mark, storage, now),
+                Effect::Replay { peer, since, head } => {
+                    self.replay(peer, since, &head, storage, now);
+                }
             }
         }
     }
@@ -127,33 +206,110 @@ impl Room {
         }
     }
 
-    /// Answers a `sync`: what was missed, then where the log stands.
-    fn replay(&mut self, id: PeerId, since: Seq, head: LogHead, storage: &dyn Storage) {
+    /// Answers a `sync`: the peer is behind at the place that it names, and is told where the log stands once it has
+    /// reached the head.
+    fn replay(
+        &mut self,
+        id: PeerId,
+        since: Seq,
+        head: &LogHead,
+        storage: &dyn Storage,
+        now: UnixMillis,
+    ) {
+        if self.peers.get(id).is_some() {
+            // What is queued for it comes before the answer.
+            self.fanout.flush(now, &mut self.outputs);
+            self.fanout.fall_behind(id, since, true);
+            self.send_window_to(id, head, true, storage, now);
+        }
+    }
+
+    /// Follows the echo of a mark that stood among other entries. What was taken for it is given back, unless the mark
+    /// is none that this peer owes.
+    fn confirm(&mut self, id: PeerId, mark: &MarkId, storage: &dyn Storage, now: UnixMillis) {
         let Some(peer) = self.peers.get(id) else {
             return;
         };
-        let dialect = peer.dialect;
-        match history::replay(storage, &head, self.ledger.oldest(), since) {
-            Ok(lines) => {
-                let recovered = if lines.is_some() { None } else { Some(false) };
-                for line in lines.unwrap_or_default() {
-                    self.fanout.tell_line(id, dialect, line, &mut self.outputs);
-                }
-                self.answer(
-                    id,
-                    &ServerFrame::Head {
-                        epoch: head.epoch,
-                        seq: head.seq,
-                        recovered,
-                    },
-                );
+        let principal = Rc::clone(&peer.principal);
+        if self.fanout.confirm(id, mark) {
+            self.rates.refund(id, &principal, now);
+            self.send_window(id, storage, now);
+        }
+    }
+
+    /// Sends the next window to a peer that is behind and has confirmed enough.
+    fn send_window(&mut self, id: PeerId, storage: &dyn Storage, now: UnixMillis) {
+        let head = self.ledger.head().clone();
+        self.send_window_to(id, &head, false, storage, now);
+    }
+
+    fn send_window_to(
+        &mut self,
+        id: PeerId,
+        head: &LogHead,
+        is_answer: bool,
+        storage: &dyn Storage,
+        now: UnixMillis,
+    ) {
+        let Some(after) = self.fanout.window_due(id) else {
+            return;
+        };
+        let window = history::window(storage, head, self.ledger.oldest(), after);
+        let (behind, recovered) = match window {
+            Ok(Some(window)) => {
+                let behind = self.fanout.send_window(id, window, &mut self.outputs);
+                (behind, None)
             }
-            Err(error) => self.answer(id, &ServerFrame::Error(storage_refusal(error))),
+            // The log was trimmed past what the peer has.
+            Ok(None) => (self.fanout.catch_up(id), Some(false)),
+            Err(error) if is_answer => {
+                // It is told, and asks again.
+                self.fanout.catch_up(id);
+                return self.answer(id, &ServerFrame::Error(storage_refusal(error)));
+            }
+            Err(error) => {
+                // It resumes: nothing else would send it on.
+                return self.dismiss(id, Dialect::V2, storage_refusal(error), now);
+            }
+        };
+        let Some(behind) = behind else { return };
+        if behind.missed_presence {
+            let here = self.here();
+            self.answer(id, &here);
+        }
+        if behind.asked || recovered.is_some() {
+            let frame = ServerFrame::Head {
+                epoch: head.epoch.clone(),
+                seq: head.seq,
+                recovered,
+            };
+            self.answer(id, &frame);
         }
     }
 }
 
-/// Decides one entry. Permits that it takes stay taken if the store fails then: trying was work as well.
+/// Refuses the entries of a frame that are not among the first `paid`.
+pub(crate) fn refuse_rest(entries: &mut [Entry], paid: usize, refusal: Option<&Refusal>) {
+    let Some(refusal) = refusal else { return };
+    for entry in entries.iter_mut().skip(paid) {
+        *entry = Err(refusal.clone().answering(reference(entry)));
+    }
+}
+
+/// What a frame costs. A frame that is refused whole is one entry.
+fn cost(dialect: Dialect, frame: &Frame) -> Cost {
+    match frame {
+        Frame::Text(text) if text.len() > CLIENT_FRAME_BYTES_MAX => Cost::of(text.len(), 1),
+        Frame::Text(text) => {
+            let entries = dialect.count_entries(text);
+            let is_refused = entries > BATCH_ENTRIES_MAX;
+            Cost::of(text.len(), if is_refused { 1 } else { entries })
+        }
+        Frame::Binary(bytes) => Cost::of(bytes.len(), 1),
+    }
+}
+
+/// Decides one entry, which is paid for. Permits stay taken if the store fails: trying was work as well.
 ///
 /// # Errors
 /// Only when the store fails. A refusal is an effect.
@@ -165,8 +321,8 @@ pub(crate) fn decide(
     rates: &mut Rates,
 ) -> Result<(), StorageError> {
     let decided = match entry {
-        Ok(ClientFrame::Message(draft)) => decide_message(id, draft, sender, transaction, rates),
-        Ok(ClientFrame::Change(change)) => decide_change(id, change, sender, transaction, rates),
+        Ok(ClientFrame::Message(draft)) => decide_message(id, draft, sender, transaction),
+        Ok(ClientFrame::Change(change)) => decide_change(id, change, sender, transaction),
         Ok(ClientFrame::Typing { user_id, is_typing }) => decide_typing(
             Some(id),
             user_id.as_deref(),
@@ -176,9 +332,14 @@ pub(crate) fn decide(
             rates,
         ),
         Ok(ClientFrame::Sync { since }) => {
-            let taken = rates.take(Counted::Http, &sender.principal.bucket, transaction.now);
             let head = transaction.head().clone();
-            taken
+            rates
+                .take(
+                    Counted::Http,
+                    SYNC_PERMITS,
+                    sender.principal,
+                    transaction.now,
+                )
                 .map(|()| {
                     transaction.then(Effect::Replay {
                         peer: id,
@@ -201,10 +362,11 @@ pub(crate) fn decide(
             transaction.then(Effect::Tell(id, ServerFrame::Pong));
             Ok(())
         }
-        Ok(ClientFrame::Seen { seq }) => {
-            transaction.then(Effect::Seen {
+        // In a batch, or of a mark that this peer does not owe.
+        Ok(ClientFrame::Seen { mark, seq: _ }) => {
+            transaction.then(Effect::Confirm {
                 peer: id,
-                seq: *seq,
+                mark: mark.clone(),
             });
             Ok(())
         }
@@ -229,24 +391,19 @@ fn decide_message(
     draft: &Draft,
     sender: Sender<'_>,
     transaction: &mut Transaction<'_>,
-    rates: &mut Rates,
 ) -> Result<(), Failure> {
     let scope = draft.client_scope.as_deref();
     sends::keep_order(draft.after.as_ref(), scope, sender, transaction)?;
-    rates.take(Counted::Send, &sender.principal.bucket, transaction.now)?;
     let stored = sends::store(draft, sender, transaction)?;
     if let Some(client_message_id) = draft.client_message_id.clone() {
-        let seq = stored.message.seq;
-        // Only a repeat is told in the ack; the others come as events, to the sender as well.
-        let message = stored.repeated.then(|| Box::new(stored.message));
-        transaction.then(Effect::Tell(
-            id,
-            ServerFrame::Ack {
-                client_message_id,
-                seq,
-                message,
-            },
-        ));
+        transaction.then(Effect::Acknowledge {
+            peer: id,
+            client_message_id,
+            seq: stored.message.seq,
+            message: Box::new(stored.message),
+            // Others come as events, to the sender as well.
+            with_message: stored.repeated,
+        });
     }
     Ok(())
 }
@@ -256,19 +413,18 @@ fn decide_change(
     change: &Change,
     sender: Sender<'_>,
     transaction: &mut Transaction<'_>,
-    rates: &mut Rates,
 ) -> Result<(), Failure> {
     let scope = change.client_scope.as_deref();
     sends::keep_order(change.after.as_ref(), scope, sender, transaction)?;
-    rates.take(Counted::Send, &sender.principal.bucket, transaction.now)?;
     let Changed { message, seq } = changes::change(change, sender, transaction)?;
     if let Some(client_message_id) = change.client_message_id.clone() {
-        let ack = ServerFrame::Ack {
+        transaction.then(Effect::Acknowledge {
+            peer: id,
             client_message_id,
             seq,
-            message: Some(Box::new(message)),
-        };
-        transaction.then(Effect::Tell(id, ack));
+            message: Box::new(message),
+            with_message: true,
+        });
     }
     Ok(())
 }
@@ -282,7 +438,7 @@ pub(crate) fn decide_typing(
     transaction: &mut Transaction<'_>,
     rates: &mut Rates,
 ) -> Result<(), Failure> {
-    rates.take(Counted::Typing, &sender.principal.bucket, transaction.now)?;
+    rates.take(Counted::Typing, 1, sender.principal, transaction.now)?;
     let user_id = sends::speaker(user_id, Key::UserId, sender.principal, transaction)?;
     let sub = sender.principal.sub.clone();
     transaction.then(Effect::Typing {

@@ -4,52 +4,85 @@
 //! found by binary search over the log's numbers.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use protocol::dialect::Dialect;
 use protocol::frame::{EventBody, ServerFrame};
 use protocol::ids::Seq;
-use protocol::limits::{REPLAY_BYTES_MAX, REPLAY_EVENTS_MAX};
+use protocol::limits::WINDOW_BYTES_MAX;
 use protocol::model::{Message, Participant};
 use protocol::time::UnixMillis;
 
-use crate::batch::Line;
 use crate::metadata;
 use crate::storage::{
     EntityKey, EntityKind, EntityRange, EventKind, LogHead, LogRow, Storage, StorageError,
 };
 use crate::stored::{StoredMessage, from_json};
 
-/// Rows read at once where many may be wanted: bounds what is in memory before a limit bites.
-const CHUNK: usize = 50;
+/// Rows read at once, while nothing is known of their size.
+const CHUNK_FIRST: usize = 16;
+/// Fewest rows read at once.
+const CHUNK_MIN: usize = 4;
+/// Most rows read at once.
+const CHUNK_MAX: usize = 256;
+/// Most events of a window: each may need a read of its own, and many may share one `skip`.
+const WINDOW_ROWS_MAX: usize = 2_000;
 
-/// The newest messages strictly earlier than `before`, newest first: `limit` of them, and further ones as long
-/// as they share the last one's time. So the next page, asked for by that time, skips nothing.
-pub(crate) fn page(
-    storage: &dyn Storage,
-    head: Seq,
-    before: Option<UnixMillis>,
-    limit: usize,
-) -> Result<Vec<Message>, StorageError> {
-    let end = before
-        .map(|before| first_not_before(storage, head, before))
-        .transpose()?;
-    let mut messages = newest_messages(storage, end, limit)?;
-    if messages.len() < limit {
-        return Ok(messages);
-    }
-    while let Some(oldest) = messages.last() {
-        let (time, seq, count) = (oldest.created_at, oldest.seq, messages.len());
-        let older = newest_messages(storage, Some(seq), CHUNK)?;
-        messages.extend(
-            older
-                .into_iter()
-                .take_while(|message| message.created_at == time),
-        );
-        if messages.len() - count < CHUNK {
-            break;
+/// A part of the history.
+pub(crate) struct Page {
+    /// Newest first.
+    pub(crate) messages: Vec<Message>,
+    /// Where the next page begins; `None` where there are no older messages.
+    pub(crate) next: Option<Seq>,
+}
+
+/// Which messages a page holds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PageQuery {
+    /// Only messages at places before this.
+    pub(crate) end: Option<Seq>,
+    /// At most so many, and further ones as long as they share the last one's time. So the next page, where it is
+    /// asked for by that time, skips nothing.
+    pub(crate) limit: usize,
+    /// At most so many bytes, as they are stored: the first message always counts as fitting.
+    pub(crate) bytes_max: usize,
+    /// Whether a page that ends by its bytes is followed by a cursor. If not, it too ends where the time changes.
+    pub(crate) by_cursor: bool,
+}
+
+/// The newest messages that the query wants.
+pub(crate) fn page(storage: &dyn Storage, query: PageQuery) -> Result<Page, StorageError> {
+    let mut messages: Vec<Message> = Vec::new();
+    let (mut end, mut bytes) = (query.end, 0);
+    loop {
+        // One more than wanted tells whether there are older messages.
+        let missing = query.limit.saturating_sub(messages.len()) + 1;
+        let wanted = chunk(query.bytes_max, bytes, messages.len()).min(missing.max(CHUNK_MIN));
+        let rows = newest_messages(storage, end, wanted)?;
+        let is_last = rows.len() < wanted;
+        for (json, message) in rows {
+            let is_tied = messages
+                .last()
+                .is_some_and(|last| last.created_at == message.created_at);
+            let is_full = messages.len() >= query.limit
+                || (!messages.is_empty() && bytes + json.len() > query.bytes_max);
+            // A group of equal times is bounded by itself: the room gives a time to so many messages and bytes.
+            let goes_on = is_tied && (messages.len() >= query.limit || !query.by_cursor);
+            if is_full && !goes_on {
+                let next = messages.last().map(|last| last.seq);
+                return Ok(Page { messages, next });
+            }
+            bytes += json.len();
+            end = Some(message.seq);
+            messages.push(message);
+        }
+        if is_last {
+            return Ok(Page {
+                messages,
+                next: None,
+            });
         }
     }
-    Ok(messages)
 }
 
 /// The first place from which on every message is `before` or later.
@@ -85,7 +118,7 @@ fn newest_messages(
     storage: &dyn Storage,
     before: Option<Seq>,
     limit: usize,
-) -> Result<Vec<Message>, StorageError> {
+) -> Result<Vec<(String, Message)>, StorageError> {
     let before = before.map(EntityKey::Seq);
     let range = EntityRange {
         kind: EntityKind::Message,
@@ -94,11 +127,11 @@ fn newest_messages(
         descending: true,
         limit,
     };
-    storage
-        .range(&range)?
-        .iter()
-        .map(|(_, json)| from_json(json))
-        .collect()
+    let read = |(_, json): (EntityKey, String)| {
+        let message = from_json(&json)?;
+        Ok((json, message))
+    };
+    storage.range(&range)?.into_iter().map(read).collect()
 }
 
 /// Everybody who has been here, by when they were first known.
@@ -119,19 +152,25 @@ pub(crate) fn participants(storage: &dyn Storage) -> Result<Vec<Participant>, St
     Ok(participants)
 }
 
-/// Every event after `since` and up to `head`, as the present state of what it is about, spelled for the second
-/// version. All or nothing: `None` when `since` is beyond the head or before the `oldest` event that is kept, or
-/// more is missing than a replay may hold.
-pub(crate) fn replay(
+/// A part of the log, spelled for the second version.
+pub(crate) struct Window {
+    /// One frame for each event; events that nothing is sent of share a `skip`.
+    pub(crate) lines: Vec<Rc<str>>,
+    /// The last event of the window.
+    pub(crate) end: Seq,
+    /// Whether the log goes on behind it.
+    pub(crate) more: bool,
+}
+
+/// The events after `after` and up to `head`, as the present state of what they are about: as many as a window holds.
+/// `None` where they cannot be had: `after` is beyond the head, or before the `oldest` event that is kept.
+pub(crate) fn window(
     storage: &dyn Storage,
     head: &LogHead,
     oldest: Seq,
-    since: Seq,
-) -> Result<Option<Vec<Line>>, StorageError> {
-    let Some(missing) = head.seq.0.checked_sub(since.0) else {
-        return Ok(None);
-    };
-    if missing > REPLAY_EVENTS_MAX as u64 || (missing > 0 && since.next() < oldest) {
+    after: Seq,
+) -> Result<Option<Window>, StorageError> {
+    if after > head.seq || (after < head.seq && after.next() < oldest) {
         return Ok(None);
     }
     let mut present = Present {
@@ -140,62 +179,89 @@ pub(crate) fn replay(
         metadata: None,
         changed: BTreeMap::new(),
     };
-    let mut told = Told::default();
-    let mut after = since;
-    while after < head.seq {
-        let mut rows = storage.log(after, CHUNK)?;
+    let mut written = Written::default();
+    let mut end = after;
+    'rows: while end < head.seq && written.rows < WINDOW_ROWS_MAX {
+        let mut rows = storage.log(end, written.chunk())?;
         rows.retain(|row| row.seq <= head.seq);
         if rows.is_empty() {
             return Err(StorageError::Broken);
         }
         let messages = present.messages(&rows)?;
         for row in rows {
-            if row.seq != after.next() {
+            if row.seq != end.next() {
                 return Err(StorageError::Broken);
             }
-            after = row.seq;
             match present.body(&row, &messages)? {
                 Some(body) => {
-                    told.skip_to(row.seq);
-                    told.tell(&ServerFrame::Event { seq: row.seq, body }, row.seq);
+                    let event = ServerFrame::Event { seq: row.seq, body };
+                    if !written.event(&event, row.seq) {
+                        break 'rows;
+                    }
                 }
-                None => told.skipped = told.skipped.or(Some(row.seq)),
+                None => written.skipped = written.skipped.or(Some(row.seq)),
             }
-            if told.bytes > REPLAY_BYTES_MAX {
-                return Ok(None);
-            }
+            end = row.seq;
+            written.rows += 1;
         }
     }
-    told.skip_to(head.seq.next());
-    Ok(Some(told.lines))
+    written.skip_to(end.next());
+    Ok(Some(Window {
+        lines: written.lines,
+        end,
+        more: end < head.seq,
+    }))
 }
 
-/// What a replay tells so far.
+/// What a window holds so far.
 #[derive(Default)]
-struct Told {
-    lines: Vec<Line>,
+struct Written {
+    lines: Vec<Rc<str>>,
     bytes: usize,
-    /// The first of the events that nothing is told of, since the last that something was.
+    rows: usize,
+    /// The first of the events that nothing is sent of, since the last that something was.
     skipped: Option<Seq>,
 }
 
-impl Told {
-    fn tell(&mut self, frame: &ServerFrame, seq: Seq) {
-        let text = Dialect::V2.encode(frame).unwrap_or_default();
-        self.bytes += text.len();
-        self.lines.push(Line {
-            text: text.into(),
-            seq: Some(seq),
-        });
+impl Written {
+    /// Adds an event, unless the window is too full for it.
+    fn event(&mut self, event: &ServerFrame, seq: Seq) -> bool {
+        let text = Dialect::V2.encode(event).unwrap_or_default();
+        if self.bytes > 0 && self.bytes + text.len() > WINDOW_BYTES_MAX {
+            return false;
+        }
+        self.skip_to(seq);
+        self.push(text);
+        true
     }
 
     /// Moves the cursor on to right before `next`.
     fn skip_to(&mut self, next: Seq) {
         if let Some(from) = self.skipped.take() {
             let to = Seq(next.0.saturating_sub(1));
-            self.tell(&ServerFrame::Skip { from, to }, to);
+            let skip = ServerFrame::Skip { from, to };
+            self.push(Dialect::V2.encode(&skip).unwrap_or_default());
         }
     }
+
+    fn push(&mut self, text: String) {
+        self.bytes += text.len();
+        self.lines.push(text.into());
+    }
+
+    /// How many rows to read next: about as many as fit, judged by those that were read.
+    fn chunk(&self) -> usize {
+        chunk(WINDOW_BYTES_MAX, self.bytes, self.rows).min(WINDOW_ROWS_MAX - self.rows)
+    }
+}
+
+/// How many rows to read of a part that may have `bytes_max`, when `rows` of them had `bytes`. Bounds what is in memory
+/// before the limit is reached.
+fn chunk(bytes_max: usize, bytes: usize, rows: usize) -> usize {
+    let Some(mean) = bytes.checked_div(rows) else {
+        return CHUNK_FIRST;
+    };
+    (bytes_max.saturating_sub(bytes) / mean.max(1)).clamp(CHUNK_MIN, CHUNK_MAX)
 }
 
 /// The present state of what events are about, each read once.
@@ -307,7 +373,7 @@ mod tests {
     use crate::storage::Write;
 
     #[test]
-    fn a_replay_over_trimmed_rows_is_refused_and_not_broken() {
+    fn window_over_trimmed_rows_is_refused_and_not_broken() {
         let mut storage = MemoryStorage::default();
         let row = |seq: u64| {
             Write::Append(LogRow {
@@ -323,10 +389,9 @@ mod tests {
         storage.commit(&[Write::TrimLog(Seq(3))]).unwrap();
         let head = storage.head().unwrap();
         let check = |since: u64, expected: Option<&[&str]>| {
-            let lines = replay(&storage, &head, Seq(4), Seq(since)).unwrap();
-            let texts = lines
-                .as_deref()
-                .map(|lines| lines.iter().map(|line| &*line.text).collect::<Vec<_>>());
+            let window = window(&storage, &head, Seq(4), Seq(since)).unwrap();
+            let lines = window.as_ref().map(|window| &window.lines);
+            let texts = lines.map(|lines| lines.iter().map(|line| &**line).collect::<Vec<_>>());
             assert_eq!(texts.as_deref(), expected, "since {since}");
         };
         check(0, None);

@@ -9,7 +9,9 @@
 //! Where a run stands is kept in the store, so that a room built anew goes on with it.
 
 use protocol::ids::Seq;
-use protocol::limits::{DEDUPLICATION_MS, REPLAY_EVENTS_MAX};
+use protocol::limits::{
+    DEDUPLICATION_MS, LOG_EVENTS_KEPT_MIN, LOG_EVENTS_SPARED_MAX, LOG_SPARED_MS,
+};
 use protocol::model::Message;
 use protocol::time::UnixMillis;
 use serde::{Deserialize, Serialize};
@@ -143,10 +145,10 @@ impl Room {
         storage: &mut dyn Storage,
     ) -> Result<Housekeeping, StorageError> {
         let (settings, before) = (&self.settings, &self.housekeeping.kept);
-        let oldest = self.ledger.oldest();
+        let (oldest, needed) = (self.ledger.oldest(), self.fanout.oldest_needed());
         let mut transaction = Transaction::new(&self.ledger, &*storage, &mut self.random, now);
         let more = remove_messages(settings, &mut transaction)?;
-        let more = trim_log(settings, oldest, &mut transaction) || more;
+        let more = trim_log(settings, oldest, needed, &mut transaction)? || more;
         // Records come last and by themselves, so that their place is all that has to be remembered.
         let sends_from = if more {
             before.sends_from.clone()
@@ -216,16 +218,53 @@ fn remove_messages(
     Ok(part < end)
 }
 
-/// Forgets the log's oldest events. Whether there are more to forget.
-fn trim_log(settings: &Settings, oldest: Seq, transaction: &mut Transaction<'_>) -> bool {
-    let kept = settings.log_events_kept.max(REPLAY_EVENTS_MAX as u64);
-    let to = transaction.head().seq.0.saturating_sub(kept);
-    if to < oldest.0 {
-        return false;
+/// Forgets the log's oldest events. Whether there are more to forget. `needed`: the first event that a connected peer
+/// still has to be sent.
+fn trim_log(
+    settings: &Settings,
+    oldest: Seq,
+    needed: Option<Seq>,
+    transaction: &mut Transaction<'_>,
+) -> Result<bool, StorageError> {
+    let head = transaction.head().seq;
+    let kept = settings.log_events_kept.max(LOG_EVENTS_KEPT_MIN);
+    let beyond = |kept: u64| Seq(head.0.saturating_sub(kept));
+    if beyond(kept) < oldest {
+        return Ok(false);
     }
-    let part = to.min(oldest.0.saturating_add(EVENTS_MAX - 1));
-    transaction.trim(Seq(part));
-    part < to
+    let before = |first: Seq| Seq(first.0.saturating_sub(1));
+    let young = first_young_event(transaction, head)?;
+    let spared = needed.map_or(young, |needed| needed.min(young));
+    // Whoever needs more than that starts afresh.
+    let to = beyond(kept)
+        .min(before(spared))
+        .max(beyond(kept.max(LOG_EVENTS_SPARED_MAX)));
+    if to < oldest {
+        return Ok(false);
+    }
+    let part = to.min(Seq(oldest.0.saturating_add(EVENTS_MAX - 1)));
+    transaction.trim(part);
+    Ok(part < to)
+}
+
+/// The first event that may be of the last hour: the one behind the last message that is older. Only messages have a
+/// time of their own here.
+fn first_young_event(transaction: &Transaction<'_>, head: Seq) -> Result<Seq, StorageError> {
+    let since = UnixMillis(transaction.now.0.saturating_sub(LOG_SPARED_MS));
+    let end = history::first_not_before(transaction.storage, head, since)?;
+    let range = EntityRange {
+        kind: EntityKind::Message,
+        from: None,
+        before: Some(EntityKey::Seq(end)),
+        descending: true,
+        limit: 1,
+    };
+    Ok(match transaction.storage.range(&range)?.first() {
+        Some((EntityKey::Seq(last), _)) => last.next(),
+        // No message is kept that is older; where none is kept at all, nothing tells that an event is young.
+        Some((EntityKey::Text(_), _)) | None if end > head => end,
+        Some((EntityKey::Text(_), _)) | None => Seq::ZERO,
+    })
 }
 
 /// Forgets records of sends that are too old to be repeated, from the record `from` on. The place to go on with,

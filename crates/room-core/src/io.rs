@@ -76,6 +76,13 @@ pub enum Input {
         /// What.
         frame: Frame,
     },
+    /// A socket sent a frame that is larger than any may be: its shell did not pass it on.
+    Oversized {
+        /// Which.
+        peer: PeerId,
+        /// The frame's bytes, at least.
+        bytes: usize,
+    },
     /// The answer to [`Output::Authenticate`].
     Authenticated {
         /// Which peer asked.
@@ -117,7 +124,9 @@ pub enum Call {
         limit: Option<String>,
         /// `before` as it stands in the query.
         before: Option<String>,
-        /// The version whose message shape the caller wants. The second adds `epoch` and `seq`.
+        /// `cursor` as it stands in the query: where a page before this one ended.
+        cursor: Option<String>,
+        /// The version whose message shape the caller wants. The second adds `epoch`, `seq` and `cursor`.
         dialect: Dialect,
     },
     /// `PATCH /messages/:id`
@@ -138,7 +147,8 @@ pub enum Call {
         /// The version whose message shape the caller wants.
         dialect: Dialect,
     },
-    /// `GET /events`: the frames that a socket of the second version would be told first, as one JSON array.
+    /// `GET /events`: what a socket of the second version would be sent first, as one JSON array: `welcome`, which
+    /// has `more` where the log goes on, and the first window.
     ListEvents {
         /// Where the caller stands; `None` asks only where the log stands.
         cursor: Option<Cursor>,

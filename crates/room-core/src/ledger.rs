@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use protocol::frame::{EventBody, ServerFrame};
-use protocol::ids::{Epoch, Seq};
-use protocol::limits::PAGE_MESSAGES_MAX;
+use protocol::ids::{ClientMessageId, Epoch, MarkId, Seq};
+use protocol::limits::{PAGE_BYTES_MAX, PAGE_MESSAGES_MAX};
 use protocol::model::{Message, Participant};
 use protocol::time::UnixMillis;
 use protocol::token::Role;
@@ -31,27 +31,27 @@ pub(crate) struct Ledger {
     known: BTreeMap<String, Participant>,
 }
 
-/// The newest message's time, and how many share it.
+/// The newest message's time, and how many messages and bytes share it.
 #[derive(Clone, Copy)]
 struct Newest {
     at: UnixMillis,
     count: usize,
+    bytes: usize,
 }
 
 impl Newest {
-    /// The time of the next message: never earlier than the one before, and never shared by more than a page,
-    /// because pages end where the time changes and must stay bounded.
+    /// The time of the next message: never earlier than the one before, and never shared by more messages or bytes
+    /// than a page holds, because pages end where the time changes and must stay bounded.
     fn stamp(&mut self, now: UnixMillis) -> UnixMillis {
-        if now > self.at {
-            *self = Self { at: now, count: 1 };
-        } else if self.count < PAGE_MESSAGES_MAX {
-            self.count += 1;
-        } else {
+        let is_full = self.count >= PAGE_MESSAGES_MAX || self.bytes >= PAGE_BYTES_MAX;
+        if now > self.at || is_full {
             *self = Self {
-                at: self.at.plus_ms(1),
-                count: 1,
+                at: now.max(self.at.plus_ms(1)),
+                count: 0,
+                bytes: 0,
             };
         }
+        self.count += 1;
         self.at
     }
 }
@@ -76,15 +76,24 @@ pub(crate) enum Effect {
         token: String,
         gateway_key: Option<String>,
     },
-    /// A peer hears what it missed up to `head`: where the log stood when it asked. Later entries of the same
-    /// frame may have moved it, and are told in their own place.
+    /// What a peer sent is stored.
+    Acknowledge {
+        peer: PeerId,
+        client_message_id: ClientMessageId,
+        seq: Seq,
+        message: Box<Message>,
+        /// Whether the peer is sent the message with the ack, because no event tells it.
+        with_message: bool,
+    },
+    /// A peer has read everything before a mark.
+    Confirm { peer: PeerId, mark: MarkId },
+    /// A peer is sent what it missed up to `head`: where the log stood when it asked. Later entries of the same
+    /// frame may have moved it, and are sent in their own place.
     Replay {
         peer: PeerId,
         since: Seq,
         head: LogHead,
     },
-    /// A peer has read up to here.
-    Seen { peer: PeerId, seq: Seq },
 }
 
 /// All that one input decided.
@@ -115,7 +124,11 @@ impl Ledger {
         Ok(Self {
             oldest: oldest.unwrap_or(head.seq.next()),
             head,
-            newest: Newest { at, count: 1 },
+            newest: Newest {
+                at,
+                count: 1,
+                bytes: 0,
+            },
             known: BTreeMap::new(),
         })
     }
@@ -379,7 +392,8 @@ impl<'a> Transaction<'a> {
     pub(crate) fn append_message(&mut self, stored: StoredMessage) -> Result<(), StorageError> {
         let body = EventBody::Message(Box::new(stored.message.clone()));
         self.append(EventKind::Message, String::new(), String::new(), body);
-        self.put_message(stored)
+        self.decided.newest.bytes += self.put_message(stored)?;
+        Ok(())
     }
 
     /// Puts the message's present state in place of the one before, and appends the event that tells of it:
@@ -388,16 +402,19 @@ impl<'a> Transaction<'a> {
         let entity = stored.message.seq.to_string();
         let body = EventBody::Update(Box::new(stored.message.clone()));
         self.append(EventKind::Update, entity, String::new(), body);
-        self.put_message(stored)
+        self.put_message(stored)?;
+        Ok(())
     }
 
-    fn put_message(&mut self, stored: StoredMessage) -> Result<(), StorageError> {
+    /// Gives the message's bytes.
+    fn put_message(&mut self, stored: StoredMessage) -> Result<usize, StorageError> {
         let seq = stored.message.seq;
         let json = to_json(&stored)?;
+        let bytes = json.len();
         self.put(EntityKind::Message, EntityKey::Seq(seq), json);
         // Only what comes in the same input asks for it; its own body is the price.
         self.messages.insert(seq, stored);
-        Ok(())
+        Ok(bytes)
     }
 }
 
@@ -410,6 +427,7 @@ mod tests {
         let mut newest = Newest {
             at: UnixMillis(100),
             count: 1,
+            bytes: 0,
         };
         assert_eq!(newest.stamp(UnixMillis(50)), UnixMillis(100));
         assert_eq!(newest.stamp(UnixMillis(101)), UnixMillis(101));
@@ -417,5 +435,8 @@ mod tests {
             assert_eq!(newest.stamp(UnixMillis(0)), UnixMillis(101));
         }
         assert_eq!(newest.stamp(UnixMillis(101)), UnixMillis(102));
+        newest.bytes += PAGE_BYTES_MAX;
+        assert_eq!(newest.stamp(UnixMillis(101)), UnixMillis(103));
+        assert_eq!(newest.stamp(UnixMillis(101)), UnixMillis(103));
     }
 }

@@ -81,8 +81,10 @@
 //! | `stored` | what the store keeps beside what the wire shows |
 //! | `sends`, `changes`, `metadata`, `history` | storing messages once, editing and deleting them, changing metadata, reading all of it back |
 //! | `peers`, `presence`, `typing` | who is connected, present, and typing |
-//! | `fanout`, `batch`, `backlog` | who hears what, in which order, in which batches, and who does not keep up |
-//! | `rates`, `liveness`, `expiry` | who is too fast, who is gone without a word, and whose token's time is over |
+//! | `fanout`, `batch` | who is sent what, in which order, in which batches |
+//! | `flow` | what each peer confirmed, and which are behind and are sent windows of the log |
+//! | `rates` | permits: what is paid before work is done, and who is turned away |
+//! | `liveness`, `expiry` | who is gone without a word, and whose token's time is over |
 //! | `housekeeping` | what goes with time: old messages, the log's oldest events, records of old sends |
 //! | [`memory`] | a store in memory, for tests and the simulator |
 #![cfg_attr(
@@ -96,13 +98,13 @@
 )]
 
 mod admission;
-mod backlog;
 mod batch;
 mod changes;
 mod expiry;
 mod failure;
 mod fanout;
 mod first_version;
+mod flow;
 mod frames;
 mod history;
 mod housekeeping;

@@ -76,6 +76,8 @@ pub(crate) struct Peers {
     pub(crate) waiting: BTreeMap<PeerId, Waiting>,
     accepted: BTreeMap<PeerId, Peer>,
     users: BTreeMap<String, User>,
+    /// How many connections there are by each token that names nobody.
+    anonymous: BTreeMap<String, usize>,
 }
 
 struct User {
@@ -124,6 +126,7 @@ impl Peers {
             user.grace_ends = None;
             (!known).then_some(present)
         });
+        self.count_anonymous(&peer.principal);
         self.accepted.insert(id, peer);
         arrived
     }
@@ -131,6 +134,7 @@ impl Peers {
     /// Forgets an accepted peer. Its user's grace begins with the last.
     pub(crate) fn leave(&mut self, id: PeerId, now: UnixMillis) -> Option<Peer> {
         let peer = self.accepted.remove(&id)?;
+        self.discount_anonymous(&peer.principal);
         let user = peer.principal.sub.as_ref();
         if let Some(user) = user.and_then(|sub| self.users.get_mut(sub)) {
             user.peers.remove(&id);
@@ -139,6 +143,22 @@ impl Peers {
             }
         }
         Some(peer)
+    }
+
+    fn count_anonymous(&mut self, principal: &Principal) {
+        if !principal.verified() {
+            let bucket = principal.bucket.clone();
+            *self.anonymous.entry(bucket).or_default() += 1;
+        }
+    }
+
+    fn discount_anonymous(&mut self, principal: &Principal) {
+        if let Some(count) = self.anonymous.get_mut(&principal.bucket) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.anonymous.remove(&principal.bucket);
+            }
+        }
     }
 
     /// Forgets users whose grace is over.
@@ -178,8 +198,11 @@ impl Peers {
         {
             (user.present.name, user.present.role) = (principal.name.clone(), principal.role);
         }
-        peer.principal = Rc::new(principal);
         peer.warned = false;
+        let principal = Rc::new(principal);
+        let before = std::mem::replace(&mut peer.principal, Rc::clone(&principal));
+        self.discount_anonymous(&before);
+        self.count_anonymous(&principal);
     }
 
     /// Notes a sign of life. One from before the last changes nothing.
@@ -195,6 +218,14 @@ impl Peers {
             .get(sub)
             .map(|user| user.peers.iter().copied().collect())
             .unwrap_or_default()
+    }
+
+    /// How many connections the principal has: its user's, or its token's where that names nobody.
+    pub(crate) fn connections_of(&self, principal: &Principal) -> usize {
+        match &principal.sub {
+            Some(sub) => self.users.get(sub).map_or(0, |user| user.peers.len()),
+            None => self.anonymous.get(&principal.bucket).copied().unwrap_or(0),
+        }
     }
 
     /// How many are here.

@@ -26,6 +26,11 @@ impl Random {
         bytes.fold(0, |number, byte| number << 8 | u64::from(byte))
     }
 
+    /// A stream of its own, for a part of the room that draws for itself.
+    pub(crate) fn fork(&mut self) -> Self {
+        Self::new(self.block())
+    }
+
     fn block(&mut self) -> [u8; 32] {
         self.drawn = self.drawn.wrapping_add(1);
         Sha256::new()

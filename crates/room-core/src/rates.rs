@@ -1,4 +1,12 @@
-//! Who is too fast: token buckets by user, or by token where it names nobody.
+//! Who pays for work: permits that are taken before anything is decoded, read or done.
+//!
+//! Three tables of token buckets: frames on sockets (and messages over HTTP), typing, and HTTP requests (connecting and
+//! `sync` included). A bucket belongs to a user over all connections, or to a token where it names nobody; such a token
+//! is shared by many people, so it has [`ANONYMOUS_RATE_FACTOR`] times as much. Each connection has a bucket for its
+//! frames besides, so that one of them cannot use up what others share.
+//!
+//! What finds no permit is refused. Telling so is work as well: each connection has a second bucket that pays for its
+//! refusals. Who uses that up, too, is closed without another look at what it sends, and its user turned away for a while.
 //!
 //! The tables live in memory only: a room that wakes anew forgives. They are bounded, whatever names come.
 
@@ -7,57 +15,233 @@ use std::collections::BTreeMap;
 use protocol::codes::ErrorCode;
 use protocol::frame::Refusal;
 use protocol::http::refusal_text;
+use protocol::limits::{
+    ANONYMOUS_RATE_FACTOR, BYTES_PER_PERMIT, SEND_BURST, SEND_PER_SECOND, STAY_AWAY_MS,
+};
+use protocol::principal::Principal;
 use protocol::time::UnixMillis;
 
+use crate::io::PeerId;
 use crate::settings::{Rate, Settings};
 
-/// Most buckets of one table.
+/// Most buckets of one table, and most users that are turned away at a time.
 const BUCKETS_MAX: usize = 10_000;
 /// Buckets count in thousandths of a permit, so that `per_second` is what comes back in a millisecond.
 const PERMIT: u64 = 1_000;
 
 pub(crate) struct Rates {
-    sends: Buckets,
+    frames: Buckets,
     typing: Buckets,
     http: Buckets,
+    connections: BTreeMap<PeerId, Connection>,
+    /// Until when callers are turned away.
+    away: BTreeMap<String, UnixMillis>,
 }
 
-/// What is counted.
+/// What is counted beside frames.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Counted {
-    /// A message, an edit or a deletion, repeats included: looking one up is work too.
+    /// A message, an edit or a deletion over HTTP.
     Send,
     /// A typing sign.
     Typing,
-    /// An HTTP request. A `sync` as well: a few bytes ask for half a megabyte.
+    /// An HTTP request, a connection, a `sync`.
     Http,
+}
+
+/// What a frame costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cost {
+    entries: u64,
+    bytes: u64,
+}
+
+/// What becomes of a frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// So many of its entries are paid for; the rest, if there is one, is refused with this.
+    Paid {
+        entries: usize,
+        rest: Option<Refusal>,
+    },
+    /// It was one too many: it is not looked at, and the peer is closed.
+    TooMany(Refusal),
+}
+
+/// What one connection may send.
+struct Connection {
+    bucket: Bucket,
+    /// What it may send beyond that and be refused.
+    refusals: Bucket,
+}
+
+impl Cost {
+    /// The cost of a frame of so many bytes and entries.
+    pub(crate) fn of(bytes: usize, entries: usize) -> Self {
+        Self {
+            entries: entries as u64,
+            bytes: bytes.div_ceil(BYTES_PER_PERMIT) as u64,
+        }
+    }
 }
 
 impl Rates {
     pub(crate) fn new(settings: &Settings) -> Self {
         Self {
-            sends: Buckets::new(settings.send_rate),
+            frames: Buckets::new(settings.send_rate),
             typing: Buckets::new(settings.typing_rate),
             http: Buckets::new(settings.http_rate),
+            connections: BTreeMap::new(),
+            away: BTreeMap::new(),
         }
     }
 
-    /// Takes one permit of `bucket`, or says when there will be one.
+    /// Takes `permits` of the principal's bucket, or says when they will be there.
     pub(crate) fn take(
         &mut self,
         counted: Counted,
-        bucket: &str,
+        permits: u64,
+        principal: &Principal,
         now: UnixMillis,
     ) -> Result<(), Refusal> {
         let buckets = match counted {
-            Counted::Send => &mut self.sends,
+            Counted::Send => &mut self.frames,
             Counted::Typing => &mut self.typing,
             Counted::Http => &mut self.http,
         };
-        buckets.take(bucket, now).map_err(|retry_after_ms| Refusal {
-            retry_after_ms: Some(retry_after_ms),
-            ..Refusal::new(ErrorCode::RateLimited, refusal_text(ErrorCode::RateLimited))
-        })
+        let rate = buckets.rate_of(principal);
+        let permits = permits.min(rate.burst);
+        buckets
+            .bucket(&principal.bucket, rate, now)
+            .take(permits, rate, now)
+            .map_err(rate_limited)
+    }
+
+    /// Takes the permits of a frame, before it is looked at.
+    pub(crate) fn take_frame(
+        &mut self,
+        peer: PeerId,
+        cost: Cost,
+        principal: &Principal,
+        now: UnixMillis,
+    ) -> Verdict {
+        let own_rate = self.frames.rate;
+        let shared_rate = self.frames.rate_of(principal);
+        // However little somebody may send: a full outbox on its way is refused, and no reason to close.
+        let refusals_rate = Rate {
+            burst: own_rate.burst.max(SEND_BURST),
+            per_second: own_rate.per_second.max(SEND_PER_SECOND),
+        };
+        let connection = self.connections.entry(peer).or_insert(Connection {
+            bucket: Bucket::full(own_rate, now),
+            refusals: Bucket::full(refusals_rate, now),
+        });
+        let shared = self.frames.bucket(&principal.bucket, shared_rate, now);
+        // What a frame costs for its size it costs wholly; of its entries, some may be paid for.
+        let least = cost.bytes.max(1).min(own_rate.burst);
+        let most = cost.entries.max(least).min(own_rate.burst);
+        let there = connection
+            .bucket
+            .permits(own_rate, now)
+            .min(shared.permits(shared_rate, now));
+        let taken = if there >= least { most.min(there) } else { 0 };
+        connection.bucket.spend(taken);
+        shared.spend(taken);
+        let paid = cost.entries.min(taken);
+        let refused = cost.entries - paid;
+        let mut rest = None;
+        if refused > 0 {
+            let work = if paid > 0 {
+                refused
+            } else {
+                refused.max(cost.bytes)
+            };
+            let work = work.min(refusals_rate.burst);
+            if connection.refusals.take(work, refusals_rate, now).is_err() {
+                return Verdict::TooMany(rate_limited(STAY_AWAY_MS));
+            }
+            let wanted = if paid > 0 { 1 } else { least };
+            let own_wait = connection.bucket.wait_ms(wanted, own_rate, now);
+            let shared_wait = shared.wait_ms(wanted, shared_rate, now);
+            rest = Some(rate_limited(own_wait.max(shared_wait).max(1)));
+        }
+        Verdict::Paid {
+            entries: usize::try_from(paid).unwrap_or(usize::MAX),
+            rest,
+        }
+    }
+
+    /// Gives a permit back that was taken for something that costs nothing.
+    pub(crate) fn refund(&mut self, peer: PeerId, principal: &Principal, now: UnixMillis) {
+        let (own, shared) = (self.frames.rate, self.frames.rate_of(principal));
+        if let Some(connection) = self.connections.get_mut(&peer) {
+            connection.bucket.give(own);
+        }
+        self.frames
+            .bucket(&principal.bucket, shared, now)
+            .give(shared);
+    }
+
+    /// A connection is gone.
+    pub(crate) fn leave(&mut self, peer: PeerId) {
+        self.connections.remove(&peer);
+    }
+
+    /// From now on the caller is turned away for a while.
+    pub(crate) fn send_away(
+        &mut self,
+        principal: &Principal,
+        client_scope: Option<&str>,
+        now: UnixMillis,
+    ) {
+        self.away.retain(|_, until| *until > now);
+        if self.away.len() >= BUCKETS_MAX {
+            self.away.pop_first();
+        }
+        let until = now.plus_ms(STAY_AWAY_MS);
+        self.away.insert(away_key(principal, client_scope), until);
+    }
+
+    /// Whether the caller is turned away.
+    pub(crate) fn check_away(
+        &mut self,
+        principal: &Principal,
+        client_scope: Option<&str>,
+        now: UnixMillis,
+    ) -> Result<(), Refusal> {
+        // Mostly nobody is.
+        if self.away.is_empty() {
+            return Ok(());
+        }
+        let key = away_key(principal, client_scope);
+        let Some(until) = self.away.get(&key) else {
+            return Ok(());
+        };
+        // After a backward step of the clock the time would be far away.
+        match until.ms_since(now) {
+            1..=STAY_AWAY_MS => Err(rate_limited(until.ms_since(now))),
+            _ => {
+                self.away.remove(&key);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Whom a time to stay away is meant for. Those who share a token that names nobody are told apart by what they say of
+/// themselves: who lies about that still pays from the same bucket.
+fn away_key(principal: &Principal, client_scope: Option<&str>) -> String {
+    let scope = match &principal.sub {
+        Some(_) => "",
+        None => client_scope.unwrap_or_default(),
+    };
+    format!("{}\n{scope}", principal.bucket)
+}
+
+fn rate_limited(retry_after_ms: u64) -> Refusal {
+    Refusal {
+        retry_after_ms: Some(retry_after_ms),
+        ..Refusal::new(ErrorCode::RateLimited, refusal_text(ErrorCode::RateLimited))
     }
 }
 
@@ -72,6 +256,55 @@ struct Bucket {
     at: UnixMillis,
 }
 
+impl Bucket {
+    fn full(rate: Rate, now: UnixMillis) -> Self {
+        Self {
+            level: rate.burst.saturating_mul(PERMIT),
+            at: now,
+        }
+    }
+
+    /// Adds what came back since the last time.
+    fn refill(&mut self, rate: Rate, now: UnixMillis) {
+        // A clock that stepped back gives nothing and takes nothing.
+        let refill = now.ms_since(self.at).saturating_mul(rate.per_second);
+        let full = rate.burst.saturating_mul(PERMIT);
+        self.level = self.level.saturating_add(refill).min(full);
+        self.at = now;
+    }
+
+    fn permits(&mut self, rate: Rate, now: UnixMillis) -> u64 {
+        self.refill(rate, now);
+        self.level / PERMIT
+    }
+
+    fn wait_ms(&mut self, permits: u64, rate: Rate, now: UnixMillis) -> u64 {
+        self.refill(rate, now);
+        let missing = permits.saturating_mul(PERMIT).saturating_sub(self.level);
+        missing.div_ceil(rate.per_second)
+    }
+
+    /// Takes so many permits, or says when they will be there.
+    fn take(&mut self, permits: u64, rate: Rate, now: UnixMillis) -> Result<(), u64> {
+        match self.wait_ms(permits, rate, now) {
+            0 => {
+                self.spend(permits);
+                Ok(())
+            }
+            wait_ms => Err(wait_ms),
+        }
+    }
+
+    fn spend(&mut self, permits: u64) {
+        self.level = self.level.saturating_sub(permits.saturating_mul(PERMIT));
+    }
+
+    fn give(&mut self, rate: Rate) {
+        let full = rate.burst.saturating_mul(PERMIT);
+        self.level = self.level.saturating_add(PERMIT).min(full);
+    }
+}
+
 impl Buckets {
     fn new(rate: Rate) -> Self {
         let rate = Rate {
@@ -84,37 +317,26 @@ impl Buckets {
         }
     }
 
-    fn full(&self) -> u64 {
-        self.rate.burst.saturating_mul(PERMIT)
-    }
-
-    fn level(&self, bucket: Bucket, now: UnixMillis) -> u64 {
-        // A clock that stepped back gives nothing and takes nothing.
-        let refill = now.ms_since(bucket.at).saturating_mul(self.rate.per_second);
-        bucket.level.saturating_add(refill).min(self.full())
-    }
-
-    fn take(&mut self, name: &str, now: UnixMillis) -> Result<(), u64> {
-        let level = self
-            .table
-            .get(name)
-            .map_or(self.full(), |bucket| self.level(*bucket, now));
-        let left = level.checked_sub(PERMIT);
-        let bucket = Bucket {
-            level: left.unwrap_or(level),
-            at: now,
+    /// What the principal may use over all its connections.
+    fn rate_of(&self, principal: &Principal) -> Rate {
+        let factor = if principal.verified() {
+            1
+        } else {
+            ANONYMOUS_RATE_FACTOR
         };
-        match self.table.get_mut(name) {
-            Some(known) => *known = bucket,
-            None => {
-                self.make_place(now);
-                self.table.insert(name.to_owned(), bucket);
-            }
+        Rate {
+            burst: self.rate.burst.saturating_mul(factor),
+            per_second: self.rate.per_second.saturating_mul(factor),
         }
-        match left {
-            Some(_) => Ok(()),
-            None => Err((PERMIT - level).div_ceil(self.rate.per_second)),
+    }
+
+    fn bucket(&mut self, name: &str, rate: Rate, now: UnixMillis) -> &mut Bucket {
+        if !self.table.contains_key(name) {
+            self.make_place(now);
         }
+        self.table
+            .entry(name.to_owned())
+            .or_insert_with(|| Bucket::full(rate, now))
     }
 
     /// Full buckets say nothing and go first; should all be in use, the less used half starts anew.
@@ -122,20 +344,14 @@ impl Buckets {
         if self.table.len() < BUCKETS_MAX {
             return;
         }
-        let full = self.full();
         let rate = self.rate;
+        let full = rate.burst.saturating_mul(PERMIT);
         self.table.retain(|_, bucket| {
-            bucket
-                .level
-                .saturating_add(now.ms_since(bucket.at).saturating_mul(rate.per_second))
-                < full
+            bucket.refill(rate, now);
+            bucket.level < full
         });
         if self.table.len() >= BUCKETS_MAX {
-            let mut levels: Vec<u64> = self
-                .table
-                .values()
-                .map(|bucket| self.level(*bucket, now))
-                .collect();
+            let mut levels: Vec<u64> = self.table.values().map(|bucket| bucket.level).collect();
             levels.sort_unstable();
             let middle = levels.get(levels.len() / 2).copied().unwrap_or_default();
             let mut kept = 0;
@@ -150,17 +366,66 @@ impl Buckets {
 
 #[cfg(test)]
 mod tests {
+    use protocol::token::Role;
+
     use super::*;
 
-    fn buckets(burst: u64, per_second: u64) -> Buckets {
-        Buckets::new(Rate { burst, per_second })
+    const PEER: PeerId = PeerId(1);
+
+    fn principal(sub: Option<&str>, bucket: &str) -> Principal {
+        Principal {
+            tenant: None,
+            sub: sub.map(str::to_owned),
+            name: None,
+            role: Role::Customer,
+            caps: Vec::new(),
+            exp: UnixMillis(u64::MAX),
+            bucket: bucket.to_owned(),
+            gateway: false,
+        }
+    }
+
+    fn named(sub: &str) -> Principal {
+        principal(Some(sub), &format!("sub:{sub}"))
+    }
+
+    fn rates(burst: u64, per_second: u64) -> Rates {
+        let rate = Rate { burst, per_second };
+        Rates::new(&Settings {
+            send_rate: rate,
+            typing_rate: rate,
+            http_rate: rate,
+            ..Settings::default()
+        })
+    }
+
+    fn wait_ms(result: Result<(), Refusal>) -> Result<(), u64> {
+        result.map_err(|refusal| refusal.retry_after_ms.unwrap())
+    }
+
+    /// How many entries of a frame without bytes to speak of are paid for.
+    fn entries(
+        rates: &mut Rates,
+        peer: u64,
+        principal: &Principal,
+        count: usize,
+        ms: u64,
+    ) -> usize {
+        match rates.take_frame(PeerId(peer), Cost::of(10, count), principal, UnixMillis(ms)) {
+            Verdict::Paid { entries, rest } => {
+                assert_eq!(rest.is_some(), entries < count);
+                entries
+            }
+            Verdict::TooMany(refusal) => panic!("{refusal:?}"),
+        }
     }
 
     #[test]
-    fn a_burst_passes_then_permits_come_back_one_by_one() {
-        let mut buckets = buckets(3, 20);
+    fn burst_passes_then_permits_come_back_one_by_one() {
+        let (mut rates, ada) = (rates(3, 20), named("ada"));
         let mut check = |ms: u64, expected: Result<(), u64>| {
-            assert_eq!(buckets.take("a", UnixMillis(ms)), expected)
+            let taken = rates.take(Counted::Http, 1, &ada, UnixMillis(ms));
+            assert_eq!(wait_ms(taken), expected);
         };
         check(1_000, Ok(()));
         check(1_000, Ok(()));
@@ -176,26 +441,128 @@ mod tests {
     }
 
     #[test]
-    fn buckets_do_not_share() {
-        let mut buckets = buckets(1, 1);
-        assert_eq!(buckets.take("a", UnixMillis(0)), Ok(()));
-        assert_eq!(buckets.take("a", UnixMillis(0)), Err(1_000));
-        assert_eq!(buckets.take("b", UnixMillis(0)), Ok(()));
-    }
-
-    #[test]
-    fn the_table_is_bounded_even_when_no_bucket_is_full() {
-        let mut buckets = buckets(5, 1);
-        for name in 0..BUCKETS_MAX * 3 {
-            assert_eq!(buckets.take(&name.to_string(), UnixMillis(0)), Ok(()));
-            assert!(buckets.table.len() <= BUCKETS_MAX);
+    fn users_do_not_share_and_a_token_without_a_user_has_ten_times_as_much() {
+        let mut rates = rates(1, 1);
+        let nobody = principal(None, "token:a");
+        for (who, count) in [(named("ada"), 1), (named("bob"), 1), (nobody, 10)] {
+            for _ in 0..count {
+                assert_eq!(rates.take(Counted::Typing, 1, &who, UnixMillis(0)), Ok(()));
+            }
+            let refused = rates.take(Counted::Typing, 1, &who, UnixMillis(0));
+            assert!(refused.is_err(), "{who:?}");
         }
     }
 
     #[test]
+    fn something_dear_is_had_by_a_small_bucket_when_it_is_full() {
+        let (mut rates, ada) = (rates(3, 1), named("ada"));
+        let mut take = |ms: u64| wait_ms(rates.take(Counted::Http, 5, &ada, UnixMillis(ms)));
+        assert_eq!(take(0), Ok(()));
+        assert_eq!(take(0), Err(3_000));
+        assert_eq!(take(3_000), Ok(()));
+    }
+
+    #[test]
+    fn entries_of_a_batch_are_paid_for_as_far_as_permits_reach() {
+        let (mut rates, ada) = (rates(5, 1), named("ada"));
+        assert_eq!(entries(&mut rates, 1, &ada, 8, 0), 5);
+        assert_eq!(entries(&mut rates, 1, &ada, 1, 0), 0);
+        assert_eq!(entries(&mut rates, 1, &ada, 3, 2_000), 2);
+        assert_eq!(entries(&mut rates, 1, &ada, 1, 2_500), 0);
+    }
+
+    #[test]
+    fn connection_and_user_are_both_charged() {
+        let (mut rates, ada) = (rates(4, 1), named("ada"));
+        assert_eq!(entries(&mut rates, 1, &ada, 3, 0), 3);
+        assert_eq!(
+            entries(&mut rates, 2, &ada, 3, 0),
+            1,
+            "the user has no more"
+        );
+        let nobody = principal(None, "token:a");
+        assert_eq!(
+            entries(&mut rates, 3, &nobody, 9, 0),
+            4,
+            "one connection alone"
+        );
+        for peer in 4..13 {
+            assert_eq!(entries(&mut rates, peer, &nobody, 4, 0), 4);
+        }
+        assert_eq!(entries(&mut rates, 13, &nobody, 1, 0), 0, "forty in sum");
+    }
+
+    #[test]
+    fn large_frame_is_paid_for_wholly_or_refused() {
+        let (mut rates, ada) = (rates(10, 1), named("ada"));
+        let mut take = |bytes: usize, ms: u64| {
+            let verdict = rates.take_frame(PEER, Cost::of(bytes, 1), &ada, UnixMillis(ms));
+            matches!(verdict, Verdict::Paid { entries: 1, .. })
+        };
+        assert!(take(8 * BYTES_PER_PERMIT, 0));
+        assert!(!take(2 * BYTES_PER_PERMIT + 1, 0));
+        assert!(take(2 * BYTES_PER_PERMIT, 0));
+        assert!(!take(1, 999));
+        assert!(take(1, 1_000));
+        assert!(
+            take(u32::MAX as usize, 20_000),
+            "a full bucket is enough for any"
+        );
+    }
+
+    #[test]
+    fn who_goes_on_is_closed_and_turned_away_for_a_while() {
+        let (mut rates, ada) = (rates(5, 1), named("ada"));
+        assert_eq!(entries(&mut rates, 1, &ada, 5, 0), 5);
+        for _ in 0..SEND_BURST {
+            assert_eq!(entries(&mut rates, 1, &ada, 1, 0), 0);
+        }
+        let verdict = rates.take_frame(PEER, Cost::of(1, 1), &ada, UnixMillis(0));
+        let Verdict::TooMany(refusal) = verdict else {
+            panic!("{verdict:?}")
+        };
+        assert_eq!(refusal.retry_after_ms, Some(STAY_AWAY_MS));
+        rates.send_away(&ada, Some("tab"), UnixMillis(0));
+        let mut check = |who: &Principal, scope: &str, ms: u64| {
+            wait_ms(rates.check_away(who, Some(scope), UnixMillis(ms)))
+        };
+        assert_eq!(check(&ada, "another tab", 1), Err(STAY_AWAY_MS - 1));
+        assert_eq!(check(&named("bob"), "tab", 1), Ok(()));
+        assert_eq!(check(&ada, "tab", STAY_AWAY_MS), Ok(()));
+        let nobody = principal(None, "token:a");
+        rates.send_away(&nobody, Some("one"), UnixMillis(0));
+        let mut check = |scope: &str| {
+            rates
+                .check_away(&nobody, Some(scope), UnixMillis(1))
+                .is_err()
+        };
+        assert!(check("one") && !check("two"), "a token may be shared");
+    }
+
+    #[test]
+    fn refund_gives_back_what_was_taken() {
+        let (mut rates, ada) = (rates(1, 1), named("ada"));
+        for _ in 0..5 {
+            assert_eq!(entries(&mut rates, 1, &ada, 1, 0), 1);
+            rates.refund(PEER, &ada, UnixMillis(0));
+        }
+    }
+
+    #[test]
+    fn tables_are_bounded_even_when_no_bucket_is_full() {
+        let mut rates = rates(5, 1);
+        for name in 0..BUCKETS_MAX * 2 {
+            let who = named(&name.to_string());
+            assert_eq!(rates.take(Counted::Http, 1, &who, UnixMillis(0)), Ok(()));
+            rates.send_away(&who, None, UnixMillis(0));
+        }
+        assert!(rates.http.table.len() <= BUCKETS_MAX && rates.away.len() <= BUCKETS_MAX);
+    }
+
+    #[test]
     fn rates_of_nothing_still_let_one_through() {
-        let mut buckets = buckets(0, 0);
-        assert_eq!(buckets.take("a", UnixMillis(0)), Ok(()));
-        assert_eq!(buckets.take("a", UnixMillis(0)), Err(1_000));
+        let (mut rates, ada) = (rates(0, 0), named("ada"));
+        let mut take = || wait_ms(rates.take(Counted::Http, 1, &ada, UnixMillis(0)));
+        assert_eq!((take(), take()), (Ok(()), Err(1_000)));
     }
 }

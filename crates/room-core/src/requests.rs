@@ -7,19 +7,22 @@ use protocol::draft;
 use protocol::fields::{self, FieldError, Length};
 use protocol::frame::Refusal;
 use protocol::http::refusal_text;
+use protocol::ids::Seq;
 use protocol::json::parse_text;
 use protocol::limits::{
-    CLIENT_FRAME_BYTES_MAX, NAME_BYTES_MAX, PAGE_MESSAGES_DEFAULT, PAGE_MESSAGES_MAX,
-    SAFE_INTEGER_MAX,
+    BYTES_PER_PERMIT, CLIENT_FRAME_BYTES_MAX, FIRST_VERSION_PAGE_BYTES_MAX, NAME_BYTES_MAX,
+    PAGE_BYTES_MAX, PAGE_MESSAGES_DEFAULT, PAGE_MESSAGES_MAX, SAFE_INTEGER_MAX,
 };
 use protocol::principal::Principal;
 use protocol::time::UnixMillis;
 use protocol::wire::Key;
 use serde_json::{Map, Value, json};
 
+use crate::admission::Replay;
 use crate::batch::array;
 use crate::failure::{Failure, refuse};
 use crate::frames::decide_typing;
+use crate::history::PageQuery;
 use crate::io::{Call, Cursor, Output, RequestId, Response};
 use crate::ledger::{Effect, Transaction};
 use crate::rates::Counted;
@@ -72,7 +75,7 @@ impl Room {
         };
         self.outputs
             .push_back(Output::Respond { request, response });
-        self.perform(effects, &*storage);
+        self.perform(effects, &*storage, now);
     }
 
     fn follow_call(
@@ -82,7 +85,8 @@ impl Room {
         now: UnixMillis,
         storage: &mut dyn Storage,
     ) -> Result<Answer, Failure> {
-        self.rates.take(Counted::Http, &principal.bucket, now)?;
+        self.rates.check_away(principal, None, now)?;
+        self.rates.take(Counted::Http, 1, principal, now)?;
         if let Some(refusal) = self.identity_refusal(principal) {
             return Err(refusal.into());
         }
@@ -93,8 +97,12 @@ impl Room {
             Call::ListMessages {
                 limit,
                 before,
+                cursor,
                 dialect,
-            } => self.list_messages(limit.as_deref(), before.as_deref(), dialect, &*storage),
+            } => {
+                let query = self.page_query(limit, before, cursor, dialect, &*storage)?;
+                self.list_messages(query, dialect, &*storage)
+            }
             Call::ListEvents { cursor } => self.list_events(cursor.as_ref(), now, &*storage),
             Call::ListParticipants => Ok(Answer::of(
                 json!({ "success": true, "participants": history::participants(&*storage)? }),
@@ -130,7 +138,8 @@ impl Room {
         now: UnixMillis,
         storage: &mut dyn Storage,
     ) -> Result<Answer, Failure> {
-        self.rates.take(Counted::Send, &principal.bucket, now)?;
+        let permits = body.len().div_ceil(BYTES_PER_PERMIT).max(1) as u64;
+        self.rates.take(Counted::Send, permits, principal, now)?;
         let draft = draft::read(&parse(body)?)?;
         let sender = Sender {
             principal,
@@ -156,7 +165,7 @@ impl Room {
         now: UnixMillis,
         storage: &mut dyn Storage,
     ) -> Result<Answer, Failure> {
-        self.rates.take(Counted::Send, &principal.bucket, now)?;
+        self.rates.take(Counted::Send, 1, principal, now)?;
         let sender = Sender {
             principal,
             client_scope: None,
@@ -196,7 +205,7 @@ impl Room {
         })
     }
 
-    /// What a socket that comes with this cursor would be told first. No connection comes of it: nobody arrives,
+    /// What a socket that comes with this cursor would be sent first. No connection comes of it: nobody arrives,
     /// and nothing is stored.
     fn list_events(
         &self,
@@ -205,32 +214,71 @@ impl Room {
         storage: &dyn Storage,
     ) -> Result<Answer, Failure> {
         let replay = self.replay_from(cursor, storage)?;
-        Ok(Answer::of(array(self.greeting(None, replay, now).iter())))
+        let mut texts = vec![self.welcome_text(None, &replay, now)];
+        if let Replay::Followed(window) = replay {
+            texts.extend(window.lines);
+        }
+        Ok(Answer::of(array(texts.iter())))
     }
 
-    fn list_messages(
+    /// Reads what a caller wants of the history.
+    fn page_query(
         &self,
-        limit: Option<&str>,
-        before: Option<&str>,
+        limit: Option<String>,
+        before: Option<String>,
+        cursor: Option<String>,
         dialect: Dialect,
         storage: &dyn Storage,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<PageQuery, Failure> {
         let limit = match limit {
-            Some(limit) => usize::try_from(positive("limit", "a whole number from 1", limit)?)
+            Some(limit) => usize::try_from(positive("limit", "a whole number from 1", &limit)?)
                 .unwrap_or(usize::MAX),
             None => PAGE_MESSAGES_DEFAULT,
         };
         let before = match before {
-            Some(before) => Some(UnixMillis(positive(
-                "before",
-                "a whole number of milliseconds since 1970, from 1",
-                before,
-            )?)),
+            Some(before) => {
+                let expected = "a whole number of milliseconds since 1970, from 1";
+                let before = UnixMillis(positive("before", expected, &before)?);
+                let head = self.ledger.head().seq;
+                Some(history::first_not_before(storage, head, before)?)
+            }
             None => None,
         };
+        let cursor = match cursor {
+            Some(cursor) => {
+                let expected = "the `cursor` of the page before";
+                Some(Seq(positive("cursor", expected, &cursor)?))
+            }
+            None => None,
+        };
+        let end = [before, cursor].into_iter().flatten().min();
+        let limit = limit.min(PAGE_MESSAGES_MAX);
+        Ok(match dialect {
+            Dialect::V1 => PageQuery {
+                end,
+                limit,
+                bytes_max: FIRST_VERSION_PAGE_BYTES_MAX,
+                by_cursor: false,
+            },
+            Dialect::V2 => PageQuery {
+                end,
+                limit,
+                bytes_max: PAGE_BYTES_MAX,
+                by_cursor: true,
+            },
+        })
+    }
+
+    fn list_messages(
+        &self,
+        query: PageQuery,
+        dialect: Dialect,
+        storage: &dyn Storage,
+    ) -> Result<Answer, Failure> {
         let head = self.ledger.head();
-        let page = history::page(storage, head.seq, before, limit.min(PAGE_MESSAGES_MAX))?;
+        let page = history::page(storage, query)?;
         let messages: Vec<Value> = page
+            .messages
             .iter()
             .map(|message| dialect.message(message))
             .collect();
@@ -238,6 +286,9 @@ impl Room {
         if let (Dialect::V2, Value::Object(fields)) = (dialect, &mut body) {
             fields.insert(Key::Epoch.as_str().to_owned(), json!(head.epoch));
             fields.insert(Key::Seq.as_str().to_owned(), json!(head.seq));
+            if let Some(next) = page.next {
+                fields.insert(Key::Cursor.as_str().to_owned(), json!(next));
+            }
         }
         Ok(Answer::of(body))
     }

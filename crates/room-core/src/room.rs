@@ -54,14 +54,16 @@ impl Room {
         now: UnixMillis,
         storage: &dyn Storage,
     ) -> Result<Self, StorageError> {
+        let ledger = Ledger::open(storage)?;
+        let mut random = Random::new(seed);
         let mut room = Self {
             rates: Rates::new(&settings),
             housekeeping: Housekeeping::open(&settings, storage)?,
             settings,
-            random: Random::new(seed),
-            ledger: Ledger::open(storage)?,
             peers: Peers::default(),
-            fanout: Fanout::default(),
+            fanout: Fanout::new(random.fork(), ledger.head().seq),
+            random,
+            ledger,
             typists: Typists::default(),
             outputs: VecDeque::new(),
             liveness: Liveness::new(0, None, now),
@@ -69,7 +71,7 @@ impl Room {
         for (id, record) in peers {
             match Peer::of_record(record) {
                 Some(peer) => {
-                    room.fanout.enter(id, peer.dialect);
+                    room.fanout.enter(id, peer.dialect, now);
                     room.peers.enter(id, peer);
                 }
                 None => room.close(
@@ -101,6 +103,7 @@ impl Room {
     /// Never fails as a whole: a refusal or a failing store becomes a typed error to whoever asked. Inputs of
     /// peers that the room does not know, or has closed, are ignored.
     pub fn handle_input(&mut self, input: Input, now: UnixMillis, storage: &mut dyn Storage) {
+        self.fanout.advance(now);
         self.end_what_is_over(now);
         match input {
             Input::Connected { peer, .. } if self.peers.knows(peer) => {}
@@ -141,7 +144,8 @@ impl Room {
                 // The second version brings its token in the upgrade; there is no frame to wait for.
                 self.dismiss(peer, Dialect::V2, refuse(ErrorCode::NotAuthenticated), now);
             }
-            Input::Frame { peer, frame } => self.hear(peer, frame, now, storage),
+            Input::Frame { peer, frame } => self.handle_frame(peer, frame, now, storage),
+            Input::Oversized { peer, bytes } => self.handle_oversized(peer, bytes, now),
             Input::Authenticated { peer, result } => self.judge_token(peer, result, now, storage),
             Input::Disconnected { peer } => self.forget(peer, now),
             Input::Request {

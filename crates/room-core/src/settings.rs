@@ -23,17 +23,21 @@ pub struct Rate {
 pub struct Settings {
     /// Whether everybody must be named by their token, save callers who show the gateway key. Default: no.
     pub require_identity: bool,
-    /// Messages, edits and deletions of one user, or of one token that names nobody. Default: 1,200 at once, 20 a second.
+    /// Frames of one connection, and of one user over all: each entry counts, whatever it says, and each started
+    /// [`limits::BYTES_PER_PERMIT`]. Tokens that name nobody have [`limits::ANONYMOUS_RATE_FACTOR`] times as much in sum.
+    /// Default: 1,200 at once, 20 a second.
     pub send_rate: Rate,
     /// Typing signs of the same. Default: 60 at once, 5 a second.
     pub typing_rate: Rate,
-    /// HTTP requests of the same, and the answers to `sync`. Default: 600 at once, 20 a second.
+    /// HTTP requests of the same. Connecting counts [`limits::CONNECT_PERMITS`] times, a `sync`
+    /// [`limits::SYNC_PERMITS`] times. Default: 600 at once, 20 a second.
     pub http_rate: Rate,
     /// Whether a connection ends with its token's time. Then it is told [`limits::RENEW_BEFORE_MS`] before, and
     /// stays if it sends a fresh token until then. Default: no, the time counts at connect alone.
     pub strict_expiry: bool,
-    /// Newest events of the log that are kept when the house is kept, once a day. Default:
-    /// [`limits::LOG_EVENTS_KEPT`]; what is less than [`limits::REPLAY_EVENTS_MAX`] counts as that.
+    /// Newest events of the log that are kept when the log is trimmed, once a day; those of the last hour and those that
+    /// connected peers still need are kept besides. Default: [`limits::LOG_EVENTS_KEPT`]; less than
+    /// [`limits::LOG_EVENTS_KEPT_MIN`] counts as that.
     pub log_events_kept: u64,
     /// How long messages are kept, in milliseconds; older ones are removed when the house is kept, once a day.
     /// Default: for ever.

@@ -11,7 +11,9 @@ mod common;
 
 use common::{START, Shell, anonymous, message, user};
 use protocol::ids::Seq;
-use protocol::limits::{DEDUPLICATION_MS, REPLAY_EVENTS_MAX};
+use protocol::limits::{
+    DEDUPLICATION_MS, LOG_EVENTS_KEPT_MIN, LOG_EVENTS_SPARED_MAX, UNCONFIRMED_BYTES_MAX,
+};
 use room_core::storage::{EntityKind, EntityRange};
 use room_core::{Rate, Settings, Storage as _, StorageError};
 use serde_json::{Value, json};
@@ -21,7 +23,7 @@ const DAY: u64 = 24 * 3_600_000;
 /// Settings under which a test may send as much as it wants to.
 fn settings() -> Settings {
     let fast = Rate {
-        burst: 100_000,
+        burst: 1_000_000,
         per_second: 1,
     };
     Settings {
@@ -42,16 +44,19 @@ fn count(shell: &Shell, kind: EntityKind) -> usize {
     shell.storage.range(&range).unwrap().len()
 }
 
-/// Sends that many messages, 50 to a batch, each with an id of its own.
+/// Sends that many messages, each with an id of its own.
 fn send(shell: &mut Shell, peer: u64, prefix: &str, messages: usize) {
-    for batch in 0..messages / 50 {
-        let texts: Vec<Value> = (0..50)
-            .map(|n| message("x", &format!("{prefix}{batch}-{n}")))
-            .collect();
-        shell.say(peer, texts.into());
+    send_text(shell, peer, prefix, "x", messages);
+    shell.forget_heard();
+}
+
+/// As [`send`], and what everybody is sent is kept.
+fn send_text(shell: &mut Shell, peer: u64, prefix: &str, text: &str, messages: usize) {
+    let ids: Vec<String> = (0..messages).map(|n| format!("{prefix}{n}")).collect();
+    for batch in ids.chunks(50) {
+        let batch: Vec<Value> = batch.iter().map(|id| message(text, id)).collect();
+        shell.say(peer, batch.into());
         shell.pass(10);
-        shell.say(peer, json!({"type": "seen", "seq": 9_000_000}));
-        shell.forget_heard();
     }
 }
 
@@ -110,7 +115,7 @@ fn records_of_old_sends_are_forgotten_in_parts() {
     send(&mut shell, ada, "new", 1_000);
     assert_eq!(count(&shell, EntityKind::Send), 3_500);
     // A repeat within the span is known, whatever else is gone.
-    shell.say(ada, message("x", "old0-0"));
+    shell.say(ada, message("x", "old0"));
     shell.pass(10);
     assert!(shell.heard_of(ada, "ack")[0]["message"].is_object());
     shell.wait(DAY);
@@ -133,7 +138,7 @@ fn records_of_old_sends_are_forgotten_in_parts() {
     );
     assert_eq!(count(&shell, EntityKind::Message), 3_500, "messages stay");
     shell.forget_heard();
-    shell.say(ada, message("x", "new0-0"));
+    shell.say(ada, message("x", "new0"));
     shell.pass(10);
     assert!(shell.heard_of(ada, "ack")[0]["message"].is_object());
 }
@@ -146,11 +151,18 @@ fn the_log_is_trimmed_and_pages_are_not() {
         ..settings()
     });
     let ada = shell.join(user("ada"));
-    send(&mut shell, ada, "a", 9_000);
+    send(&mut shell, ada, "a", 8_999);
+    shell.wait(5_000);
+    let everything = shell.head().1;
+    assert_eq!(
+        shell.storage.log_rows() as u64,
+        everything,
+        "all of it is young"
+    );
+    shell.wait(DAY + 60_000);
+    send(&mut shell, ada, "last", 1);
     let head = shell.head();
-    for _ in 0..5 {
-        shell.wait(1_000);
-    }
+    shell.wait(5_000);
     assert_eq!(shell.storage.log_rows(), kept);
     assert_eq!(
         shell.storage.log(Seq::ZERO, 1).unwrap()[0].seq.0,
@@ -162,15 +174,75 @@ fn the_log_is_trimmed_and_pages_are_not() {
     assert_eq!(shell.texts(Some("200"), None).len(), 200);
     send(&mut shell, ada, "b", 50);
     assert_eq!(shell.head().1, head.1 + 50);
-    // Fewer than a replay may need are never kept.
+    // Fewer than that are never kept.
     let mut shell = Shell::with(Settings {
         log_events_kept: 1,
         ..settings()
     });
     let ada = shell.join(user("ada"));
     send(&mut shell, ada, "a", 1_500);
+    shell.wait(DAY + 60_000);
+    send(&mut shell, ada, "last", 1);
     shell.wait(5_000);
-    assert_eq!(shell.storage.log_rows(), REPLAY_EVENTS_MAX);
+    assert_eq!(shell.storage.log_rows() as u64, LOG_EVENTS_KEPT_MIN);
+}
+
+#[test]
+fn trimming_spares_the_last_hour_and_what_connected_peers_need_up_to_a_limit() {
+    let mut shell = Shell::with(Settings {
+        log_events_kept: 1_000,
+        ..settings()
+    });
+    let ada = shell.join(user("ada"));
+    let slow = shell.join(anonymous("slow"));
+    shell.stalled.insert(slow);
+    let text = "x".repeat(2_000);
+    send_text(&mut shell, ada, "long", &text, 3_000);
+    let had = shell.heard_of(slow, "message").last().unwrap()["seq"]
+        .as_u64()
+        .unwrap();
+    assert!(had < (UNCONFIRMED_BYTES_MAX / 2_000) as u64 + 100);
+    shell.wait(DAY + 60_000);
+    send(&mut shell, ada, "young", 2_000);
+    shell.wait(10_000);
+    let oldest = |shell: &Shell| shell.storage.log(Seq::ZERO, 1).unwrap()[0].seq.0;
+    assert_eq!(oldest(&shell), had + 1, "a connected peer needs the rest");
+    shell.leave(slow);
+    shell.wait(DAY + 60_000);
+    send(&mut shell, ada, "younger", 3_000);
+    shell.wait(10_000);
+    assert_eq!(
+        oldest(&shell),
+        shell.head().1 - 3_000 + 1,
+        "the last hour is spared"
+    );
+    shell.wait(DAY + 60_000);
+    // A peer that is overtaken all the same is told, and goes on from the head.
+    let slow = shell.join(anonymous("slow"));
+    shell.stalled.insert(slow);
+    send_text(&mut shell, ada, "longer", &text, 600);
+    send(
+        &mut shell,
+        ada,
+        "many",
+        LOG_EVENTS_SPARED_MAX as usize + 1_000,
+    );
+    shell.heard(slow);
+    shell.wait(DAY + 60_000);
+    send(&mut shell, ada, "now", 1);
+    shell.wait(60_000);
+    assert_eq!(shell.storage.log_rows() as u64, LOG_EVENTS_SPARED_MAX);
+    shell.read(slow);
+    let head = shell.heard(slow).pop().unwrap();
+    assert_eq!(
+        (&head["type"], &head["recovered"], head["seq"].as_u64()),
+        (&json!("head"), &json!(false), Some(shell.head().1))
+    );
+    send_text(&mut shell, ada, "live", "live", 1);
+    assert_eq!(
+        shell.heard_of(slow, "message")[0]["message"]["text"],
+        "live"
+    );
 }
 
 #[test]

@@ -465,14 +465,13 @@ fn who_is_too_fast_is_told_when_to_try_again() {
     }
     shell.pass(10);
     assert_eq!(shell.heard(ada).pop().unwrap()["code"], "rateLimited");
-    assert_eq!(shell.list(None, None).0, 200);
-    assert_eq!(shell.list(None, None).0, 200);
+    // A token that names nobody has ten times as much.
+    for _ in 0..20 {
+        assert_eq!(shell.list(None, None).0, 200);
+    }
     let call = room_core::Call::GetMetadata;
     let response = shell.respond(anonymous("reader"), call);
-    assert_eq!(
-        (response.status, response.retry_after_ms),
-        (429, Some(1_000))
-    );
+    assert_eq!((response.status, response.retry_after_ms), (429, Some(100)));
 }
 
 #[test]
@@ -521,12 +520,13 @@ fn nothing_overtakes_what_its_sender_sent_before() {
     shell.say(ada, message("1", "a"));
     shell.say(ada, after("2", "b", "a"));
     shell.say(ada, after("3", "c", "b"));
-    // A permit is back; the third is on its way again before the second.
+    // A permit is back; the third is on its way again before the second. Looking for what it comes after is paid for.
     shell.pass(100);
     shell.say(ada, after("3", "c", "b"));
-    shell.say(ada, after("2", "b", "a"));
-    shell.pass(100);
-    shell.say(ada, after("3", "c", "b"));
+    for (text, id, before) in [("2", "b", "a"), ("3", "c", "b")] {
+        shell.pass(100);
+        shell.say(ada, after(text, id, before));
+    }
     shell.pass(10);
     let refusals: Vec<String> = shell
         .heard_of(ada, "error")
@@ -539,7 +539,7 @@ fn nothing_overtakes_what_its_sender_sent_before() {
             )
         })
         .collect();
-    assert_eq!(refusals, ["b rateLimited", "c outOfOrder", "c outOfOrder"]);
+    assert_eq!(refusals, ["b rateLimited", "c rateLimited", "c outOfOrder"]);
     assert_eq!(shell.texts(None, None), ["3", "2", "1"]);
 }
 

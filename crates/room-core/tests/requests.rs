@@ -141,6 +141,7 @@ fn answers_have_the_shape_of_their_version() {
             .contains_key("attachments")
     );
     let list = |dialect| Call::ListMessages {
+        cursor: None,
         limit: None,
         before: None,
         dialect,

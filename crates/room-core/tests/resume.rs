@@ -120,29 +120,6 @@ fn a_replay_tells_the_present_state_in_bounded_batches() {
 }
 
 #[test]
-fn too_much_to_replay_is_not_replayed() {
-    let mut shell = Shell::with(Settings {
-        http_rate: room_core::Rate {
-            burst: 5_000,
-            per_second: 1,
-        },
-        ..Settings::default()
-    });
-    for _ in 0..limits::REPLAY_EVENTS_MAX {
-        shell.post(user("ada"), json!({"text": "x"}));
-    }
-    let epoch = shell.head().0.unwrap();
-    assert!(!resumed(&mut shell, None, 0).0, "1,001 events");
-    assert!(resumed(&mut shell, Some(&epoch), 1).0, "1,000 events");
-    for _ in 0..33 {
-        shell.post(user("bob"), json!({"text": "x".repeat(16_000)}));
-    }
-    let (_, head) = shell.head();
-    assert!(!resumed(&mut shell, Some(&epoch), head - 33).0, "528 kB");
-    assert!(resumed(&mut shell, Some(&epoch), head - 30).0);
-}
-
-#[test]
 fn sync_tells_what_was_missed_and_where_the_log_stands() {
     let mut shell = Shell::new();
     let ada = shell.join(user("ada"));
@@ -176,7 +153,8 @@ fn sync_tells_what_was_missed_and_where_the_log_stands() {
         (&head["type"], &head["recovered"]),
         (&json!("head"), &json!(false))
     );
-    shell.say(ada, json!([{"type": "seen", "seq": 3}, {"type": "ping"}]));
+    let seen = json!({"type": "seen", "mark": "none", "seq": 3});
+    shell.say(ada, json!([seen, {"type": "ping"}]));
     assert_eq!(shell.heard_types(ada), ["pong"]);
 }
 
@@ -270,14 +248,16 @@ fn a_replay_begins_at_the_oldest_event_that_is_kept_and_not_before() {
         },
         ..Settings::default()
     });
-    for n in 0..limits::REPLAY_EVENTS_MAX + 500 {
+    for n in 0..limits::LOG_EVENTS_KEPT_MIN + 500 {
         shell.posted("ada", &n.to_string());
     }
+    shell.wait(25 * 3_600_000);
+    shell.posted("ada", "the next day");
+    shell.wait(10_000);
     let (epoch, head) = shell.head();
     let epoch = epoch.unwrap();
-    shell.wait(10_000);
-    assert_eq!(shell.storage.log_rows(), limits::REPLAY_EVENTS_MAX);
-    let kept = limits::REPLAY_EVENTS_MAX as u64;
+    let kept = limits::LOG_EVENTS_KEPT_MIN;
+    assert_eq!(shell.storage.log_rows() as u64, kept);
     for _ in 0..2 {
         assert_eq!(resumed(&mut shell, Some(&epoch), 0), (false, vec![]));
         assert_eq!(
@@ -285,8 +265,8 @@ fn a_replay_begins_at_the_oldest_event_that_is_kept_and_not_before() {
             (false, vec![])
         );
         assert_eq!(
-            resumed(&mut shell, Some(&epoch), head - kept).1.len(),
-            limits::REPLAY_EVENTS_MAX
+            resumed(&mut shell, Some(&epoch), head - kept).1.len() as u64,
+            kept
         );
         // As well after a rebuild, which reads from the store where the log begins.
         shell.rebuild();

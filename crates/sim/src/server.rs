@@ -128,14 +128,12 @@ impl Server {
         };
         let call = match route {
             Route::PostMessage => Call::PostMessage { body, dialect },
-            Route::ListMessages => {
-                let (limit, before) = (parameter(query, "limit"), parameter(query, "before"));
-                Call::ListMessages {
-                    limit,
-                    before,
-                    dialect,
-                }
-            }
+            Route::ListMessages => Call::ListMessages {
+                limit: parameter(query, "limit"),
+                before: parameter(query, "before"),
+                cursor: parameter(query, "cursor"),
+                dialect,
+            },
             Route::EditMessage => Call::EditMessage { id, body, dialect },
             Route::DeleteMessage => Call::DeleteMessage { id, body, dialect },
             Route::ListEvents => Call::ListEvents {

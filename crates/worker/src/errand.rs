@@ -53,7 +53,9 @@ pub(crate) struct Parameters {
     pub(crate) limit: Option<String>,
     /// `before` of the query.
     pub(crate) before: Option<String>,
-    /// `epoch` and `since` of the query.
+    /// `cursor` of the query: where a page ended.
+    pub(crate) page_cursor: Option<String>,
+    /// `epoch` and `since` of the query: a place in the log.
     pub(crate) cursor: Option<Cursor>,
 }
 
@@ -131,6 +133,7 @@ impl CallName {
             id,
             limit,
             before,
+            page_cursor,
             cursor,
         } = parameters;
         // The Worker finds no route without an id; the room knows no message of the empty one.
@@ -140,6 +143,7 @@ impl CallName {
             Self::ListMessages => Call::ListMessages {
                 limit,
                 before,
+                cursor: page_cursor,
                 dialect,
             },
             Self::EditMessage => Call::EditMessage { id, body, dialect },

@@ -28,7 +28,7 @@ use crate::reply::{self, Cors};
 use crate::upgrade::{self, UpgradeRefusal};
 use crate::variables::{BadVariable, Configuration, Level, read_origins};
 
-/// `limit` and `before` are passed on this long at most: what is longer is no number either way.
+/// `limit`, `before` and `cursor` are passed on this long at most: what is longer is no number either way.
 const PARAMETER_CHARS_MAX: usize = 32;
 /// An id of the path is passed on this long at most: long enough to be told from the longest that is one.
 const ID_CHARS_MAX: usize = NAME_BYTES_MAX + 1;
@@ -245,6 +245,7 @@ impl<'a> Front<'a> {
                 id: Route::parameter(self.url.path()).map(path_parameter),
                 limit: parameter("limit"),
                 before: parameter("before"),
+                page_cursor: parameter("cursor"),
                 cursor,
             },
         })

@@ -152,18 +152,27 @@ impl SpaceObject {
         }
     }
 
-    /// A socket said something: a string, or the bytes of a binary frame.
-    pub fn message(&self, socket: &Socket, data: &JsValue) {
+    /// A socket sent a frame: a string, or the bytes of a binary frame. Gives the number of its entries, by which
+    /// `entry.js` judges when it is somebody else's turn.
+    pub fn message(&self, socket: &Socket, data: &JsValue) -> u32 {
         let frame = match data.as_string() {
             Some(text) => Frame::Text(text),
             None => Frame::Binary(bytes(data)),
         };
-        match self.peer(socket) {
-            Ok(Some(peer)) => self.run_for(socket, Input::Frame { peer, frame }),
-            // Said on the way to our close, or before we forgot the socket.
-            Ok(None) => {}
-            Err(Asleep) => close_socket(socket, CloseCode::Internal.number(), "internal"),
-        }
+        let entries = match &frame {
+            Frame::Text(text) => Dialect::V2.count_entries(text),
+            Frame::Binary(_) => 1,
+        };
+        self.handle_frame(socket, |peer| Input::Frame { peer, frame });
+        u32::try_from(entries).unwrap_or(u32::MAX)
+    }
+
+    /// A socket sent a frame that is too large to be copied. Gives 1, as [`SpaceObject::message`] would.
+    pub fn oversized(&self, socket: &Socket, bytes: f64) -> u32 {
+        // A float cast saturates.
+        let bytes = bytes as usize;
+        self.handle_frame(socket, |peer| Input::Oversized { peer, bytes });
+        1
     }
 
     /// A socket is closing. `code` is the client's.
@@ -261,6 +270,15 @@ impl SpaceObject {
                 Ok(response)
             }
             None => reply::refusal(&plain(ErrorCode::Internal)),
+        }
+    }
+
+    fn handle_frame(&self, socket: &Socket, input: impl FnOnce(PeerId) -> Input) {
+        match self.peer(socket) {
+            Ok(Some(peer)) => self.run_for(socket, input(peer)),
+            // It came on the way to our close, or before we forgot the socket.
+            Ok(None) => {}
+            Err(Asleep) => close_socket(socket, CloseCode::Internal.number(), "internal"),
         }
     }
 

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
-use protocol::limits::REPLAY_EVENTS_MAX;
+use protocol::limits::LOG_EVENTS_KEPT_MIN;
 use room_core::{Rate, Settings};
 
 use crate::origins::Origins;
@@ -141,8 +141,7 @@ fn read_room(lookup: impl Fn(&str) -> Option<String> + Copy) -> Result<Settings,
         log_events_kept: read_count(
             lookup,
             "LOG_EVENTS_KEPT",
-            // Fewer, and a resume that the protocol promises would fail.
-            REPLAY_EVENTS_MAX as u64..=COUNT_MAX,
+            LOG_EVENTS_KEPT_MIN..=COUNT_MAX,
             default.log_events_kept,
         )?,
         retention_ms: read_retention(lookup)?,

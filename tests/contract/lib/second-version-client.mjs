@@ -11,6 +11,13 @@ import { RecordedSocket } from './socket.mjs';
 const EVENT_TYPES = new Set(['message', 'metadata', 'participant', 'update']);
 
 export class SecondVersionClient extends RecordedSocket {
+  /** Whether marks are echoed as they come. Without it the server takes this client for one that does not read. */
+  isReading = true;
+  /** Ids of marks that came, the echoed ones included. */
+  marks = [];
+
+  #echoed = 0;
+
   /**
    * @param {string} workerUrl
    * @param {object} options
@@ -26,6 +33,27 @@ export class SecondVersionClient extends RecordedSocket {
     if (spaceId !== undefined) url.searchParams.set('spaceId', spaceId);
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
     super(url, protocols ?? secondVersion(token), headers);
+  }
+
+  /** Marks are no part of what is told: they come wherever enough bytes went before them. */
+  intercept(frame) {
+    if (frame.type !== 'mark') return false;
+    this.marks.push(frame.id);
+    if (this.isReading) this.echo();
+    return true;
+  }
+
+  /** Echoes the newest mark, which confirms all that was sent before it. */
+  echo() {
+    if (this.#echoed === this.marks.length) return;
+    this.#echoed = this.marks.length;
+    this.send({ type: 'seen', mark: this.marks.at(-1), seq: Number(this.cursor.since) });
+  }
+
+  /** Reads from now on. */
+  read() {
+    this.isReading = true;
+    this.echo();
   }
 
   /** The first frame of an accepted connection. */

@@ -54,6 +54,11 @@ export class RecordedSocket {
     return this.#socket.readyState === WebSocket.OPEN;
   }
 
+  /** Whether a parsed frame is dealt with and not to be remembered; for clients that know the protocol. */
+  intercept(_parsed) {
+    return false;
+  }
+
   send(frame) {
     this.sendText(JSON.stringify(frame));
   }
@@ -112,6 +117,7 @@ export class RecordedSocket {
       this.oddities.push(data);
       return;
     }
+    if (this.intercept(parsed)) return;
     this.wire.push(parsed);
     this.frames.push(...(Array.isArray(parsed) ? parsed : [parsed]));
     this.#check();

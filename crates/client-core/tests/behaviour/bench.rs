@@ -252,12 +252,12 @@ impl Bench {
                 ..
             } => {
                 let value: Value = serde_json::from_str(&text).unwrap();
-                let texts = |v: &Value| {
-                    v["text"]
-                        .as_str()
-                        .or(v["type"].as_str())
-                        .unwrap()
-                        .to_owned()
+                let texts = |v: &Value| match v["mark"].as_str() {
+                    Some(mark) => format!("seen {mark} at {}", v["seq"]),
+                    None => {
+                        let word = v["text"].as_str().or(v["type"].as_str());
+                        word.unwrap().to_owned()
+                    }
                 };
                 let list: Vec<String> = value.as_array().map_or_else(
                     || vec![texts(&value)],
@@ -438,6 +438,13 @@ pub(crate) fn message(seq: u64) -> Value {
     json!({"id": format!("m{seq}-0"), "seq": seq, "text": format!("m{seq}"), "createdAt": 1000 + seq, "updatedAt": 1000 + seq})
 }
 
+/// A page as the server gives it: the log begins at 1.
 pub(crate) fn page(seqs: impl DoubleEndedIterator<Item = u64>, head: u64) -> Value {
-    json!({"messages": seqs.rev().map(message).collect::<Vec<_>>(), "epoch": "e", "seq": head})
+    let messages: Vec<Value> = seqs.rev().map(message).collect();
+    let oldest = messages.last().and_then(|message| message["seq"].as_u64());
+    let mut page = json!({"messages": messages, "epoch": "e", "seq": head});
+    if let Some(oldest) = oldest.filter(|oldest| *oldest > 1) {
+        page["cursor"] = oldest.into();
+    }
+    page
 }

@@ -21,16 +21,52 @@ fn history_joins_live_messages_once_and_in_order() {
 }
 
 #[test]
-fn a_page_shorter_than_what_arrived_hides_nothing() {
+fn page_that_would_hide_what_arrived_ends_where_the_app_is() {
     let mut bench = Bench::ready();
     bench.history(9, json!({"limit": 1}));
     bench.answer(200, &page(8..=8, 8));
     bench.expect(&[
         "GET https://x/messages?v=2&limit=1",
-        "GET https://x/messages?v=2&limit=200&before=1008",
+        "GET https://x/messages?v=2&limit=1&cursor=5",
     ]);
-    bench.answer(200, &page(1..=7, 8));
-    bench.expect(&["message 5", "message 6", "message 7", "9 page 8", "yield"]);
+    bench.message(5);
+    bench.answer(200, &page(4..=4, 9));
+    bench.expect(&["message 5", "9 page 4,5", "yield"]);
+    for seq in 6..=9 {
+        bench.message(seq);
+    }
+    bench.input(Input::TaskPassed);
+    bench.expect(&["message 6", "message 7", "message 8", "message 9"]);
+}
+
+#[test]
+fn page_of_a_client_that_is_thousands_behind_takes_two_requests() {
+    let mut bench = Bench::ready();
+    bench.history(9, json!({}));
+    bench.answer(200, &page(8_951..=9_000, 9_000));
+    bench.answer(200, &page(1..=4, 9_000));
+    bench.expect(&[
+        "GET https://x/messages?v=2&limit=50",
+        "GET https://x/messages?v=2&limit=50&cursor=5",
+        "9 page 1,2,3,4",
+        "yield",
+    ]);
+}
+
+#[test]
+fn page_that_ends_by_its_bytes_is_followed_by_its_cursor() {
+    let mut bench = Bench::ready();
+    bench.history(9, json!({"limit": 4}));
+    bench.answer(200, &page(4..=4, 4));
+    bench.answer(200, &page(2..=3, 4));
+    bench.answer(200, &page(1..=1, 4));
+    bench.expect(&[
+        "GET https://x/messages?v=2&limit=4",
+        "GET https://x/messages?v=2&limit=3&cursor=4",
+        "GET https://x/messages?v=2&limit=1&cursor=2",
+        "9 page 1,2,3,4",
+        "yield",
+    ]);
 }
 
 #[test]
@@ -44,7 +80,7 @@ fn large_limits_are_collected_page_by_page() {
         seen[..2],
         [
             "GET https://x/messages?v=2&limit=200&before=2000",
-            "GET https://x/messages?v=2&limit=50&before=1101"
+            "GET https://x/messages?v=2&limit=50&before=2000&cursor=101"
         ]
     );
     assert!(

@@ -106,34 +106,21 @@ fn an_attempt_of_before_the_page_woke_does_not_hang_on_the_old_network() {
 }
 
 #[test]
-fn a_reader_reports_how_far_it_read_and_not_too_often() {
+fn mark_is_echoed_at_once_with_the_place_in_the_log() {
     let mut bench = Bench::ready();
-    let large = |seq: u64| {
-        let mut message = crate::bench::message(seq);
-        message["text"] = json!("x".repeat(16_000));
-        json!({"type": "message", "seq": seq, "message": message}).to_string()
-    };
-    for seq in 5..5 + 17 {
-        bench.frame(&large(seq));
-    }
-    let reports = |bench: &mut Bench| {
-        bench
-            .take()
-            .iter()
-            .filter(|line| *line == "transmit seen")
-            .count()
-    };
-    assert_eq!(reports(&mut bench), 1, "256 KiB were read");
-    for seq in 22..22 + 17 {
-        bench.frame(&large(seq));
-    }
-    assert_eq!(reports(&mut bench), 0, "less than a second ago");
-    bench.advance(1_000);
-    assert_eq!(reports(&mut bench), 1);
-    for seq in 39..39 + 66 {
-        bench.frame(&large(seq));
-    }
-    assert_eq!(reports(&mut bench), 1, "a flood does not wait");
+    bench.frame(
+        &json!([
+            {"type": "message", "seq": 5, "message": crate::bench::message(5)},
+            {"type": "mark", "id": "abc"},
+        ])
+        .to_string(),
+    );
+    bench.expect(&["message 5", "transmit seen abc at 5"]);
+    // Events that wait for one before them were read as well.
+    bench.message(7);
+    bench.take();
+    bench.frame(r#"{"type":"mark","id":"def"}"#);
+    bench.expect(&["transmit seen def at 5"]);
 }
 
 #[test]

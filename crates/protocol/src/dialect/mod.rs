@@ -45,17 +45,29 @@ impl Dialect {
             .find(|dialect| dialect.version() == version)
     }
 
+    /// How many entries [`Self::decode`] finds in a frame, without decoding any: for deciding whether it is worth
+    /// it. Exact for JSON of at most [`limits::BATCH_ENTRIES_MAX`] entries; one more than that stands for any number
+    /// beyond. What is no JSON counts as anything from 1.
+    #[must_use]
+    pub fn count_entries(self, text: &str) -> usize {
+        if self.batches() {
+            count_items(text).unwrap_or(1).max(1)
+        } else {
+            1
+        }
+    }
+
     /// Reads one text frame: one entry for each object in it, each standing alone.
     ///
-    /// The frame's size is checked before anything is parsed.
+    /// The frame's size and the number of its entries are checked before anything is parsed.
     #[must_use]
     pub fn decode(self, text: &str) -> Vec<Result<ClientFrame, Refusal>> {
         if text.len() > limits::CLIENT_FRAME_BYTES_MAX {
-            let max = limits::CLIENT_FRAME_BYTES_MAX;
-            let error = format!(
-                "the frame has {} bytes: at most {max} are taken, send less at once",
-                text.len()
-            );
+            return vec![Err(frame_too_large(text.len()))];
+        }
+        let max = limits::BATCH_ENTRIES_MAX;
+        if self.count_entries(text) > max {
+            let error = format!("the batch has more than {max} entries: send fewer at once");
             return vec![Err(Refusal::new(ErrorCode::TooLarge, error))];
         }
         let Some(value) = parse_text(text) else {
@@ -101,6 +113,48 @@ impl Dialect {
         }
         value
     }
+}
+
+/// The refusal of a frame of more than [`limits::CLIENT_FRAME_BYTES_MAX`] bytes. A shell that knows the size before it
+/// has the text says the same.
+#[must_use]
+pub fn frame_too_large(bytes: usize) -> Refusal {
+    let max = limits::CLIENT_FRAME_BYTES_MAX;
+    let error = format!("the frame has {bytes} bytes: at most {max} are taken, send less at once");
+    Refusal::new(ErrorCode::TooLarge, error)
+}
+
+/// The number of items of a JSON array, from its brackets, quotes and commas alone; `None` for any other text.
+fn count_items(text: &str) -> Option<usize> {
+    let rest = text.trim_start().strip_prefix('[')?;
+    let (mut depth, mut commas, mut is_empty) = (0_usize, 0, true);
+    let (mut in_string, mut is_escaped) = (false, false);
+    for byte in rest.bytes() {
+        if in_string {
+            match byte {
+                _ if is_escaped => is_escaped = false,
+                b'\\' => is_escaped = true,
+                b'"' => in_string = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_string = true,
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' if depth == 0 => break,
+            b']' | b'}' => depth -= 1,
+            b',' if depth == 0 => {
+                commas += 1;
+                if commas >= limits::BATCH_ENTRIES_MAX {
+                    break;
+                }
+            }
+            _ => {}
+        }
+        is_empty &= byte.is_ascii_whitespace();
+    }
+    Some(if is_empty { 0 } else { commas + 1 })
 }
 
 const USER_ID: Length = Length {

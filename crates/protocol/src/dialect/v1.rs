@@ -71,6 +71,7 @@ pub(super) fn encode(frame: &ServerFrame) -> Option<String> {
         | ServerFrame::Ack { .. }
         | ServerFrame::Presence { .. }
         | ServerFrame::Expiring { .. }
+        | ServerFrame::Mark { .. }
         | ServerFrame::Pong => None,
     }
 }

@@ -9,9 +9,14 @@ use super::{
 use crate::change;
 use crate::fields::{self, Length};
 use crate::frame::{ClientFrame, EventBody, Limits, PresenceChange, Refusal, ServerFrame, Welcome};
-use crate::ids::Seq;
+use crate::ids::{MarkId, Seq};
 use crate::limits;
 use crate::wire::{self, Key, Word};
+
+const MARK_ID: Length = Length {
+    min: 1,
+    max: limits::NAME_BYTES_MAX,
+};
 
 pub(super) fn decode(value: &Value) -> Result<ClientFrame, Refusal> {
     match frame_type(value)? {
@@ -33,6 +38,7 @@ pub(super) fn decode(value: &Value) -> Result<ClientFrame, Refusal> {
             since: Seq(fields::required_whole_number(value, Key::Since)?),
         }),
         Some(Word::Seen) => Ok(ClientFrame::Seen {
+            mark: MarkId(fields::required_id(value, Key::Mark, MARK_ID)?),
             seq: Seq(fields::required_whole_number(value, Key::Seq)?),
         }),
         Some(Word::Ping) => Ok(ClientFrame::Ping),
@@ -97,6 +103,7 @@ pub(super) fn encode(frame: &ServerFrame) -> String {
             )
         }
         ServerFrame::Expiring { exp } => object(Word::Expiring, vec![(Key::Exp, exp.0.into())]),
+        ServerFrame::Mark { id } => object(Word::Mark, vec![(Key::Id, to_value(id))]),
         ServerFrame::Error(refusal) => object(Word::Error, refusal_fields(refusal)),
         ServerFrame::Pong => wire::PONG.to_owned(),
     }
@@ -120,6 +127,9 @@ fn encode_welcome(welcome: &Welcome) -> String {
             .recovered
             .map(|recovered| (Key::Recovered, recovered.into())),
     );
+    if welcome.more {
+        fields.push((Key::More, true.into()));
+    }
     object(Word::Welcome, fields)
 }
 

@@ -11,7 +11,7 @@
     reason = "shared by several test programs, none of which uses all of it"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::codes::ErrorCode;
 use protocol::dialect::Dialect;
@@ -92,6 +92,10 @@ pub struct Shell {
     /// When the alarm rings.
     pub alarm_at: Option<u64>,
     pub sends: usize,
+    /// Peers that do not read: they echo no mark until [`Shell::read`].
+    pub stalled: BTreeSet<u64>,
+    /// Marks that were sent and not echoed, by peer.
+    pub owed: BTreeMap<u64, Vec<String>>,
 }
 
 impl Shell {
@@ -124,6 +128,8 @@ impl Shell {
             alarms: Vec::new(),
             alarm_at: None,
             sends: 0,
+            stalled: BTreeSet::new(),
+            owed: BTreeMap::new(),
         }
     }
 
@@ -149,9 +155,45 @@ impl Shell {
     }
 
     pub fn input(&mut self, input: Input) {
+        self.feed(input);
+        self.echo();
+    }
+
+    fn feed(&mut self, input: Input) {
         self.room
             .handle_input(input, UnixMillis(self.now), &mut self.storage);
         self.drain();
+    }
+
+    /// Everybody who reads echoes what was sent.
+    fn echo(&mut self) {
+        loop {
+            let reads = |id: &&u64| !self.stalled.contains(id);
+            let Some(id) = self.owed.keys().find(reads).copied() else {
+                return;
+            };
+            self.read_one(id);
+        }
+    }
+
+    /// The peer reads up to the last mark that it was sent. Whether it was sent one.
+    pub fn read_one(&mut self, id: u64) -> bool {
+        let marks = self.owed.remove(&id).unwrap_or_default();
+        let Some(mark) = marks.last() else {
+            return false;
+        };
+        let seen = json!({"type": "seen", "mark": mark, "seq": 0}).to_string();
+        self.feed(Input::Frame {
+            peer: PeerId(id),
+            frame: Frame::Text(seen),
+        });
+        true
+    }
+
+    /// The peer reads from now on.
+    pub fn read(&mut self, id: u64) {
+        self.stalled.remove(&id);
+        self.echo();
     }
 
     /// Lets time pass, with the deadline of the window kept on the way.
@@ -161,6 +203,7 @@ impl Shell {
             self.now = self.now.max(at.0);
             self.room.handle_timeout(UnixMillis(self.now));
             self.drain();
+            self.echo();
         }
         self.now = end;
     }
@@ -209,6 +252,11 @@ impl Shell {
                             !self.closed.contains_key(&peer.0),
                             "sent after close: {text}"
                         );
+                        if let Some(mark) = text.strip_prefix(r#"{"type":"mark","id":""#) {
+                            let mark = mark.trim_end_matches("\"}").to_owned();
+                            self.owed.entry(peer.0).or_default().push(mark);
+                            continue;
+                        }
                         self.frames
                             .entry(peer.0)
                             .or_default()
@@ -424,6 +472,7 @@ impl Shell {
             Call::ListMessages {
                 limit,
                 before,
+                cursor: None,
                 dialect: Dialect::V2,
             },
         )
