@@ -1,8 +1,8 @@
 /**
  * The Worker's entry module: the only place that enters Rust, and the only one that waits for anything.
  *
- * Owns the two awaits there are (a body, an object's answer), each object's one timer, and recovery. It
- * decides nothing about protocol: what it can not do it passes to Rust's `refuse`.
+ * Owns the awaits there are (a body, an object's answer, a turn for others), each object's one timer, and recovery. It
+ * decides nothing about protocol: what it cannot do it passes to Rust's `refuse`.
  *
  * Recovery. One Wasm instance serves the Worker and every object of the isolate. A panic leaves it unusable:
  * nothing is unwound, whatever was borrowed stays borrowed. Rust is entered synchronously only, so a panic
@@ -22,6 +22,21 @@ const health = rust.__worker_init_state();
 
 /** Longest body that is read to its end although nobody wants it. */
 const UNWANTED_BYTES_MAX = 4 * 1024 * 1024;
+
+/** Longest frame that is copied into Wasm, in bytes: `CLIENT_FRAME_BYTES_MAX` of limits.rs. */
+const FRAME_BYTES_MAX = 256 * 1024;
+
+/** `readyState` of a socket that neither side has closed. */
+const OPEN = 1;
+
+/**
+ * What one socket may have done before others get a turn. The runtime delivers all frames of a socket that it has,
+ * before it looks at the network again: without a pause a fast sender keeps everybody else's frames waiting for seconds.
+ */
+const TURN = { frames: 200, entries: 100, bytes: 256 * 1024 };
+
+/** How long the runtime gets to look at the network, in milliseconds. */
+const PAUSE_MS = 1;
 
 /** Header in which the Worker tells an object what to do; see errand.rs. */
 const ERRAND = 'x-space-errand';
@@ -123,6 +138,8 @@ export class Space extends DurableObject {
   #instanceId;
   #timer;
   #timerAt;
+  /** What each socket did since the last pause after it. */
+  #work = new WeakMap();
 
   async fetch(request) {
     const errand = request.headers.get(ERRAND) ?? undefined;
@@ -132,7 +149,16 @@ export class Space extends DurableObject {
   }
 
   webSocketMessage(socket, message) {
-    this.#survive((space) => space.message(socket, message));
+    // A string has at least as many bytes as it has code units.
+    const bytes = typeof message === 'string' ? message.length : message.byteLength;
+    let entries = 1;
+    // Frames of a socket that we closed go on coming until its other end answers: they cost nothing but their turn.
+    if (socket.readyState === OPEN) {
+      entries = this.#survive((space) =>
+        bytes > FRAME_BYTES_MAX ? space.oversized(socket, bytes) : space.message(socket, message),
+      );
+    }
+    return this.#takeTurns(socket, entries ?? 1, bytes);
   }
 
   webSocketClose(socket, code) {
@@ -146,6 +172,31 @@ export class Space extends DurableObject {
   alarm() {
     // What is thrown here makes the runtime ring again.
     this.#enter((space) => space.alarm());
+  }
+
+  /** Counts what a socket did; once it is much, nothing is delivered for a moment, so that others catch up. */
+  #takeTurns(socket, entries, bytes) {
+    const work = this.#work.get(socket) ?? { frames: 0, entries: 0, bytes: 0 };
+    work.frames += 1;
+    work.entries += entries;
+    work.bytes += bytes;
+    if (work.frames < TURN.frames && work.entries < TURN.entries && work.bytes < TURN.bytes) {
+      this.#work.set(socket, work);
+      return undefined;
+    }
+    this.#work.delete(socket);
+    return this.#pause();
+  }
+
+  /**
+   * Has the runtime deliver nothing for a moment. No timer of the object may be running meanwhile: where one fires in
+   * there, workerd 1.20260426 never delivers anything to the object again (seen in 98 of 100 runs, and in none without).
+   */
+  async #pause() {
+    this.#wakeAt(undefined);
+    await this.ctx.blockConcurrencyWhile(() => scheduler.wait(PAUSE_MS));
+    // Entering sets the timer again.
+    this.#survive(() => undefined);
   }
 
   #enter(work) {
@@ -169,11 +220,12 @@ export class Space extends DurableObject {
   /** For events that nobody waits for: the panic is logged, and the next event starts afresh. */
   #survive(work) {
     try {
-      this.#enter(work);
+      return this.#enter(work);
     } catch (error) {
       if (!(error instanceof WebAssembly.RuntimeError)) {
         console.error(JSON.stringify({ level: 'error', event: 'failed', error: String(error) }));
       }
+      return undefined;
     }
   }
 
