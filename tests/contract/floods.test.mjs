@@ -1,0 +1,150 @@
+/**
+ * Who sends more than it may: told so, then closed, then turned away; and what others notice of it.
+ *
+ * Each attack has a number of frames and a time that it ends at.
+ */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { eventually, World } from './lib/world.mjs';
+
+const RATE_LIMITED = 4429;
+const STAY_AWAY_MS = 10_000;
+const BURST = 1_200;
+const REFUSALS = 1_200;
+const ANONYMOUS_CONNECTIONS = 200;
+const ACK_MS_MAX = 1_000;
+
+let world;
+before(async () => {
+  world = await World.start();
+});
+after(() => world.stop());
+
+/** Frames that cost as much as they are long or many, by what somebody would try to do with them. */
+const FLOODS = {
+  'messages of the greatest length': (i) =>
+    JSON.stringify({ type: 'message', text: 'x'.repeat(16_000), clientMessageId: `f${i}` }),
+  'batches of a thousand empty entries': () => JSON.stringify(Array(1_000).fill({})),
+  'batches of more entries than are taken': () => JSON.stringify(Array(80_000).fill({})),
+  'typing signs': (i) => JSON.stringify({ type: 'typing', isTyping: i % 2 === 0 }),
+  'tokens that are none': (i) => JSON.stringify({ type: 'auth', token: `junk-${i}` }),
+  'questions for the whole log': () => JSON.stringify({ type: 'sync', since: 1 }),
+  'echoes of marks that nobody sent': (i) => JSON.stringify({ type: 'seen', mark: `${i}`, seq: i }),
+  'types that nobody knows': () => '{"type":"nonsense"}',
+  'what comes after something that was never sent': (i) =>
+    JSON.stringify({ type: 'message', text: 'x', clientMessageId: `f${i}`, after: 'never' }),
+  'frames that are no JSON': () => '{'.repeat(10_000),
+  'frames of 4 MiB': () => 'x'.repeat(4 * 1024 * 1024),
+};
+
+describe('a flood', () => {
+  for (const [name, frame] of Object.entries(FLOODS)) {
+    test(`of ${name} is closed, turned away, and nobody waits for it`, async () => {
+      const spaceId = world.newSpace();
+      const honest = await world.second(spaceId, { userId: 'honest' });
+      const elsewhere = await world.second(world.newSpace(), { userId: 'elsewhere' });
+      const flooder = await world.second(spaceId, { userId: 'flooder' });
+      const { length } = frame(0);
+      // A frame costs a permit for each 32 KiB.
+      const count = Math.ceil((BURST + REFUSALS + 400) / Math.ceil(length / 32_768)) + 20;
+      for (let i = 0; i < count && flooder.isOpen; i += 1) flooder.sendText(frame(i));
+      const waits = [];
+      while (flooder.isOpen && waits.length < 20) {
+        for (const client of [honest, elsewhere]) {
+          const started = performance.now();
+          assert.equal((await client.deliver({ text: 'honest' })).type, 'ack');
+          waits.push(performance.now() - started);
+        }
+      }
+      const { code } = await flooder.ended();
+      assert.equal(code, RATE_LIMITED);
+      assert.ok(Math.max(...waits) < ACK_MS_MAX, `an ack took ${Math.round(Math.max(...waits))} ms`);
+      const error = flooder.ofType('error').at(-1);
+      assert.deepEqual([error.code, error.retryAfterMs], ['rateLimited', STAY_AWAY_MS]);
+      const answers = flooder.frames.filter(({ type }) => type === 'error' || type === 'ack').length;
+      assert.ok(answers <= BURST + REFUSALS + 200, `${answers} answers`);
+      // It is refused at the door, by socket and by HTTP, and nobody else is.
+      const token = await world.token(spaceId, { userId: 'flooder' });
+      const back = await world.secondSocket({ spaceId, token });
+      assert.equal((await back.ended()).code, RATE_LIMITED);
+      const { retryAfterMs } = back.frames[0];
+      assert.ok(retryAfterMs > 0 && retryAfterMs <= STAY_AWAY_MS, `${retryAfterMs}`);
+      const call = await world.call('GET', '/messages', { spaceId, token });
+      assert.deepEqual([call.status, call.body.code], [429, 'rateLimited']);
+      assert.match(call.headers.get('retry-after'), /^(10|[1-9])$/);
+      const other = await world.second(spaceId, { userId: 'other' });
+      assert.equal((await other.deliver({ text: 'hello' })).type, 'ack');
+      honest.assertGapless();
+    });
+  }
+
+  test('of a first-version socket is closed as well', async () => {
+    const spaceId = world.newSpace();
+    const old = await world.first(spaceId);
+    for (let i = 0; i < BURST + REFUSALS + 400; i += 1)
+      old.socket.send({ type: 'message', senderId: 'old', senderType: 'user', text: `m${i}` });
+    assert.equal((await old.socket.ended()).code, RATE_LIMITED);
+    const { body } = await world.call('GET', '/events?since=0', { spaceId });
+    assert.ok(body[0].seq >= BURST && body[0].seq <= BURST + 100, `${body[0].seq} events`);
+  });
+
+  test('of refused tokens writes one line, then counts', async () => {
+    const spaceId = world.newSpace();
+    const client = await world.second(spaceId, { userId: 'ada' });
+    const from = world.logs.length;
+    for (let i = 0; i < 1_000; i += 1) client.send({ type: 'auth', token: `junk-${i}` });
+    await eventually(() => client.ofType('error').length >= 1_000, 'all answers');
+    const lines = world.logs.slice(from).filter((line) => line.includes('refused'));
+    assert.deepEqual(
+      lines.map((line) => JSON.parse(line).times ?? 1),
+      [1, 10, 100, 1_000],
+    );
+  });
+});
+
+describe('connections', () => {
+  test('of one token that names nobody are 200 at most, and a space has room for others', async () => {
+    const spaceId = world.newSpace();
+    const token = await world.token(spaceId);
+    const sockets = [];
+    for (let i = 0; i < ANONYMOUS_CONNECTIONS; i += 1) {
+      const socket = await world.secondSocket({ spaceId, token });
+      await socket.welcome();
+      sockets.push(socket);
+    }
+    const beyond = await world.secondSocket({ spaceId, token });
+    assert.equal((await beyond.ended()).code, 4409);
+    const other = await world.second(spaceId);
+    assert.ok(other.isOpen);
+    // One of them cannot use up what all of them share.
+    const [flooder, ...honest] = sockets;
+    for (let i = 0; i < BURST + 400; i += 1)
+      flooder.send({
+        type: 'message',
+        senderId: 'f',
+        senderType: 'user',
+        text: 'x',
+        clientMessageId: `${i}`,
+      });
+    await flooder.error('rateLimited');
+    for (const [i, socket] of honest.slice(0, 10).entries()) {
+      const message = { senderId: `h${i}`, senderType: 'user', text: 'hello' };
+      assert.equal((await socket.deliver(message)).type, 'ack');
+    }
+    for (const socket of sockets) socket.kill();
+  });
+
+  test('are paid for: who connects again and again is refused', async () => {
+    const spaceId = world.newSpace();
+    const token = await world.token(spaceId, { userId: 'ada' });
+    let refused;
+    for (let i = 0; i < 200 && refused === undefined; i += 1) {
+      const socket = await world.secondSocket({ spaceId, token });
+      const first = await socket.wait(() => true, 'a frame');
+      if (first.type === 'error') refused = { code: first.code, after: i };
+      else await socket.close();
+    }
+    assert.equal(refused?.code, 'rateLimited');
+    assert.ok(refused.after >= 120, `after ${refused.after}`);
+  });
+});
