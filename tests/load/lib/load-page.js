@@ -1,0 +1,68 @@
+/**
+ * Our client in a page, with a count of what its callbacks received. Runs in the browser; page.mjs drives it.
+ */
+import * as spaces from '/kuratchi-spaces/index.js';
+import { keyOf } from '/load/keys.mjs';
+
+/** Keys of the messages that `onMessage` received, in the order of arrival. */
+const received = [];
+/** Changes of the link's state: `{state, reason}`. */
+const states = [];
+const discontinuities = [];
+const errors = [];
+/** When the last message came, as `Date.now()` has it. */
+let lastAt;
+
+globalThis.load = {
+  /** Connects; resolves when the client is connected. */
+  async connect({ spaceId, spaceToken, workerUrl }) {
+    const client = spaces.client({
+      spaceId,
+      spaceToken,
+      workerUrl,
+      onMessage({ text }) {
+        lastAt = Date.now();
+        const key = keyOf(text);
+        if (key !== undefined) received.push(key);
+      },
+      onStateChange: ({ state, reason }) => states.push({ state, reason: reason?.code }),
+      onDiscontinuity: (reason) => discontinuities.push(reason),
+      onError: ({ code }) => errors.push(code),
+    });
+    await client.connect();
+    states.length = 0;
+  },
+  /** Small enough to be asked for many times a second. */
+  progress: () => ({ count: received.length, lastKey: received.at(-1), state: states.at(-1)?.state }),
+  report: () => ({ received, states, discontinuities, errors, lastAt }),
+};
+
+/**
+ * Measures how long the main thread is busy without a pause, from now until `stopBusyWatch()`.
+ *
+ * A message to ourselves waits behind whatever task runs: the time between two of them is at least as long as the
+ * longest task in between. The browser's own list of tasks of 50 ms and more is kept beside it.
+ */
+globalThis.startBusyWatch = () => {
+  const channel = new MessageChannel();
+  const watch = { longestMs: 0, longTasks: [], isOver: false };
+  let last = performance.now();
+  channel.port1.onmessage = () => {
+    const now = performance.now();
+    watch.longestMs = Math.max(watch.longestMs, now - last);
+    last = now;
+    if (!watch.isOver) channel.port2.postMessage(0);
+  };
+  channel.port2.postMessage(0);
+  const observer = new PerformanceObserver((list) => {
+    watch.longTasks.push(...list.getEntries().map(({ duration }) => duration));
+  });
+  observer.observe({ type: 'longtask' });
+  globalThis.stopBusyWatch = () => {
+    watch.isOver = true;
+    observer.disconnect();
+    channel.port1.close();
+    return { longestMs: watch.longestMs, longTasks: watch.longTasks };
+  };
+};
+globalThis.isReady = true;
