@@ -1,0 +1,189 @@
+/**
+ * Coming back after 9,000 events: over the socket, over `GET /events`, and as our client in Chromium that was offline.
+ *
+ * Eight named users store the events within the default limits.
+ */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { startNetwork } from '../e2e/lib/network.mjs';
+import { until } from '../e2e/lib/waiting.mjs';
+import { account } from './lib/accounts.mjs';
+import { printTable } from './lib/figures.mjs';
+import { keyOf, keysOf, textOf } from './lib/keys.mjs';
+import { Browser } from './lib/page.mjs';
+import { Server } from './lib/server.mjs';
+import { whileProgressing } from './lib/waiting.mjs';
+
+const SETUP_MS_MAX = 60_000;
+const TEST_MS_MAX = 60_000;
+const SENDERS = 8;
+const MESSAGES_PER_SENDER = 1_125;
+const EVENTS = SENDERS * MESSAGES_PER_SENDER;
+const TEXT_BYTES = 200;
+/** A reader that received nothing for this long receives nothing any more. */
+const QUIET_MS = 6_000;
+const RECEIVE_MS_MAX = 40_000;
+const HTTP_MS_MAX = 15_000;
+/** An answer of `GET /events` brings at least one event, so this many are more than enough. */
+const REQUESTS_MAX = 200;
+
+const HEADING = [
+  ...['way', 'events missed', 'received', 'lost', 'doubled', 'inverted', 'discontinuities', 'ms'],
+  ...['longest pause of the page, ms', 'tasks of 50 ms and more'],
+];
+const ALL = {
+  sent: new Set(Array.from({ length: SENDERS }, (_, index) => keysOf(index + 1, MESSAGES_PER_SENDER)).flat()),
+  stored: EVENTS,
+};
+const rows = [];
+let server;
+let network;
+let browser;
+let page;
+let spaceId;
+/** The place in the log before the events, and the last one of them. */
+let cursor;
+let head;
+/** The keys in the order of the log. */
+let order;
+
+before(
+  async () => {
+    server = await Server.start();
+    network = await startNetwork(server.url);
+    browser = await Browser.start();
+    spaceId = server.newSpace();
+    const witness = await server.second(spaceId, 'witness');
+    const senders = [];
+    for (let number = 1; number <= SENDERS; number += 1) {
+      senders.push(await server.second(spaceId, `sender-${number}`));
+    }
+    // Whoever resumes is known before: joining is an event as well.
+    (await server.second(spaceId, 'socket')).end();
+    (await server.second(spaceId, 'poller')).end();
+    const spaceToken = await server.token(spaceId, 'page');
+    page = await browser.open({ spaceId, spaceToken, workerUrl: network.url });
+    const here = await server.second(spaceId, 'witness');
+    cursor = { epoch: here.epoch, since: here.welcome.seq };
+    here.end();
+    network.goDown();
+    // One after the other: the log's order is then known without asking a reader.
+    order = [];
+    for (const [index, sender] of senders.entries()) {
+      const texts = Array.from({ length: MESSAGES_PER_SENDER }, (_, i) => textOf(index + 1, i, TEXT_BYTES));
+      assert.equal(await sender.sendInWindow(texts), texts.length, 'messages within the limits are stored');
+      order.push(...keysOf(index + 1, MESSAGES_PER_SENDER));
+    }
+    head = cursor.since + EVENTS;
+    witness.end();
+    const last = await server.second(spaceId, 'witness');
+    assert.equal(last.welcome.seq, head, 'exactly the messages are stored');
+    server.dropClients();
+  },
+  { timeout: SETUP_MS_MAX },
+);
+after(async () => {
+  await browser?.stop();
+  await network?.close();
+  await server?.stop();
+  printTable(`Coming back after ${EVENTS} events`, HEADING, rows);
+});
+
+// The first one, so that it was not offline for long: its attempts to connect become rarer with time.
+test('our client in Chromium that was offline receives every event', { timeout: TEST_MS_MAX }, async () => {
+  const away = await page.progress();
+  assert.equal(away.count, 0, 'nothing came while the link was cut');
+  assert.ok(
+    away.state !== undefined && away.state !== 'connected' && network.faults.cut > 0,
+    'the link was cut',
+  );
+  await page.startBusyWatch();
+  network.heal();
+  const begun = Date.now();
+  const progress = page.watchProgress();
+  await until(() => progress.latest().state === 'connected', 'the client is connected again');
+  await whileProgressing({
+    isDone: () => progress.latest().lastKey === order.at(-1) && progress.latest().count >= EVENTS,
+    progress: () => JSON.stringify(progress.latest()),
+    ms: RECEIVE_MS_MAX,
+    quietMs: QUIET_MS,
+  });
+  progress.stop();
+  const busy = await page.stopBusyWatch();
+  const { received, discontinuities, states, lastAt } = await page.report();
+  const counts = record('our client', received, {
+    ms: (lastAt ?? begun) - begun,
+    discontinuities: discontinuities.length,
+    busy,
+  });
+  assert.deepEqual(discontinuities, [], 'no discontinuity');
+  assert.deepEqual(counts, { received: EVENTS, lost: 0, doubled: 0, strange: 0, inverted: 0 });
+  assert.equal(states.at(-1).state, 'connected', 'and stays connected');
+  assert.deepEqual(page.problems, [], 'no exception in the page');
+});
+
+test('a socket that resumes receives every event', { timeout: TEST_MS_MAX }, async () => {
+  const begun = performance.now();
+  const { epoch, since } = cursor;
+  const client = await server.second(spaceId, 'socket', { query: { epoch, since: String(since) } });
+  await whileProgressing({
+    isDone: () => client.seq >= head && client.received.length >= EVENTS,
+    progress: () => client.received.length,
+    ms: RECEIVE_MS_MAX,
+    quietMs: QUIET_MS,
+  });
+  const counts = record('socket', client.received, { ms: client.lastAt - begun });
+  assert.equal(client.welcome.recovered, true, 'the server has every event after the cursor');
+  assert.deepEqual(counts, { received: EVENTS, lost: 0, doubled: 0, strange: 0, inverted: 0 });
+  assert.deepEqual(
+    { missing: client.missing, repeated: client.repeated, seq: client.seq, closed: client.closeCode },
+    { missing: 0, repeated: 0, seq: head, closed: undefined },
+  );
+});
+
+test('GET /events, followed while there is more, gives every event', { timeout: TEST_MS_MAX }, async () => {
+  const token = await server.token(spaceId, 'poller');
+  const headers = { 'x-space-id': spaceId, 'x-space-token': token };
+  const received = [];
+  const seqs = [];
+  const begun = performance.now();
+  let since = cursor.since;
+  let requests = 0;
+  let welcome;
+  do {
+    const query = new URLSearchParams({ epoch: cursor.epoch, since: String(since) });
+    const signal = AbortSignal.timeout(HTTP_MS_MAX);
+    const response = await fetch(`${server.url}/events?${query}`, { headers, signal });
+    assert.equal(response.status, 200, await response.clone().text());
+    const [first, ...events] = await response.json();
+    welcome = first;
+    for (const { type, seq, message } of events) {
+      if (seq === undefined) continue;
+      seqs.push(seq);
+      since = seq;
+      if (type === 'message') received.push(keyOf(message.text));
+    }
+    requests += 1;
+    assert.ok(!welcome.more || events.length > 0, 'an answer that is not the last one brings something');
+  } while (welcome.more && requests < REQUESTS_MAX);
+  const counts = record(`GET /events, ${requests} requests`, received, { ms: performance.now() - begun });
+  assert.equal(welcome.recovered, true, 'the server has every event after the cursor');
+  assert.deepEqual(counts, { received: EVENTS, lost: 0, doubled: 0, strange: 0, inverted: 0 });
+  assert.deepEqual(
+    seqs,
+    Array.from({ length: EVENTS }, (_, index) => cursor.since + 1 + index),
+    'the numbers have neither gap nor repetition',
+  );
+});
+
+/** Adds a row to the table, and returns the counts in it. */
+function record(way, received, { ms, discontinuities = '–', busy }) {
+  const counts = account(received, { ...ALL, order });
+  rows.push([
+    ...[way, EVENTS, counts.received, counts.lost, counts.doubled, counts.inverted, discontinuities],
+    received.length > 0 ? ms.toFixed(0) : '–',
+    busy ? busy.longestMs.toFixed(0) : '–',
+    busy ? busy.longTasks.map((each) => each.toFixed(0)).join(' ') || 'none' : '–',
+  ]);
+  return counts;
+}
