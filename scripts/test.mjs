@@ -72,6 +72,11 @@ const SUITES = {
     needs: { modules: true, wasm: true, bindgen: true, chromium: true, client: true, workerTest: true },
     command: () => nodeTests('e2e', { CHROMIUM_BIN: chromium() }),
   },
+  // One file after the other: each of them wants all cores.
+  load: {
+    needs: { modules: true, wasm: true, bindgen: true, chromium: true, client: true },
+    command: () => nodeTests('load', { CHROMIUM_BIN: chromium() }, ['--test-concurrency=1']),
+  },
   // One after the other and with a table of what was lost: it brings its own runner.
   faults: {
     needs: {
@@ -158,11 +163,12 @@ function wasmTests(driver) {
 }
 
 /** Node before version 21 takes no patterns: the files are listed here. */
-function nodeTests(folder, env = {}) {
+function nodeTests(folder, env = {}, flags = []) {
   const path = join(ROOT, 'tests', folder);
   const isOurs = (file) => file.endsWith('.test.mjs') && !IS_OF_FAULTS.test(file);
   const files = existsSync(path) ? readdirSync(path).filter(isOurs) : [];
   if (files.length === 0) throw new UserError(`tests/${folder} holds no *.test.mjs file.`);
   const paths = files.sort().map((file) => join('tests', folder, file));
-  return [process.execPath, ['--test', '--test-reporter=spec', ...paths], { ...process.env, ...env }];
+  const args = ['--test', '--test-reporter=spec', ...flags, ...paths];
+  return [process.execPath, args, { ...process.env, ...env }];
 }
