@@ -22,19 +22,28 @@ use crate::room::Room;
 pub(crate) struct Waiting {
     held: Vec<String>,
     held_bytes: usize,
+    /// Frames that were refused and answered: they count as if they were held.
+    answered: usize,
     since: UnixMillis,
     pub(crate) client_scope: Option<String>,
 }
 
 impl Waiting {
-    fn hold(&mut self, text: String) -> Result<(), Refusal> {
-        self.held_bytes += text.len();
-        if self.held.len() >= HELD_FRAMES_MAX || self.held_bytes > HELD_BYTES_MAX {
+    /// Notes that one more frame came, of so many bytes.
+    fn count(&mut self, bytes: usize) -> Result<(), Refusal> {
+        self.held_bytes += bytes;
+        let frames = self.held.len() + self.answered;
+        if frames >= HELD_FRAMES_MAX || self.held_bytes > HELD_BYTES_MAX {
             let error = format!(
                 "authenticate first: at most {HELD_FRAMES_MAX} frames of {HELD_BYTES_MAX} bytes together may come before"
             );
             return Err(Refusal::new(ErrorCode::NotAuthenticated, error));
         }
+        Ok(())
+    }
+
+    fn hold(&mut self, text: String) -> Result<(), Refusal> {
+        self.count(text.len())?;
         self.held.push(text);
         Ok(())
     }
@@ -72,6 +81,7 @@ impl Room {
         let waiting = Waiting {
             held: Vec::new(),
             held_bytes: 0,
+            answered: 0,
             since: now,
             client_scope,
         };
@@ -85,12 +95,16 @@ impl Room {
         };
         let text = match frame {
             Frame::Text(text) => text,
-            Frame::Binary(_) => {
-                let error = ServerFrame::Error(binary_refusal());
-                self.fanout
-                    .tell(peer, Dialect::V1, &error, &mut self.outputs);
-                return;
-            }
+            Frame::Binary(_) => match waiting.count(0) {
+                Ok(()) => {
+                    waiting.answered += 1;
+                    let error = ServerFrame::Error(binary_refusal());
+                    self.fanout
+                        .tell(peer, Dialect::V1, &error, &mut self.outputs);
+                    return;
+                }
+                Err(refusal) => return self.dismiss(peer, Dialect::V1, refusal, now),
+            },
         };
         if let [Ok(ClientFrame::Auth { token, gateway_key })] = &mut Dialect::V1.decode(&text)[..] {
             let (token, gateway_key) = (mem::take(token), gateway_key.take());

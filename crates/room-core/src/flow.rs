@@ -32,6 +32,8 @@ use crate::random::Random;
 /// The most that a pause between two inputs adds to the time in which the room was running: in a longer one it slept,
 /// and so did whoever would have passed it an echo.
 const RUNNING_STEP_MS_MAX: u64 = 1_000;
+/// How often peers are looked at for marks that they owe, in milliseconds of that time: a room has thousands of them.
+const OVERDUE_EVERY_MS: u64 = 1_000;
 /// Bytes of a mark's id, before hex.
 const MARK_ID_BYTES: usize = 8;
 
@@ -43,6 +45,8 @@ pub(crate) struct Flows {
     running_ms: u64,
     /// When the last input came.
     input_at: Option<UnixMillis>,
+    /// When peers were last looked at for marks that they owe, on the clock of `running_ms`.
+    looked_at: u64,
 }
 
 /// What was sent to one peer of the second version.
@@ -100,6 +104,7 @@ impl Flows {
             random,
             running_ms: 0,
             input_at: None,
+            looked_at: 0,
         }
     }
 
@@ -257,8 +262,12 @@ impl Flows {
         left.is_some()
     }
 
-    /// Peers that owe the echo of a mark for too long.
-    pub(crate) fn overdue(&self) -> Vec<PeerId> {
+    /// Peers that owe the echo of a mark for too long; looked for once a second.
+    pub(crate) fn overdue(&mut self) -> Vec<PeerId> {
+        if self.running_ms - self.looked_at < OVERDUE_EVERY_MS {
+            return Vec::new();
+        }
+        self.looked_at = self.running_ms;
         let is_overdue = |flow: &Flow| {
             let oldest = flow.marks.front().map(|mark| mark.sent_at);
             oldest.is_some_and(|sent_at| {
@@ -376,9 +385,9 @@ mod tests {
         run(&mut flows, 28);
         assert!(flows.overdue().is_empty());
         assert!(flows.confirm(PEER, &marks[0]), "progress");
-        run(&mut flows, 30);
+        run(&mut flows, 29);
         assert!(flows.overdue().is_empty());
-        run(&mut flows, 1);
+        run(&mut flows, 2);
         assert_eq!(flows.overdue(), [PEER]);
         assert!(flows.confirm(PEER, &marks[2]));
         run(&mut flows, 100);

@@ -37,32 +37,4 @@ globalThis.load = {
   report: () => ({ received, states, discontinuities, errors, lastAt }),
 };
 
-/**
- * Measures how long the main thread is busy without a pause, from now until `stopBusyWatch()`.
- *
- * A message to ourselves waits behind whatever task runs: the time between two of them is at least as long as the
- * longest task in between. The browser's own list of tasks of 50 ms and more is kept beside it.
- */
-globalThis.startBusyWatch = () => {
-  const channel = new MessageChannel();
-  const watch = { longestMs: 0, longTasks: [], isOver: false };
-  let last = performance.now();
-  channel.port1.onmessage = () => {
-    const now = performance.now();
-    watch.longestMs = Math.max(watch.longestMs, now - last);
-    last = now;
-    if (!watch.isOver) channel.port2.postMessage(0);
-  };
-  channel.port2.postMessage(0);
-  const observer = new PerformanceObserver((list) => {
-    watch.longTasks.push(...list.getEntries().map(({ duration }) => duration));
-  });
-  observer.observe({ type: 'longtask' });
-  globalThis.stopBusyWatch = () => {
-    watch.isOver = true;
-    observer.disconnect();
-    channel.port1.close();
-    return { longestMs: watch.longestMs, longTasks: watch.longTasks };
-  };
-};
 globalThis.isReady = true;

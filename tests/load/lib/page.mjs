@@ -58,6 +58,31 @@ export class Browser {
     return page;
   }
 
+  /**
+   * Records the tasks of every page's main thread, as the browser itself traces them. Resolves with the function that
+   * ends it, which resolves with their durations in milliseconds, longest first.
+   */
+  async traceTasks() {
+    const session = await this.#browser.newBrowserCDPSession();
+    const events = [];
+    session.on('Tracing.dataCollected', ({ value }) => events.push(...value));
+    const traceConfig = { includedCategories: ['disabled-by-default-devtools.timeline'] };
+    await session.send('Tracing.start', { transferMode: 'ReportEvents', traceConfig });
+    return async () => {
+      const complete = new Promise((resolve) => session.once('Tracing.tracingComplete', resolve));
+      await session.send('Tracing.end');
+      await complete;
+      await session.detach();
+      const thread = ({ pid, tid }) => `${pid}.${tid}`;
+      const isName = ({ name, args }) => name === 'thread_name' && args.name === 'CrRendererMain';
+      const mains = new Set(events.filter(isName).map(thread));
+      return events
+        .filter((event) => event.name === 'RunTask' && mains.has(thread(event)))
+        .map(({ dur = 0 }) => dur / 1_000)
+        .sort((a, b) => b - a);
+    };
+  }
+
   /** Closes every page. */
   async closePages() {
     for (const page of this.#pages.splice(0)) await page.close();
@@ -91,15 +116,6 @@ class CountingPage {
   /** Everything that the callbacks received: keys, states after the first connect, discontinuities, errors. */
   report() {
     return this.#tab.evaluate(() => globalThis.load.report());
-  }
-
-  startBusyWatch() {
-    return this.#tab.evaluate(() => globalThis.startBusyWatch());
-  }
-
-  /** Resolves with `{ longestMs, longTasks }`: see load-page.js. */
-  stopBusyWatch() {
-    return this.#tab.evaluate(() => globalThis.stopBusyWatch());
   }
 
   close() {
