@@ -51,8 +51,8 @@ export interface StateChange {
 }
 
 /**
- * Why messages may be missing: `gap` (too many to tell one by one), `reset` (the space's log began anew),
- * `unreadable` (what came could not be read).
+ * Why messages may be missing: `gap` (the space no longer keeps the events that were missed), `reset` (the space's log
+ * began anew), `unreadable` (what came could not be read).
  *
  * @example
  * client.on('discontinuity', async () => { messages = await client.getMessages(); });

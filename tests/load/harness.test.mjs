@@ -67,7 +67,7 @@ after(() => {
 /** A bare client, the server's end of its socket, and the frames that the server received. */
 async function connected(options) {
   const accepted = once(stub, 'connection');
-  const opening = BareClient.open(url, { spaceId: 'stub', confirms: 'marks', ...options });
+  const opening = BareClient.open(url, { spaceId: 'stub', ...options });
   const [socket] = await accepted;
   const frames = [];
   socket.on('message', (data) => frames.push(JSON.parse(data)));
@@ -110,13 +110,4 @@ test('a delivery ends with its ack, its refusal, or the close', { timeout: TEST_
   assert.equal((await refused).code, 'rateLimited');
   client.end();
   assert.equal((await open).type, 'closed');
-});
-
-test('a reader of a server without marks reports each 256 KiB', { timeout: TEST_MS_MAX }, async () => {
-  const { client, send, frames } = await connected({ confirms: 'bytes' });
-  for (let seq = 11; seq <= 40; seq += 1) send(event(seq, textOf(1, seq, 16_000)));
-  await until(() => client.seq === 40, 'all events came');
-  await until(() => frames.length === 1, 'one report is sent');
-  assert.deepEqual(frames, [{ type: 'seen', seq: 27 }]);
-  client.end();
 });

@@ -88,7 +88,7 @@ pub const METADATA_KEY_BYTES_MAX: usize = 128;
 /// Longest value of a space's metadata, in bytes.
 pub const METADATA_VALUE_BYTES_MAX: usize = 4 * 1024;
 /// Most entries of one batch that a client sends: no outbox holds more.
-pub const BATCH_ENTRIES_MAX: usize = OUTBOX_MESSAGES_MAX;
+pub const BATCH_ENTRIES_MAX: usize = 1_000;
 /// Permits that a connection, and a user over all connections, may use at once. A message costs one, and so does every
 /// other frame or entry, whatever it says.
 pub const SEND_BURST: u64 = 1_200;

@@ -10,13 +10,6 @@ import { secondVersion } from '../../contract/lib/second-version-client.mjs';
 import { bounded } from '../../contract/lib/socket.mjs';
 import { keyOf } from './keys.mjs';
 
-/**
- * How a reader confirms what it read. `marks` (default): it echoes each `mark` of the server. `bytes`: it also sends
- * `seen {seq}` after each 256 KiB, which servers without marks need. Set by `KURATCHI_LOAD_CONFIRM`.
- */
-export const CONFIRMS = process.env.KURATCHI_LOAD_CONFIRM ?? 'marks';
-
-const SEEN_EVERY_BYTES = 256 * 1024;
 const WELCOME_MS_MAX = 15_000;
 /** A sender that must not wait for answers waits for its own socket from this many unsent bytes on. */
 const UNSENT_BYTES_MAX = 1024 * 1024;
@@ -47,9 +40,7 @@ export class BareClient {
   closeCode;
 
   #socket;
-  #confirms;
   #onMessage;
-  #reported = 0;
   #answers = new Map();
 
   /**
@@ -58,15 +49,13 @@ export class BareClient {
    * @param {string} options.spaceId
    * @param {string} [options.token]
    * @param {Record<string, string>} [options.query] More of the upgrade's query: `epoch`, `since`.
-   * @param {'marks' | 'bytes'} [options.confirms] Default: {@link CONFIRMS}.
    * @param {(key: number | undefined) => void} [options.onMessage] Called for each message event.
    */
-  constructor(workerUrl, { spaceId, token, query = {}, confirms = CONFIRMS, onMessage = () => {} }) {
+  constructor(workerUrl, { spaceId, token, query = {}, onMessage = () => {} }) {
     const url = new URL(workerUrl);
     url.protocol = 'ws:';
     for (const [name, value] of Object.entries({ spaceId, ...query })) url.searchParams.set(name, value);
     this.seq = Number(query.since ?? 0);
-    this.#confirms = confirms;
     this.#onMessage = onMessage;
     this.#socket = new WebSocket(url, secondVersion(token), { perMessageDeflate: false });
     this.#socket.on('message', (data) => this.#receive(data));
@@ -185,10 +174,6 @@ export class BareClient {
     const parsed = JSON.parse(data);
     if (Array.isArray(parsed)) for (const entry of parsed) this.#handle(entry);
     else this.#handle(parsed);
-    if (this.#confirms === 'bytes' && this.bytes - this.#reported >= SEEN_EVERY_BYTES) {
-      this.#reported = this.bytes;
-      this.#answer({ type: 'seen', seq: this.seq });
-    }
   }
 
   #handle(entry) {

@@ -16,6 +16,7 @@ const REPORT_MS_MAX = 10_000;
  * @param {number} task.sender Number that the flooder's messages carry: see keys.mjs.
  * @param {number} task.sockets How many at once.
  * @param {number} task.ms How long.
+ * @param {string} [task.kind] The one kind of frame to send. Default: all of them, mixed.
  * @returns {Promise<object>} Frames, bytes, kinds, connects, closes and errors by code, answers by type.
  */
 export async function flood(task) {
