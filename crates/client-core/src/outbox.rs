@@ -14,7 +14,9 @@ use litemap::LiteMap;
 use protocol::ids::{ClientMessageId, Epoch};
 use protocol::incoming::{Envelope, outbox_frame};
 use protocol::json::Json;
-use protocol::limits::{CLIENT_FRAME_BYTES_MAX, OUTBOX_MESSAGES_MAX, OUTBOX_ROW_MS_MAX};
+use protocol::limits::{
+    CLIENT_FRAME_BYTES_MAX, OUTBOX_MESSAGES_MAX, OUTBOX_ROW_MS_MAX, RETRY_PERMITS,
+};
 use protocol::time::UnixMillis;
 
 use crate::error::{ClientError, Code};
@@ -107,10 +109,12 @@ pub(crate) struct Outbox<J> {
     released: bool,
     /// Whether there is a store that can make entries safe.
     durable: bool,
-    /// How many entries may be on their way unconfirmed. Halved when the server asks for a pause, one more for
-    /// each ack (additive increase as TCP's congestion control has it): a client that sends faster than its
-    /// rate settles at it, instead of sending everything again and again.
+    /// How many entries may be on their way unconfirmed. Halved when something goes wrong at the server, one more for
+    /// each ack (additive increase as TCP's congestion control has it).
     window: usize,
+    /// How long the server takes to allow [`RETRY_PERMITS`] more, in milliseconds, where it said that entries come too
+    /// fast. Until the queue is empty no more than that leaves in that time: sending and being refused costs permits.
+    pace_ms: Option<u64>,
 }
 
 /// Most bytes of a batch, unless a single entry is larger. Far below what a frame may have: over a slow link each
@@ -131,6 +135,7 @@ impl<J: Json> Outbox<J> {
             released: false,
             durable: true,
             window: OUTBOX_MESSAGES_MAX,
+            pace_ms: None,
         }
     }
 
@@ -378,7 +383,7 @@ impl<J: Json> Outbox<J> {
             .iter()
             .enumerate()
             .filter(|(_, entry)| self.may_go(entry))
-            .take(self.window)
+            .take(self.allowed())
         {
             let is_first = in_flight_bytes == 0;
             in_flight_bytes += entry.bytes;
@@ -397,7 +402,11 @@ impl<J: Json> Outbox<J> {
     /// Takes an entry out: it was stored.
     pub(crate) fn take_stored(&mut self, id: &ClientMessageId) -> Option<Entry<J>> {
         self.window = (self.window + 1).min(OUTBOX_MESSAGES_MAX);
-        self.remove(id)
+        let stored = self.remove(id);
+        if !self.entries.iter().any(|entry| self.may_go(entry)) {
+            self.pace_ms = None;
+        }
+        stored
     }
 
     /// Takes an entry out.
@@ -421,6 +430,25 @@ impl<J: Json> Outbox<J> {
             |entry: &&Entry<J>| entry.trace == trace && entry.row.operation == Operation::Send;
         let entry = self.entries.iter().find(is_it)?;
         Some(entry.row.client_message_id.clone())
+    }
+
+    /// How many entries may be on their way unconfirmed.
+    fn allowed(&self) -> usize {
+        match self.pace_ms {
+            Some(_) => self.window.min(RETRY_PERMITS as usize),
+            None => self.window,
+        }
+    }
+
+    /// Entries come too fast: the server allows [`RETRY_PERMITS`] in this time.
+    pub(crate) fn set_pace(&mut self, pace_ms: u64) {
+        self.pace_ms = Some(pace_ms);
+    }
+
+    /// How long entries that have not left have to wait after those that just did.
+    pub(crate) fn pause_ms(&self) -> Option<u64> {
+        let waits = |entry: &Entry<J>| !entry.sent && self.may_go(entry);
+        self.pace_ms.filter(|_| self.entries.iter().any(waits))
     }
 
     /// The server wants a pause: from now on fewer are on their way at once.

@@ -43,7 +43,11 @@ impl<J: Json> Client<J> {
         if self.transport() != Some(Transport::WebSocket) {
             return self.send_next_by_http(now);
         }
-        for frame in self.outbox.take_frames(&self.client_scope) {
+        let frames = self.outbox.take_frames(&self.client_scope);
+        if let (false, Some(pause_ms)) = (frames.is_empty(), self.outbox.pause_ms()) {
+            self.timers.set(Timer::Resend, Some(now.plus_ms(pause_ms)));
+        }
+        for frame in frames {
             self.transmit(&frame);
         }
         if self.timers.get(Timer::Ack).is_none() {
@@ -160,8 +164,10 @@ impl<J: Json> Client<J> {
         now: Instant,
     ) {
         self.timers.stop(Timer::Ack);
-        if self.timers.get(Timer::Resend).is_none() {
-            self.outbox.slow_down();
+        match (code, retry_after_ms) {
+            (Some(ErrorCode::RateLimited), Some(pace_ms)) => self.outbox.set_pace(pace_ms),
+            _ if self.timers.get(Timer::Resend).is_none() => self.outbox.slow_down(),
+            _ => {}
         }
         self.outbox.carry_again();
         let delay_ms = match code {

@@ -94,6 +94,9 @@ pub const BATCH_ENTRIES_MAX: usize = 1_000;
 pub const SEND_BURST: u64 = 1_200;
 /// Permits a second that come back.
 pub const SEND_PER_SECOND: u64 = 20;
+/// Who has no permit left is told to wait for this many, and then sends no more than that in the same time, as long as
+/// there is more to send: so that pacing refuses nothing, and takes few frames.
+pub const RETRY_PERMITS: u64 = 10;
 /// A frame costs at least one permit for each of these bytes.
 pub const BYTES_PER_PERMIT: usize = 32 * 1024;
 /// Permits of the HTTP limit that a connection costs when it is made.

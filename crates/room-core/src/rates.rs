@@ -16,7 +16,8 @@ use protocol::codes::ErrorCode;
 use protocol::frame::Refusal;
 use protocol::http::refusal_text;
 use protocol::limits::{
-    ANONYMOUS_RATE_FACTOR, BYTES_PER_PERMIT, SEND_BURST, SEND_PER_SECOND, STAY_AWAY_MS,
+    ANONYMOUS_RATE_FACTOR, BYTES_PER_PERMIT, RETRY_PERMITS, SEND_BURST, SEND_PER_SECOND,
+    STAY_AWAY_MS,
 };
 use protocol::principal::Principal;
 use protocol::time::UnixMillis;
@@ -160,7 +161,7 @@ impl Rates {
             if connection.refusals.take(work, refusals_rate, now).is_err() {
                 return Verdict::TooMany(rate_limited(STAY_AWAY_MS));
             }
-            let wanted = if paid > 0 { 1 } else { least };
+            let wanted = least.max(RETRY_PERMITS).min(own_rate.burst);
             let own_wait = connection.bucket.wait_ms(wanted, own_rate, now);
             let shared_wait = shared.wait_ms(wanted, shared_rate, now);
             rest = Some(rate_limited(own_wait.max(shared_wait).max(1)));

@@ -190,6 +190,36 @@ fn a_refused_message_fails_alone_and_a_delayed_one_waits() {
 }
 
 #[test]
+fn sends_above_the_rate_are_paced_and_not_refused_again_and_again() {
+    let mut bench = Bench::ready();
+    for n in 0..35 {
+        bench.send(100 + n, &format!("m{n}"), false);
+    }
+    let first = bench.sent_ids[0].clone();
+    bench.take();
+    bench.sent_ids.clear();
+    bench.frame(&format!(
+        r#"{{"type":"error","code":"rateLimited","error":"slow","ref":"{first}","retryAfterMs":500}}"#
+    ));
+    let mut waits = Vec::new();
+    while !bench.rows.is_empty() {
+        let before = bench.now;
+        while bench.sent_ids.is_empty() {
+            bench.advance(50);
+        }
+        waits.push((bench.now.ms_since(before), bench.sent_ids.len()));
+        for id in std::mem::take(&mut bench.sent_ids) {
+            bench.frame(&json!({"type": "ack", "clientMessageId": id, "seq": 9}).to_string());
+        }
+    }
+    assert_eq!(waits, [(500, 10), (500, 10), (500, 10), (500, 5)]);
+    // The queue was empty: the next leave at once.
+    bench.send(7, "next", false);
+    bench.send(8, "and the next", false);
+    assert_eq!(bench.sent_ids.len(), 2);
+}
+
+#[test]
 fn rebuilding_after_a_reconnect_does_not_drop_failed_messages() {
     let mut bench = Bench::ready();
     bench.send(5, "a", false);
