@@ -130,6 +130,8 @@ function openSocket(workerUrl, spaceId, spaceToken, onEntry) {
       const parsed = JSON.parse(data);
       for (const entry of Array.isArray(parsed) ? parsed : [parsed]) {
         if (entry.type === 'welcome') resolve();
+        // As a client does, or it would be taken for one that does not read.
+        if (entry.type === 'mark') socket.send(JSON.stringify({ type: 'seen', mark: entry.id, seq: 0 }));
         onEntry(entry);
       }
     });
