@@ -30,10 +30,10 @@ const FRAME_BYTES_MAX = 256 * 1024;
 const OPEN = 1;
 
 /**
- * What one socket may have done before others get a turn. The runtime delivers all frames of a socket that it has,
+ * What one socket may have done before others get a turn: frames, work as Rust counts it, bytes. The runtime delivers all frames of a socket that it has,
  * before it looks at the network again: without a pause a fast sender keeps everybody else's frames waiting for seconds.
  */
-const TURN = { frames: 200, entries: 100, bytes: 256 * 1024 };
+const TURN = { frames: 200, work: 100, bytes: 256 * 1024 };
 
 /** How long the runtime gets to look at the network, in milliseconds. */
 const PAUSE_MS = 1;
@@ -139,7 +139,7 @@ export class Space extends DurableObject {
   #timer;
   #timerAt;
   /** What each socket did since the last pause after it. */
-  #work = new WeakMap();
+  #done = new WeakMap();
   /** Pauses that are not over. */
   #pauses = 0;
 
@@ -153,14 +153,14 @@ export class Space extends DurableObject {
   webSocketMessage(socket, message) {
     // A string has at least as many bytes as it has code units.
     const bytes = typeof message === 'string' ? message.length : message.byteLength;
-    let entries = 1;
+    let work = 1;
     // Frames of a socket that we closed go on coming until its other end answers: they cost nothing but their turn.
     if (socket.readyState === OPEN) {
-      entries = this.#survive((space) =>
+      work = this.#survive((space) =>
         bytes > FRAME_BYTES_MAX ? space.oversized(socket, bytes) : space.message(socket, message),
       );
     }
-    return this.#takeTurns(socket, entries ?? 1, bytes);
+    return this.#takeTurns(socket, work ?? 1, bytes);
   }
 
   webSocketClose(socket, code) {
@@ -177,16 +177,16 @@ export class Space extends DurableObject {
   }
 
   /** Counts what a socket did; once it is much, nothing is delivered for a moment, so that others catch up. */
-  #takeTurns(socket, entries, bytes) {
-    const work = this.#work.get(socket) ?? { frames: 0, entries: 0, bytes: 0 };
-    work.frames += 1;
-    work.entries += entries;
-    work.bytes += bytes;
-    if (work.frames < TURN.frames && work.entries < TURN.entries && work.bytes < TURN.bytes) {
-      this.#work.set(socket, work);
+  #takeTurns(socket, work, bytes) {
+    const done = this.#done.get(socket) ?? { frames: 0, work: 0, bytes: 0 };
+    done.frames += 1;
+    done.work += work;
+    done.bytes += bytes;
+    if (done.frames < TURN.frames && done.work < TURN.work && done.bytes < TURN.bytes) {
+      this.#done.set(socket, done);
       return undefined;
     }
-    this.#work.delete(socket);
+    this.#done.delete(socket);
     return this.#pause();
   }
 

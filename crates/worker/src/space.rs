@@ -14,6 +14,7 @@ use protocol::codes::{CloseCode, ErrorCode};
 use protocol::dialect::Dialect;
 use protocol::frame::{Frame, Refusal};
 use protocol::ids::SpaceId;
+use protocol::limits::WINDOW_BYTES_MAX;
 use protocol::time::UnixMillis;
 use protocol::wire::{PING, PONG};
 use room_core::{Input, Output, PeerId, RequestId, Response as RoomResponse, Room, StorageError};
@@ -34,6 +35,9 @@ use crate::sqlite::Sqlite;
 use crate::upgrade::UpgradeRefusal;
 use crate::variables::{Configuration, Level};
 
+/// Bytes sent that are as much work as an entry: a window of the log is as much as a turn of `entry.js` has.
+const SENT_BYTES_PER_WORK: usize = WINDOW_BYTES_MAX / 100;
+
 /// One space. `entry.js` builds it when the first event arrives, and again whenever Rust's memory was lost.
 #[wasm_bindgen]
 pub struct SpaceObject {
@@ -47,6 +51,8 @@ pub struct SpaceObject {
     space: RefCell<Option<SpaceId>>,
     live: RefCell<Option<Live>>,
     requests: Cell<u64>,
+    /// Bytes of the frames that were sent since `message` last told, each counted once however many got it.
+    sent_bytes: Cell<usize>,
     #[cfg(feature = "test-hooks")]
     trap: crate::hooks::Trap,
 }
@@ -98,6 +104,7 @@ impl SpaceObject {
             space: RefCell::new(None),
             live: RefCell::new(None),
             requests: Cell::new(0),
+            sent_bytes: Cell::new(0),
             #[cfg(feature = "test-hooks")]
             trap: crate::hooks::Trap::default(),
         }
@@ -152,8 +159,9 @@ impl SpaceObject {
         }
     }
 
-    /// A socket sent a frame: a string, or the bytes of a binary frame. Gives the number of its entries, by which
-    /// `entry.js` judges when it is somebody else's turn.
+    /// A socket sent a frame: a string, or the bytes of a binary frame. Gives how much work that was, by which `entry.js`
+    /// judges when it is somebody else's turn: one for each entry, and one for each [`SENT_BYTES_PER_WORK`] that were sent
+    /// because of it. The echo of a mark is a small frame that brings half a megabyte.
     pub fn message(&self, socket: &Socket, data: &JsValue) -> u32 {
         let frame = match data.as_string() {
             Some(text) => Frame::Text(text),
@@ -164,7 +172,8 @@ impl SpaceObject {
             Frame::Binary(_) => 1,
         };
         self.handle_frame(socket, |peer| Input::Frame { peer, frame });
-        u32::try_from(entries).unwrap_or(u32::MAX)
+        let work = entries + self.sent_bytes.take() / SENT_BYTES_PER_WORK;
+        u32::try_from(work).unwrap_or(u32::MAX)
     }
 
     /// A socket sent a frame that is too large to be copied. Gives 1, as [`SpaceObject::message`] would.
@@ -396,6 +405,11 @@ impl SpaceObject {
         for output in outputs {
             match output {
                 Output::Send { peers, frame } => {
+                    let bytes = match &frame {
+                        Frame::Text(text) => text.len(),
+                        Frame::Binary(bytes) => bytes.len(),
+                    };
+                    self.sent_bytes.set(self.sent_bytes.get() + bytes);
                     gone.extend(
                         self.with_live(|live| live.sockets.send(&peers, &frame))
                             .unwrap_or_default(),
