@@ -160,7 +160,7 @@ impl SpaceObject {
     }
 
     /// A socket sent a frame: a string, or the bytes of a binary frame. Gives how much work that was, by which `entry.js`
-    /// judges when it is somebody else's turn: one for each entry, and one for each [`SENT_BYTES_PER_WORK`] that were sent
+    /// judges when it is somebody else's turn: one for each entry, and one for each `SENT_BYTES_PER_WORK` that were sent
     /// because of it. The echo of a mark is a small frame that brings half a megabyte.
     pub fn message(&self, socket: &Socket, data: &JsValue) -> u32 {
         let frame = match data.as_string() {
