@@ -116,7 +116,8 @@ describe('connections', () => {
     assert.equal((await beyond.ended()).code, 4409);
     const other = await world.second(spaceId);
     assert.ok(other.isOpen);
-    // One of them cannot use up what all of them share.
+    // One of them cannot use up what all of them share. Few stay, so that the flood is not slowed by its own fan-out.
+    for (const socket of sockets.splice(20)) socket.kill();
     const [flooder, ...honest] = sockets;
     for (let i = 0; i < BURST + 400; i += 1)
       flooder.send({
@@ -138,13 +139,13 @@ describe('connections', () => {
     const spaceId = world.newSpace();
     const token = await world.token(spaceId, { userId: 'ada' });
     let refused;
-    for (let i = 0; i < 200 && refused === undefined; i += 1) {
+    for (let i = 0; i < 1_000 && refused === undefined; i += 1) {
       const socket = await world.secondSocket({ spaceId, token });
       const first = await socket.wait(() => true, 'a frame');
       if (first.type === 'error') refused = { code: first.code, after: i };
       else await socket.close();
     }
     assert.equal(refused?.code, 'rateLimited');
-    assert.ok(refused.after >= 120, `after ${refused.after}`);
+    assert.ok(refused.after >= 300, `after ${refused.after}`);
   });
 });

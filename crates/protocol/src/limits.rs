@@ -97,11 +97,14 @@ pub const SEND_PER_SECOND: u64 = 20;
 /// Who has no permit left is told to wait for this many, and then sends no more than that in the same time, as long as
 /// there is more to send: so that pacing refuses nothing, and takes few frames.
 pub const RETRY_PERMITS: u64 = 10;
+/// Messages that a page of history gives for one permit.
+pub const PAGE_MESSAGES_PER_PERMIT: usize = 50;
 /// A frame costs at least one permit for each of these bytes.
 pub const BYTES_PER_PERMIT: usize = 32 * 1024;
 /// Permits of the HTTP limit that a connection costs when it is made.
-pub const CONNECT_PERMITS: u64 = 5;
-/// Permits of the HTTP limit that a `sync` costs: a few bytes ask for a window of the log.
+pub const CONNECT_PERMITS: u64 = 2;
+/// Permits of the HTTP limit that a `sync` costs, and a `GET /events` with a cursor: a few bytes ask for a window of the
+/// log.
 pub const SYNC_PERMITS: u64 = 5;
 /// Tokens that name nobody are shared by many people: all connections of one together may use this many times what
 /// one connection may.

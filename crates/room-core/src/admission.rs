@@ -148,7 +148,7 @@ impl Room {
             Err(StorageError::Broken) => return Err(StorageError::Broken),
         };
         // The others hear of it whatever becomes of this peer: it is stored.
-        self.perform(met, &*storage, now);
+        self.perform(met, now);
         let replay = self.replay_from(cursor.as_ref(), &*storage)?;
         let peer = Peer {
             dialect,
@@ -167,7 +167,7 @@ impl Room {
         if dialect == Dialect::V2 {
             self.welcome(id, replay, now);
         }
-        self.perform(said, &*storage, now);
+        self.perform(said, now);
         if let Some(user) = arrived {
             self.share_arrival(user, id);
         }

@@ -2,29 +2,45 @@
 
 use std::rc::Rc;
 
+use protocol::ids::Seq;
 use protocol::limits::BATCH_FRAMES_MAX;
 
 /// Most bytes of a batch, unless a single frame is larger: small enough to be read without a hitch.
 pub(crate) const BATCH_BYTES_MAX: usize = 64 * 1024;
 
-/// Packs frames into JSON arrays, in order; a frame alone travels as it is.
-pub(crate) fn batches(texts: &[&Rc<str>]) -> Vec<Rc<str>> {
+/// A frame, or several as one array, and the last event in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Line {
+    pub(crate) text: Rc<str>,
+    pub(crate) seq: Option<Seq>,
+}
+
+/// Packs the first frames into a JSON array, in order, as many as fit; a frame alone travels as it is. Gives how many.
+pub(crate) fn first_batch(lines: &[&Line]) -> Option<(Line, usize)> {
+    let (first, others) = lines.split_first()?;
+    // The brackets and commas count as well.
+    let mut bytes = first.text.len() + 2;
+    let fitting = others.iter().take(BATCH_FRAMES_MAX - 1).take_while(|line| {
+        bytes += line.text.len() + 1;
+        bytes <= BATCH_BYTES_MAX
+    });
+    let count = 1 + fitting.count();
+    if count == 1 {
+        return Some(((*first).clone(), 1));
+    }
+    let batch = lines.get(..count)?;
+    let text = array(batch.iter().map(|line| &line.text)).into();
+    let seq = batch.iter().rev().find_map(|line| line.seq);
+    Some((Line { text, seq }, count))
+}
+
+/// Packs all of the frames.
+pub(crate) fn batches(lines: &[&Line]) -> Vec<Line> {
     let mut packed = Vec::new();
-    let mut rest = texts;
-    while let Some((first, others)) = rest.split_first() {
-        // The brackets and commas count as well.
-        let mut bytes = first.len() + 2;
-        let fitting = others.iter().take(BATCH_FRAMES_MAX - 1).take_while(|text| {
-            bytes += text.len() + 1;
-            bytes <= BATCH_BYTES_MAX
-        });
-        let (batch, left) = rest.split_at(1 + fitting.count());
-        rest = left;
-        packed.push(if batch.len() == 1 {
-            Rc::clone(first)
-        } else {
-            array(batch.iter().copied()).into()
-        });
+    let mut rest = lines;
+    while let Some((batch, count)) = first_batch(rest) {
+        packed.push(batch);
+        rest = rest.get(count..).unwrap_or_default();
     }
     packed
 }

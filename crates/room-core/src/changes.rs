@@ -7,6 +7,7 @@ use protocol::change::Change;
 use protocol::codes::ErrorCode;
 use protocol::frame::Refusal;
 use protocol::ids::{MessageId, Seq};
+use protocol::limits::BYTES_PER_PERMIT;
 use protocol::model::Message;
 use protocol::principal::CAP_MODERATE;
 use protocol::wire::Key;
@@ -24,11 +25,13 @@ pub(crate) struct Changed {
     pub(crate) seq: Seq,
 }
 
-/// Follows the change, or finds that it was followed before.
+/// Follows the change, or finds that it was followed before. `pay` takes the permits that it costs beyond the first: a
+/// change is as much work as the whole message.
 pub(crate) fn change(
     change: &Change,
     sender: Sender<'_>,
     transaction: &mut Transaction<'_>,
+    pay: impl FnOnce(u64) -> Result<(), Refusal>,
 ) -> Result<Changed, Failure> {
     let scope = sends::scope(change.client_scope.as_deref(), sender);
     let hash = sends::body_hash(&("change", &change.message_id, &change.text))?;
@@ -39,13 +42,15 @@ pub(crate) fn change(
     if let Some(key) = &send_key
         && let Some(record) = sends::earlier(key, &hash, transaction)?
     {
-        let StoredMessage { message, .. } = find(&change.message_id, transaction)?;
+        let (stored, bytes) = find(&change.message_id, transaction)?;
+        pay(permits_beyond_first(bytes))?;
         return Ok(Changed {
-            message,
+            message: stored.message,
             seq: record.seq,
         });
     }
-    let stored = find(&change.message_id, transaction)?;
+    let (stored, bytes) = find(&change.message_id, transaction)?;
+    pay(permits_beyond_first(bytes))?;
     if !may_change(&stored, &scope, sender) {
         let error = "only who wrote this message may change it: use that user's token, the `clientScope` it was \
                      sent with, or a token with the capability 'moderate'";
@@ -91,13 +96,17 @@ pub(crate) fn change(
 }
 
 /// The message with this very id.
-fn find(id: &MessageId, transaction: &Transaction<'_>) -> Result<StoredMessage, Failure> {
+fn permits_beyond_first(bytes: usize) -> u64 {
+    (bytes / BYTES_PER_PERMIT) as u64
+}
+
+fn find(id: &MessageId, transaction: &Transaction<'_>) -> Result<(StoredMessage, usize), Failure> {
     let stored = match id.seq() {
-        Some(seq) => transaction.message(seq)?,
+        Some(seq) => transaction.sized_message(seq)?,
         None => None,
     };
     stored
-        .filter(|stored| stored.message.id == *id)
+        .filter(|(stored, _)| stored.message.id == *id)
         .ok_or_else(|| not_found("there is no message with this id"))
 }
 

@@ -15,10 +15,10 @@ use std::rc::Rc;
 use protocol::dialect::Dialect;
 use protocol::frame::{Frame, ServerFrame};
 use protocol::ids::{MarkId, Seq};
-use protocol::limits::{BATCH_FRAMES_MAX, COALESCE_MS};
+use protocol::limits::{BATCH_FRAMES_MAX, COALESCE_MS, UNCONFIRMED_BYTES_MAX};
 use protocol::time::UnixMillis;
 
-use crate::batch::{BATCH_BYTES_MAX, batches};
+use crate::batch::{BATCH_BYTES_MAX, Line, batches, first_batch};
 use crate::flow::{Behind, Flows};
 use crate::history::Window;
 use crate::io::{Output, PeerId};
@@ -49,7 +49,7 @@ pub(crate) struct Fanout {
 struct Item {
     to: To,
     v1: Option<Rc<str>>,
-    v2: Option<Rc<str>>,
+    v2: Option<Line>,
 }
 
 enum To {
@@ -88,7 +88,7 @@ impl Fanout {
 
     /// From here on `peer` is sent what is shared.
     pub(crate) fn enter(&mut self, peer: PeerId, dialect: Dialect, now: UnixMillis) {
-        self.flows.enter(peer, dialect, now);
+        self.flows.enter(peer, dialect, self.shared_to, now);
         match dialect {
             Dialect::V1 => {
                 self.v1.insert(peer);
@@ -143,6 +143,18 @@ impl Fanout {
         }
     }
 
+    /// Whether the peer asked for the events that it is sent windows of.
+    pub(crate) fn has_asked(&self, peer: PeerId) -> bool {
+        let behind = self.flows.behind().find(|(behind, _)| *behind == peer);
+        behind.is_some_and(|(_, behind)| behind.asked)
+    }
+
+    /// Whether an answer to the peer may be long: what it has not confirmed, and what is queued, is not too much yet. A peer
+    /// that is just behind has room, so that its own message is shown before the events ahead of it were read.
+    pub(crate) fn has_room(&self, peer: PeerId) -> bool {
+        self.flows.unconfirmed(peer) + (self.bytes as u64) < 2 * UNCONFIRMED_BYTES_MAX as u64
+    }
+
     /// After which event the next window of the peer begins, if it is behind and has confirmed enough.
     pub(crate) fn window_due(&self, peer: PeerId) -> Option<Seq> {
         self.flows.window_due(peer)
@@ -172,14 +184,28 @@ impl Fanout {
             self.flows.window_sent(peer, end);
             return None;
         }
-        self.catch_up(peer)
+        self.catch_up(peer, end)
     }
 
-    /// The peer is live from here on. Gives what it is owed.
-    pub(crate) fn catch_up(&mut self, peer: PeerId) -> Option<Behind> {
-        let behind = self.flows.catch_up(peer)?;
+    /// The peer, which has everything up to `position`, is live from here on. Gives what it is owed.
+    pub(crate) fn catch_up(&mut self, peer: PeerId, position: Seq) -> Option<Behind> {
+        let behind = self.flows.catch_up(peer, position)?;
         self.make_live(peer);
         Some(behind)
+    }
+
+    /// Another epoch begins: what peers that are behind would be sent next is void, and they start from here. Gives those
+    /// that were not told who came and went.
+    pub(crate) fn void_windows(&mut self) -> Vec<PeerId> {
+        let behind: Vec<PeerId> = self.flows.behind().map(|(peer, _)| peer).collect();
+        let position = self.shared_to;
+        behind
+            .into_iter()
+            .filter(|peer| {
+                let behind = self.catch_up(*peer, position);
+                behind.is_some_and(|behind| behind.missed_presence)
+            })
+            .collect()
     }
 
     /// Sends `frame` to everybody, save `but` (see [`To::AllBut`]).
@@ -187,14 +213,8 @@ impl Fanout {
         match frame {
             ServerFrame::Event { seq, body: _ } => self.shared_to = *seq,
             ServerFrame::Presence { .. } => self.flows.miss_presence(),
-            // Another epoch: what peers that are behind would be sent next is void, and they start from here.
-            ServerFrame::Head { .. } => {
-                let behind: Vec<PeerId> = self.flows.behind().map(|(peer, _)| peer).collect();
-                for peer in behind {
-                    self.catch_up(peer);
-                }
-            }
             ServerFrame::Welcome(_)
+            | ServerFrame::Head { .. }
             | ServerFrame::Skip { .. }
             | ServerFrame::Ack { .. }
             | ServerFrame::Typing { .. }
@@ -222,7 +242,10 @@ impl Fanout {
                     To::AllBut(but)
                 },
                 v1,
-                v2,
+                v2: v2.map(|text| Line {
+                    text,
+                    seq: place(frame),
+                }),
             });
         }
     }
@@ -254,7 +277,7 @@ impl Fanout {
         }
         let (v1, v2) = match dialect {
             Dialect::V1 => (Some(text), None),
-            Dialect::V2 => (None, Some(text)),
+            Dialect::V2 => (None, Some(Line { text, seq: None })),
         };
         self.push(Item {
             to: To::Only(peer),
@@ -264,7 +287,8 @@ impl Fanout {
     }
 
     fn push(&mut self, item: Item) {
-        let text = item.v2.as_ref().or(item.v1.as_ref());
+        let line = item.v2.as_ref().map(|line| &line.text);
+        let text = line.or(item.v1.as_ref());
         self.bytes += text.map_or(0, |text| text.len());
         self.queue.push(item);
     }
@@ -315,10 +339,6 @@ impl Fanout {
         self.queue.clear();
         self.late.clear();
         (self.bytes, self.shared) = (0, 0);
-        let full = self.v2.iter().filter(|peer| self.flows.is_full(**peer));
-        for peer in full.copied().collect::<Vec<_>>() {
-            self.fall_behind(peer, self.shared_to, false);
-        }
     }
 
     /// Lets leave what is queued for `peer`, which then leaves itself: the last that a closing socket is sent.
@@ -327,8 +347,12 @@ impl Fanout {
             let texts = self.items_of(peer).filter_map(|item| item.v1.clone());
             outputs.extend(texts.map(|text| send(vec![peer], text)));
         } else if self.flows.knows(peer) {
-            let packed = batches(&self.texts_of(peer)).into_iter();
-            outputs.extend(packed.map(|text| send(vec![peer], text)));
+            let lines: Vec<&Line> = self
+                .items_of(peer)
+                .filter_map(|item| item.v2.as_ref())
+                .collect();
+            let packed = batches(&lines).into_iter();
+            outputs.extend(packed.map(|line| send(vec![peer], line.text)));
         }
         self.leave(peer);
     }
@@ -367,35 +391,63 @@ impl Fanout {
                 }
             }
         }
-        let together: Vec<PeerId> = self.v2.difference(&apart).copied().collect();
-        if !together.is_empty() {
-            let shared = self
-                .queue
-                .iter()
-                .filter(|item| !matches!(item.to, To::Only(_)));
-            let texts: Vec<&Rc<str>> = shared.filter_map(|item| item.v2.as_ref()).collect();
-            for text in batches(&texts) {
-                self.transmit(&together, text, outputs);
+        let mut together: Vec<PeerId> = self.v2.difference(&apart).copied().collect();
+        let shared: Vec<Line> = self
+            .queue
+            .iter()
+            .filter(|item| !together.is_empty() && !matches!(item.to, To::Only(_)))
+            .filter_map(|item| item.v2.clone())
+            .collect();
+        for line in batches(&shared.iter().collect::<Vec<_>>()) {
+            self.transmit(&together, &line, outputs);
+            together.retain(|peer| !self.falls_behind(*peer));
+            if together.is_empty() {
+                break;
             }
         }
         for peer in apart {
-            if !self.flows.knows(peer) {
-                continue;
-            }
-            for text in batches(&self.texts_of(peer)) {
-                self.transmit(&[peer], text, outputs);
-            }
-            if let Some(mark) = self.flows.end_window(peer) {
-                self.transmit_mark(peer, mark, outputs);
+            if self.flows.knows(peer) {
+                self.flush_peer(peer, outputs);
             }
         }
     }
 
-    fn transmit(&mut self, peers: &[PeerId], text: Rc<str>, outputs: &mut VecDeque<Output>) {
-        let bytes = text.len();
-        outputs.push_back(send(peers.to_vec(), text));
+    /// Lets leave what is queued for one peer. Once it has too much unconfirmed it is sent no more of what is shared.
+    fn flush_peer(&mut self, peer: PeerId, outputs: &mut VecDeque<Output>) {
+        let own = |item: &Item| {
+            let line = item.v2.clone()?;
+            Some((line, matches!(item.to, To::Only(_))))
+        };
+        let mut rest: Vec<(Line, bool)> = self.items_of(peer).filter_map(own).collect();
+        loop {
+            let lines: Vec<&Line> = rest.iter().map(|(line, _)| line).collect();
+            let Some((batch, count)) = first_batch(&lines) else {
+                break;
+            };
+            self.transmit(&[peer], &batch, outputs);
+            rest.drain(..count);
+            if self.falls_behind(peer) {
+                rest.retain(|(_, is_own)| *is_own);
+            }
+        }
+        if let Some(mark) = self.flows.end_window(peer) {
+            self.transmit_mark(peer, mark, outputs);
+        }
+    }
+
+    /// Whether a live peer has too much unconfirmed: then it is behind from here on.
+    fn falls_behind(&mut self, peer: PeerId) -> bool {
+        let falls = self.v2.contains(&peer) && self.flows.is_full(peer);
+        if falls {
+            self.fall_behind(peer, self.flows.position(peer), false);
+        }
+        falls
+    }
+
+    fn transmit(&mut self, peers: &[PeerId], line: &Line, outputs: &mut VecDeque<Output>) {
+        outputs.push_back(send(peers.to_vec(), Rc::clone(&line.text)));
         for peer in peers {
-            if let Some(mark) = self.flows.sent(*peer, bytes) {
+            if let Some(mark) = self.flows.sent(*peer, line.text.len(), line.seq) {
                 self.transmit_mark(*peer, mark, outputs);
             }
         }
@@ -438,11 +490,22 @@ impl Fanout {
             })
             .map(|(_, item)| item)
     }
+}
 
-    fn texts_of(&self, peer: PeerId) -> Vec<&Rc<str>> {
-        self.items_of(peer)
-            .filter_map(|item| item.v2.as_ref())
-            .collect()
+/// The place of an event in the log.
+fn place(frame: &ServerFrame) -> Option<Seq> {
+    match frame {
+        ServerFrame::Event { seq, body: _ } => Some(*seq),
+        ServerFrame::Welcome(_)
+        | ServerFrame::Skip { .. }
+        | ServerFrame::Head { .. }
+        | ServerFrame::Ack { .. }
+        | ServerFrame::Typing { .. }
+        | ServerFrame::Presence { .. }
+        | ServerFrame::Expiring { .. }
+        | ServerFrame::Mark { .. }
+        | ServerFrame::Error(_)
+        | ServerFrame::Pong => None,
     }
 }
 

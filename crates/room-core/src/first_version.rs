@@ -106,7 +106,12 @@ impl Room {
                 Err(refusal) => return self.dismiss(peer, Dialect::V1, refusal, now),
             },
         };
-        if let [Ok(ClientFrame::Auth { token, gateway_key })] = &mut Dialect::V1.decode(&text)[..] {
+        // An `auth` frame that holds a token and a key is not longer: nothing else is decoded before it.
+        let is_short = text.len() <= 2 * HELD_BYTES_MAX;
+        if is_short
+            && let [Ok(ClientFrame::Auth { token, gateway_key })] =
+                &mut Dialect::V1.decode(&text)[..]
+        {
             let (token, gateway_key) = (mem::take(token), gateway_key.take());
             self.outputs.push_back(Output::Authenticate {
                 peer,

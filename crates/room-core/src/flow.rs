@@ -60,6 +60,8 @@ struct Flow {
     marks: VecDeque<Mark>,
     /// When the last mark was confirmed, on the clock of `running_ms`.
     confirmed_at: u64,
+    /// The last event that it was sent, while it is not behind.
+    position: Seq,
     behind: Option<Behind>,
 }
 
@@ -108,7 +110,8 @@ impl Flows {
         }
     }
 
-    pub(crate) fn enter(&mut self, peer: PeerId, dialect: Dialect, now: UnixMillis) {
+    /// A peer is here that has everything up to `position`, or does not want it.
+    pub(crate) fn enter(&mut self, peer: PeerId, dialect: Dialect, position: Seq, now: UnixMillis) {
         match dialect {
             Dialect::V1 => {
                 let budget = Budget {
@@ -118,7 +121,11 @@ impl Flows {
                 self.first.insert(peer, budget);
             }
             Dialect::V2 => {
-                self.second.insert(peer, Flow::default());
+                let flow = Flow {
+                    position,
+                    ..Flow::default()
+                };
+                self.second.insert(peer, flow);
             }
         }
     }
@@ -140,10 +147,12 @@ impl Flows {
         self.input_at = Some(now);
     }
 
-    /// Counts a frame on its way to a peer of the second version. `Some` is a mark to send right behind it.
-    pub(crate) fn sent(&mut self, peer: PeerId, bytes: usize) -> Option<MarkId> {
+    /// Counts a frame on its way to a peer of the second version, and the last event in it. `Some` is a mark to send
+    /// right behind it.
+    pub(crate) fn sent(&mut self, peer: PeerId, bytes: usize, seq: Option<Seq>) -> Option<MarkId> {
         let flow = self.second.get_mut(&peer)?;
         flow.sent += bytes as u64;
+        flow.position = seq.unwrap_or(flow.position);
         (flow.sent - flow.marked >= MARK_EVERY_BYTES as u64)
             .then(|| self.mark(peer))
             .flatten()
@@ -193,6 +202,18 @@ impl Flows {
             .is_some_and(|flow| flow.unconfirmed() >= UNCONFIRMED_BYTES_MAX as u64)
     }
 
+    /// The last event that the peer was sent, while it is not behind.
+    pub(crate) fn position(&self, peer: PeerId) -> Seq {
+        self.second
+            .get(&peer)
+            .map_or(Seq::ZERO, |flow| flow.position)
+    }
+
+    /// Bytes that the peer has not confirmed.
+    pub(crate) fn unconfirmed(&self, peer: PeerId) -> u64 {
+        self.second.get(&peer).map_or(0, Flow::unconfirmed)
+    }
+
     /// From here on the peer is behind, at `after`.
     pub(crate) fn fall_behind(&mut self, peer: PeerId, after: Seq, asked: bool) {
         if let Some(flow) = self.second.get_mut(&peer) {
@@ -213,9 +234,12 @@ impl Flows {
         }
     }
 
-    /// The peer has reached the head. Gives what it is owed.
-    pub(crate) fn catch_up(&mut self, peer: PeerId) -> Option<Behind> {
-        self.second.get_mut(&peer)?.behind.take()
+    /// The peer has reached the head, which is at `position`. Gives what it is owed.
+    pub(crate) fn catch_up(&mut self, peer: PeerId, position: Seq) -> Option<Behind> {
+        let flow = self.second.get_mut(&peer)?;
+        let behind = flow.behind.take()?;
+        flow.position = position;
+        Some(behind)
     }
 
     pub(crate) fn is_behind(&self, peer: PeerId) -> bool {
@@ -296,7 +320,7 @@ mod tests {
 
     fn flows() -> Flows {
         let mut flows = Flows::new(Random::new([3; 32]));
-        flows.enter(PEER, Dialect::V2, NOW);
+        flows.enter(PEER, Dialect::V2, Seq::ZERO, NOW);
         flows.advance(NOW);
         flows
     }
@@ -308,7 +332,7 @@ mod tests {
     /// Sends frames of 64 KiB and gives the marks that come of it.
     fn send(flows: &mut Flows, count: usize) -> Vec<MarkId> {
         (0..count)
-            .filter_map(|_| flows.sent(PEER, 64 * 1024))
+            .filter_map(|_| flows.sent(PEER, 64 * 1024, None))
             .collect()
     }
 
@@ -330,7 +354,7 @@ mod tests {
     fn mark_of_another_peer_confirms_nothing() {
         let mut flows = flows();
         let other = PeerId(2);
-        flows.enter(other, Dialect::V2, NOW);
+        flows.enter(other, Dialect::V2, Seq::ZERO, NOW);
         let marks = send(&mut flows, 4);
         assert!(!flows.confirm(other, &marks[0]));
         assert!(flows.confirm(PEER, &marks[0]));
@@ -350,7 +374,7 @@ mod tests {
         assert_eq!(flows.window_due(PEER), Some(Seq(7)));
         flows.window_sent(PEER, Seq(9));
         assert_eq!(flows.window_due(PEER), Some(Seq(9)));
-        let behind = flows.catch_up(PEER).unwrap();
+        let behind = flows.catch_up(PEER, Seq(9)).unwrap();
         assert_eq!((behind.after, behind.asked), (Seq(9), false));
         assert!(!flows.is_behind(PEER));
     }
@@ -359,7 +383,7 @@ mod tests {
     fn window_of_any_size_ends_with_a_mark() {
         let mut flows = flows();
         flows.fall_behind(PEER, Seq(1), true);
-        assert_eq!(flows.sent(PEER, 10), None);
+        assert_eq!(flows.sent(PEER, 10, None), None);
         assert_eq!(flows.end_window(PEER), None, "no window");
         flows.window_sent(PEER, Seq(2));
         let mark = flows.end_window(PEER).unwrap();
@@ -398,7 +422,7 @@ mod tests {
     fn first_version_has_a_budget_that_refills() {
         let mut flows = flows();
         let old = PeerId(2);
-        flows.enter(old, Dialect::V1, NOW);
+        flows.enter(old, Dialect::V1, Seq::ZERO, NOW);
         assert!(flows.spend(old, FIRST_VERSION_BYTES_BURST, NOW));
         assert!(!flows.spend(old, 1, NOW));
         let later = NOW.plus_ms(500);

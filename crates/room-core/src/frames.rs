@@ -22,7 +22,7 @@ use crate::ledger::{Effect, Transaction};
 use crate::rates::{Cost, Counted, Rates, Verdict};
 use crate::room::Room;
 use crate::sends::{self, Sender};
-use crate::storage::{LogHead, Storage, StorageError};
+use crate::storage::{Storage, StorageError};
 
 /// One entry of a frame, as its dialect read it.
 pub(crate) type Entry = Result<ClientFrame, Refusal>;
@@ -30,6 +30,8 @@ pub(crate) type Entry = Result<ClientFrame, Refusal>;
 /// The longest frame that is looked at for the echo of a mark before it is paid for: an echo costs nothing, because
 /// the room asked for it, and the echoes of a fast reader are many.
 const ECHO_BYTES_MAX: usize = 192;
+/// What the entries of a frame may write in one commit. An edit of a few bytes writes the whole message.
+const PART_BYTES_MAX: usize = 1024 * 1024;
 
 impl Room {
     /// Takes a frame of any peer.
@@ -47,7 +49,7 @@ impl Room {
         };
         let (dialect, principal) = (peer.dialect, Rc::clone(&peer.principal));
         let client_scope = peer.client_scope.clone();
-        if dialect == Dialect::V2 && self.handle_echo(id, &frame, &*storage, now) {
+        if dialect == Dialect::V2 && self.handle_echo(id, &frame) {
             return;
         }
         let Some((paid, rest)) = self.charge(id, cost(dialect, &frame), &principal, now) else {
@@ -62,11 +64,18 @@ impl Room {
             principal: &principal,
             client_scope: client_scope.as_deref(),
         };
-        let effects = match self.decide_all(id, &entries, sender, now, storage) {
-            Ok(effects) => effects,
-            Err(error) => failures(id, &entries, error),
-        };
-        self.perform(effects, &*storage, now);
+        let mut rest = &entries[..];
+        while !rest.is_empty() {
+            let (count, effects) = match self.decide_part(id, rest, sender, now, storage) {
+                Ok(decided) => decided,
+                Err(error) => (rest.len(), failures(id, rest, error)),
+            };
+            self.perform(effects, now);
+            rest = rest.get(count..).unwrap_or_default();
+            if !rest.is_empty() {
+                self.fanout.settle(now, &mut self.outputs);
+            }
+        }
     }
 
     /// Takes a frame that was too large for its shell to pass on.
@@ -83,13 +92,7 @@ impl Room {
     }
 
     /// Follows a frame that is nothing but the echo of a mark that this peer owes. Whether it was one.
-    fn handle_echo(
-        &mut self,
-        id: PeerId,
-        frame: &Frame,
-        storage: &dyn Storage,
-        now: UnixMillis,
-    ) -> bool {
+    fn handle_echo(&mut self, id: PeerId, frame: &Frame) -> bool {
         let Frame::Text(text) = frame else {
             return false;
         };
@@ -98,7 +101,7 @@ impl Room {
         }
         match &Dialect::V2.decode(text)[..] {
             [Ok(ClientFrame::Seen { mark, seq: _ })] if self.fanout.confirm(id, mark) => {
-                self.send_window(id, storage, now);
+                self.windows_due.insert(id);
                 true
             }
             _ => false,
@@ -127,26 +130,41 @@ impl Room {
         }
     }
 
-    fn decide_all(
+    /// Decides the first entries and stores what they want: all of them, but for those behind [`PART_BYTES_MAX`]. Gives
+    /// how many.
+    fn decide_part(
         &mut self,
         id: PeerId,
         entries: &[Entry],
         sender: Sender<'_>,
         now: UnixMillis,
         storage: &mut dyn Storage,
-    ) -> Result<Vec<Effect>, StorageError> {
+    ) -> Result<(usize, Vec<Effect>), StorageError> {
         let mut transaction = Transaction::new(&self.ledger, &*storage, &mut self.random, now);
+        let mut count = 0;
         for entry in entries {
             decide(id, entry, sender, &mut transaction, &mut self.rates)?;
+            count += 1;
+            if transaction.written_bytes() >= PART_BYTES_MAX {
+                break;
+            }
         }
         let decided = transaction.decided();
-        self.commit(decided, storage)
+        Ok((count, self.commit(decided, storage)?))
     }
 
     /// Does what follows from an input that is stored.
-    pub(crate) fn perform(&mut self, effects: Vec<Effect>, storage: &dyn Storage, now: UnixMillis) {
+    pub(crate) fn perform(&mut self, effects: Vec<Effect>, now: UnixMillis) {
         for effect in effects {
             match effect {
+                Effect::Share(frame @ ServerFrame::Head { .. }) => {
+                    let uninformed = self.fanout.void_windows();
+                    self.fanout.share(&frame, Vec::new());
+                    for peer in uninformed {
+                        let here = self.here();
+                        self.answer(peer, &here);
+                    }
+                }
                 Effect::Share(frame) => self.fanout.share(&frame, Vec::new()),
                 Effect::Tell(peer, frame) => self.answer(peer, &frame),
                 Effect::Typing {
@@ -183,8 +201,10 @@ impl Room {
                     message,
                     with_message,
                 } => {
-                    // The event of a peer that is behind comes later than its ack.
-                    let is_told = with_message || self.fanout.is_behind(peer);
+                    // The event of a peer that is behind comes later than its ack. What does not read is told no more
+                    // than that it is stored.
+                    let wants = with_message || self.fanout.is_behind(peer);
+                    let is_told = wants && self.fanout.has_room(peer);
                     let ack = ServerFrame::Ack {
                         client_message_id,
                         seq,
@@ -192,10 +212,8 @@ impl Room {
                     };
                     self.answer(peer, &ack);
                 }
-                Effect::Confirm { peer, mark } => self.confirm(peer, &mark, storage, now),
-                Effect::Replay { peer, since, head } => {
-                    self.replay(peer, since, &head, storage, now);
-                }
+                Effect::Confirm { peer, mark } => self.confirm(peer, &mark, now),
+                Effect::Replay { peer, since } => self.replay(peer, since, now),
             }
         }
     }
@@ -208,63 +226,53 @@ impl Room {
 
     /// Answers a `sync`: the peer is behind at the place that it names, and is told where the log stands once it has
     /// reached the head.
-    fn replay(
-        &mut self,
-        id: PeerId,
-        since: Seq,
-        head: &LogHead,
-        storage: &dyn Storage,
-        now: UnixMillis,
-    ) {
+    fn replay(&mut self, id: PeerId, since: Seq, now: UnixMillis) {
         if self.peers.get(id).is_some() {
             // What is queued for it comes before the answer.
             self.fanout.flush(now, &mut self.outputs);
             self.fanout.fall_behind(id, since, true);
-            self.send_window_to(id, head, true, storage, now);
+            self.windows_due.insert(id);
         }
     }
 
     /// Follows the echo of a mark that stood among other entries. What was taken for it is given back, unless the mark
     /// is none that this peer owes.
-    fn confirm(&mut self, id: PeerId, mark: &MarkId, storage: &dyn Storage, now: UnixMillis) {
+    fn confirm(&mut self, id: PeerId, mark: &MarkId, now: UnixMillis) {
         let Some(peer) = self.peers.get(id) else {
             return;
         };
         let principal = Rc::clone(&peer.principal);
         if self.fanout.confirm(id, mark) {
             self.rates.refund(id, &principal, now);
+            self.windows_due.insert(id);
+        }
+    }
+
+    /// Sends the next window to each peer that is behind, has confirmed enough, and gave reason in this input: one, however
+    /// often it asked.
+    pub(crate) fn send_due_windows(&mut self, storage: &dyn Storage, now: UnixMillis) {
+        for id in std::mem::take(&mut self.windows_due) {
             self.send_window(id, storage, now);
         }
     }
 
-    /// Sends the next window to a peer that is behind and has confirmed enough.
     fn send_window(&mut self, id: PeerId, storage: &dyn Storage, now: UnixMillis) {
         let head = self.ledger.head().clone();
-        self.send_window_to(id, &head, false, storage, now);
-    }
-
-    fn send_window_to(
-        &mut self,
-        id: PeerId,
-        head: &LogHead,
-        is_answer: bool,
-        storage: &dyn Storage,
-        now: UnixMillis,
-    ) {
         let Some(after) = self.fanout.window_due(id) else {
             return;
         };
-        let window = history::window(storage, head, self.ledger.oldest(), after);
+        let window = history::window(storage, &head, self.ledger.oldest(), after);
         let (behind, recovered) = match window {
             Ok(Some(window)) => {
+                self.read_bytes += window.read;
                 let behind = self.fanout.send_window(id, window, &mut self.outputs);
                 (behind, None)
             }
             // The log was trimmed past what the peer has.
-            Ok(None) => (self.fanout.catch_up(id), Some(false)),
-            Err(error) if is_answer => {
+            Ok(None) => (self.fanout.catch_up(id, head.seq), Some(false)),
+            Err(error) if self.fanout.has_asked(id) => {
                 // It is told, and asks again.
-                self.fanout.catch_up(id);
+                self.fanout.catch_up(id, head.seq);
                 return self.answer(id, &ServerFrame::Error(storage_refusal(error)));
             }
             Err(error) => {
@@ -279,7 +287,7 @@ impl Room {
         }
         if behind.asked || recovered.is_some() {
             let frame = ServerFrame::Head {
-                epoch: head.epoch.clone(),
+                epoch: head.epoch,
                 seq: head.seq,
                 recovered,
             };
@@ -322,7 +330,7 @@ pub(crate) fn decide(
 ) -> Result<(), StorageError> {
     let decided = match entry {
         Ok(ClientFrame::Message(draft)) => decide_message(id, draft, sender, transaction),
-        Ok(ClientFrame::Change(change)) => decide_change(id, change, sender, transaction),
+        Ok(ClientFrame::Change(change)) => decide_change(id, change, sender, transaction, rates),
         Ok(ClientFrame::Typing { user_id, is_typing }) => decide_typing(
             Some(id),
             user_id.as_deref(),
@@ -331,24 +339,20 @@ pub(crate) fn decide(
             transaction,
             rates,
         ),
-        Ok(ClientFrame::Sync { since }) => {
-            let head = transaction.head().clone();
-            rates
-                .take(
-                    Counted::Http,
-                    SYNC_PERMITS,
-                    sender.principal,
-                    transaction.now,
-                )
-                .map(|()| {
-                    transaction.then(Effect::Replay {
-                        peer: id,
-                        since: *since,
-                        head,
-                    })
+        Ok(ClientFrame::Sync { since }) => rates
+            .take(
+                Counted::Http,
+                SYNC_PERMITS,
+                sender.principal,
+                transaction.now,
+            )
+            .map(|()| {
+                transaction.then(Effect::Replay {
+                    peer: id,
+                    since: *since,
                 })
-                .map_err(Failure::from)
-        }
+            })
+            .map_err(Failure::from),
         Ok(ClientFrame::Auth { token, gateway_key }) => {
             let (token, gateway_key) = (token.clone(), gateway_key.clone());
             transaction.then(Effect::Authenticate {
@@ -413,10 +417,13 @@ fn decide_change(
     change: &Change,
     sender: Sender<'_>,
     transaction: &mut Transaction<'_>,
+    rates: &mut Rates,
 ) -> Result<(), Failure> {
     let scope = change.client_scope.as_deref();
     sends::keep_order(change.after.as_ref(), scope, sender, transaction)?;
-    let Changed { message, seq } = changes::change(change, sender, transaction)?;
+    let now = transaction.now;
+    let pay = |permits| rates.take(Counted::Send, permits, sender.principal, now);
+    let Changed { message, seq } = changes::change(change, sender, transaction, pay)?;
     if let Some(client_message_id) = change.client_message_id.clone() {
         transaction.then(Effect::Acknowledge {
             peer: id,

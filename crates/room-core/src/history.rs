@@ -160,6 +160,8 @@ pub(crate) struct Window {
     pub(crate) end: Seq,
     /// Whether the log goes on behind it.
     pub(crate) more: bool,
+    /// Bytes that were read for it.
+    pub(crate) read: usize,
 }
 
 /// The events after `after` and up to `head`, as the present state of what they are about: as many as a window holds.
@@ -178,11 +180,14 @@ pub(crate) fn window(
         participants: BTreeMap::new(),
         metadata: None,
         changed: BTreeMap::new(),
+        read: 0,
     };
     let mut written = Written::default();
     let mut end = after;
-    'rows: while end < head.seq && written.rows < WINDOW_ROWS_MAX {
-        let mut rows = storage.log(end, written.chunk())?;
+    // Many events may share one `skip`: what is read for them counts as what is sent.
+    'rows: while end < head.seq && written.rows < WINDOW_ROWS_MAX && present.read < WINDOW_BYTES_MAX
+    {
+        let mut rows = storage.log(end, written.chunk(present.read))?;
         rows.retain(|row| row.seq <= head.seq);
         if rows.is_empty() {
             return Err(StorageError::Broken);
@@ -203,6 +208,9 @@ pub(crate) fn window(
             }
             end = row.seq;
             written.rows += 1;
+            if present.read >= WINDOW_BYTES_MAX {
+                break 'rows;
+            }
         }
     }
     written.skip_to(end.next());
@@ -210,6 +218,7 @@ pub(crate) fn window(
         lines: written.lines,
         end,
         more: end < head.seq,
+        read: present.read,
     }))
 }
 
@@ -250,8 +259,8 @@ impl Written {
     }
 
     /// How many rows to read next: about as many as fit, judged by those that were read.
-    fn chunk(&self) -> usize {
-        chunk(WINDOW_BYTES_MAX, self.bytes, self.rows).min(WINDOW_ROWS_MAX - self.rows)
+    fn chunk(&self, read: usize) -> usize {
+        chunk(WINDOW_BYTES_MAX, self.bytes.max(read), self.rows).min(WINDOW_ROWS_MAX - self.rows)
     }
 }
 
@@ -271,11 +280,13 @@ struct Present<'a> {
     metadata: Option<BTreeMap<String, String>>,
     /// The last `update` of messages that had several, as far as it is known.
     changed: BTreeMap<Seq, Option<Seq>>,
+    /// Bytes of entities that were read.
+    read: usize,
 }
 
 impl Present<'_> {
-    /// The messages among `rows`, in one read.
-    fn messages(&self, rows: &[LogRow]) -> Result<BTreeMap<Seq, Message>, StorageError> {
+    /// The messages among `rows` and their bytes, in one read.
+    fn messages(&self, rows: &[LogRow]) -> Result<BTreeMap<Seq, (Message, usize)>, StorageError> {
         let places = rows
             .iter()
             .filter(|row| row.kind == EventKind::Message)
@@ -291,7 +302,7 @@ impl Present<'_> {
             limit: rows.len(),
         };
         let read = |(_, json): (EntityKey, String)| {
-            from_json::<Message>(&json).map(|message| (message.seq, message))
+            from_json::<Message>(&json).map(|message| (message.seq, (message, json.len())))
         };
         self.storage.range(&range)?.into_iter().map(read).collect()
     }
@@ -300,13 +311,13 @@ impl Present<'_> {
     fn body(
         &mut self,
         row: &LogRow,
-        messages: &BTreeMap<Seq, Message>,
+        messages: &BTreeMap<Seq, (Message, usize)>,
     ) -> Result<Option<EventBody>, StorageError> {
         Ok(match row.kind {
-            EventKind::Message => messages
-                .get(&row.seq)
-                .cloned()
-                .map(|message| EventBody::Message(Box::new(message))),
+            EventKind::Message => messages.get(&row.seq).map(|(message, bytes)| {
+                self.read += bytes;
+                EventBody::Message(Box::new(message.clone()))
+            }),
             EventKind::Update => self
                 .updated(row)?
                 .map(|message| EventBody::Update(Box::new(message))),
@@ -341,6 +352,7 @@ impl Present<'_> {
         let found = self
             .storage
             .get(EntityKind::Message, &EntityKey::Seq(seq))?;
+        self.read += found.as_ref().map_or(0, String::len);
         let stored: Option<StoredMessage> = found.as_deref().map(from_json).transpose()?;
         let last = stored.as_ref().and_then(|stored| stored.changed);
         self.changed.insert(seq, last);

@@ -87,13 +87,8 @@ pub(crate) enum Effect {
     },
     /// A peer has read everything before a mark.
     Confirm { peer: PeerId, mark: MarkId },
-    /// A peer is sent what it missed up to `head`: where the log stood when it asked. Later entries of the same
-    /// frame may have moved it, and are sent in their own place.
-    Replay {
-        peer: PeerId,
-        since: Seq,
-        head: LogHead,
-    },
+    /// A peer is sent what it missed.
+    Replay { peer: PeerId, since: Seq },
 }
 
 /// All that one input decided.
@@ -174,7 +169,8 @@ pub(crate) struct Transaction<'a> {
     pub(crate) random: &'a mut Random,
     ledger: &'a Ledger,
     sends: BTreeMap<String, SendRecord>,
-    messages: BTreeMap<Seq, StoredMessage>,
+    messages: BTreeMap<Seq, (StoredMessage, usize)>,
+    written_bytes: usize,
     decided: Decided,
 }
 
@@ -200,6 +196,7 @@ impl<'a> Transaction<'a> {
             ledger,
             sends: BTreeMap::new(),
             messages: BTreeMap::new(),
+            written_bytes: 0,
             decided,
         }
     }
@@ -211,6 +208,11 @@ impl<'a> Transaction<'a> {
     /// Adds something that follows once the input is stored.
     pub(crate) fn then(&mut self, effect: Effect) {
         self.decided.effects.push(effect);
+    }
+
+    /// Bytes of the entities that are to be written so far.
+    pub(crate) fn written_bytes(&self) -> usize {
+        self.written_bytes
     }
 
     /// How many things follow so far.
@@ -281,6 +283,7 @@ impl<'a> Transaction<'a> {
     }
 
     pub(crate) fn put(&mut self, kind: EntityKind, key: EntityKey, json: String) {
+        self.written_bytes += json.len();
         self.decided.writes.push(Write::Put(kind, key, json));
     }
 
@@ -379,13 +382,23 @@ impl<'a> Transaction<'a> {
 
     /// The message at `seq`, of this input or before; `None` where it is kept no longer, or never was.
     pub(crate) fn message(&self, seq: Seq) -> Result<Option<StoredMessage>, StorageError> {
+        Ok(self.sized_message(seq)?.map(|(stored, _)| stored))
+    }
+
+    /// The same, and its bytes in the store.
+    pub(crate) fn sized_message(
+        &self,
+        seq: Seq,
+    ) -> Result<Option<(StoredMessage, usize)>, StorageError> {
         if let Some(stored) = self.messages.get(&seq) {
             return Ok(Some(stored.clone()));
         }
         let found = self
             .storage
             .get(EntityKind::Message, &EntityKey::Seq(seq))?;
-        found.as_deref().map(from_json).transpose()
+        found
+            .map(|json| Ok((from_json(&json)?, json.len())))
+            .transpose()
     }
 
     /// Appends a message, whose `seq` is [`Self::next_seq`].
@@ -413,7 +426,7 @@ impl<'a> Transaction<'a> {
         let bytes = json.len();
         self.put(EntityKind::Message, EntityKey::Seq(seq), json);
         // Only what comes in the same input asks for it; its own body is the price.
-        self.messages.insert(seq, stored);
+        self.messages.insert(seq, (stored, bytes));
         Ok(bytes)
     }
 }

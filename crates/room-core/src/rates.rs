@@ -29,9 +29,13 @@ use crate::settings::{Rate, Settings};
 const BUCKETS_MAX: usize = 10_000;
 /// Buckets count in thousandths of a permit, so that `per_second` is what comes back in a millisecond.
 const PERMIT: u64 = 1_000;
+/// A user's connections together may be refused this many times what one may: that many full outboxes at once.
+const REFUSALS_FACTOR: u64 = 5;
 
 pub(crate) struct Rates {
     frames: Buckets,
+    /// What may be refused, of all connections of a user.
+    refusals: Buckets,
     typing: Buckets,
     http: Buckets,
     connections: BTreeMap<PeerId, Connection>,
@@ -90,6 +94,7 @@ impl Rates {
     pub(crate) fn new(settings: &Settings) -> Self {
         Self {
             frames: Buckets::new(settings.send_rate),
+            refusals: Buckets::new(times(refusals_rate(settings.send_rate), REFUSALS_FACTOR)),
             typing: Buckets::new(settings.typing_rate),
             http: Buckets::new(settings.http_rate),
             connections: BTreeMap::new(),
@@ -128,11 +133,8 @@ impl Rates {
     ) -> Verdict {
         let own_rate = self.frames.rate;
         let shared_rate = self.frames.rate_of(principal);
-        // However little somebody may send: a full outbox on its way is refused, and no reason to close.
-        let refusals_rate = Rate {
-            burst: own_rate.burst.max(SEND_BURST),
-            per_second: own_rate.per_second.max(SEND_PER_SECOND),
-        };
+        let refusals_rate = refusals_rate(own_rate);
+        let shared_refusals_rate = self.refusals.rate_of(principal);
         let connection = self.connections.entry(peer).or_insert(Connection {
             bucket: Bucket::full(own_rate, now),
             refusals: Bucket::full(refusals_rate, now),
@@ -158,7 +160,12 @@ impl Rates {
                 refused.max(cost.bytes)
             };
             let work = work.min(refusals_rate.burst);
-            if connection.refusals.take(work, refusals_rate, now).is_err() {
+            let own = connection.refusals.take(work, refusals_rate, now);
+            // Who comes back before it is closed has a fresh bucket of its own, but not this one.
+            let all = self
+                .refusals
+                .bucket(&principal.bucket, shared_refusals_rate, now);
+            if own.is_err() || all.take(work, shared_refusals_rate, now).is_err() {
                 return Verdict::TooMany(rate_limited(STAY_AWAY_MS));
             }
             let wanted = least.max(RETRY_PERMITS).min(own_rate.burst);
@@ -199,8 +206,9 @@ impl Rates {
         if self.away.len() >= BUCKETS_MAX {
             self.away.pop_first();
         }
-        let until = now.plus_ms(STAY_AWAY_MS);
-        self.away.insert(away_key(principal, client_scope), until);
+        if let Some(key) = away_key(principal, client_scope) {
+            self.away.insert(key, now.plus_ms(STAY_AWAY_MS));
+        }
     }
 
     /// Whether the caller is turned away.
@@ -214,7 +222,9 @@ impl Rates {
         if self.away.is_empty() {
             return Ok(());
         }
-        let key = away_key(principal, client_scope);
+        let Some(key) = away_key(principal, client_scope) else {
+            return Ok(());
+        };
         let Some(until) = self.away.get(&key) else {
             return Ok(());
         };
@@ -230,13 +240,29 @@ impl Rates {
 }
 
 /// Whom a time to stay away is meant for. Those who share a token that names nobody are told apart by what they say of
-/// themselves: who lies about that still pays from the same bucket.
-fn away_key(principal: &Principal, client_scope: Option<&str>) -> String {
+/// themselves: who lies about that still pays from the same bucket. `None` for those who say nothing: nobody can be
+/// turned away for what another one did.
+fn away_key(principal: &Principal, client_scope: Option<&str>) -> Option<String> {
     let scope = match &principal.sub {
         Some(_) => "",
-        None => client_scope.unwrap_or_default(),
+        None => client_scope?,
     };
-    format!("{}\n{scope}", principal.bucket)
+    Some(format!("{}\n{scope}", principal.bucket))
+}
+
+/// What a connection may be refused. However little somebody may send: a full outbox on its way is no reason to close.
+fn refusals_rate(own: Rate) -> Rate {
+    Rate {
+        burst: own.burst.max(SEND_BURST),
+        per_second: own.per_second.max(SEND_PER_SECOND),
+    }
+}
+
+fn times(rate: Rate, factor: u64) -> Rate {
+    Rate {
+        burst: rate.burst.saturating_mul(factor),
+        per_second: rate.per_second.saturating_mul(factor),
+    }
 }
 
 fn rate_limited(retry_after_ms: u64) -> Refusal {
@@ -325,10 +351,7 @@ impl Buckets {
         } else {
             ANONYMOUS_RATE_FACTOR
         };
-        Rate {
-            burst: self.rate.burst.saturating_mul(factor),
-            per_second: self.rate.per_second.saturating_mul(factor),
-        }
+        times(self.rate, factor)
     }
 
     fn bucket(&mut self, name: &str, rate: Rate, now: UnixMillis) -> &mut Bucket {
@@ -532,12 +555,30 @@ mod tests {
         assert_eq!(check(&ada, "tab", STAY_AWAY_MS), Ok(()));
         let nobody = principal(None, "token:a");
         rates.send_away(&nobody, Some("one"), UnixMillis(0));
-        let mut check = |scope: &str| {
-            rates
-                .check_away(&nobody, Some(scope), UnixMillis(1))
-                .is_err()
-        };
-        assert!(check("one") && !check("two"), "a token may be shared");
+        rates.send_away(&nobody, None, UnixMillis(0));
+        let mut check =
+            |scope: Option<&str>| rates.check_away(&nobody, scope, UnixMillis(1)).is_err();
+        assert!(
+            check(Some("one")) && !check(Some("two")),
+            "a token may be shared"
+        );
+        assert!(!check(None), "also by those who say nothing of themselves");
+    }
+
+    #[test]
+    fn who_comes_back_before_it_is_closed_has_no_fresh_refusals() {
+        let (mut rates, ada) = (rates(1, 1), named("ada"));
+        let mut refused = 0;
+        for peer in 1..20 {
+            for _ in 0..SEND_BURST - 10 {
+                let verdict = rates.take_frame(PeerId(peer), Cost::of(1, 1), &ada, UnixMillis(0));
+                if let Verdict::Paid { entries: 0, .. } = verdict {
+                    refused += 1;
+                }
+            }
+            rates.leave(PeerId(peer));
+        }
+        assert_eq!(refused, REFUSALS_FACTOR * SEND_BURST);
     }
 
     #[test]

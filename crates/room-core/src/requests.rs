@@ -11,7 +11,8 @@ use protocol::ids::Seq;
 use protocol::json::parse_text;
 use protocol::limits::{
     BYTES_PER_PERMIT, CLIENT_FRAME_BYTES_MAX, FIRST_VERSION_PAGE_BYTES_MAX, NAME_BYTES_MAX,
-    PAGE_BYTES_MAX, PAGE_MESSAGES_DEFAULT, PAGE_MESSAGES_MAX, SAFE_INTEGER_MAX,
+    PAGE_BYTES_MAX, PAGE_MESSAGES_DEFAULT, PAGE_MESSAGES_MAX, PAGE_MESSAGES_PER_PERMIT,
+    SAFE_INTEGER_MAX, SYNC_PERMITS,
 };
 use protocol::principal::Principal;
 use protocol::time::UnixMillis;
@@ -75,7 +76,7 @@ impl Room {
         };
         self.outputs
             .push_back(Output::Respond { request, response });
-        self.perform(effects, &*storage, now);
+        self.perform(effects, now);
     }
 
     fn follow_call(
@@ -86,7 +87,8 @@ impl Room {
         storage: &mut dyn Storage,
     ) -> Result<Answer, Failure> {
         self.rates.check_away(principal, None, now)?;
-        self.rates.take(Counted::Http, 1, principal, now)?;
+        self.rates
+            .take(Counted::Http, permits(&call), principal, now)?;
         if let Some(refusal) = self.identity_refusal(principal) {
             return Err(refusal.into());
         }
@@ -138,8 +140,8 @@ impl Room {
         now: UnixMillis,
         storage: &mut dyn Storage,
     ) -> Result<Answer, Failure> {
-        let permits = body.len().div_ceil(BYTES_PER_PERMIT).max(1) as u64;
-        self.rates.take(Counted::Send, permits, principal, now)?;
+        self.rates
+            .take(Counted::Send, body_permits(body), principal, now)?;
         let draft = draft::read(&parse(body)?)?;
         let sender = Sender {
             principal,
@@ -171,7 +173,9 @@ impl Room {
             client_scope: None,
         };
         let mut transaction = Transaction::new(&self.ledger, &*storage, &mut self.random, now);
-        let changed = changes::change(change, sender, &mut transaction)?;
+        let rates = &mut self.rates;
+        let pay = |permits| rates.take(Counted::Send, permits, principal, now);
+        let changed = changes::change(change, sender, &mut transaction, pay)?;
         let decided = transaction.decided();
         let effects = self.commit(decided, storage)?;
         let body = json!({ "success": true, "message": dialect.message(&changed.message) });
@@ -355,6 +359,35 @@ impl Room {
             ..Answer::of(json!({ "success": true, "metadata": metadata }))
         })
     }
+}
+
+/// What a request costs of its caller's requests, by what it brings and by what it asks to read.
+fn permits(call: &Call) -> u64 {
+    match call {
+        Call::PostMessage { body, .. }
+        | Call::EditMessage { body, .. }
+        | Call::DeleteMessage { body, .. }
+        | Call::PostTyping { body }
+        | Call::PutMetadata { body } => body_permits(body),
+        Call::ListMessages { limit, .. } => {
+            let limit = limit
+                .as_deref()
+                .and_then(|limit| limit.parse::<usize>().ok());
+            let limit = limit
+                .unwrap_or(PAGE_MESSAGES_DEFAULT)
+                .min(PAGE_MESSAGES_MAX);
+            limit.div_ceil(PAGE_MESSAGES_PER_PERMIT).max(1) as u64
+        }
+        Call::ListEvents { cursor: Some(_) } => SYNC_PERMITS,
+        Call::ListEvents { cursor: None }
+        | Call::ListParticipants
+        | Call::GetMetadata
+        | Call::RenewEpoch => 1,
+    }
+}
+
+fn body_permits(body: &str) -> u64 {
+    body.len().div_ceil(BYTES_PER_PERMIT).max(1) as u64
 }
 
 fn parse(body: &str) -> Result<Value, Refusal> {

@@ -1,6 +1,6 @@
 //! The public face of the room: which input goes where, and what follows every input.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use protocol::codes::{CloseCode, ErrorCode};
 use protocol::dialect::Dialect;
@@ -34,6 +34,10 @@ pub struct Room {
     pub(crate) rates: Rates,
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) housekeeping: Housekeeping,
+    /// Peers that may be sent a window of the log at the end of this input.
+    pub(crate) windows_due: BTreeSet<PeerId>,
+    /// Bytes that were read from the log for peers since the shell asked last.
+    pub(crate) read_bytes: usize,
     liveness: Liveness,
 }
 
@@ -66,6 +70,8 @@ impl Room {
             ledger,
             typists: Typists::default(),
             outputs: VecDeque::new(),
+            windows_due: BTreeSet::new(),
+            read_bytes: 0,
             liveness: Liveness::new(0, None, now),
         };
         for (id, record) in peers {
@@ -158,6 +164,7 @@ impl Room {
                 return;
             }
         }
+        self.send_due_windows(&*storage, now);
         self.settle(now);
     }
 
@@ -193,6 +200,13 @@ impl Room {
     #[must_use]
     pub fn wants_heard(&self, now: UnixMillis) -> bool {
         self.liveness.wants_heard(self.peers.count(), now)
+    }
+
+    /// Bytes that were read from the log for peers since the last call: work that no output shows. For a shell that has
+    /// peers take turns.
+    #[must_use]
+    pub fn take_read_bytes(&mut self) -> usize {
+        std::mem::take(&mut self.read_bytes)
     }
 
     /// The next thing to do, until there is none.

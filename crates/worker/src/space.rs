@@ -160,8 +160,8 @@ impl SpaceObject {
     }
 
     /// A socket sent a frame: a string, or the bytes of a binary frame. Gives how much work that was, by which `entry.js`
-    /// judges when it is somebody else's turn: one for each entry, and one for each `SENT_BYTES_PER_WORK` that were sent
-    /// because of it. The echo of a mark is a small frame that brings half a megabyte.
+    /// judges when it is somebody else's turn: one for each entry, and one for each `SENT_BYTES_PER_WORK` that were read
+    /// from the log or sent because of it. The echo of a mark is a small frame that brings half a megabyte.
     pub fn message(&self, socket: &Socket, data: &JsValue) -> u32 {
         let frame = match data.as_string() {
             Some(text) => Frame::Text(text),
@@ -172,7 +172,11 @@ impl SpaceObject {
             Frame::Binary(_) => 1,
         };
         self.handle_frame(socket, |peer| Input::Frame { peer, frame });
-        let work = entries + self.sent_bytes.take() / SENT_BYTES_PER_WORK;
+        let read = self
+            .with_live(|live| live.room.take_read_bytes())
+            .unwrap_or_default();
+        // What is sent of the log was read: the larger counts, not both.
+        let work = entries + self.sent_bytes.take().max(read) / SENT_BYTES_PER_WORK;
         u32::try_from(work).unwrap_or(u32::MAX)
     }
 
