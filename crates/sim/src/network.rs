@@ -7,31 +7,44 @@ use client_core::io::SocketId;
 use room_core::io::PeerId;
 
 use crate::options::Options;
-use crate::random::Random;
+use crate::random::{Random, Stream};
 use crate::world::Tab;
+
+/// Peer ids of hostile connections begin here, so that they shift nobody else's.
+const HOSTILE_PEERS: u64 = 1 << 32;
+
+/// Who is at the client's end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// An app's client, which has its own name for the connection.
+    App(Tab, SocketId),
+    /// The hostile peer, in one of its slots.
+    Hostile(usize),
+}
 
 /// One connection.
 #[derive(Clone, Debug)]
 pub struct Wire {
     /// Whose it is.
-    pub tab: Tab,
-    /// The client's name of it.
-    pub socket: SocketId,
+    pub owner: Owner,
     /// Whether there is a connection at all.
     pub alive: bool,
-    /// Towards the room.
-    pub up: Way,
-    /// Towards the client.
-    pub down: Way,
+    /// When the runtime last answered a ping.
+    pub pinged_at: Option<u64>,
+    /// Bytes that pass in a millisecond, each way; 0 for as many as there are.
+    bytes_per_ms: u64,
+    up: Way,
+    down: Way,
 }
 
 /// One direction of a connection.
-#[derive(Clone, Copy, Debug)]
-pub struct Way {
+#[derive(Clone, Debug)]
+struct Way {
     /// Whether what is sent vanishes.
-    pub swallows: bool,
+    swallows: bool,
     /// When the last frame arrives.
     busy_until: u64,
+    random: Random,
 }
 
 /// Which direction.
@@ -46,39 +59,57 @@ pub enum Direction {
 /// All connections of a run.
 #[derive(Debug)]
 pub struct Network {
+    seed: u64,
     wires: BTreeMap<PeerId, Wire>,
     latency: (u64, u64),
-    bytes_per_ms: u64,
+    /// Bytes a millisecond of each person's machine; 0 for as many as there are.
+    rates: Vec<u64>,
     next_peer: u64,
+    next_hostile_peer: u64,
 }
 
 impl Network {
     /// A network without connections.
     #[must_use]
-    pub fn new(options: &Options) -> Self {
+    pub fn new(seed: u64, options: &Options) -> Self {
         let latency = (options.latency_ms_min, options.latency_ms_max);
         Self {
+            seed,
             wires: BTreeMap::new(),
             latency,
-            bytes_per_ms: options.bytes_per_ms,
+            rates: options.bytes_per_ms.clone(),
             next_peer: 1,
+            next_hostile_peer: HOSTILE_PEERS,
         }
     }
 
     /// Makes a connection.
-    pub fn connect(&mut self, tab: Tab, socket: SocketId, now: u64) -> PeerId {
-        let peer = PeerId(self.next_peer);
-        self.next_peer += 1;
-        let way = Way {
+    pub fn connect(&mut self, owner: Owner, now: u64) -> PeerId {
+        let (counter, whose, number, bytes_per_ms) = match owner {
+            Owner::App(tab, socket) => {
+                let number = (u64::from(tab.life) << 32) | u64::from(socket.0);
+                let rate = self.rate(tab.person);
+                (&mut self.next_peer, tab.person as u64, number, rate)
+            }
+            Owner::Hostile(_) => {
+                let number = self.next_hostile_peer;
+                (&mut self.next_hostile_peer, u64::MAX, number, 0)
+            }
+        };
+        let peer = PeerId(*counter);
+        *counter += 1;
+        let way = |direction| Way {
             swallows: false,
             busy_until: now,
+            random: Random::new(self.seed, Stream::Wire(whose, number, direction)),
         };
         let wire = Wire {
-            tab,
-            socket,
+            owner,
             alive: true,
-            up: way,
-            down: way,
+            pinged_at: None,
+            bytes_per_ms,
+            up: way(0),
+            down: way(1),
         };
         self.wires.insert(peer, wire);
         peer
@@ -93,36 +124,54 @@ impl Network {
     /// The name of a client's connection on the other side.
     #[must_use]
     pub fn peer_of(&self, tab: Tab, socket: SocketId) -> Option<PeerId> {
+        let owner = Owner::App(tab, socket);
         self.wires
             .iter()
-            .find(|(_, wire)| wire.tab == tab && wire.socket == socket)
+            .find(|(_, wire)| wire.owner == owner)
             .map(|(peer, _)| *peer)
     }
 
-    /// Every connection that has not ended.
+    /// Every connection of an app that has not ended.
     #[must_use]
-    pub fn alive(&self) -> Vec<PeerId> {
-        self.those(|wire| wire.alive)
+    pub fn of_apps(&self) -> Vec<PeerId> {
+        self.those(|owner| matches!(owner, Owner::App(..)))
     }
 
-    /// Every connection from which the runtime hears pings.
+    /// Every connection of the hostile peer that has not ended.
     #[must_use]
-    pub fn heard(&self) -> Vec<PeerId> {
-        self.those(|wire| wire.alive && !wire.up.swallows)
+    pub fn of_hostile(&self) -> Vec<PeerId> {
+        self.those(|owner| matches!(owner, Owner::Hostile(_)))
     }
 
-    /// Every connection of one person, of whatever life of the tab.
+    /// Every connection of one person that has not ended, of whatever life of the tab.
     #[must_use]
     pub fn of_person(&self, person: usize) -> Vec<PeerId> {
-        self.those(|wire| wire.alive && wire.tab.person == person)
+        self.those(|owner| matches!(owner, Owner::App(tab, _) if tab.person == person))
     }
 
-    fn those(&self, wanted: impl Fn(&Wire) -> bool) -> Vec<PeerId> {
+    fn those(&self, wanted: impl Fn(Owner) -> bool) -> Vec<PeerId> {
         self.wires
             .iter()
-            .filter(|(_, wire)| wanted(wire))
+            .filter(|(_, wire)| wire.alive && wanted(wire.owner))
             .map(|(peer, _)| *peer)
             .collect()
+    }
+
+    /// When the runtime last answered a ping of each connection that has not ended. A frozen tab sends none.
+    #[must_use]
+    pub fn pinged(&self) -> Vec<(PeerId, u64)> {
+        self.wires
+            .iter()
+            .filter(|(_, wire)| wire.alive)
+            .filter_map(|(peer, wire)| Some((*peer, wire.pinged_at?)))
+            .collect()
+    }
+
+    /// The runtime answers a ping.
+    pub fn note_ping(&mut self, peer: PeerId, now: u64) {
+        if let Some(wire) = self.wires.get_mut(&peer) {
+            wire.pinged_at = Some(now);
+        }
     }
 
     /// When a frame sent now arrives: never before the one sent earlier. `None` when it never does.
@@ -132,16 +181,15 @@ impl Network {
         direction: Direction,
         bytes: usize,
         now: u64,
-        random: &mut Random,
     ) -> Option<u64> {
-        let at = now + self.delay(random);
-        let bytes_per_ms = self.bytes_per_ms;
+        let (low, high) = self.latency;
+        let bytes_per_ms = self.wires.get(&peer)?.bytes_per_ms;
         let way = self.way(peer, direction)?;
+        let at = now + way.random.between(low, high);
         if way.swallows {
             return None;
         }
-        let takes_ms = (bytes as u64).checked_div(bytes_per_ms).unwrap_or(0);
-        way.busy_until = way.busy_until.max(at) + takes_ms;
+        way.busy_until = way.busy_until.max(at) + transfer_ms(bytes, bytes_per_ms);
         Some(way.busy_until)
     }
 
@@ -174,15 +222,26 @@ impl Network {
             .is_some_and(|wire| std::mem::take(&mut wire.alive))
     }
 
-    /// How long something takes that has no connection of its own.
-    pub fn delay(&self, random: &mut Random) -> u64 {
-        random.between(self.latency.0, self.latency.1)
+    /// How long a request or an answer of `bytes` takes between a person's machine and the server.
+    pub fn request_ms(&self, person: usize, bytes: usize, random: &mut Random) -> u64 {
+        random.between(self.latency.0, self.latency.1) + transfer_ms(bytes, self.rate(person))
+    }
+
+    fn rate(&self, person: usize) -> u64 {
+        self.rates.get(person).copied().unwrap_or(0)
     }
 
     /// From now on the network is quick and sound. Connections that swallow go on doing so: both ends have to find
-    /// out for themselves.
+    /// out for themselves. What is on its way over a slow connection still takes its time.
     pub fn heal(&mut self) {
         self.latency = (1, 20);
-        self.bytes_per_ms = 0;
+        self.rates.clear();
+        for wire in self.wires.values_mut() {
+            wire.bytes_per_ms = 0;
+        }
     }
+}
+
+fn transfer_ms(bytes: usize, bytes_per_ms: u64) -> u64 {
+    (bytes as u64).checked_div(bytes_per_ms).unwrap_or(0)
 }

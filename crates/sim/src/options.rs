@@ -21,8 +21,8 @@ pub struct Options {
     pub burst: u64,
     /// Bytes that messages are padded to, at most.
     pub padding: u64,
-    /// Bytes that a connection passes towards a client in a millisecond; 0 for as many as there are.
-    pub bytes_per_ms: u64,
+    /// Bytes that each person's connections pass in a millisecond, each way; 0 for as many as there are.
+    pub bytes_per_ms: Vec<u64>,
     /// Actions that edit or delete, in a thousand.
     pub change_permille: u64,
     /// How often an app leaves and comes back, in a thousand of its actions.
@@ -120,8 +120,9 @@ impl Options {
         if blocked_ms > 0 {
             faults.push((Fault::Blocked, blocked_ms));
         }
+        let people = usize::try_from(random.between(1, 6)).unwrap_or(1);
         Self {
-            people: usize::try_from(random.between(1, 6)).unwrap_or(1),
+            people,
             named: random.chance(700),
             latency_ms_min,
             latency_ms_max,
@@ -129,7 +130,7 @@ impl Options {
             pause_ms: random.between(if padding > 0 { 300 } else { 5 }, 2_000),
             burst: random.between(1, if padding > 0 { 4 } else { 30 }),
             padding,
-            bytes_per_ms,
+            bytes_per_ms: vec![bytes_per_ms; people],
             change_permille,
             leave_permille: random.between(0, 30),
             faults,

@@ -13,7 +13,7 @@ use protocol::time::{Instant, UnixMillis};
 use serde_json::{Value, json};
 
 use crate::disk::Disk;
-use crate::random::Random;
+use crate::random::{Random, Stream};
 use crate::server::{SPACE, wall};
 use crate::world::Tab;
 
@@ -142,6 +142,10 @@ pub struct Person {
     pub fault: Option<String>,
     /// How often history had to be loaded anew.
     pub discontinuities: u64,
+    /// Decides what the person does, and when.
+    pub acts: Random,
+    /// Decides all else about the person and the tab.
+    pub random: Random,
     loading: Option<CallId>,
     connecting: Option<CallId>,
     loaded: bool,
@@ -166,11 +170,12 @@ impl Person {
     ///
     /// # Errors
     /// When the client can not be made.
-    pub fn new(person: usize, user: String, random: &mut Random) -> Result<Self, String> {
+    pub fn new(person: usize, user: String, seed: u64) -> Result<Self, String> {
         let name = format!("app{person}");
+        let mut random = Random::new(seed, Stream::Person(person));
         Ok(Self {
             tab: Tab { person, life: 0 },
-            client: client(&name, random)?,
+            client: client(&name, &mut random)?,
             name,
             user,
             disk: Disk::default(),
@@ -188,6 +193,8 @@ impl Person {
             online: false,
             fault: None,
             discontinuities: 0,
+            acts: Random::new(seed, Stream::Acts(person)),
+            random,
             loading: None,
             connecting: None,
             loaded: false,
@@ -199,8 +206,8 @@ impl Person {
     ///
     /// # Errors
     /// When the client can not be made.
-    pub fn crash(&mut self, keeps_promises: bool, random: &mut Random) -> Result<(), String> {
-        self.client = client(&self.name, random)?;
+    pub fn crash(&mut self, keeps_promises: bool) -> Result<(), String> {
+        self.client = client(&self.name, &mut self.random)?;
         self.tab.life += 1;
         self.online = false;
         self.frozen_until = 0;
@@ -254,8 +261,9 @@ impl Person {
             .send_message(call, &options, until_stored, Instant(now));
     }
 
-    /// `editMessage()` or `deleteMessage()` of one's own messages on the screen, if there is one.
-    pub fn change(&mut self, deletes: bool, until_stored: bool, now: u64, random: &mut Random) {
+    /// `editMessage()` or `deleteMessage()` of one of the person's own messages on the screen, if there is one; `which`
+    /// chooses it.
+    pub fn change(&mut self, deletes: bool, until_stored: bool, now: u64, which: u64) {
         // Of those that went through this outbox: what a deleted message was called is known by its trace.
         let traces: BTreeSet<u64> = self.ids.keys().map(ClientMessageId::trace).collect();
         let is_own = |shown: &&Shown| {
@@ -263,7 +271,7 @@ impl Person {
             !shown.text.is_empty() && trace.is_some_and(|trace| traces.contains(&trace))
         };
         let own: Vec<&Shown> = self.shown.iter().filter(is_own).collect();
-        let index = random.between(0, own.len().max(1) as u64 - 1);
+        let index = which % own.len().max(1) as u64;
         let Some(shown) = own.get(usize::try_from(index).unwrap_or(0)) else {
             return;
         };

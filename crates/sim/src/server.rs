@@ -2,12 +2,13 @@
 
 use protocol::codes::ErrorCode;
 use protocol::dialect::Dialect;
+use protocol::frame::Refusal;
 use protocol::http::{Route, SPACE_TOKEN_HEADER};
 use protocol::ids::{Epoch, Seq};
 use protocol::principal::Principal;
 use protocol::text::{decode_header, decode_token_subprotocol};
 use protocol::time::UnixMillis;
-use protocol::token::{self, ClaimsJson, Role};
+use protocol::token::{self, ClaimsJson, Role, TokenError};
 use room_core::io::{Call, Cursor, Input, PeerId, PeerRecord, RequestId};
 use room_core::memory::MemoryStorage;
 use room_core::{Room, Settings};
@@ -153,6 +154,25 @@ impl Server {
         })
     }
 
+    /// Answers the room's question about a token.
+    ///
+    /// # Errors
+    /// When the token is not good for the space.
+    pub fn authenticate(token: &str, now: u64) -> Result<Principal, Refusal> {
+        let refuse = |error: TokenError| {
+            let code = match error {
+                TokenError::Missing => ErrorCode::TokenMissing,
+                TokenError::Expired => ErrorCode::TokenExpired,
+                TokenError::SpaceMismatch => ErrorCode::SpaceMismatch,
+                TokenError::InvalidFormat | TokenError::InvalidSignature => ErrorCode::TokenInvalid,
+            };
+            Refusal::new(code, error.as_str())
+        };
+        token::verify(token, SPACE, GATEWAY_KEY, wall(now))
+            .map(|claims| Principal::of_claims(claims, false))
+            .map_err(refuse)
+    }
+
     /// The owner, who shows the gateway key.
     #[must_use]
     pub fn owner() -> Principal {
@@ -197,8 +217,7 @@ fn open(
 }
 
 fn principal(token: &str, now: u64) -> Option<Principal> {
-    let claims = token::verify(token, SPACE, GATEWAY_KEY, wall(now)).ok()?;
-    Some(Principal::of_claims(claims, false))
+    Server::authenticate(token, now).ok()
 }
 
 /// Where the client stands that asks.

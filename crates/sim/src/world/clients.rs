@@ -7,7 +7,7 @@ use room_core::io::PeerId;
 use serde_json::Value;
 
 use super::{Down, Happening, Tab, Up, World};
-use crate::network::Direction;
+use crate::network::{Direction, Owner};
 use crate::person::Blocking;
 use crate::server::Server;
 
@@ -58,11 +58,12 @@ impl World {
                 }
             }
             client_io::Output::RequestToken { token_id, .. } => {
-                let at = now + self.network.delay(&mut self.random);
+                let at = now + self.request_ms(tab.person, 0);
                 self.at(at, Happening::Token(tab, token_id));
             }
             client_io::Output::Fetch { fetch, request } => {
-                let at = now + self.network.delay(&mut self.random);
+                let bytes = request.body.as_ref().map_or(0, String::len);
+                let at = now + self.request_ms(tab.person, bytes);
                 if self.person(tab.person).offline_until > now {
                     let told = Err("there is no network".to_owned());
                     return self.at(at, Happening::Answer(tab, fetch, told));
@@ -74,7 +75,7 @@ impl World {
             }
             client_io::Output::Event(event) => self.person(tab.person).told(&event, now),
             client_io::Output::YieldTask => {
-                let at = now + self.random.between(0, 5);
+                let at = now + self.person(tab.person).random.between(0, 5);
                 self.at(at, Happening::TaskPassed(tab));
             }
             client_io::Output::LoadOutbox => {
@@ -96,18 +97,18 @@ impl World {
         protocols: Vec<String>,
     ) {
         if self.person(tab.person).offline_until > self.now {
-            let at = self.now + self.random.between(0, 50);
+            let at = self.now + self.person(tab.person).random.between(0, 50);
             return self.at(at, Happening::SocketGone(tab, socket, 1006));
         }
         let (until, blocking) = self.person(tab.person).blocked_until;
         if until > self.now {
             if blocking == Blocking::Refuses {
-                let at = self.now + self.network.delay(&mut self.random);
+                let at = self.now + self.request_ms(tab.person, 0);
                 self.at(at, Happening::SocketGone(tab, socket, 1006));
             }
             return;
         }
-        let peer = self.network.connect(tab, socket, self.now);
+        let peer = self.network.connect(Owner::App(tab, socket), self.now);
         self.send_up(peer, Up::Upgrade { url, protocols }, 0);
     }
 
@@ -119,38 +120,34 @@ impl World {
             let bytes = text.len();
             return self.send_up(peer, Up::Frame(text), bytes);
         }
-        // The runtime answers without the room.
-        let there = self
-            .network
-            .pass(peer, Direction::Up, 0, self.now, &mut self.random);
-        let back = there.and_then(|at| {
-            self.network
-                .pass(peer, Direction::Down, 0, at, &mut self.random)
-        });
-        if let Some(back) = back {
-            let pong = protocol::wire::PONG.to_owned();
-            self.at(back, Happening::ToClient(peer, Down::Frame(pong)));
+        self.send_up(peer, Up::Ping, 0);
+    }
+
+    pub(super) fn send_up(&mut self, peer: PeerId, up: Up, bytes: usize) {
+        if let Some(at) = self.network.pass(peer, Direction::Up, bytes, self.now) {
+            self.at(at, Happening::ToRoom(peer, up));
         }
     }
 
-    fn send_up(&mut self, peer: PeerId, up: Up, bytes: usize) {
-        let at = self
-            .network
-            .pass(peer, Direction::Up, bytes, self.now, &mut self.random);
-        if let Some(at) = at {
-            self.at(at, Happening::ToRoom(peer, up));
-        }
+    /// How long a request of a person, or the answer to one, is on its way.
+    pub(super) fn request_ms(&mut self, person: usize, bytes: usize) -> u64 {
+        let Some(whose) = self.people.get_mut(person) else {
+            return 0;
+        };
+        self.network.request_ms(person, bytes, &mut whose.random)
     }
 
     pub(super) fn reach_client(&mut self, peer: PeerId, down: Down) {
         let Some(wire) = self.network.wire(peer).filter(|wire| wire.alive) else {
             return;
         };
-        let (tab, socket) = (wire.tab, wire.socket);
+        let Owner::App(tab, socket) = wire.owner else {
+            return;
+        };
         match down {
             Down::Opened => self.client(tab, client_io::Input::SocketOpened { socket }),
             Down::Frame(text) => {
-                let frame = Frame::Text(text);
+                let frame = Frame::Text(text.to_string());
                 self.client(tab, client_io::Input::Frame { socket, frame });
             }
             Down::Closed(code) => {
@@ -162,17 +159,21 @@ impl World {
 
     /// The app's server mints a token each time it is asked.
     pub(super) fn give_token(&mut self, tab: Tab, token_id: TokenId) -> Result<(), String> {
-        if self.faulty && self.random.chance(self.options.token_silence_permille) {
-            self.report.faults += 1;
-            return Ok(());
-        }
+        let (faulty, permille) = (self.faulty, self.options.token_silence_permille);
+        let mut random = self.person(tab.person).random.clone();
+        let is_silent = random.chance(permille) && faulty;
         let exp = match self.options.token_ms {
             0 => u64::from(u32::MAX),
             ms => self.now + ms,
         };
         let user = self.person(tab.person).user.clone();
         let user = self.options.named.then_some(user.as_str());
-        let token = Server::mint(user, exp, &mut self.random)?;
+        let token = Server::mint(user, exp, &mut random)?;
+        self.person(tab.person).random = random;
+        if is_silent {
+            self.report.faults += 1;
+            return Ok(());
+        }
         self.client(tab, client_io::Input::TokenReady { token_id, token });
         Ok(())
     }

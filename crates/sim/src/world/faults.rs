@@ -4,7 +4,7 @@ use client_core::io as client_io;
 use room_core::io::{self as room_io, PeerId, RequestId};
 
 use super::{Happening, World};
-use crate::network::Direction;
+use crate::network::{Direction, Owner};
 use crate::options::Fault;
 use crate::person::Blocking;
 use crate::server::{Server, wall};
@@ -45,13 +45,12 @@ impl World {
 
     fn some_person(&mut self) -> usize {
         let last = self.people.len() as u64 - 1;
-        usize::try_from(self.random.between(0, last)).unwrap_or(0)
+        usize::try_from(self.faults_random.between(0, last)).unwrap_or(0)
     }
 
     fn some_connection(&mut self) -> Option<PeerId> {
-        let alive = self.network.alive();
-        let chosen = self.random.between(0, alive.len().max(1) as u64 - 1);
-        alive.get(usize::try_from(chosen).ok()?).copied()
+        let alive = self.network.of_apps();
+        self.faults_random.pick(&alive).copied()
     }
 
     /// A connection dies; each end notices in its own time.
@@ -63,9 +62,10 @@ impl World {
         let Some(wire) = self.network.wire(peer) else {
             return;
         };
-        let (tab, socket) = (wire.tab, wire.socket);
-        let noticed = self.now + self.random.between(0, self.options.silence_ms_max);
-        self.at(noticed, Happening::SocketGone(tab, socket, 1006));
+        if let Owner::App(tab, socket) = wire.owner {
+            let noticed = self.now + self.faults_random.between(0, self.options.silence_ms_max);
+            self.at(noticed, Happening::SocketGone(tab, socket, 1006));
+        }
         self.server
             .records
             .retain(|(recorded, _)| *recorded != peer);
@@ -82,7 +82,7 @@ impl World {
             return;
         };
         self.report.faults += 1;
-        let kind = self.random.between(0, 2);
+        let kind = self.faults_random.between(0, 2);
         if kind != 1 {
             self.network.swallow(peer, Direction::Up);
         }
@@ -95,14 +95,14 @@ impl World {
     fn block_sockets(&mut self) {
         let index = self.some_person();
         self.report.faults += 1;
-        let until = self.now + self.random.between(1, self.options.pause_ms_max);
-        let blocking = if self.random.chance(700) {
+        let until = self.now + self.faults_random.between(1, self.options.pause_ms_max);
+        let blocking = if self.faults_random.chance(700) {
             Blocking::Refuses
         } else {
             Blocking::Swallows
         };
         self.person(index).blocked_until = (until, blocking);
-        if self.random.chance(700) {
+        if self.faults_random.chance(700) {
             for peer in self.network.of_person(index) {
                 self.kill(peer);
             }
@@ -114,8 +114,8 @@ impl World {
             return;
         };
         self.report.faults += 1;
-        let until = self.now + self.random.between(1, self.options.pause_ms_max);
-        let kind = self.random.between(0, 2);
+        let until = self.now + self.faults_random.between(1, self.options.pause_ms_max);
+        let kind = self.faults_random.between(0, 2);
         if kind != 1 {
             self.network.stall(peer, Direction::Up, until);
         }
@@ -126,18 +126,18 @@ impl World {
 
     pub(super) fn evict(&mut self) -> Result<(), String> {
         self.report.faults += 1;
-        self.server.evict(&mut self.random, self.now)?;
+        self.server.evict(&mut self.server_random, self.now)?;
         self.lose_requests();
         self.carry_out_for_room();
         Ok(())
     }
 
     fn restart(&mut self) -> Result<(), String> {
-        for peer in self.network.alive() {
+        for peer in self.network.of_apps() {
             self.kill(peer);
         }
         self.server.records.clear();
-        self.server.evict(&mut self.random, self.now)?;
+        self.server.evict(&mut self.server_random, self.now)?;
         self.lose_requests();
         Ok(())
     }
@@ -172,7 +172,7 @@ impl World {
         let person = self.person(index);
         person.is_closed = true;
         let from = person.tab;
-        let at = self.now + self.random.between(0, 500);
+        let at = self.now + self.faults_random.between(0, 500);
         self.at(at, Happening::Adopted(from, by));
         Ok(())
     }

@@ -5,7 +5,8 @@ mod faults;
 mod rooms;
 mod tabs;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 
 use client_core::io::{self as client_io, FetchId, Fetched, OutboxChange, SocketId, TokenId};
 use protocol::time::Instant;
@@ -17,7 +18,7 @@ use serde_json::Value;
 use crate::network::Network;
 use crate::options::{Fault, Options};
 use crate::person::{Outcome, Person, Shown};
-use crate::random::Random;
+use crate::random::{Random, Stream};
 use crate::server::{Server, wall};
 use crate::verdict::{self, Report};
 
@@ -69,8 +70,13 @@ enum Happening {
 
 #[derive(Debug)]
 enum Up {
-    Upgrade { url: String, protocols: Vec<String> },
+    Upgrade {
+        url: String,
+        protocols: Vec<String>,
+    },
     Frame(String),
+    /// A ping, which the runtime answers.
+    Ping,
     Closed,
 }
 
@@ -78,12 +84,13 @@ enum Up {
 enum Down {
     /// The upgrade was answered.
     Opened,
-    Frame(String),
+    Frame(Rc<str>),
     Closed(u16),
 }
 
 struct World {
-    random: Random,
+    faults_random: Random,
+    server_random: Random,
     options: Options,
     now: u64,
     queue: BTreeMap<(u64, u64), Happening>,
@@ -94,6 +101,8 @@ struct World {
     /// Requests at the room, and who asked.
     asked: BTreeMap<RequestId, (Tab, FetchId)>,
     next_request: u64,
+    /// Tokens that the room asks about, and whose.
+    tokens_to_verify: VecDeque<(PeerId, String)>,
     faulty: bool,
     traced: bool,
     report: Report,
@@ -104,8 +113,8 @@ struct World {
 /// # Errors
 /// Says what does not hold.
 pub fn run(seed: u64, traced: bool) -> Result<Report, String> {
-    let mut random = Random::new(seed);
-    let options = Options::draw(&mut random);
+    let options = Options::draw(&mut Random::new(seed, Stream::Options));
+    let mut server_random = Random::new(seed, Stream::Server);
     if traced {
         println!("{options:#?}");
     }
@@ -113,22 +122,24 @@ pub fn run(seed: u64, traced: bool) -> Result<Report, String> {
     for index in 0..options.people {
         // Every third app belongs to the person of the one before: two tabs of one user.
         let user = format!("user{}", if index % 3 == 2 { index - 1 } else { index });
-        people.push(Person::new(index, user, &mut random)?);
+        people.push(Person::new(index, user, seed)?);
     }
     let settings = Settings {
         strict_expiry: options.strict_expiry,
         ..Settings::default()
     };
     let mut world = World {
-        network: Network::new(&options),
-        server: Server::new(settings, &mut random)?,
-        random,
+        network: Network::new(seed, &options),
+        server: Server::new(settings, &mut server_random)?,
+        faults_random: Random::new(seed, Stream::Faults),
+        server_random,
         now: 0,
         queue: BTreeMap::new(),
         next_place: 0,
         people,
         asked: BTreeMap::new(),
         next_request: 0,
+        tokens_to_verify: VecDeque::new(),
         faulty: true,
         traced,
         report: Report::default(),
@@ -142,7 +153,7 @@ pub fn run(seed: u64, traced: bool) -> Result<Report, String> {
 impl World {
     fn begin(&mut self) {
         for person in 0..self.people.len() {
-            let at = self.random.between(0, 2_000);
+            let at = self.person(person).acts.between(0, 2_000);
             self.at(at, Happening::Act(person));
         }
         self.at(self.options.duration_ms, Happening::Heal);
@@ -224,13 +235,18 @@ impl World {
     // What people do.
 
     fn act(&mut self, index: usize) {
-        let (now, leave) = (self.now, self.random.chance(self.options.leave_permille));
-        let change = self.random.chance(self.options.change_permille);
-        let count = self.random.between(1, self.options.burst);
-        let until_stored = self.random.chance(100);
-        let padding = self.random.between(0, self.options.padding);
-        let mut random = Random::new(self.random.between(0, u64::MAX - 1));
+        // What is drawn does not depend on how things stand, so that an act that is passed over shifts no other.
+        let mut random = self.person(index).acts.clone();
+        let (now, leave) = (self.now, random.chance(self.options.leave_permille));
+        let change = random.chance(self.options.change_permille);
+        let count = random.between(1, self.options.burst);
+        let until_stored = random.chance(100);
+        let padding = random.between(0, self.options.padding);
+        let (deletes, is_stubborn) = (random.chance(300), random.chance(20));
+        let which = random.between(0, u64::MAX - 1);
+        let pause = random.between(1, 2 * self.options.pause_ms);
         let person = self.person(index);
+        person.acts = random;
         let is_away = person.is_closed || person.frozen_until > now;
         if is_away {
         } else if !person.online {
@@ -242,14 +258,13 @@ impl World {
         } else if leave {
             person.leave(now);
         } else if change {
-            person.change(random.chance(300), until_stored, now, &mut random);
-        } else if person.waiting() < PATIENCE || random.chance(20) {
+            person.change(deletes, until_stored, now, which);
+        } else if person.waiting() < PATIENCE || is_stubborn {
             for _ in 0..count {
                 person.send(until_stored, padding, now);
             }
         }
         self.carry_out_for_client(index);
-        let pause = self.random.between(1, 2 * self.options.pause_ms);
         self.at(self.now + pause, Happening::Act(index));
     }
 
@@ -315,7 +330,7 @@ impl World {
     }
 
     fn next_fault(&mut self, fault: Fault, mean_ms: u64) {
-        let at = self.now + self.random.between(1, 2 * mean_ms);
+        let at = self.now + self.faults_random.between(1, 2 * mean_ms);
         self.at(at, Happening::Fault(fault, mean_ms));
     }
 

@@ -1,10 +1,14 @@
 //! What follows from the room's outputs, and how frames and requests reach it.
 
+use std::rc::Rc;
+
 use client_core::io::{self as client_io, FetchId, Fetched};
 use protocol::codes::{CloseCode, ErrorCode};
 use protocol::dialect::Dialect;
 use protocol::frame::{Frame, Refusal, ServerFrame};
 use protocol::http::SERVICE;
+use protocol::limits::CLIENT_FRAME_BYTES_MAX;
+use protocol::time::UnixMillis;
 use room_core::io::{self as room_io, PeerId, RequestId};
 use room_core::storage::StorageError;
 use serde_json::{Value, json};
@@ -29,10 +33,20 @@ impl World {
                     }
                 }
             }
+            Up::Frame(text) if text.len() > CLIENT_FRAME_BYTES_MAX => room_io::Input::Oversized {
+                peer,
+                bytes: text.len(),
+            },
             Up::Frame(text) => room_io::Input::Frame {
                 peer,
                 frame: Frame::Text(text),
             },
+            // The runtime answers without the room.
+            Up::Ping => {
+                self.network.note_ping(peer, self.now);
+                self.send_down(peer, Down::Frame(protocol::wire::PONG.into()));
+                return Ok(());
+            }
             Up::Closed => {
                 self.network.kill(peer);
                 self.server
@@ -53,8 +67,8 @@ impl World {
         if request.url.ends_with("/health") {
             // The Worker answers by itself.
             let body = json!({ "service": SERVICE }).to_string();
+            let at = self.now + self.request_ms(tab.person, body.len());
             let answer = answered(200, body);
-            let at = self.now + self.network.delay(&mut self.random);
             self.at(at, Happening::Answer(tab, fetch, Ok(answer)));
             return Ok(());
         }
@@ -82,7 +96,7 @@ impl World {
         let error = Refusal::new(ErrorCode::TokenExpired, "Token expired");
         let frame = Dialect::V2.encode(&ServerFrame::Error(error));
         let text = frame.unwrap_or_default();
-        self.send_down(peer, Down::Frame(text));
+        self.send_down(peer, Down::Frame(text.into()));
         self.send_down(peer, Down::Closed(CloseCode::TokenExpired.number()));
     }
 
@@ -91,27 +105,22 @@ impl World {
             Down::Frame(text) => text.len(),
             Down::Opened | Down::Closed(_) => 0,
         };
-        let at = self
-            .network
-            .pass(peer, Direction::Down, bytes, self.now, &mut self.random);
-        if let Some(at) = at {
+        if let Some(at) = self.network.pass(peer, Direction::Down, bytes, self.now) {
             self.at(at, Happening::ToClient(peer, down));
         }
     }
 
     fn feed_room(&mut self, input: room_io::Input) -> Result<(), String> {
-        if self.faulty && self.random.chance(self.options.disk_failure_permille) {
+        if self.faulty
+            && self
+                .server_random
+                .chance(self.options.disk_failure_permille)
+        {
             self.server.storage.fail_next_commit(StorageError::Full);
             self.report.faults += 1;
         }
         if self.server.room.wants_heard(wall(self.now)) {
-            let heard = self
-                .network
-                .heard()
-                .into_iter()
-                .map(|peer| (peer, wall(self.now)))
-                .collect();
-            let heard = room_io::Input::Heard(heard);
+            let heard = room_io::Input::Heard(self.pinged());
             self.server
                 .room
                 .handle_input(heard, wall(self.now), &mut self.server.storage);
@@ -119,7 +128,7 @@ impl World {
         self.server
             .room
             .handle_input(input, wall(self.now), &mut self.server.storage);
-        if self.faulty && self.random.chance(self.options.swallow_permille) {
+        if self.faulty && self.server_random.chance(self.options.swallow_permille) {
             // Committed, and nobody hears of it: the object was reset before a frame left.
             return self.evict();
         }
@@ -132,20 +141,37 @@ impl World {
             return;
         }
         self.server.alarm = None;
-        // The runtime answers pings by itself, so every socket that can be heard was heard just now.
-        let heard = self
-            .network
-            .heard()
-            .into_iter()
-            .map(|peer| (peer, wall(self.now)))
-            .collect();
+        let heard = self.pinged();
         self.server
             .room
             .handle_alarm(wall(self.now), heard, &mut self.server.storage);
         self.carry_out_for_room();
     }
 
+    /// When the runtime last answered a ping of each socket.
+    fn pinged(&self) -> Vec<(PeerId, UnixMillis)> {
+        let pinged = self.network.pinged().into_iter();
+        pinged.map(|(peer, at)| (peer, wall(at))).collect()
+    }
+
+    /// Does what the room asks for, and gives it the verdicts on the tokens that it asks about.
     pub(super) fn carry_out_for_room(&mut self) {
+        self.drain_room();
+        while let Some((peer, token)) = self.tokens_to_verify.pop_front() {
+            let result = Server::authenticate(&token, self.now);
+            self.server.room.handle_input(
+                room_io::Input::Authenticated { peer, result },
+                wall(self.now),
+                &mut self.server.storage,
+            );
+            self.drain_room();
+        }
+        if let Some(at) = self.server.room.poll_timeout() {
+            self.at(virtual_ms(at).max(self.now), Happening::RoomTimer);
+        }
+    }
+
+    fn drain_room(&mut self) {
         while let Some(output) = self.server.room.poll_output() {
             match output {
                 room_io::Output::Send {
@@ -154,7 +180,7 @@ impl World {
                 } => {
                     self.report.frames += 1;
                     for peer in peers {
-                        self.send_down(peer, Down::Frame(text.to_string()));
+                        self.send_down(peer, Down::Frame(Rc::clone(&text)));
                     }
                 }
                 room_io::Output::Close { peer, code, .. } => {
@@ -176,16 +202,15 @@ impl World {
                         self.at(at.max(self.now), Happening::Alarm);
                     }
                 }
-                // The simulator speaks the second version in text only.
+                room_io::Output::Authenticate { peer, token, .. } => {
+                    self.tokens_to_verify.push_back((peer, token));
+                }
+                // The room sends text only.
                 room_io::Output::Send {
                     frame: Frame::Binary(_),
                     ..
-                }
-                | room_io::Output::Authenticate { .. } => {}
+                } => {}
             }
-        }
-        if let Some(at) = self.server.room.poll_timeout() {
-            self.at(virtual_ms(at).max(self.now), Happening::RoomTimer);
         }
     }
 
@@ -193,8 +218,9 @@ impl World {
         let Some((tab, fetch)) = self.asked.remove(&request) else {
             return;
         };
-        let at = self.now + self.network.delay(&mut self.random);
-        let lost = self.faulty && self.random.chance(self.options.http_loss_permille);
+        let at = self.now + self.request_ms(tab.person, response.body.len());
+        let permille = self.options.http_loss_permille;
+        let lost = self.person(tab.person).random.chance(permille) && self.faulty;
         let outcome = if lost {
             self.report.faults += 1;
             Err("the connection was lost".to_owned())

@@ -8,9 +8,10 @@ use super::{Happening, Tab, World};
 impl World {
     /// When a write that a tab asks for now is done.
     pub(super) fn written_at(&mut self, tab: Tab) -> u64 {
-        let takes_ms = self.random.between(0, self.options.tab_disk_ms_max);
-        let now = self.now;
-        self.person(tab.person).disk.done_at(now, takes_ms)
+        let (now, ms_max) = (self.now, self.options.tab_disk_ms_max);
+        let person = self.person(tab.person);
+        let takes_ms = person.random.between(0, ms_max);
+        person.disk.done_at(now, takes_ms)
     }
 
     /// A write is done, or was lost with the tab.
@@ -62,16 +63,13 @@ impl World {
             self.kill(peer);
         }
         let keeps = !self.options.no_tab_disk;
-        let mut random = self.random.clone();
-        self.person(index).crash(keeps, &mut random)?;
-        self.random = random;
-        Ok(())
+        self.person(index).crash(keeps)
     }
 
     /// A tab freezes. One that is hidden gives its outbox up before, and another tab may take it.
     pub(super) fn freeze(&mut self, index: usize) {
-        let until = self.now + self.random.between(1, self.options.pause_ms_max);
-        let (now, was_hidden) = (self.now, self.random.chance(500));
+        let until = self.now + self.faults_random.between(1, self.options.pause_ms_max);
+        let (now, was_hidden) = (self.now, self.faults_random.chance(500));
         let person = self.person(index);
         if person.is_closed || person.frozen_until > now {
             return;
@@ -79,8 +77,11 @@ impl World {
         let tab = person.tab;
         if was_hidden {
             self.client(tab, client_io::Input::OutboxReleased);
-            if let Some(by) = self.sibling(index).filter(|_| self.random.chance(500)) {
-                let at = self.now + self.random.between(1, 500);
+            if let Some(by) = self
+                .sibling(index)
+                .filter(|_| self.faults_random.chance(500))
+            {
+                let at = self.now + self.faults_random.between(1, 500);
                 self.at(at, Happening::Adopted(tab, by));
             }
         }
@@ -106,7 +107,7 @@ impl World {
             self.kill(peer);
         }
         self.report.faults += 1;
-        let until = self.now + self.random.between(1, self.options.pause_ms_max);
+        let until = self.now + self.faults_random.between(1, self.options.pause_ms_max);
         self.person(index).offline_until = until;
         let tab = self.person(index).tab;
         self.client(tab, client_io::Input::OnlineChanged(false));
