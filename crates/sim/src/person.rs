@@ -2,12 +2,12 @@
 //!
 //! Owns what one person was shown and what they sent. Must not know the network or the room.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use client_core::Client;
 use client_core::endpoint::Endpoint;
 use client_core::error::{ClientError, Code};
-use client_core::io::{CallId, Config, Event, Operation, OutboxNews, OutboxStatus, Reply};
+use client_core::io::{CallId, Config, Event, Input, Operation, OutboxNews, OutboxStatus, Reply};
 use protocol::ids::{ClientMessageId, MessageId, SpaceId};
 use protocol::time::{Instant, UnixMillis};
 use serde_json::{Value, json};
@@ -116,6 +116,8 @@ pub struct Person {
     pub disk: Disk,
     /// Until when the tab is frozen.
     pub frozen_until: u64,
+    /// What reached the frozen tab, in order: frames wait in its sockets, and are read when it thaws.
+    pub inbox: VecDeque<Input<Value>>,
     /// Until when the machine has no network.
     pub offline_until: u64,
     /// Until when the machine's network lets no WebSocket through, and what becomes of one that is tried.
@@ -180,6 +182,7 @@ impl Person {
             user,
             disk: Disk::default(),
             frozen_until: 0,
+            inbox: VecDeque::new(),
             offline_until: 0,
             blocked_until: (0, Blocking::Refuses),
             is_closed: false,
@@ -211,6 +214,7 @@ impl Person {
         self.tab.life += 1;
         self.online = false;
         self.frozen_until = 0;
+        self.inbox.clear();
         self.shown.clear();
         self.echoes.clear();
         self.present.clear();

@@ -18,11 +18,18 @@ impl World {
         if person.tab != tab {
             return;
         }
-        if person.frozen_until > now {
-            let until = person.frozen_until;
-            return self.at(until, Happening::Deferred(tab, Box::new(input)));
+        // Nothing overtakes what waits already.
+        if person.frozen_until > now || !person.inbox.is_empty() {
+            return person.inbox.push_back(input);
         }
-        person.client.handle_input(input, Instant(now));
+        self.client_now(tab, input);
+    }
+
+    pub(super) fn client_now(&mut self, tab: Tab, input: client_io::Input<Value>) {
+        let now = self.now;
+        self.person(tab.person)
+            .client
+            .handle_input(input, Instant(now));
         self.carry_out_for_client(tab.person);
     }
 

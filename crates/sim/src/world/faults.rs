@@ -189,19 +189,24 @@ impl World {
         self.faulty = false;
         self.network.heal();
         for index in 0..self.people.len() {
-            let now = self.now;
             let person = self.person(index);
             person.is_closed = false;
             person.offline_until = 0;
             person.blocked_until.0 = 0;
             let tab = person.tab;
             self.client(tab, client_io::Input::OnlineChanged(true));
-            let person = self.person(index);
-            if !person.online {
-                person.come(now);
-                self.carry_out_for_client(index);
-            }
+            self.come(index);
         }
         Ok(())
+    }
+
+    /// An app connects, if it is not connected; a frozen one does so when it thaws.
+    pub(super) fn come(&mut self, index: usize) {
+        let now = self.now;
+        let person = self.person(index);
+        if !person.online && person.frozen_until <= now {
+            person.come(now);
+            self.carry_out_for_client(index);
+        }
     }
 }

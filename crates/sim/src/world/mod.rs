@@ -57,8 +57,6 @@ enum Happening {
     Loaded(Tab),
     Written(Tab, OutboxChange<Value>),
     Adopted(Tab, Tab),
-    /// An input whose tab was frozen when it came.
-    Deferred(Tab, Box<client_io::Input<Value>>),
     Thawed(Tab, bool),
     Online(usize),
     ClientTimer(Tab),
@@ -214,7 +212,6 @@ impl World {
             }
             Happening::Written(tab, change) => self.written(tab, change),
             Happening::Adopted(from, by) => self.adopt(from, by),
-            Happening::Deferred(tab, input) => self.client(tab, *input),
             Happening::Thawed(tab, was_hidden) => self.thaw(tab, was_hidden),
             Happening::Online(person) => self.go_online(person),
             Happening::ClientTimer(tab) => self.client_timer(tab),

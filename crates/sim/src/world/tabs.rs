@@ -96,9 +96,15 @@ impl World {
         }
         if was_hidden {
             let rows = self.person(tab.person).disk.rows();
-            self.client(tab, client_io::Input::OutboxReclaimed(rows));
+            self.client_now(tab, client_io::Input::OutboxReclaimed(rows));
         }
-        self.client(tab, client_io::Input::Woken);
+        self.client_now(tab, client_io::Input::Woken);
+        while let Some(input) = self.person(tab.person).inbox.pop_front() {
+            self.client_now(tab, input);
+        }
+        if !self.faulty {
+            self.come(tab.person);
+        }
     }
 
     /// A machine's network is away for a while, and its browser says so.
