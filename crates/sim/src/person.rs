@@ -142,8 +142,8 @@ pub struct Person {
     pub online: bool,
     /// What was shown twice or out of order.
     pub fault: Option<String>,
-    /// How often history had to be loaded anew.
-    pub discontinuities: u64,
+    /// When history had to be loaded anew, and why.
+    pub discontinuities: Vec<(u64, &'static str)>,
     /// Decides what the person does, and when.
     pub acts: Random,
     /// Decides all else about the person and the tab.
@@ -195,7 +195,7 @@ impl Person {
             present: Vec::new(),
             online: false,
             fault: None,
-            discontinuities: 0,
+            discontinuities: Vec::new(),
             acts: Random::new(seed, Stream::Acts(person)),
             random,
             loading: None,
@@ -364,8 +364,8 @@ impl Person {
                 self.present = users.iter().map(id).collect();
                 self.present.sort_unstable();
             }
-            Event::Discontinuity { .. } => {
-                self.discontinuities += 1;
+            Event::Discontinuity { reason } => {
+                self.discontinuities.push((now, reason));
                 self.loaded = false;
                 if self.loading.is_none() {
                     self.load(now);

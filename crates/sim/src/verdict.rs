@@ -23,7 +23,7 @@ pub struct Report {
     /// Faults of every kind that took effect.
     pub faults: u64,
     /// Times that an app had to load its history anew.
-    pub discontinuities: u64,
+    pub discontinuities: usize,
     /// Frames that the room sent.
     pub frames: u64,
     /// Polls that reached the room.
@@ -70,12 +70,30 @@ impl fmt::Display for Report {
     }
 }
 
+/// What became of the log during a run: the only reasons for a discontinuity.
+#[derive(Clone, Copy, Debug)]
+pub struct Log {
+    /// Whether an epoch ended.
+    pub renewed: bool,
+    /// Whether events were removed.
+    pub trimmed: bool,
+}
+
 /// Checks, once all is quiet, that everything promised is stored once, that what was deleted is gone, that every
-/// screen shows the store's newest messages in their present state without a hole, and that presence is the truth.
+/// screen shows the store's newest messages in their present state without a hole, that presence is the truth, and
+/// that no app was told of a discontinuity without a reason.
 ///
 /// # Errors
 /// Says what is lost, doubled, or shown wrongly.
-pub fn all_is_well(people: &[Person], stored: &[Shown], named: bool) -> Result<(), String> {
+pub fn all_is_well(
+    people: &[Person],
+    stored: &[Shown],
+    log: Log,
+    named: bool,
+) -> Result<(), String> {
+    for person in people {
+        each_discontinuity_has_a_reason(person, log)?;
+    }
     everything_promised_is_stored_once(people, stored)?;
     for person in people.iter().filter(|person| !person.lost_order) {
         what_was_sent_keeps_its_order(person, stored)?;
@@ -88,6 +106,24 @@ pub fn all_is_well(people: &[Person], stored: &[Shown], named: bool) -> Result<(
         }
     }
     Ok(())
+}
+
+/// However much is missing, and however slow the reader is, only a log that lacks it makes a discontinuity: a trimmed
+/// one (`gap`, or `reset` on a live link), or one of another epoch (`reset`). No frame is unreadable here.
+fn each_discontinuity_has_a_reason(person: &Person, log: Log) -> Result<(), String> {
+    let has_reason = |reason: &str| match reason {
+        "reset" => log.renewed || log.trimmed,
+        "gap" => log.trimmed,
+        _ => false,
+    };
+    let mut told = person.discontinuities.iter();
+    match told.find(|(_, reason)| !has_reason(reason)) {
+        Some((at, reason)) => Err(format!(
+            "{} was told of a discontinuity ('{reason}') at {at} ms, and the log explains none ({log:?})",
+            person.name
+        )),
+        None => Ok(()),
+    }
 }
 
 fn everything_promised_is_stored_once(people: &[Person], stored: &[Shown]) -> Result<(), String> {

@@ -144,6 +144,7 @@ impl World {
 
     fn renew_epoch(&mut self) {
         self.report.faults += 1;
+        self.epoch_renewed = true;
         let request = RequestId(self.next_request);
         self.next_request += 1;
         self.server.room.handle_input(

@@ -20,7 +20,7 @@ use crate::options::{Fault, Options};
 use crate::person::{Outcome, Person, Shown};
 use crate::random::{Random, Stream};
 use crate::server::{Server, wall};
-use crate::verdict::{self, Report};
+use crate::verdict::{self, Log, Report};
 
 /// How long everybody may take to agree once the faults have stopped: the room's own look for silent sockets comes
 /// every ten minutes, and is the slowest of all.
@@ -102,6 +102,8 @@ struct World {
     /// Tokens that the room asks about, and whose.
     tokens_to_verify: VecDeque<(PeerId, String)>,
     faulty: bool,
+    /// Whether the log began anew, as after a restore.
+    epoch_renewed: bool,
     traced: bool,
     report: Report,
 }
@@ -139,6 +141,7 @@ pub fn run(seed: u64, traced: bool) -> Result<Report, String> {
         next_request: 0,
         tokens_to_verify: VecDeque::new(),
         faulty: true,
+        epoch_renewed: false,
         traced,
         report: Report::default(),
         options,
@@ -274,14 +277,30 @@ impl World {
         self.report.sent = people.iter().map(|person| person.sent.len()).sum();
         self.report.shown = people.iter().map(|person| person.shown.len()).sum();
         self.report.changed = people.iter().map(|person| person.changed.len()).sum();
-        self.report.discontinuities = people.iter().map(|person| person.discontinuities).sum();
+        self.report.discontinuities = people
+            .iter()
+            .map(|person| person.discontinuities.len())
+            .sum();
         let promised = |sent: &&crate::person::Sent| sent.outcome == Outcome::Promised;
         self.report.promised = people
             .iter()
             .map(|person| person.sent.iter().filter(promised).count())
             .sum();
-        verdict::all_is_well(people, &stored, self.options.named)?;
+        let log = Log {
+            renewed: self.epoch_renewed,
+            trimmed: self.is_trimmed()?,
+        };
+        verdict::all_is_well(people, &stored, log, self.options.named)?;
         Ok(self.report)
+    }
+
+    fn is_trimmed(&self) -> Result<bool, String> {
+        let head = self
+            .server
+            .storage
+            .head()
+            .map_err(|error| error.to_string())?;
+        Ok(head.seq.0 > self.server.storage.log_rows() as u64)
     }
 
     fn stored(&self) -> Result<Vec<Shown>, String> {
