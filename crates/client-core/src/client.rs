@@ -24,7 +24,7 @@ use crate::outbox::Outbox;
 use crate::presence::Presence;
 use crate::random::Random;
 use crate::requests::Pending;
-use crate::session::Session;
+use crate::session::{Cursor, Session};
 use crate::timeline::{Timeline, Version};
 use crate::timer::{Timer, TimerTable};
 use crate::transport::Answerer;
@@ -56,6 +56,8 @@ pub struct Client<J: Json> {
     pub(crate) link: Link,
     /// The token of the newest socket.
     pub(crate) socket_token: String,
+    /// The cursor that the newest socket carries.
+    pub(crate) socket_cursor: Option<Cursor>,
     pub(crate) backoff: Backoff,
     /// Calls of `connect()` that wait for the welcome.
     pub(crate) connecting: Vec<CallId>,
@@ -101,6 +103,7 @@ impl<J: Json> Client<J> {
             credentials: Credentials::new(),
             link: Link::Idle,
             socket_token: String::new(),
+            socket_cursor: None,
             backoff: Backoff::default(),
             connecting: Vec::new(),
             session: Session::new(),

@@ -223,6 +223,7 @@ impl<J: Json> Client<J> {
         let token = self.credentials.token()?;
         let protocols = vec![SUBPROTOCOL.to_owned(), encode_token_subprotocol(token)];
         self.socket_token = token.to_owned();
+        self.socket_cursor = self.session.cursor().cloned();
         let since = self.session.cursor().map(|cursor| cursor.seq.to_string());
         let epoch = self
             .session

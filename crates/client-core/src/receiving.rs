@@ -159,6 +159,9 @@ impl<J: Json> Client<J> {
         else {
             return;
         };
+        // What cannot be followed is the cursor that the socket carried: polls beside it may have moved on since.
+        let is_about_cursor = self.socket_cursor.as_ref() == self.session.cursor();
+        let recovered = recovered.filter(|recovered| *recovered || is_about_cursor);
         self.learn_time(server_time, now);
         self.timers
             .set(Timer::Ping, Some(now.plus_ms(PING_AFTER_MS)));

@@ -596,6 +596,29 @@ fn the_socket_is_tried_each_minute_and_takes_over_without_a_gap_or_a_double() {
 }
 
 #[test]
+fn socket_with_an_outdated_cursor_makes_no_second_discontinuity() {
+    let mut bench = Bench::polling();
+    while !bench.take().contains(&"open".to_owned()) {
+        let due = bench.client.poll_timeout().unwrap();
+        bench.advance(due.ms_since(bench.now));
+        if bench.request(EVENTS).0 == bench.fetch {
+            bench.answer_poll(4, true, 0..0);
+        }
+    }
+    assert!(bench.url.ends_with("&epoch=e&since=4"), "{}", bench.url);
+    bench.opened();
+    // The epoch ends: a poll says so before the socket does.
+    bench.next_poll();
+    let welcome = json!([{"type": "welcome", "epoch": "f", "seq": 4, "recovered": false, "serverTime": EPOCH_MS}]);
+    bench.answer_to(EVENTS, 200, &welcome);
+    assert!(bench.take().contains(&"discontinuity reset".to_owned()));
+    bench.frame(r#"{"type":"welcome","epoch":"f","seq":5,"connectionId":"c","recovered":false}"#);
+    bench.expect(&["connected", "transmit sync"]);
+    bench.message(5);
+    bench.expect(&["message 5"]);
+}
+
+#[test]
 fn a_socket_beside_polls_that_is_refused_is_acted_on() {
     let mut bench = Bench::polling();
     while !bench.take().contains(&"open".to_owned()) {
