@@ -62,6 +62,8 @@ pub struct Client<J: Json> {
     /// Calls of `connect()` that wait for the welcome.
     pub(crate) connecting: Vec<CallId>,
     pub(crate) session: Session<J>,
+    /// How often the app was told of a discontinuity.
+    pub(crate) discontinuities: u32,
     pub(crate) timeline: Timeline<J>,
     pub(crate) outbox: Outbox<J>,
     /// The newest messages that were applied or given out, for entries that come late: another tab's, adopted.
@@ -107,6 +109,7 @@ impl<J: Json> Client<J> {
             backoff: Backoff::default(),
             connecting: Vec::new(),
             session: Session::new(),
+            discontinuities: 0,
             timeline: Timeline::new(version),
             outbox: Outbox::new(),
             recent_messages: VecDeque::new(),
@@ -292,6 +295,9 @@ impl<J: Json> Client<J> {
     }
 
     pub(crate) fn tell(&mut self, event: Event<J>) {
+        if matches!(event, Event::Discontinuity { .. }) {
+            self.discontinuities = self.discontinuities.wrapping_add(1);
+        }
         self.outputs.push_back(Output::Event(event));
     }
 }

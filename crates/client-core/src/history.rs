@@ -23,6 +23,8 @@ pub(crate) struct HistoryRun<J> {
     joins: bool,
     /// Whether it was read again, because the first answer was of another life of the log than the link's.
     read_again: bool,
+    /// How often the app had been told of a discontinuity when the page was asked for.
+    discontinuities: u32,
     /// What came so far, newest first.
     collected: Vec<Placed<J>>,
     /// Where the log stood when the first page was read.
@@ -63,6 +65,7 @@ impl<J: Json> Client<J> {
             query,
             joins,
             read_again: false,
+            discontinuities: self.discontinuities,
             collected: Vec::new(),
             head: None,
             end: None,
@@ -88,6 +91,11 @@ impl<J: Json> Client<J> {
             let told = "Failed to get messages: the answer is not a page of messages";
             return self.fail_history(&run, ClientError::new(Code::Protocol, told));
         };
+        if run.joins && run.discontinuities != self.discontinuities {
+            // The link goes on from another place: between there and a page from before, messages would be missing.
+            run.start_anew(self.discontinuities);
+            return self.ask_for_page(run, None, now);
+        }
         let is_first = run.head.is_none();
         run.head.get_or_insert_with(|| page.head.clone());
         if is_first && run.joins && !self.session.is_unmet() && !self.is_same_life(&run) {
@@ -182,6 +190,13 @@ impl<J: Json> Client<J> {
 }
 
 impl<J> HistoryRun<J> {
+    /// Forgets what came so far.
+    fn start_anew(&mut self, discontinuities: u32) {
+        self.collected.clear();
+        (self.head, self.end, self.read_again) = (None, None, false);
+        self.discontinuities = discontinuities;
+    }
+
     /// How many messages are still to come.
     fn missing(&self) -> usize {
         self.query.limit.saturating_sub(self.collected.len())

@@ -150,6 +150,26 @@ fn a_page_for_a_view_joins_nothing() {
 }
 
 #[test]
+fn page_in_parts_is_read_anew_after_a_discontinuity() {
+    let mut bench = Bench::ready();
+    let renewed = |seqs: std::ops::RangeInclusive<u64>| {
+        let mut read = page(seqs, 6);
+        read["epoch"] = json!("f");
+        read
+    };
+    bench.history(9, json!({"limit": 4}));
+    bench.answer(200, &page(4..=4, 4));
+    bench.take();
+    bench.frame(r#"{"type":"head","epoch":"f","seq":5}"#);
+    bench.expect(&["discontinuity reset"]);
+    bench.answer(200, &renewed(2..=3));
+    bench.message(6);
+    bench.expect(&["GET https://x/messages?v=2&limit=4", "message 6"]);
+    bench.answer(200, &renewed(3..=6));
+    bench.expect(&["9 page 3,4,5,6", "yield"]);
+}
+
+#[test]
 fn a_page_of_another_life_of_the_log_is_read_again_and_then_believed() {
     let mut bench = Bench::ready();
     let of = |epoch: &str, head: u64| {
