@@ -25,8 +25,8 @@ pub(crate) struct Session<J> {
     met: bool,
     /// Events that came before the one that is missing.
     held: LiteMap<Seq, EventPayload<J>>,
-    /// The position after which events were asked for, while the answer is out.
-    syncing: Option<Seq>,
+    /// Whether events were asked for and the `head` that ends the answer has not come.
+    syncing: bool,
     /// The position at which a frame could not be read.
     unreadable_at: Option<Seq>,
 }
@@ -59,7 +59,7 @@ impl<J> Session<J> {
             cursor: None,
             met: false,
             held: LiteMap::new_vec(),
-            syncing: None,
+            syncing: false,
             unreadable_at: None,
         }
     }
@@ -91,7 +91,7 @@ impl<J> Session<J> {
     ) -> Next {
         self.met = true;
         self.held.clear();
-        self.syncing = None;
+        self.syncing = false;
         let head = Cursor { epoch, seq };
         let Some(cursor) = &mut self.cursor else {
             self.cursor = Some(head);
@@ -166,7 +166,7 @@ impl<J> Session<J> {
         let Some(cursor) = &mut self.cursor else {
             return Next::Reconnect;
         };
-        self.syncing = None;
+        self.syncing = false;
         let first_event = cursor.epoch.is_none() && cursor.seq == Seq::ZERO;
         if first_event {
             cursor.epoch.clone_from(&epoch);
@@ -237,16 +237,16 @@ impl<J> Session<J> {
         }
     }
 
-    /// Asks for the missing events, once for each position.
+    /// Asks for the missing events, unless the answer is on its way: it brings all that is missing, in windows, and each
+    /// question has to be paid for.
     fn sync(&mut self) -> Next {
-        let Some(cursor) = &self.cursor else {
-            return Next::Fine;
-        };
-        if self.syncing == Some(cursor.seq) {
-            return Next::Fine;
+        match &self.cursor {
+            Some(cursor) if !self.syncing => {
+                self.syncing = true;
+                Next::Sync(cursor.seq)
+            }
+            Some(_) | None => Next::Fine,
         }
-        self.syncing = Some(cursor.seq);
-        Next::Sync(cursor.seq)
     }
 }
 
@@ -293,11 +293,23 @@ mod tests {
         check(&[11, 11, 10, 3, 12, 11], &[11, 12], &[]);
         check(&[12], &[], &[Next::Sync(Seq(10))]);
         check(&[12, 13, 11], &[11, 12, 13], &[Next::Sync(Seq(10))]);
-        check(
-            &[13, 11],
-            &[11],
-            &[Next::Sync(Seq(10)), Next::Sync(Seq(11))],
+        check(&[13, 11], &[11], &[Next::Sync(Seq(10))]);
+    }
+
+    #[test]
+    fn missing_events_are_asked_for_once_until_the_head_ends_the_answer() {
+        let mut session = started(10);
+        let sync = |seq: u64| vec![Next::Sync(Seq(seq))];
+        assert_eq!(feed(&mut session, &[20]), (vec![], sync(10)));
+        assert_eq!(
+            feed(&mut session, &[11, 12, 13]),
+            (vec![11, 12, 13], vec![])
         );
+        assert_eq!(session.head(epoch("a"), Seq(20), None), Next::Sync(Seq(13)));
+        let rest: Vec<u64> = (14..=19).collect();
+        assert_eq!(feed(&mut session, &rest).0.last(), Some(&20));
+        assert_eq!(session.head(epoch("a"), Seq(20), None), Next::Fine);
+        assert_eq!(feed(&mut session, &[22]), (vec![], sync(20)));
     }
 
     #[test]
