@@ -279,6 +279,36 @@ fn sender_that_is_behind_is_told_its_message_with_the_ack() {
     assert!(heard[1].get("message").is_none());
 }
 
+/// An event of an edit that was edited again is read whole, and a few bytes of it are sent.
+#[test]
+fn questions_for_superseded_edits_read_a_bounded_part_of_the_log_in_one_input() {
+    let mut shell = unlimited();
+    let ada = shell.join(user("ada"));
+    let ids: Vec<String> = (0..5).map(|_| shell.posted("ada", "first")).collect();
+    let since = shell.head().1;
+    for round in 0..40 {
+        for id in &ids {
+            let text = format!("{round} {}", "x".repeat(KB_16));
+            shell.say(
+                ada,
+                json!({"type": "edit", "messageId": id, "text": text, "clientMessageId": format!("{round}{id}")}),
+            );
+            shell.pass(10);
+        }
+    }
+    assert_eq!(shell.head().1, since + 200, "every edit is an event");
+    shell.read(ada);
+    shell.forget_heard();
+    let _written = shell.room.take_read_bytes();
+    let sync = json!({"type": "sync", "since": since});
+    shell.say(ada, Value::from(vec![sync; 50]));
+    let read = shell.room.take_read_bytes();
+    assert!(
+        (1..=2 * WINDOW_BYTES_MAX).contains(&read),
+        "{read} bytes were read"
+    );
+}
+
 #[test]
 fn presence_that_was_missed_is_told_whole_at_the_head() {
     let mut shell = unlimited();
