@@ -150,8 +150,9 @@ impl Reader {
             vec![&mut value]
         };
         for entry in entries {
-            if let (Some(since), Some(last)) = (entry["since"].as_u64(), self.last) {
-                entry["since"] = since.min(last).into();
+            if let Some(since) = entry["since"].as_u64() {
+                // Before its welcome came it has nothing.
+                entry["since"] = since.min(self.last.unwrap_or_default()).into();
             }
         }
         value.to_string()
