@@ -144,8 +144,12 @@ impl<J: Clone> Timeline<J> {
         head: Seq,
     ) -> Vec<Placed<J>> {
         let last = page.last().map_or(Seq::ZERO, |(seq, _)| *seq).max(end);
-        page.extend(self.recent.iter().filter(|(seq, _)| *seq > last).cloned());
+        let recent = self.recent.iter().filter(|(seq, _)| *seq > last);
+        let mut recent: Vec<Placed<J>> = recent.cloned().collect();
         self.merge_updates(page, head);
+        // These were delivered in the state of that time, which may be long before the page was read.
+        self.merge_updates(&mut recent, Seq::ZERO);
+        page.append(&mut recent);
         below.retain(|(seq, _)| *seq > self.accounted);
         self.joined = page.first().map(|(first, _)| Joined {
             first: *first,
@@ -405,6 +409,22 @@ mod tests {
             "three messages, and the edit of one of them"
         );
         assert_eq!(told(&mut timeline, 10..=10), [10]);
+    }
+
+    #[test]
+    fn edit_of_a_message_beyond_a_page_that_ends_before_the_head_is_kept() {
+        let mut timeline = timeline();
+        assert!(timeline.start_at(Seq(2)).is_empty());
+        timeline.page_asked();
+        assert_eq!(told(&mut timeline, 3..=4), [3, 4]);
+        assert!(updated(&mut timeline, 5, 1_004));
+        // Read at 9, and asked for up to 2.
+        let mut read = page(1..=2);
+        timeline.join(&mut read, Vec::new(), Seq(2), Seq(9));
+        assert_eq!(
+            read,
+            [(Seq(1), 1), (Seq(2), 2), (Seq(3), 3), (Seq(4), 1_004)]
+        );
     }
 
     #[test]
