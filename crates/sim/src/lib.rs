@@ -13,6 +13,7 @@
 //! |---|---|
 //! | [`options`] | what a seed draws |
 //! | [`network`] | delays, order, holes and death of connections |
+//! | [`meter`] | how readers lag, from the frames that pass |
 //! | [`disk`] | what a tab's reload finds |
 //! | [`server`] | the room with its store, and what the Worker does around it |
 //! | [`person`] | an app that chats: connect, load, append, as the documents do it |
@@ -29,6 +30,7 @@
 )]
 
 pub mod disk;
+pub mod meter;
 pub mod network;
 pub mod options;
 pub mod person;

@@ -1,6 +1,12 @@
 //! What a seed draws: the run's people, network and faults ("swarm testing": each run stresses something else).
 
+use protocol::limits::OUTBOX_MESSAGES_MAX;
+
 use crate::random::Random;
+
+/// Bytes of all messages of a run, at most, so that none takes for ever.
+const BYTES_MAX: u64 = 30_000_000;
+const PATIENCE: usize = 300;
 
 /// Everything that differs from run to run. A mean time of 0 means "never".
 #[derive(Clone, Debug)]
@@ -19,8 +25,16 @@ pub struct Options {
     pub pause_ms: u64,
     /// Messages sent in one go, at most.
     pub burst: u64,
-    /// Bytes that messages are padded to, at most.
-    pub padding: u64,
+    /// Bytes that messages are padded with: at least, and at most.
+    pub padding: (u64, u64),
+    /// Bytes of all messages of a run together, at most.
+    pub bytes_max: u64,
+    /// People who see this many of their messages waiting mostly wait, too; a few go on until the outbox is full.
+    pub patience: usize,
+    /// Times in a thousand that an app which is about to connect sends first, by HTTP.
+    pub http_permille: u64,
+    /// Messages sent in one go by HTTP, at most.
+    pub http_burst: u64,
     /// Bytes that each person's connections pass in a millisecond, each way; 0 for as many as there are.
     pub bytes_per_ms: Vec<u64>,
     /// Actions that edit or delete, in a thousand.
@@ -82,6 +96,47 @@ impl Options {
     /// Draws a run's options.
     #[must_use]
     pub fn draw(random: &mut Random) -> Self {
+        let mut options = Self::draw_usual(random);
+        if random.chance(150) {
+            options.add_floods(random);
+        }
+        options
+    }
+
+    /// Bursts beyond every limit, readers that cannot keep up, and readers that do not read at all.
+    fn add_floods(&mut self, random: &mut Random) {
+        self.people = self.people.max(2);
+        self.padding = (2_000, random.between(2_000, 16_000));
+        self.bytes_max = random.between(4_000_000, BYTES_MAX);
+        self.burst = random.between(100, 600);
+        self.http_burst = random.between(50, 500);
+        self.http_permille = 500;
+        self.patience = OUTBOX_MESSAGES_MAX;
+        self.leave_permille = random.between(0, 100);
+        self.pause_ms = random.between(1_000, 10_000);
+        self.duration_ms = random.between(20_000, 90_000);
+        if random.chance(500) {
+            // Who waits for acks sends fast only where they come fast.
+            self.latency_ms_min = random.between(0, 5);
+            self.latency_ms_max = self.latency_ms_min + random.between(0, 30);
+        }
+        if random.chance(600) {
+            // Frames wait in the sockets of frozen tabs, until the room closes those.
+            self.pause_ms_max = random.between(30_000, 120_000);
+            self.faults
+                .push((Fault::Freeze, random.between(2_000, 20_000)));
+        }
+        let mut rate = || {
+            if random.chance(400) {
+                random.between(20, 100)
+            } else {
+                0
+            }
+        };
+        self.bytes_per_ms = (0..self.people).map(|_| rate()).collect();
+    }
+
+    fn draw_usual(random: &mut Random) -> Self {
         let latency_ms_min = random.between(0, 40);
         let latency_ms_max = latency_ms_min + random.between(0, 400);
         let spans = [
@@ -110,7 +165,7 @@ impl Options {
             }
         };
         let padding = sometimes(100, 1_000, 12_000);
-        let bytes_per_ms = sometimes(200, 10, 200);
+        let slowest = sometimes(200, 10, 200);
         let (http_loss_permille, disk_failure_permille) =
             (sometimes(300, 0, 200), sometimes(200, 0, 50));
         let (swallow_permille, token_ms) = (sometimes(300, 1, 60), sometimes(300, 20_000, 200_000));
@@ -121,6 +176,11 @@ impl Options {
             faults.push((Fault::Blocked, blocked_ms));
         }
         let people = usize::try_from(random.between(1, 6)).unwrap_or(1);
+        let mut rate = || match random.between(0, 2) {
+            0 => 0,
+            times => slowest * times,
+        };
+        let bytes_per_ms = (0..people).map(|_| rate()).collect();
         Self {
             people,
             named: random.chance(700),
@@ -129,8 +189,12 @@ impl Options {
             duration_ms: random.between(5_000, 60_000),
             pause_ms: random.between(if padding > 0 { 300 } else { 5 }, 2_000),
             burst: random.between(1, if padding > 0 { 4 } else { 30 }),
-            padding,
-            bytes_per_ms: vec![bytes_per_ms; people],
+            padding: (0, padding),
+            bytes_max: BYTES_MAX,
+            patience: PATIENCE,
+            http_permille: 100,
+            http_burst: 1,
+            bytes_per_ms,
             change_permille,
             leave_permille: random.between(0, 30),
             faults,

@@ -3,6 +3,7 @@
 //! Owns what one person was shown and what they sent. Must not know the network or the room.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
 
 use client_core::Client;
 use client_core::endpoint::Endpoint;
@@ -60,7 +61,7 @@ pub struct Changed {
 }
 
 /// A message on the screen.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Shown {
     /// Its place.
     pub seq: u64,
@@ -72,6 +73,21 @@ pub struct Shown {
     pub updated_at: u64,
     /// Who sent it.
     pub sender: String,
+}
+
+impl fmt::Debug for Shown {
+    /// Without the padding.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            seq,
+            id,
+            text,
+            updated_at,
+            sender,
+        } = self;
+        let text = text.split("xx").next().unwrap_or_default();
+        write!(f, "{seq} '{text}' by {sender} ({id}, {updated_at})")
+    }
 }
 
 impl Shown {

@@ -24,6 +24,20 @@ pub struct Report {
     pub faults: u64,
     /// Times that an app had to load its history anew.
     pub discontinuities: usize,
+    /// Times that a reader fell behind.
+    pub fell_behind: u64,
+    /// Windows of the log that the room sent.
+    pub windows: u64,
+    /// Marks that readers echoed.
+    pub marks_echoed: u64,
+    /// Connections that the room did not let in.
+    pub refused: u64,
+    /// Connections that the room closed because they confirmed nothing.
+    pub closed_as_slow: u64,
+    /// Connections that the room closed because they sent too much.
+    pub closed_for_rate: u64,
+    /// Connections that the room closed for other reasons.
+    pub closed_otherwise: u64,
     /// Frames that the room sent.
     pub frames: u64,
     /// Polls that reached the room.
@@ -42,6 +56,13 @@ impl Report {
         self.shown += other.shown;
         self.faults += other.faults;
         self.discontinuities += other.discontinuities;
+        self.fell_behind += other.fell_behind;
+        self.windows += other.windows;
+        self.marks_echoed += other.marks_echoed;
+        self.refused += other.refused;
+        self.closed_as_slow += other.closed_as_slow;
+        self.closed_for_rate += other.closed_for_rate;
+        self.closed_otherwise += other.closed_otherwise;
         self.frames += other.frames;
         self.polls += other.polls;
         self.steps += other.steps;
@@ -58,6 +79,13 @@ impl fmt::Display for Report {
             shown,
             faults,
             discontinuities,
+            fell_behind,
+            windows,
+            marks_echoed,
+            refused,
+            closed_as_slow,
+            closed_for_rate,
+            closed_otherwise,
             frames,
             polls,
             steps,
@@ -65,7 +93,9 @@ impl fmt::Display for Report {
         write!(
             f,
             "sent {sent}, promised {promised}, edited or deleted {changed}, stored {stored}, shown {shown}, \
-             faults {faults}, discontinuities {discontinuities}, frames {frames}, polls {polls}, steps {steps}"
+             faults {faults}, discontinuities {discontinuities}, fell behind {fell_behind}, windows {windows}, \
+             marks echoed {marks_echoed}, refused {refused}, closed as slow {closed_as_slow}, \
+             for their rate {closed_for_rate}, otherwise {closed_otherwise}, frames {frames}, polls {polls}, steps {steps}"
         )
     }
 }

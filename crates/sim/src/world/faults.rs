@@ -127,6 +127,7 @@ impl World {
     pub(super) fn evict(&mut self) -> Result<(), String> {
         self.report.faults += 1;
         self.server.evict(&mut self.server_random, self.now)?;
+        self.meter.forget();
         self.lose_requests();
         self.carry_out_for_room();
         Ok(())
@@ -138,6 +139,7 @@ impl World {
         }
         self.server.records.clear();
         self.server.evict(&mut self.server_random, self.now)?;
+        self.meter.forget();
         self.lose_requests();
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! The clock and the queue: what happens next, and what follows from it.
 
+mod acts;
 mod clients;
 mod faults;
 mod rooms;
@@ -15,6 +16,7 @@ use room_core::storage::{EntityKind, EntityRange};
 use room_core::{Settings, Storage};
 use serde_json::Value;
 
+use crate::meter::Meter;
 use crate::network::Network;
 use crate::options::{Fault, Options};
 use crate::person::{Outcome, Person, Shown};
@@ -25,8 +27,8 @@ use crate::verdict::{self, Log, Report};
 /// How long everybody may take to agree once the faults have stopped: the room's own look for silent sockets comes
 /// every ten minutes, and is the slowest of all.
 const HEALING_MS: u64 = 15 * 60_000;
-/// People who see this many of their messages waiting mostly wait, too; a few go on until the outbox is full.
-const PATIENCE: usize = 300;
+/// The longest step that a trace shows whole, in bytes.
+const STEP_BYTES_MAX: usize = 2_000;
 /// A run that does more than this is stuck in a loop.
 const STEPS_MAX: u64 = 3_000_000;
 
@@ -95,10 +97,13 @@ struct World {
     next_place: u64,
     network: Network,
     server: Server,
+    meter: Meter,
     people: Vec<Person>,
     /// Requests at the room, and who asked.
     asked: BTreeMap<RequestId, (Tab, FetchId)>,
     next_request: u64,
+    /// Bytes of messages that people may still send.
+    bytes_left: u64,
     /// Tokens that the room asks about, and whose.
     tokens_to_verify: VecDeque<(PeerId, String)>,
     faulty: bool,
@@ -133,12 +138,14 @@ pub fn run(seed: u64, traced: bool) -> Result<Report, String> {
         server: Server::new(settings, &mut server_random)?,
         faults_random: Random::new(seed, Stream::Faults),
         server_random,
+        meter: Meter::default(),
         now: 0,
         queue: BTreeMap::new(),
         next_place: 0,
         people,
         asked: BTreeMap::new(),
         next_request: 0,
+        bytes_left: options.bytes_max,
         tokens_to_verify: VecDeque::new(),
         faulty: true,
         epoch_renewed: false,
@@ -172,7 +179,7 @@ impl World {
             self.now = at;
             self.report.steps += 1;
             if self.traced {
-                println!("{at:>8} {happening:?}");
+                println!("{at:>8} {}", shortened(format!("{happening:?}")));
             }
             if self.report.steps > STEPS_MAX {
                 return Err(format!(
@@ -232,48 +239,15 @@ impl World {
         Ok(())
     }
 
-    // What people do.
-
-    fn act(&mut self, index: usize) {
-        // What is drawn does not depend on how things stand, so that an act that is passed over shifts no other.
-        let mut random = self.person(index).acts.clone();
-        let (now, leave) = (self.now, random.chance(self.options.leave_permille));
-        let change = random.chance(self.options.change_permille);
-        let count = random.between(1, self.options.burst);
-        let until_stored = random.chance(100);
-        let padding = random.between(0, self.options.padding);
-        let (deletes, is_stubborn) = (random.chance(300), random.chance(20));
-        let which = random.between(0, u64::MAX - 1);
-        let pause = random.between(1, 2 * self.options.pause_ms);
-        let person = self.person(index);
-        person.acts = random;
-        let is_away = person.is_closed || person.frozen_until > now;
-        if is_away {
-        } else if !person.online {
-            if until_stored {
-                // Not connected: one HTTP request.
-                person.send(false, padding, now);
-            }
-            person.come(now);
-        } else if leave {
-            person.leave(now);
-        } else if change {
-            person.change(deletes, until_stored, now, which);
-        } else if person.waiting() < PATIENCE || is_stubborn {
-            for _ in 0..count {
-                person.send(until_stored, padding, now);
-            }
-        }
-        self.carry_out_for_client(index);
-        self.at(self.now + pause, Happening::Act(index));
-    }
-
     // The end.
 
     fn end(mut self) -> Result<Report, String> {
         let stored = self.stored()?;
         let people = &self.people;
         self.report.stored = stored.len();
+        self.report.fell_behind = self.meter.fell_behind;
+        self.report.windows = self.meter.windows;
+        self.report.marks_echoed = self.meter.marks_echoed;
         self.report.sent = people.iter().map(|person| person.sent.len()).sum();
         self.report.shown = people.iter().map(|person| person.shown.len()).sum();
         self.report.changed = people.iter().map(|person| person.changed.len()).sum();
@@ -366,4 +340,18 @@ impl World {
             self.carry_out_for_client(tab.person);
         }
     }
+}
+
+/// A step of a trace, without most of what long frames hold.
+fn shortened(mut step: String) -> String {
+    let bytes = step.len();
+    if bytes > STEP_BYTES_MAX {
+        let mut end = STEP_BYTES_MAX;
+        while !step.is_char_boundary(end) {
+            end -= 1;
+        }
+        step.truncate(end);
+        step.push_str(&format!("… ({bytes} bytes)"));
+    }
+    step
 }

@@ -26,7 +26,10 @@ impl World {
             Up::Upgrade { url, protocols } => {
                 self.send_down(peer, Down::Opened);
                 match Server::connected(peer, &url, &protocols, self.now) {
-                    Some(input) => input,
+                    Some(input) => {
+                        self.meter.begin_upgrade(peer);
+                        input
+                    }
                     None => {
                         self.refuse(peer);
                         return Ok(());
@@ -37,10 +40,11 @@ impl World {
                 peer,
                 bytes: text.len(),
             },
-            Up::Frame(text) => room_io::Input::Frame {
-                peer,
-                frame: Frame::Text(text),
-            },
+            Up::Frame(text) => {
+                self.meter.begin_frame(peer, &text);
+                let frame = Frame::Text(text);
+                room_io::Input::Frame { peer, frame }
+            }
             // The runtime answers without the room.
             Up::Ping => {
                 self.network.note_ping(peer, self.now);
@@ -55,7 +59,9 @@ impl World {
                 room_io::Input::Disconnected { peer }
             }
         };
-        self.feed_room(input)
+        let fed = self.feed_room(input);
+        self.meter.end();
+        fed
     }
 
     pub(super) fn reach_room_by_http(
@@ -180,10 +186,12 @@ impl World {
                 } => {
                     self.report.frames += 1;
                     for peer in peers {
+                        self.meter.sent(peer, &text);
                         self.send_down(peer, Down::Frame(Rc::clone(&text)));
                     }
                 }
                 room_io::Output::Close { peer, code, .. } => {
+                    self.count_close(peer, code);
                     self.server
                         .records
                         .retain(|(recorded, _)| *recorded != peer);
@@ -211,6 +219,19 @@ impl World {
                     ..
                 } => {}
             }
+        }
+    }
+
+    fn count_close(&mut self, peer: PeerId, code: u16) {
+        // What the room keeps with a socket it keeps from the moment it lets it in.
+        if !self.server.records.iter().any(|(known, _)| *known == peer) {
+            self.report.refused += 1;
+            return;
+        }
+        match CloseCode::from_number(code) {
+            Some(CloseCode::SlowConsumer) => self.report.closed_as_slow += 1,
+            Some(CloseCode::RateLimited) => self.report.closed_for_rate += 1,
+            Some(_) | None => self.report.closed_otherwise += 1,
         }
     }
 

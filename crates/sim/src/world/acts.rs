@@ -1,0 +1,89 @@
+//! What people do: they come, chat, change what they wrote, and leave.
+
+use super::{Happening, World};
+use crate::options::Options;
+use crate::random::Random;
+
+/// What a message has besides its padding, in bytes.
+const MESSAGE_BYTES: u64 = 200;
+
+/// Something that a person is about to do. Which part of it counts depends on how things stand; what is drawn does not,
+/// so that an act that is passed over shifts no other.
+struct Act {
+    leaves: bool,
+    changes: bool,
+    deletes: bool,
+    /// Which of the person's own messages is changed.
+    which: u64,
+    /// Messages to send by a client that is connected, or about to be.
+    count: u64,
+    /// Messages to send by HTTP before connecting.
+    posts: u64,
+    padding: u64,
+    until_stored: bool,
+    /// Whether the person goes on, however many messages wait.
+    is_stubborn: bool,
+    pause_ms: u64,
+}
+
+impl Act {
+    fn draw(options: &Options, random: &mut Random) -> Self {
+        let (least, most) = options.padding;
+        Self {
+            leaves: random.chance(options.leave_permille),
+            changes: random.chance(options.change_permille),
+            deletes: random.chance(300),
+            which: random.between(0, u64::MAX - 1),
+            count: random.between(1, options.burst),
+            posts: u64::from(random.chance(options.http_permille))
+                * random.between(1, options.http_burst),
+            padding: random.between(least, most),
+            until_stored: random.chance(100),
+            is_stubborn: random.chance(20),
+            pause_ms: random.between(1, 2 * options.pause_ms),
+        }
+    }
+}
+
+impl World {
+    pub(super) fn act(&mut self, index: usize) {
+        let mut random = self.person(index).acts.clone();
+        let act = Act::draw(&self.options, &mut random);
+        self.person(index).acts = random;
+        let person = self.person(index);
+        if !person.is_closed && person.frozen_until <= self.now {
+            self.do_act(index, &act);
+            self.carry_out_for_client(index);
+        }
+        self.at(self.now + act.pause_ms, Happening::Act(index));
+    }
+
+    fn do_act(&mut self, index: usize, act: &Act) {
+        let (now, patience) = (self.now, self.options.patience);
+        let person = self.person(index);
+        if !person.online {
+            self.send(index, act.posts, act, false);
+            self.person(index).come(now);
+        } else if act.leaves {
+            person.leave(now);
+        } else if act.changes {
+            person.change(act.deletes, act.until_stored, now, act.which);
+        } else if person.waiting() < patience || act.is_stubborn {
+            self.send(index, act.count, act, act.until_stored);
+        }
+    }
+
+    /// Sends `count` messages, as far as the bytes of the run reach; a single short one if they do not.
+    fn send(&mut self, index: usize, count: u64, act: &Act, until_stored: bool) {
+        let now = self.now;
+        let bytes = act.padding + MESSAGE_BYTES;
+        let (count, padding) = match self.bytes_left / bytes {
+            0 => (count.min(1), 0),
+            affordable => (count.min(affordable), act.padding),
+        };
+        self.bytes_left = self.bytes_left.saturating_sub(count * bytes);
+        for _ in 0..count {
+            self.person(index).send(until_stored, padding, now);
+        }
+    }
+}
