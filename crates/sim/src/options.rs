@@ -90,6 +90,8 @@ pub enum Fault {
     Offline,
     /// A machine's network lets no WebSocket through for a while, and HTTP it does.
     Blocked,
+    /// Everybody's connection dies at once, and again within seconds, several times.
+    Storm,
 }
 
 impl Options {
@@ -150,6 +152,7 @@ impl Options {
             (Fault::Close, 250, 5_000, 30_000),
             (Fault::Freeze, 300, 2_000, 20_000),
             (Fault::Offline, 300, 2_000, 20_000),
+            (Fault::Storm, 200, 5_000, 40_000),
         ];
         let mut faults = Vec::new();
         for (fault, permille, low, high) in spans {

@@ -138,6 +138,17 @@ pub fn all_is_well(
     Ok(())
 }
 
+/// Checks that no app's connection was closed because of what it sent: a client paces itself.
+///
+/// # Errors
+/// When some were.
+pub fn nobody_is_closed_for_sending(report: &Report) -> Result<(), String> {
+    match report.closed_for_rate {
+        0 => Ok(()),
+        count => Err(format!("{count} apps were closed for sending too much")),
+    }
+}
+
 /// However much is missing, and however slow the reader is, only a log that lacks it makes a discontinuity: a trimmed
 /// one (`gap`, or `reset` on a live link), or one of another epoch (`reset`). No frame is unreadable here.
 fn each_discontinuity_has_a_reason(person: &Person, log: Log) -> Result<(), String> {

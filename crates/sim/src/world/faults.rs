@@ -9,6 +9,9 @@ use crate::options::Fault;
 use crate::person::Blocking;
 use crate::server::{Server, wall};
 
+/// How long it takes at most until everybody has noticed that all connections died at once, in milliseconds.
+const STORM_NOTICED_MS_MAX: u64 = 200;
+
 impl World {
     pub(super) fn go_wrong(&mut self, fault: Fault) -> Result<(), String> {
         match fault {
@@ -39,6 +42,10 @@ impl World {
                 self.go_offline(person);
             }
             Fault::Blocked => self.block_sockets(),
+            Fault::Storm => {
+                let times = self.faults_random.between(2, 6);
+                self.storm(times);
+            }
         }
         Ok(())
     }
@@ -53,8 +60,24 @@ impl World {
         self.faults_random.pick(&alive).copied()
     }
 
+    /// Every connection dies at once, which everybody notices; `times` says how often that happens from here on.
+    pub(super) fn storm(&mut self, times: u64) {
+        if times == 0 {
+            return;
+        }
+        for peer in self.network.of_apps() {
+            self.kill_noticed(peer, STORM_NOTICED_MS_MAX);
+        }
+        let next = self.now + self.faults_random.between(200, 4_000);
+        self.at(next, Happening::Storm(times - 1));
+    }
+
     /// A connection dies; each end notices in its own time.
     pub(super) fn kill(&mut self, peer: PeerId) {
+        self.kill_noticed(peer, self.options.silence_ms_max);
+    }
+
+    fn kill_noticed(&mut self, peer: PeerId, noticed_ms_max: u64) {
         if !self.network.kill(peer) {
             return;
         }
@@ -63,7 +86,7 @@ impl World {
             return;
         };
         if let Owner::App(tab, socket) = wire.owner {
-            let noticed = self.now + self.faults_random.between(0, self.options.silence_ms_max);
+            let noticed = self.now + self.faults_random.between(0, noticed_ms_max);
             self.at(noticed, Happening::SocketGone(tab, socket, 1006));
         }
         self.server

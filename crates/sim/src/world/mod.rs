@@ -65,6 +65,8 @@ enum Happening {
     RoomTimer,
     Alarm,
     Fault(Fault, u64),
+    /// Every connection dies, and so many times again.
+    Storm(u64),
     Heal,
 }
 
@@ -201,7 +203,7 @@ impl World {
     fn happen(&mut self, happening: Happening) -> Result<(), String> {
         match happening {
             // Once the run heals, nothing new happens to anybody.
-            Happening::Act(_) | Happening::Fault(..) if !self.faulty => {}
+            Happening::Act(_) | Happening::Fault(..) | Happening::Storm(_) if !self.faulty => {}
             Happening::Act(person) => self.act(person),
             Happening::ToRoom(peer, up) => return self.reach_room(peer, up),
             Happening::ToClient(peer, down) => self.reach_client(peer, down),
@@ -234,6 +236,7 @@ impl World {
                 self.go_wrong(fault)?;
                 self.next_fault(fault, mean_ms);
             }
+            Happening::Storm(times) => self.storm(times),
             Happening::Heal => return self.heal(),
         }
         Ok(())
@@ -265,6 +268,7 @@ impl World {
             trimmed: self.is_trimmed()?,
         };
         verdict::all_is_well(people, &stored, log, self.options.named)?;
+        verdict::nobody_is_closed_for_sending(&self.report)?;
         Ok(self.report)
     }
 
