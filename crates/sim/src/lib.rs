@@ -17,8 +17,10 @@
 //! | [`disk`] | what a tab's reload finds |
 //! | [`server`] | the room with its store, and what the Worker does around it |
 //! | [`person`] | an app that chats: connect, load, append, as the documents do it |
+//! | [`hostile`] | a peer that floods the room |
 //! | [`world`] | the clock and the queue of what happens next |
 //! | [`verdict`] | what must hold |
+//! | [`comparison`] | a run with the hostile peer beside the same run without it |
 #![cfg_attr(
     test,
     allow(
@@ -29,7 +31,9 @@
     )
 )]
 
+pub mod comparison;
 pub mod disk;
+pub mod hostile;
 pub mod meter;
 pub mod network;
 pub mod options;
@@ -39,5 +43,6 @@ pub mod server;
 pub mod verdict;
 pub mod world;
 
+pub use comparison::{Comparison, compare};
 pub use verdict::Report;
 pub use world::run;

@@ -2,14 +2,16 @@
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: npm run sim -- [--seed N] [--runs N]\n  --seed N   the first seed (default 1)\n  \
+const USAGE: &str = "usage: npm run sim -- [--seed N] [--runs N] [--hostile] [--trace]\n  --seed N   the first seed (default 1)\n  \
                      --runs N   how many seeds in a row (default 200; 1 when a seed is given)\n  \
+                     --hostile  run each seed with and without a hostile peer, and compare\n  \
                      --trace    print every step";
 
 fn main() -> ExitCode {
     let Arguments {
         first,
         runs,
+        compares,
         traced,
     } = match arguments(std::env::args().skip(1)) {
         Ok(arguments) => arguments,
@@ -20,7 +22,12 @@ fn main() -> ExitCode {
     };
     let mut total = kuratchi_sim::Report::default();
     for seed in first..first.saturating_add(runs) {
-        match kuratchi_sim::run(seed, traced) {
+        let ran = if compares {
+            kuratchi_sim::compare(seed, traced).map(|compared| compared.with)
+        } else {
+            kuratchi_sim::run(seed, traced)
+        };
+        match ran {
             Ok(report) => {
                 if runs == 1 {
                     println!("seed {seed}: {report}");
@@ -28,7 +35,10 @@ fn main() -> ExitCode {
                 total.add(&report);
             }
             Err(told) => {
-                eprintln!("seed {seed}: {told}\nreplay it with: npm run sim -- --seed {seed}");
+                eprintln!(
+                    "seed {seed}: {told}\nreplay it with: npm run sim -- --seed {seed}{}",
+                    if compares { " --hostile" } else { "" }
+                );
                 return ExitCode::FAILURE;
             }
         }
@@ -40,14 +50,21 @@ fn main() -> ExitCode {
 struct Arguments {
     first: u64,
     runs: u64,
+    /// Whether each seed is run with and without a hostile peer.
+    compares: bool,
     traced: bool,
 }
 
 fn arguments(mut given: impl Iterator<Item = String>) -> Result<Arguments, String> {
-    let (mut first, mut runs, mut traced) = (None, None, false);
+    let (mut first, mut runs, mut compares, mut traced) = (None, None, false, false);
     while let Some(name) = given.next() {
-        if name == "--trace" {
-            traced = true;
+        let switch = match name.as_str() {
+            "--trace" => Some(&mut traced),
+            "--hostile" => Some(&mut compares),
+            _ => None,
+        };
+        if let Some(switch) = switch {
+            *switch = true;
             continue;
         }
         let value = given.next().and_then(|value| value.parse().ok());
@@ -62,6 +79,7 @@ fn arguments(mut given: impl Iterator<Item = String>) -> Result<Arguments, Strin
     Ok(Arguments {
         first: first.unwrap_or(1),
         runs,
+        compares,
         traced,
     })
 }

@@ -10,6 +10,8 @@ use protocol::limits::UNCONFIRMED_BYTES_MAX;
 use room_core::io::PeerId;
 use serde_json::Value;
 
+use crate::network::is_hostile;
+
 /// No echo of a mark is longer, in bytes.
 const ECHO_BYTES_MAX: usize = 192;
 /// How many marks are remembered for whoever wants to echo those of others.
@@ -21,22 +23,33 @@ pub struct Meter {
     readers: BTreeMap<PeerId, Reader>,
     /// The input that the room is handling.
     handling: Option<Handling>,
-    /// The newest marks of all peers.
+    /// The newest marks that apps were sent.
     overheard: VecDeque<String>,
-    /// Times that a peer fell behind.
+    /// Times that an app fell behind.
     pub fell_behind: u64,
-    /// Windows of the log that were sent: to peers that resumed, asked, or are behind.
+    /// Windows of the log that were sent to apps: to those that resumed, asked, or are behind.
     pub windows: u64,
-    /// Marks that were echoed to the room.
+    /// Marks that apps echoed to the room.
     pub marks_echoed: u64,
+    /// Most bytes in frames with events that any peer, hostile or not, was sent and had not confirmed.
+    pub unconfirmed_max: u64,
 }
 
 #[derive(Debug, Default)]
 struct Reader {
-    sent: u64,
-    confirmed: u64,
-    marks: VecDeque<(String, u64)>,
+    sent: Sent,
+    confirmed: Sent,
+    /// Marks that were not echoed, and what was sent up to each.
+    marks: VecDeque<(String, Sent)>,
     behind: bool,
+}
+
+/// Bytes that a peer was sent.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sent {
+    bytes: u64,
+    /// Those of frames with events.
+    event_bytes: u64,
 }
 
 /// An input that may bring its peer a window of the log.
@@ -94,7 +107,7 @@ impl Meter {
         if let Some((_, end)) = reader.marks.drain(..=index).next_back() {
             reader.confirmed = end;
         }
-        self.marks_echoed += 1;
+        self.marks_echoed += u64::from(!is_hostile(peer));
         true
     }
 
@@ -107,14 +120,19 @@ impl Meter {
             if let Some(handling) = handling {
                 handling.ends_with_mark = true;
             }
-            if self.overheard.len() == OVERHEARD_MAX {
-                self.overheard.pop_front();
+            if !is_hostile(peer) {
+                if self.overheard.len() == OVERHEARD_MAX {
+                    self.overheard.pop_front();
+                }
+                self.overheard.push_back(id);
             }
-            self.overheard.push_back(id);
             return;
         }
-        reader.sent += text.len() as u64;
-        let has_events = has_events(text);
+        let (bytes, has_events) = (text.len() as u64, has_events(text));
+        reader.sent.bytes += bytes;
+        if has_events {
+            reader.sent.event_bytes += bytes;
+        }
         match handling {
             Some(handling) => {
                 handling.has_events |= has_events;
@@ -123,10 +141,12 @@ impl Meter {
             None if has_events => reader.behind = false,
             None => {}
         }
-        let is_full = reader.sent - reader.confirmed >= UNCONFIRMED_BYTES_MAX as u64;
+        let unconfirmed = reader.sent.event_bytes - reader.confirmed.event_bytes;
+        self.unconfirmed_max = self.unconfirmed_max.max(unconfirmed);
+        let is_full = reader.sent.bytes - reader.confirmed.bytes >= UNCONFIRMED_BYTES_MAX as u64;
         if is_full && !reader.behind {
             reader.behind = true;
-            self.fell_behind += 1;
+            self.fell_behind += u64::from(!is_hostile(peer));
         }
     }
 
@@ -142,7 +162,7 @@ impl Meter {
             Cause::Resume => handled.has_events,
             Cause::Echo => handled.has_events && reader.behind,
         };
-        self.windows += u64::from(is_window);
+        self.windows += u64::from(is_window && !is_hostile(handled.peer));
         if handled.cause == Cause::Resume && is_window && handled.ends_with_mark {
             reader.behind = true;
         }
@@ -154,7 +174,7 @@ impl Meter {
         self.handling = None;
     }
 
-    /// The newest marks that were sent to anybody.
+    /// The newest marks that apps were sent.
     pub fn overheard(&self) -> impl Iterator<Item = &str> {
         self.overheard.iter().map(String::as_str)
     }

@@ -13,6 +13,12 @@ use crate::world::Tab;
 /// Peer ids of hostile connections begin here, so that they shift nobody else's.
 const HOSTILE_PEERS: u64 = 1 << 32;
 
+/// Whether a peer is the hostile one.
+#[must_use]
+pub fn is_hostile(peer: PeerId) -> bool {
+    peer.0 >= HOSTILE_PEERS
+}
+
 /// Who is at the client's end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {

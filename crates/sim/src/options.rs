@@ -47,6 +47,8 @@ pub struct Options {
     pub silence_ms_max: u64,
     /// How long a tab sleeps, a link stalls or a network is away, at most, in milliseconds.
     pub pause_ms_max: u64,
+    /// How long a tab sleeps at least, in milliseconds.
+    pub frozen_ms_min: u64,
     /// HTTP answers lost, in a thousand.
     pub http_loss_permille: u64,
     /// Commits that the store refuses, in a thousand.
@@ -63,6 +65,10 @@ pub struct Options {
     pub token_ms: u64,
     /// Whether the room closes connections whose token's time is over.
     pub strict_expiry: bool,
+    /// Whether there is a hostile peer.
+    pub has_hostile: bool,
+    /// Whether it waits until every app has loaded its history.
+    pub hostile_waits: bool,
 }
 
 /// Something that goes wrong now and then.
@@ -102,6 +108,42 @@ impl Options {
         if random.chance(150) {
             options.add_floods(random);
         }
+        options.has_hostile = random.chance(200);
+        options
+    }
+
+    /// Draws the options of a run that is compared with one that differs by the hostile peer alone.
+    ///
+    /// Everything that the apps send is stored in the end, whatever happens when: connections die and machines lose their
+    /// network, but no tab and no epoch ends, and no outbox is full. What the apps do must not depend on what they see, so
+    /// they edit nothing, and do not wait for acks.
+    #[must_use]
+    pub fn for_comparison(random: &mut Random) -> Self {
+        let mut options = Self::draw_usual(random);
+        let is_harmless = |fault: Fault| match fault {
+            Fault::Death | Fault::Offline | Fault::Blocked | Fault::Storm => true,
+            Fault::BlackHole
+            | Fault::Stall
+            | Fault::Eviction
+            | Fault::Restart
+            | Fault::NewEpoch
+            | Fault::Crash
+            | Fault::Close
+            | Fault::Freeze => false,
+        };
+        options.faults.retain(|(fault, _)| is_harmless(*fault));
+        options.people = options.people.max(2);
+        options.bytes_per_ms = Vec::new();
+        options.padding = (0, if random.chance(300) { 8_000 } else { 0 });
+        (options.burst, options.pause_ms) = (random.between(1, 12), random.between(500, 2_000));
+        options.duration_ms = random.between(20_000, 40_000);
+        options.pause_ms_max = random.between(1_000, 20_000);
+        options.patience = usize::MAX;
+        (options.change_permille, options.http_permille) = (0, 0);
+        (options.http_loss_permille, options.disk_failure_permille) = (0, 0);
+        (options.swallow_permille, options.token_silence_permille) = (0, 0);
+        (options.token_ms, options.strict_expiry) = (0, false);
+        (options.has_hostile, options.hostile_waits) = (true, true);
         options
     }
 
@@ -122,11 +164,16 @@ impl Options {
             self.latency_ms_min = random.between(0, 5);
             self.latency_ms_max = self.latency_ms_min + random.between(0, 30);
         }
+        if random.chance(500) {
+            // What a reader was sent and has not confirmed is forgotten with each connection and each room that ends.
+            self.faults.retain(|_| random.chance(200));
+        }
         if random.chance(600) {
             // Frames wait in the sockets of frozen tabs, until the room closes those.
-            self.pause_ms_max = random.between(30_000, 120_000);
+            self.duration_ms = random.between(45_000, 90_000);
+            (self.frozen_ms_min, self.pause_ms_max) = (30_000, 90_000);
             self.faults
-                .push((Fault::Freeze, random.between(2_000, 20_000)));
+                .push((Fault::Freeze, random.between(5_000, 30_000)));
         }
         let mut rate = || {
             if random.chance(400) {
@@ -203,6 +250,7 @@ impl Options {
             faults,
             silence_ms_max: random.between(0, 60_000),
             pause_ms_max: random.between(1_000, 120_000),
+            frozen_ms_min: 1,
             http_loss_permille,
             disk_failure_permille,
             swallow_permille,
@@ -211,6 +259,8 @@ impl Options {
             token_silence_permille,
             token_ms,
             strict_expiry: random.chance(300),
+            has_hostile: false,
+            hostile_waits: false,
         }
     }
 }

@@ -32,6 +32,8 @@ pub struct Server {
     pub records: Vec<(PeerId, PeerRecord)>,
     /// When the alarm rings.
     pub alarm: Option<u64>,
+    /// How often the room lost its memory.
+    pub rebuilt: u64,
     settings: Settings,
 }
 
@@ -61,6 +63,7 @@ impl Server {
             storage,
             records: Vec::new(),
             alarm: None,
+            rebuilt: 0,
         })
     }
 
@@ -69,6 +72,7 @@ impl Server {
     /// # Errors
     /// When the room can not be opened.
     pub fn evict(&mut self, random: &mut Random, now: u64) -> Result<(), String> {
+        self.rebuilt += 1;
         self.room = open(
             &self.settings,
             random,

@@ -4,8 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use protocol::ids::MessageId;
+use protocol::limits::{CLIENT_FRAME_BYTES_MAX, UNCONFIRMED_BYTES_MAX, WINDOW_BYTES_MAX};
 
+use crate::hostile::Hostile;
 use crate::person::{Outcome, Person, Shown};
+
+/// Bytes of events that a peer may have unconfirmed: the limit, a window on top, and what one frame of another peer
+/// brings at once.
+const UNCONFIRMED_MAX: u64 =
+    (UNCONFIRMED_BYTES_MAX + WINDOW_BYTES_MAX + 2 * CLIENT_FRAME_BYTES_MAX) as u64;
 
 /// What a run did and found.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +37,10 @@ pub struct Report {
     pub windows: u64,
     /// Marks that readers echoed.
     pub marks_echoed: u64,
+    /// Most bytes in frames with events that a peer, hostile or not, was sent and had not confirmed.
+    pub unconfirmed_max: u64,
+    /// Times that an app was told to send less.
+    pub rate_limited: u64,
     /// Connections that the room did not let in.
     pub refused: u64,
     /// Connections that the room closed because they confirmed nothing.
@@ -42,11 +53,33 @@ pub struct Report {
     pub frames: u64,
     /// Polls that reached the room.
     pub polls: u64,
+    /// Frames that the hostile peer sent.
+    pub hostile_frames: u64,
+    /// Messages of it that are stored.
+    pub hostile_stored: usize,
+    /// Times that the room closed a connection of it.
+    pub hostile_closed: u64,
     /// Things that happened.
     pub steps: u64,
 }
 
 impl Report {
+    /// Counts what is there in the end.
+    pub fn count(&mut self, ending: &Ending<'_>) {
+        let people = ending.people.iter();
+        let promised = |sent: &&crate::person::Sent| sent.outcome == Outcome::Promised;
+        for person in people {
+            self.sent += person.sent.len();
+            self.promised += person.sent.iter().filter(promised).count();
+            self.changed += person.changed.len();
+            self.shown += person.shown.len();
+            self.discontinuities += person.discontinuities.len();
+        }
+        let names = ending.stored.iter().map(Shown::name);
+        self.stored = ending.stored.len();
+        self.hostile_stored = names.filter(|name| ending.is_hostile(name)).count();
+    }
+
     /// Adds another run's numbers.
     pub fn add(&mut self, other: &Self) {
         self.sent += other.sent;
@@ -59,12 +92,17 @@ impl Report {
         self.fell_behind += other.fell_behind;
         self.windows += other.windows;
         self.marks_echoed += other.marks_echoed;
+        self.unconfirmed_max = self.unconfirmed_max.max(other.unconfirmed_max);
+        self.rate_limited += other.rate_limited;
         self.refused += other.refused;
         self.closed_as_slow += other.closed_as_slow;
         self.closed_for_rate += other.closed_for_rate;
         self.closed_otherwise += other.closed_otherwise;
         self.frames += other.frames;
         self.polls += other.polls;
+        self.hostile_frames += other.hostile_frames;
+        self.hostile_stored += other.hostile_stored;
+        self.hostile_closed += other.hostile_closed;
         self.steps += other.steps;
     }
 }
@@ -82,20 +120,27 @@ impl fmt::Display for Report {
             fell_behind,
             windows,
             marks_echoed,
+            unconfirmed_max,
+            rate_limited,
             refused,
             closed_as_slow,
             closed_for_rate,
             closed_otherwise,
             frames,
             polls,
+            hostile_frames,
+            hostile_stored,
+            hostile_closed,
             steps,
         } = self;
         write!(
             f,
             "sent {sent}, promised {promised}, edited or deleted {changed}, stored {stored}, shown {shown}, \
              faults {faults}, discontinuities {discontinuities}, fell behind {fell_behind}, windows {windows}, \
-             marks echoed {marks_echoed}, refused {refused}, closed as slow {closed_as_slow}, \
-             for their rate {closed_for_rate}, otherwise {closed_otherwise}, frames {frames}, polls {polls}, steps {steps}"
+             marks echoed {marks_echoed}, \
+             most unconfirmed {unconfirmed_max}, rate limited {rate_limited}, refused {refused}, closed as slow {closed_as_slow}, \
+             for their rate {closed_for_rate}, otherwise {closed_otherwise}, frames {frames}, polls {polls}, \
+             hostile frames {hostile_frames}, stored {hostile_stored}, closed {hostile_closed}, steps {steps}"
         )
     }
 }
@@ -109,29 +154,51 @@ pub struct Log {
     pub trimmed: bool,
 }
 
+/// How a run ended.
+#[derive(Clone, Copy)]
+pub struct Ending<'a> {
+    /// The apps.
+    pub people: &'a [Person],
+    /// What the store holds, oldest first.
+    pub stored: &'a [Shown],
+    /// What became of the log.
+    pub log: Log,
+    /// Whether tokens named their users.
+    pub named: bool,
+    /// The hostile peer, if there was one.
+    pub hostile: Option<&'a Hostile>,
+    /// For how long it acted, in milliseconds.
+    pub hostile_ms: u64,
+    /// How often the room lost its memory.
+    pub rebuilt: u64,
+}
+
+impl Ending<'_> {
+    fn is_hostile(&self, name: &str) -> bool {
+        self.hostile.is_some_and(|hostile| hostile.sent(name))
+    }
+}
+
 /// Checks, once all is quiet, that everything promised is stored once, that what was deleted is gone, that every
-/// screen shows the store's newest messages in their present state without a hole, that presence is the truth, and
-/// that no app was told of a discontinuity without a reason.
+/// screen shows the store's newest messages in their present state without a hole, that presence is the truth, that no
+/// app was told of a discontinuity without a reason, and that a hostile peer got no more stored than it may.
 ///
 /// # Errors
 /// Says what is lost, doubled, or shown wrongly.
-pub fn all_is_well(
-    people: &[Person],
-    stored: &[Shown],
-    log: Log,
-    named: bool,
-) -> Result<(), String> {
+pub fn all_is_well(ending: &Ending<'_>) -> Result<(), String> {
+    let Ending { people, stored, .. } = *ending;
     for person in people {
-        each_discontinuity_has_a_reason(person, log)?;
+        each_discontinuity_has_a_reason(person, ending.log)?;
     }
-    everything_promised_is_stored_once(people, stored)?;
+    everything_promised_is_stored_once(ending)?;
+    the_hostile_peer_keeps_to_its_permits(ending)?;
     for person in people.iter().filter(|person| !person.lost_order) {
         what_was_sent_keeps_its_order(person, stored)?;
     }
     for person in people {
         what_was_deleted_is_gone(person, stored)?;
         the_screen_is_whole(person, stored)?;
-        if named {
+        if ending.named {
             presence_is_the_truth(person, people)?;
         }
     }
@@ -147,6 +214,20 @@ pub fn nobody_is_closed_for_sending(report: &Report) -> Result<(), String> {
         0 => Ok(()),
         count => Err(format!("{count} apps were closed for sending too much")),
     }
+}
+
+/// Checks that what waits in the socket of a peer that does not read is bounded, whatever the peer says of itself.
+///
+/// # Errors
+/// When it was more.
+pub fn nobody_is_sent_too_much(report: &Report) -> Result<(), String> {
+    if report.unconfirmed_max > UNCONFIRMED_MAX {
+        return Err(format!(
+            "a peer had {} bytes of events unconfirmed: at most {UNCONFIRMED_MAX} may be",
+            report.unconfirmed_max
+        ));
+    }
+    Ok(())
 }
 
 /// However much is missing, and however slow the reader is, only a log that lacks it makes a discontinuity: a trimmed
@@ -167,7 +248,23 @@ fn each_discontinuity_has_a_reason(person: &Person, log: Log) -> Result<(), Stri
     }
 }
 
-fn everything_promised_is_stored_once(people: &[Person], stored: &[Shown]) -> Result<(), String> {
+fn the_hostile_peer_keeps_to_its_permits(ending: &Ending<'_>) -> Result<(), String> {
+    let Some(hostile) = ending.hostile else {
+        return Ok(());
+    };
+    let stored = ending.stored.iter().map(Shown::name);
+    let count = stored.filter(|name| hostile.sent(name)).count() as u64;
+    let most = hostile.stored_max(ending.hostile_ms, ending.rebuilt);
+    if count > most {
+        return Err(format!(
+            "{count} messages of the hostile peer are stored, and it may have {most}"
+        ));
+    }
+    Ok(())
+}
+
+fn everything_promised_is_stored_once(ending: &Ending<'_>) -> Result<(), String> {
+    let Ending { people, stored, .. } = *ending;
     // A deleted message has no name any more: the trace of the sender's own id tells which it was.
     let by_trace: BTreeMap<u64, &str> = people
         .iter()
@@ -197,7 +294,8 @@ fn everything_promised_is_stored_once(people: &[Person], stored: &[Shown]) -> Re
             return Err(format!("'{name}' was {outcome:?} and is not stored"));
         }
     }
-    match copies.keys().find(|name| !known.contains(*name)) {
+    let mut names = copies.keys();
+    match names.find(|name| !known.contains(*name) && !ending.is_hostile(name)) {
         Some(name) => Err(format!("'{name}' was never sent")),
         None => Ok(()),
     }

@@ -6,7 +6,7 @@ use protocol::time::Instant;
 use room_core::io::PeerId;
 use serde_json::Value;
 
-use super::{Down, Happening, Tab, Up, World};
+use super::{Down, Happening, Tab, Up, World, frame_bytes};
 use crate::network::{Direction, Owner};
 use crate::person::Blocking;
 use crate::server::Server;
@@ -51,17 +51,14 @@ impl World {
                 url,
                 protocols,
             } => self.open_socket(tab, socket, url, protocols),
-            client_io::Output::Transmit {
-                socket,
-                frame: Frame::Text(text),
-            } => self.transmit(tab, socket, text),
-            client_io::Output::Transmit {
-                frame: Frame::Binary(_),
-                ..
-            } => {}
+            client_io::Output::Transmit { socket, frame } => {
+                if let Some(peer) = self.network.peer_of(tab, socket) {
+                    self.send_up(peer, Up::of(frame));
+                }
+            }
             client_io::Output::CloseSocket { socket, .. } => {
                 if let Some(peer) = self.network.peer_of(tab, socket) {
-                    self.send_up(peer, Up::Closed, 0);
+                    self.send_up(peer, Up::Closed);
                 }
             }
             client_io::Output::RequestToken { token_id, .. } => {
@@ -116,21 +113,14 @@ impl World {
             return;
         }
         let peer = self.network.connect(Owner::App(tab, socket), self.now);
-        self.send_up(peer, Up::Upgrade { url, protocols }, 0);
+        self.send_up(peer, Up::Upgrade { url, protocols });
     }
 
-    fn transmit(&mut self, tab: Tab, socket: client_io::SocketId, text: String) {
-        let Some(peer) = self.network.peer_of(tab, socket) else {
-            return;
+    pub(super) fn send_up(&mut self, peer: PeerId, up: Up) {
+        let bytes = match &up {
+            Up::Frame(frame) => frame_bytes(frame),
+            Up::Upgrade { .. } | Up::Ping | Up::Closed => 0,
         };
-        if text != protocol::wire::PING {
-            let bytes = text.len();
-            return self.send_up(peer, Up::Frame(text), bytes);
-        }
-        self.send_up(peer, Up::Ping, 0);
-    }
-
-    pub(super) fn send_up(&mut self, peer: PeerId, up: Up, bytes: usize) {
         if let Some(at) = self.network.pass(peer, Direction::Up, bytes, self.now) {
             self.at(at, Happening::ToRoom(peer, up));
         }
@@ -148,8 +138,9 @@ impl World {
         let Some(wire) = self.network.wire(peer).filter(|wire| wire.alive) else {
             return;
         };
-        let Owner::App(tab, socket) = wire.owner else {
-            return;
+        let (tab, socket) = match wire.owner {
+            Owner::App(tab, socket) => (tab, socket),
+            Owner::Hostile(slot) => return self.reach_hostile(slot, peer, &down),
         };
         match down {
             Down::Opened => self.client(tab, client_io::Input::SocketOpened { socket }),

@@ -89,6 +89,11 @@ impl World {
             let noticed = self.now + self.faults_random.between(0, noticed_ms_max);
             self.at(noticed, Happening::SocketGone(tab, socket, 1006));
         }
+        self.tell_room_of_end(peer);
+    }
+
+    /// The server's end of a connection notices that it is over.
+    pub(super) fn tell_room_of_end(&mut self, peer: PeerId) {
         self.server
             .records
             .retain(|(recorded, _)| *recorded != peer);
@@ -157,6 +162,7 @@ impl World {
     }
 
     fn restart(&mut self) -> Result<(), String> {
+        self.end_hostile();
         for peer in self.network.of_apps() {
             self.kill(peer);
         }
@@ -213,6 +219,7 @@ impl World {
 
     pub(super) fn heal(&mut self) -> Result<(), String> {
         self.faulty = false;
+        self.end_hostile();
         self.network.heal();
         for index in 0..self.people.len() {
             let person = self.person(index);

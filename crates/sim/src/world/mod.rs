@@ -3,6 +3,7 @@
 mod acts;
 mod clients;
 mod faults;
+mod hostile;
 mod rooms;
 mod tabs;
 
@@ -10,19 +11,21 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use client_core::io::{self as client_io, FetchId, Fetched, OutboxChange, SocketId, TokenId};
+use protocol::frame::Frame;
 use protocol::time::Instant;
 use room_core::io::{PeerId, RequestId};
 use room_core::storage::{EntityKind, EntityRange};
 use room_core::{Settings, Storage};
 use serde_json::Value;
 
+use crate::hostile::Hostile;
 use crate::meter::Meter;
 use crate::network::Network;
 use crate::options::{Fault, Options};
-use crate::person::{Outcome, Person, Shown};
+use crate::person::{Person, Shown};
 use crate::random::{Random, Stream};
 use crate::server::{Server, wall};
-use crate::verdict::{self, Log, Report};
+use crate::verdict::{self, Ending, Log, Report};
 
 /// How long everybody may take to agree once the faults have stopped: the room's own look for silent sockets comes
 /// every ten minutes, and is the slowest of all.
@@ -67,6 +70,8 @@ enum Happening {
     Fault(Fault, u64),
     /// Every connection dies, and so many times again.
     Storm(u64),
+    /// The hostile peer acts on one of its sockets.
+    Hostile(usize),
     Heal,
 }
 
@@ -76,7 +81,7 @@ enum Up {
         url: String,
         protocols: Vec<String>,
     },
-    Frame(String),
+    Frame(Frame),
     /// A ping, which the runtime answers.
     Ping,
     Closed,
@@ -90,7 +95,8 @@ enum Down {
     Closed(u16),
 }
 
-struct World {
+/// One run.
+pub struct World {
     faults_random: Random,
     server_random: Random,
     options: Options,
@@ -99,6 +105,9 @@ struct World {
     next_place: u64,
     network: Network,
     server: Server,
+    hostile: Option<Hostile>,
+    /// When the hostile peer began.
+    hostile_since: Option<u64>,
     meter: Meter,
     people: Vec<Person>,
     /// Requests at the room, and who asked.
@@ -115,52 +124,92 @@ struct World {
     report: Report,
 }
 
+/// What an app shows in the end, without the hostile peer's messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Screen {
+    /// The app's name.
+    pub name: String,
+    /// Names of the messages of each app, top to bottom.
+    pub messages: BTreeMap<String, Vec<String>>,
+}
+
 /// Runs a seed. With `traced`, every step is printed.
 ///
 /// # Errors
 /// Says what does not hold.
 pub fn run(seed: u64, traced: bool) -> Result<Report, String> {
     let options = Options::draw(&mut Random::new(seed, Stream::Options));
-    let mut server_random = Random::new(seed, Stream::Server);
-    if traced {
-        println!("{options:#?}");
-    }
-    let mut people = Vec::new();
-    for index in 0..options.people {
-        // Every third app belongs to the person of the one before: two tabs of one user.
-        let user = format!("user{}", if index % 3 == 2 { index - 1 } else { index });
-        people.push(Person::new(index, user, seed)?);
-    }
-    let settings = Settings {
-        strict_expiry: options.strict_expiry,
-        ..Settings::default()
-    };
-    let mut world = World {
-        network: Network::new(seed, &options),
-        server: Server::new(settings, &mut server_random)?,
-        faults_random: Random::new(seed, Stream::Faults),
-        server_random,
-        meter: Meter::default(),
-        now: 0,
-        queue: BTreeMap::new(),
-        next_place: 0,
-        people,
-        asked: BTreeMap::new(),
-        next_request: 0,
-        bytes_left: options.bytes_max,
-        tokens_to_verify: VecDeque::new(),
-        faulty: true,
-        epoch_renewed: false,
-        traced,
-        report: Report::default(),
-        options,
-    };
-    world.begin();
-    world.go_on()?;
-    world.end()
+    let hostile = options
+        .has_hostile
+        .then(|| Hostile::new(seed))
+        .transpose()?;
+    let (report, _) = World::new(seed, options, hostile, traced)?.run()?;
+    Ok(report)
 }
 
 impl World {
+    /// A run that has not begun.
+    ///
+    /// # Errors
+    /// When a client or the room cannot be made.
+    pub fn new(
+        seed: u64,
+        options: Options,
+        hostile: Option<Hostile>,
+        traced: bool,
+    ) -> Result<Self, String> {
+        let mut people = Vec::new();
+        for index in 0..options.people {
+            // Every third app belongs to the person of the one before: two tabs of one user.
+            let user = format!("user{}", if index % 3 == 2 { index - 1 } else { index });
+            people.push(Person::new(index, user, seed)?);
+        }
+        let settings = Settings {
+            strict_expiry: options.strict_expiry,
+            ..Settings::default()
+        };
+        let mut server_random = Random::new(seed, Stream::Server);
+        Ok(Self {
+            network: Network::new(seed, &options),
+            server: Server::new(settings, &mut server_random)?,
+            faults_random: Random::new(seed, Stream::Faults),
+            server_random,
+            hostile,
+            hostile_since: None,
+            meter: Meter::default(),
+            now: 0,
+            queue: BTreeMap::new(),
+            next_place: 0,
+            people,
+            asked: BTreeMap::new(),
+            next_request: 0,
+            bytes_left: options.bytes_max,
+            tokens_to_verify: VecDeque::new(),
+            faulty: true,
+            epoch_renewed: false,
+            traced,
+            report: Report::default(),
+            options,
+        })
+    }
+
+    /// Runs it to its end.
+    ///
+    /// # Errors
+    /// Says what does not hold.
+    pub fn run(mut self) -> Result<(Report, Vec<Screen>), String> {
+        if self.traced {
+            println!("{:#?}", self.options);
+            println!(
+                "{:#?}",
+                self.hostile.as_ref().map(|hostile| &hostile.habits)
+            );
+        }
+        self.begin();
+        self.go_on()?;
+        self.end()
+    }
+
     fn begin(&mut self) {
         for person in 0..self.people.len() {
             let at = self.person(person).acts.between(0, 2_000);
@@ -169,6 +218,11 @@ impl World {
         self.at(self.options.duration_ms, Happening::Heal);
         for (fault, mean_ms) in self.options.faults.clone() {
             self.next_fault(fault, mean_ms);
+        }
+        if let Some(habits) = self.hostile.as_ref().map(|hostile| hostile.habits.clone()) {
+            for slot in 0..habits.sockets {
+                self.at(habits.begins_at, Happening::Hostile(slot));
+            }
         }
     }
 
@@ -203,7 +257,11 @@ impl World {
     fn happen(&mut self, happening: Happening) -> Result<(), String> {
         match happening {
             // Once the run heals, nothing new happens to anybody.
-            Happening::Act(_) | Happening::Fault(..) | Happening::Storm(_) if !self.faulty => {}
+            Happening::Act(_)
+            | Happening::Fault(..)
+            | Happening::Storm(_)
+            | Happening::Hostile(_)
+                if !self.faulty => {}
             Happening::Act(person) => self.act(person),
             Happening::ToRoom(peer, up) => return self.reach_room(peer, up),
             Happening::ToClient(peer, down) => self.reach_client(peer, down),
@@ -237,6 +295,7 @@ impl World {
                 self.next_fault(fault, mean_ms);
             }
             Happening::Storm(times) => self.storm(times),
+            Happening::Hostile(slot) => self.hostile_act(slot),
             Happening::Heal => return self.heal(),
         }
         Ok(())
@@ -244,32 +303,50 @@ impl World {
 
     // The end.
 
-    fn end(mut self) -> Result<Report, String> {
+    fn end(mut self) -> Result<(Report, Vec<Screen>), String> {
         let stored = self.stored()?;
-        let people = &self.people;
-        self.report.stored = stored.len();
+        let hostile_ms = self
+            .hostile_since
+            .map_or(0, |since| self.options.duration_ms.saturating_sub(since));
+        let ending = Ending {
+            people: &self.people,
+            stored: &stored,
+            log: Log {
+                renewed: self.epoch_renewed,
+                trimmed: self.is_trimmed()?,
+            },
+            named: self.options.named,
+            hostile: self.hostile.as_ref(),
+            hostile_ms,
+            rebuilt: self.server.rebuilt,
+        };
+        self.report.count(&ending);
         self.report.fell_behind = self.meter.fell_behind;
         self.report.windows = self.meter.windows;
         self.report.marks_echoed = self.meter.marks_echoed;
-        self.report.sent = people.iter().map(|person| person.sent.len()).sum();
-        self.report.shown = people.iter().map(|person| person.shown.len()).sum();
-        self.report.changed = people.iter().map(|person| person.changed.len()).sum();
-        self.report.discontinuities = people
-            .iter()
-            .map(|person| person.discontinuities.len())
-            .sum();
-        let promised = |sent: &&crate::person::Sent| sent.outcome == Outcome::Promised;
-        self.report.promised = people
-            .iter()
-            .map(|person| person.sent.iter().filter(promised).count())
-            .sum();
-        let log = Log {
-            renewed: self.epoch_renewed,
-            trimmed: self.is_trimmed()?,
-        };
-        verdict::all_is_well(people, &stored, log, self.options.named)?;
+        self.report.unconfirmed_max = self.meter.unconfirmed_max;
+        verdict::all_is_well(&ending)?;
         verdict::nobody_is_closed_for_sending(&self.report)?;
-        Ok(self.report)
+        verdict::nobody_is_sent_too_much(&self.report)?;
+        let screens = self.people.iter().map(|person| self.screen(person));
+        Ok((self.report.clone(), screens.collect()))
+    }
+
+    fn screen(&self, person: &Person) -> Screen {
+        let mut messages: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let names = person.shown.iter().map(Shown::name);
+        let is_of_app = |name: &&str| self.hostile.as_ref().is_none_or(|it| !it.sent(name));
+        for name in names.filter(is_of_app) {
+            let sender = name.split(' ').next().unwrap_or_default();
+            messages
+                .entry(sender.to_owned())
+                .or_default()
+                .push(name.to_owned());
+        }
+        Screen {
+            name: person.name.clone(),
+            messages,
+        }
     }
 
     fn is_trimmed(&self) -> Result<bool, String> {
@@ -343,6 +420,22 @@ impl World {
             person.client.handle_timeout(Instant(now));
             self.carry_out_for_client(tab.person);
         }
+    }
+}
+
+impl Up {
+    fn of(frame: Frame) -> Self {
+        match frame {
+            Frame::Text(text) if text == protocol::wire::PING => Self::Ping,
+            frame @ (Frame::Text(_) | Frame::Binary(_)) => Self::Frame(frame),
+        }
+    }
+}
+
+fn frame_bytes(frame: &Frame) -> usize {
+    match frame {
+        Frame::Text(text) => text.len(),
+        Frame::Binary(bytes) => bytes.len(),
     }
 }
 

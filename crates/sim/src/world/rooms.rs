@@ -13,9 +13,12 @@ use room_core::io::{self as room_io, PeerId, RequestId};
 use room_core::storage::StorageError;
 use serde_json::{Value, json};
 
-use super::{Down, Happening, Tab, Up, World};
-use crate::network::Direction;
+use super::{Down, Happening, Tab, Up, World, frame_bytes};
+use crate::network::{Direction, is_hostile};
 use crate::server::{Server, virtual_ms, wall};
+
+/// What stands in a frame that tells a client to send less.
+const RATE_LIMITED: &str = "\"code\":\"rateLimited\"";
 
 impl World {
     pub(super) fn reach_room(&mut self, peer: PeerId, up: Up) -> Result<(), String> {
@@ -36,13 +39,14 @@ impl World {
                     }
                 }
             }
-            Up::Frame(text) if text.len() > CLIENT_FRAME_BYTES_MAX => room_io::Input::Oversized {
-                peer,
-                bytes: text.len(),
-            },
-            Up::Frame(text) => {
-                self.meter.begin_frame(peer, &text);
-                let frame = Frame::Text(text);
+            Up::Frame(frame) if frame_bytes(&frame) > CLIENT_FRAME_BYTES_MAX => {
+                let bytes = frame_bytes(&frame);
+                room_io::Input::Oversized { peer, bytes }
+            }
+            Up::Frame(frame) => {
+                if let Frame::Text(text) = &frame {
+                    self.meter.begin_frame(peer, text);
+                }
                 room_io::Input::Frame { peer, frame }
             }
             // The runtime answers without the room.
@@ -185,6 +189,8 @@ impl World {
                     frame: Frame::Text(text),
                 } => {
                     self.report.frames += 1;
+                    let apps = peers.iter().filter(|peer| !is_hostile(**peer)).count() as u64;
+                    self.report.rate_limited += apps * u64::from(text.contains(RATE_LIMITED));
                     for peer in peers {
                         self.meter.sent(peer, &text);
                         self.send_down(peer, Down::Frame(Rc::clone(&text)));
@@ -223,6 +229,10 @@ impl World {
     }
 
     fn count_close(&mut self, peer: PeerId, code: u16) {
+        if is_hostile(peer) {
+            self.report.hostile_closed += 1;
+            return;
+        }
         // What the room keeps with a socket it keeps from the moment it lets it in.
         if !self.server.records.iter().any(|(known, _)| *known == peer) {
             self.report.refused += 1;
@@ -240,6 +250,7 @@ impl World {
             return;
         };
         let at = self.now + self.request_ms(tab.person, response.body.len());
+        self.report.rate_limited += u64::from(response.status == 429);
         let permille = self.options.http_loss_permille;
         let lost = self.person(tab.person).random.chance(permille) && self.faulty;
         let outcome = if lost {

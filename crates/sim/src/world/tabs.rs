@@ -68,7 +68,8 @@ impl World {
 
     /// A tab freezes. One that is hidden gives its outbox up before, and another tab may take it.
     pub(super) fn freeze(&mut self, index: usize) {
-        let until = self.now + self.faults_random.between(1, self.options.pause_ms_max);
+        let (least, most) = (self.options.frozen_ms_min, self.options.pause_ms_max);
+        let until = self.now + self.faults_random.between(least, most);
         let (now, was_hidden) = (self.now, self.faults_random.chance(500));
         let person = self.person(index);
         if person.is_closed || person.frozen_until > now {
