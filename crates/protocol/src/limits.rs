@@ -31,6 +31,9 @@ pub const OUTBOX_MESSAGES_MAX: usize = 1_000;
 pub const CONNECTIONS_PER_USER_MAX: usize = 20;
 /// Most connections of one token that names nobody to one space.
 pub const CONNECTIONS_PER_ANONYMOUS_TOKEN_MAX: usize = 200;
+/// Most connections of all tokens that name nobody together to one space: the rest is for those whom a token names, and for
+/// the gateway.
+pub const CONNECTIONS_ANONYMOUS_MAX: usize = 4_000;
 /// Most connections to one space.
 pub const CONNECTIONS_PER_SPACE_MAX: usize = 5_000;
 /// Most sockets of the first version that have not authenticated yet, per space.

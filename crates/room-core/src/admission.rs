@@ -7,8 +7,8 @@ use protocol::dialect::Dialect;
 use protocol::frame::{Refusal, ServerFrame, Welcome};
 use protocol::ids::{ConnectionId, Seq};
 use protocol::limits::{
-    CONNECT_PERMITS, CONNECTIONS_PER_ANONYMOUS_TOKEN_MAX, CONNECTIONS_PER_SPACE_MAX,
-    CONNECTIONS_PER_USER_MAX, PEER_SILENT_MS_MAX,
+    CONNECT_PERMITS, CONNECTIONS_ANONYMOUS_MAX, CONNECTIONS_PER_ANONYMOUS_TOKEN_MAX,
+    CONNECTIONS_PER_SPACE_MAX, CONNECTIONS_PER_USER_MAX, PEER_SILENT_MS_MAX,
 };
 use protocol::principal::Principal;
 use protocol::time::UnixMillis;
@@ -75,7 +75,11 @@ impl Room {
         self.rates.check_away(principal, scope, now)?;
         self.rates
             .take(Counted::Http, CONNECT_PERMITS, principal, now)?;
-        if self.peers.count() >= CONNECTIONS_PER_SPACE_MAX {
+        // Tokens that name nobody are handed out to the world: they leave places for everybody else.
+        let is_crowded = !principal.verified()
+            && !principal.gateway
+            && self.peers.anonymous_count() >= CONNECTIONS_ANONYMOUS_MAX;
+        if is_crowded || self.peers.count() >= CONNECTIONS_PER_SPACE_MAX {
             return Err(refuse(ErrorCode::SpaceFull));
         }
         if let Some(refusal) = self.identity_refusal(principal) {

@@ -7,13 +7,13 @@ use protocol::change::Change;
 use protocol::codes::ErrorCode;
 use protocol::frame::Refusal;
 use protocol::ids::{MessageId, Seq};
-use protocol::limits::BYTES_PER_PERMIT;
 use protocol::model::Message;
 use protocol::principal::CAP_MODERATE;
 use protocol::wire::Key;
 
 use crate::failure::Failure;
 use crate::ledger::Transaction;
+use crate::rates::Purse;
 use crate::sends::{self, Sender};
 use crate::stored::{SendRecord, StoredMessage};
 
@@ -25,13 +25,13 @@ pub(crate) struct Changed {
     pub(crate) seq: Seq,
 }
 
-/// Follows the change, or finds that it was followed before. `pay` takes the permits that it costs beyond the first: a
+/// Follows the change, or finds that it was followed before. `purse` pays for what it costs beyond the first permit: a
 /// change is as much work as the whole message.
 pub(crate) fn change(
     change: &Change,
     sender: Sender<'_>,
     transaction: &mut Transaction<'_>,
-    pay: impl FnOnce(u64) -> Result<(), Refusal>,
+    purse: &mut Purse<'_>,
 ) -> Result<Changed, Failure> {
     let scope = sends::scope(change.client_scope.as_deref(), sender);
     let hash = sends::body_hash(&("change", &change.message_id, &change.text))?;
@@ -42,15 +42,13 @@ pub(crate) fn change(
     if let Some(key) = &send_key
         && let Some(record) = sends::earlier(key, &hash, transaction)?
     {
-        let (stored, bytes) = find(&change.message_id, transaction)?;
-        pay(permits_beyond_first(bytes))?;
+        let stored = find(&change.message_id, transaction, purse)?;
         return Ok(Changed {
             message: stored.message,
             seq: record.seq,
         });
     }
-    let (stored, bytes) = find(&change.message_id, transaction)?;
-    pay(permits_beyond_first(bytes))?;
+    let stored = find(&change.message_id, transaction, purse)?;
     if !may_change(&stored, &scope, sender) {
         let error = "only who wrote this message may change it: use that user's token, the `clientScope` it was \
                      sent with, or a token with the capability 'moderate'";
@@ -96,17 +94,17 @@ pub(crate) fn change(
 }
 
 /// The message with this very id.
-fn permits_beyond_first(bytes: usize) -> u64 {
-    (bytes / BYTES_PER_PERMIT) as u64
-}
-
-fn find(id: &MessageId, transaction: &Transaction<'_>) -> Result<(StoredMessage, usize), Failure> {
+fn find(
+    id: &MessageId,
+    transaction: &Transaction<'_>,
+    purse: &mut Purse<'_>,
+) -> Result<StoredMessage, Failure> {
     let stored = match id.seq() {
-        Some(seq) => transaction.sized_message(seq)?,
+        Some(seq) => transaction.message(seq, purse)?,
         None => None,
     };
     stored
-        .filter(|(stored, _)| stored.message.id == *id)
+        .filter(|stored| stored.message.id == *id)
         .ok_or_else(|| not_found("there is no message with this id"))
 }
 

@@ -329,7 +329,7 @@ pub(crate) fn decide(
     rates: &mut Rates,
 ) -> Result<(), StorageError> {
     let decided = match entry {
-        Ok(ClientFrame::Message(draft)) => decide_message(id, draft, sender, transaction),
+        Ok(ClientFrame::Message(draft)) => decide_message(id, draft, sender, transaction, rates),
         Ok(ClientFrame::Change(change)) => decide_change(id, change, sender, transaction, rates),
         Ok(ClientFrame::Typing { user_id, is_typing }) => decide_typing(
             Some(id),
@@ -395,10 +395,12 @@ fn decide_message(
     draft: &Draft,
     sender: Sender<'_>,
     transaction: &mut Transaction<'_>,
+    rates: &mut Rates,
 ) -> Result<(), Failure> {
     let scope = draft.client_scope.as_deref();
     sends::keep_order(draft.after.as_ref(), scope, sender, transaction)?;
-    let stored = sends::store(draft, sender, transaction)?;
+    let mut purse = rates.purse(sender.principal, transaction.now);
+    let stored = sends::store(draft, sender, transaction, &mut purse)?;
     if let Some(client_message_id) = draft.client_message_id.clone() {
         transaction.then(Effect::Acknowledge {
             peer: id,
@@ -421,9 +423,8 @@ fn decide_change(
 ) -> Result<(), Failure> {
     let scope = change.client_scope.as_deref();
     sends::keep_order(change.after.as_ref(), scope, sender, transaction)?;
-    let now = transaction.now;
-    let pay = |permits| rates.take(Counted::Send, permits, sender.principal, now);
-    let Changed { message, seq } = changes::change(change, sender, transaction, pay)?;
+    let mut purse = rates.purse(sender.principal, transaction.now);
+    let Changed { message, seq } = changes::change(change, sender, transaction, &mut purse)?;
     if let Some(client_message_id) = change.client_message_id.clone() {
         transaction.then(Effect::Acknowledge {
             peer: id,

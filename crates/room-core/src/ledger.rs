@@ -13,8 +13,10 @@ use protocol::model::{Message, Participant};
 use protocol::time::UnixMillis;
 use protocol::token::Role;
 
+use crate::failure::Failure;
 use crate::io::PeerId;
 use crate::random::Random;
+use crate::rates::Purse;
 use crate::storage::{
     EntityKey, EntityKind, EntityRange, EventKind, LogHead, LogRow, Storage, StorageError, Write,
 };
@@ -380,25 +382,26 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
-    /// The message at `seq`, of this input or before; `None` where it is kept no longer, or never was.
-    pub(crate) fn message(&self, seq: Seq) -> Result<Option<StoredMessage>, StorageError> {
-        Ok(self.sized_message(seq)?.map(|(stored, _)| stored))
-    }
-
-    /// The same, and its bytes in the store.
-    pub(crate) fn sized_message(
+    /// The message at `seq`, of this input or before; `None` where it is kept no longer, or never was. `purse` pays for the
+    /// reading.
+    pub(crate) fn message(
         &self,
         seq: Seq,
-    ) -> Result<Option<(StoredMessage, usize)>, StorageError> {
-        if let Some(stored) = self.messages.get(&seq) {
-            return Ok(Some(stored.clone()));
-        }
-        let found = self
-            .storage
-            .get(EntityKind::Message, &EntityKey::Seq(seq))?;
-        found
-            .map(|json| Ok((from_json(&json)?, json.len())))
-            .transpose()
+        purse: &mut Purse<'_>,
+    ) -> Result<Option<StoredMessage>, Failure> {
+        purse.open()?;
+        let (stored, bytes) = match self.messages.get(&seq) {
+            Some((stored, bytes)) => (Some(stored.clone()), *bytes),
+            None => {
+                let found = self
+                    .storage
+                    .get(EntityKind::Message, &EntityKey::Seq(seq))?;
+                let bytes = found.as_ref().map_or(0, String::len);
+                (found.as_deref().map(from_json).transpose()?, bytes)
+            }
+        };
+        purse.pay(bytes)?;
+        Ok(stored)
     }
 
     /// Appends a message, whose `seq` is [`Self::next_seq`].

@@ -3,6 +3,7 @@
 //! Keeps the port's promises to the letter (a commit is whole or nothing, the log is gapless) and refuses what
 //! would break them, so that a room that got it wrong fails here first. It can be told to fail.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 
@@ -35,6 +36,7 @@ pub struct MemoryStorage {
     read_failure: Option<StorageError>,
     rows_written: u64,
     commits: u64,
+    bytes_got: Cell<u64>,
 }
 
 impl MemoryStorage {
@@ -52,6 +54,12 @@ impl MemoryStorage {
     #[must_use]
     pub fn rows_written(&self) -> u64 {
         self.rows_written
+    }
+
+    /// Bytes of all entities that were read one at a time.
+    #[must_use]
+    pub fn bytes_got(&self) -> u64 {
+        self.bytes_got.get()
     }
 
     /// Commits that succeeded.
@@ -114,11 +122,11 @@ impl Storage for MemoryStorage {
 
     fn get(&self, kind: EntityKind, key: &EntityKey) -> Result<Option<String>, StorageError> {
         self.readable()?;
-        Ok(self
-            .entities
-            .get(&kind)
-            .and_then(|entities| entities.get(key))
-            .cloned())
+        let entities = self.entities.get(&kind);
+        let found = entities.and_then(|entities| entities.get(key));
+        let bytes = found.map_or(0, String::len) as u64;
+        self.bytes_got.set(self.bytes_got.get() + bytes);
+        Ok(found.cloned())
     }
 
     fn range(&self, range: &EntityRange) -> Result<Vec<(EntityKey, String)>, StorageError> {

@@ -78,6 +78,8 @@ pub(crate) struct Peers {
     users: BTreeMap<String, User>,
     /// How many connections there are by each token that names nobody.
     anonymous: BTreeMap<String, usize>,
+    /// How many there are by all of them, but for those that bring the gateway key.
+    anonymous_count: usize,
 }
 
 struct User {
@@ -91,6 +93,11 @@ impl Peers {
     /// All open sockets.
     pub(crate) fn count(&self) -> usize {
         self.waiting.len() + self.accepted.len()
+    }
+
+    /// Open sockets of tokens that name nobody, without the gateway key.
+    pub(crate) fn anonymous_count(&self) -> usize {
+        self.anonymous_count
     }
 
     pub(crate) fn knows(&self, peer: PeerId) -> bool {
@@ -149,12 +156,15 @@ impl Peers {
         if !principal.verified() {
             let bucket = principal.bucket.clone();
             *self.anonymous.entry(bucket).or_default() += 1;
+            self.anonymous_count += usize::from(!principal.gateway);
         }
     }
 
     fn discount_anonymous(&mut self, principal: &Principal) {
         if let Some(count) = self.anonymous.get_mut(&principal.bucket) {
             *count = count.saturating_sub(1);
+            let counted = usize::from(!principal.gateway);
+            self.anonymous_count = self.anonymous_count.saturating_sub(counted);
             if *count == 0 {
                 self.anonymous.remove(&principal.bucket);
             }

@@ -28,7 +28,7 @@ use crate::settings::{Rate, Settings};
 /// Most buckets of one table, and most users that are turned away at a time.
 const BUCKETS_MAX: usize = 10_000;
 /// Buckets count in thousandths of a permit, so that `per_second` is what comes back in a millisecond.
-const PERMIT: u64 = 1_000;
+const PERMIT: i64 = 1_000;
 /// A user's connections together may be refused this many times what one may: that many full outboxes at once.
 const REFUSALS_FACTOR: u64 = 5;
 
@@ -71,6 +71,38 @@ pub(crate) enum Verdict {
     },
     /// It was one too many: it is not looked at, and the peer is closed.
     TooMany(Refusal),
+}
+
+/// A user's bucket, open while one entry is decided.
+pub(crate) struct Purse<'a> {
+    bucket: &'a mut Bucket,
+    rate: Rate,
+    now: UnixMillis,
+}
+
+impl Purse<'_> {
+    /// Whether anything may be read at all: to be asked before.
+    pub(crate) fn open(&mut self) -> Result<(), Refusal> {
+        match self.bucket.wait_ms(0, self.rate, self.now) {
+            0 => Ok(()),
+            wait_ms => Err(rate_limited(wait_ms)),
+        }
+    }
+
+    /// Pays for a message of so many bytes that was read; the first permit was taken with the entry. Where it does not
+    /// suffice, all that is left is taken, and one owed: the reading was work, and the next is refused before it.
+    pub(crate) fn pay(&mut self, bytes: usize) -> Result<(), Refusal> {
+        let permits = permits_beyond_first(bytes).min(self.rate.burst);
+        let paid = self.bucket.take(permits, self.rate, self.now);
+        paid.map_err(|_| {
+            self.bucket.level = -PERMIT;
+            rate_limited(self.bucket.wait_ms(permits, self.rate, self.now))
+        })
+    }
+}
+
+fn permits_beyond_first(bytes: usize) -> u64 {
+    (bytes / BYTES_PER_PERMIT) as u64
 }
 
 /// What one connection may send.
@@ -121,6 +153,26 @@ impl Rates {
             .bucket(&principal.bucket, rate, now)
             .take(permits, rate, now)
             .map_err(rate_limited)
+    }
+
+    /// What pays for messages that have to be read from the store: how large they are is known only then.
+    pub(crate) fn purse<'a>(&'a mut self, principal: &'a Principal, now: UnixMillis) -> Purse<'a> {
+        let rate = self.frames.rate_of(principal);
+        Purse {
+            bucket: self.frames.bucket(&principal.bucket, rate, now),
+            rate,
+            now,
+        }
+    }
+
+    /// Takes what an answer over HTTP costs for its size, once it is known. What is not there is owed.
+    pub(crate) fn owe_answer(&mut self, bytes: usize, principal: &Principal, now: UnixMillis) {
+        let rate = self.http.rate_of(principal);
+        let permits = permits_beyond_first(bytes);
+        if permits > 0 {
+            let bucket = self.http.bucket(&principal.bucket, rate, now);
+            bucket.owe(permits, rate, now);
+        }
     }
 
     /// Takes the permits of a frame, before it is looked at.
@@ -279,14 +331,15 @@ struct Buckets {
 
 #[derive(Clone, Copy)]
 struct Bucket {
-    level: u64,
+    /// Below zero, something is owed.
+    level: i64,
     at: UnixMillis,
 }
 
 impl Bucket {
     fn full(rate: Rate, now: UnixMillis) -> Self {
         Self {
-            level: rate.burst.saturating_mul(PERMIT),
+            level: levels(rate.burst),
             at: now,
         }
     }
@@ -295,19 +348,20 @@ impl Bucket {
     fn refill(&mut self, rate: Rate, now: UnixMillis) {
         // A clock that stepped back gives nothing and takes nothing.
         let refill = now.ms_since(self.at).saturating_mul(rate.per_second);
-        let full = rate.burst.saturating_mul(PERMIT);
-        self.level = self.level.saturating_add(refill).min(full);
+        let refill = i64::try_from(refill).unwrap_or(i64::MAX);
+        self.level = self.level.saturating_add(refill).min(levels(rate.burst));
         self.at = now;
     }
 
     fn permits(&mut self, rate: Rate, now: UnixMillis) -> u64 {
         self.refill(rate, now);
-        self.level / PERMIT
+        u64::try_from(self.level / PERMIT).unwrap_or_default()
     }
 
     fn wait_ms(&mut self, permits: u64, rate: Rate, now: UnixMillis) -> u64 {
         self.refill(rate, now);
-        let missing = permits.saturating_mul(PERMIT).saturating_sub(self.level);
+        let missing = levels(permits).saturating_sub(self.level);
+        let missing = u64::try_from(missing).unwrap_or_default();
         missing.div_ceil(rate.per_second)
     }
 
@@ -322,14 +376,27 @@ impl Bucket {
         }
     }
 
+    /// Takes permits that were found to be there.
     fn spend(&mut self, permits: u64) {
-        self.level = self.level.saturating_sub(permits.saturating_mul(PERMIT));
+        self.level = self.level.saturating_sub(levels(permits));
+    }
+
+    /// Takes so many permits, there or not.
+    fn owe(&mut self, permits: u64, rate: Rate, now: UnixMillis) {
+        self.refill(rate, now);
+        self.spend(permits);
     }
 
     fn give(&mut self, rate: Rate) {
-        let full = rate.burst.saturating_mul(PERMIT);
-        self.level = self.level.saturating_add(PERMIT).min(full);
+        self.level = self.level.saturating_add(PERMIT).min(levels(rate.burst));
     }
+}
+
+/// So many permits, as a bucket counts them.
+fn levels(permits: u64) -> i64 {
+    i64::try_from(permits)
+        .unwrap_or(i64::MAX)
+        .saturating_mul(PERMIT)
 }
 
 impl Buckets {
@@ -369,15 +436,15 @@ impl Buckets {
             return;
         }
         let rate = self.rate;
-        let full = rate.burst.saturating_mul(PERMIT);
+        let full = levels(rate.burst);
         self.table.retain(|_, bucket| {
             bucket.refill(rate, now);
             bucket.level < full
         });
         if self.table.len() >= BUCKETS_MAX {
-            let mut levels: Vec<u64> = self.table.values().map(|bucket| bucket.level).collect();
-            levels.sort_unstable();
-            let middle = levels.get(levels.len() / 2).copied().unwrap_or_default();
+            let mut all: Vec<i64> = self.table.values().map(|bucket| bucket.level).collect();
+            all.sort_unstable();
+            let middle = all.get(all.len() / 2).copied().unwrap_or_default();
             let mut kept = 0;
             self.table.retain(|_, bucket| {
                 let keep = bucket.level <= middle && kept < BUCKETS_MAX / 2;

@@ -103,12 +103,17 @@ impl Room {
                 dialect,
             } => {
                 let query = self.page_query(limit, before, cursor, dialect, &*storage)?;
-                self.list_messages(query, dialect, &*storage)
+                let page = self.list_messages(query, dialect, &*storage)?;
+                self.rates.owe_answer(page.body.len(), principal, now);
+                Ok(page)
             }
             Call::ListEvents { cursor } => self.list_events(cursor.as_ref(), now, &*storage),
-            Call::ListParticipants => Ok(Answer::of(
-                json!({ "success": true, "participants": history::participants(&*storage)? }),
-            )),
+            Call::ListParticipants => {
+                let participants = history::participants(&*storage)?;
+                let list = Answer::of(json!({ "success": true, "participants": participants }));
+                self.rates.owe_answer(list.body.len(), principal, now);
+                Ok(list)
+            }
             Call::PostTyping { body } => self.post_typing(principal, &body, now, storage),
             Call::GetMetadata => Ok(Answer::of(
                 json!({ "success": true, "metadata": metadata::read(&*storage)? }),
@@ -148,7 +153,8 @@ impl Room {
             client_scope: None,
         };
         let mut transaction = Transaction::new(&self.ledger, &*storage, &mut self.random, now);
-        let stored = sends::store(&draft, sender, &mut transaction)?;
+        let mut purse = self.rates.purse(principal, now);
+        let stored = sends::store(&draft, sender, &mut transaction, &mut purse)?;
         let decided = transaction.decided();
         let effects = self.commit(decided, storage)?;
         let body = json!({ "success": true, "message": dialect.message(&stored.message) });
@@ -173,9 +179,8 @@ impl Room {
             client_scope: None,
         };
         let mut transaction = Transaction::new(&self.ledger, &*storage, &mut self.random, now);
-        let rates = &mut self.rates;
-        let pay = |permits| rates.take(Counted::Send, permits, principal, now);
-        let changed = changes::change(change, sender, &mut transaction, pay)?;
+        let mut purse = self.rates.purse(principal, now);
+        let changed = changes::change(change, sender, &mut transaction, &mut purse)?;
         let decided = transaction.decided();
         let effects = self.commit(decided, storage)?;
         let body = json!({ "success": true, "message": dialect.message(&changed.message) });

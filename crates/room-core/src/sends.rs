@@ -17,6 +17,7 @@ use sha2::{Digest as _, Sha256};
 use crate::failure::{Failure, refuse};
 use crate::ledger::Transaction;
 use crate::random::hex;
+use crate::rates::Purse;
 use crate::storage::StorageError;
 use crate::stored::{SendRecord, StoredMessage, to_json};
 
@@ -36,11 +37,12 @@ pub(crate) struct Stored {
     pub(crate) repeated: bool,
 }
 
-/// Stores the draft, or finds that it was stored before.
+/// Stores the draft, or finds that it was stored before: then `purse` pays for reading what became of it.
 pub(crate) fn store(
     draft: &Draft,
     sender: Sender<'_>,
     transaction: &mut Transaction<'_>,
+    purse: &mut Purse<'_>,
 ) -> Result<Stored, Failure> {
     let principal = sender.principal;
     let sender_id = speaker(
@@ -76,7 +78,7 @@ pub(crate) fn store(
     if let Some(key) = &send_key
         && let Some(record) = earlier(key, &hash, transaction)?
     {
-        let message = match transaction.message(record.seq)? {
+        let message = match transaction.message(record.seq, purse)? {
             Some(stored) => stored.message,
             // Messages may be kept for a shorter time than the record of their sending.
             None => Message {

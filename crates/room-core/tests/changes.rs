@@ -527,6 +527,42 @@ fn a_change_costs_three_rows_and_counts_as_a_message() {
 }
 
 #[test]
+fn reading_a_long_message_is_paid_for_before_the_next_is_read() {
+    let mut shell = Shell::new();
+    let url = format!("https://x.y/{}", "\"".repeat(2_030));
+    let attachment =
+        json!({"id": "i", "url": url, "filename": "f", "contentType": "a/b", "size": 1});
+    let (_, body) = shell.post(
+        user("ada"),
+        json!({"text": "x", "attachments": vec![attachment; 20]}),
+    );
+    let id = body["message"]["id"].as_str().unwrap().to_owned();
+    let ada = shell.join(user("ada"));
+    shell.stalled.insert(ada);
+    let bytes = 1024 * 80;
+    // Different changes, and one that is sent again and again.
+    for name in [|n: usize| format!("{n}"), |_| "same".to_owned()] {
+        shell.pass(60_000);
+        let before = shell.storage.bytes_got();
+        let changes: Vec<Value> = (0..900).map(|n| edit(&id, "y", &name(n))).collect();
+        shell.say(ada, Value::from(changes));
+        let read = shell.storage.bytes_got() - before;
+        // Each reading takes at least two permits.
+        assert!(read > bytes && read < 700 * bytes, "{read} bytes");
+        let limited = shell.heard_of(ada, "error").len();
+        assert!(limited > 200, "{limited} are refused");
+        shell.pass(1_000);
+        let before = shell.storage.bytes_got();
+        let changes: Vec<Value> = (0..900)
+            .map(|n| edit(&id, "y", &format!("more {n}")))
+            .collect();
+        shell.say(ada, Value::from(changes));
+        let read = shell.storage.bytes_got() - before;
+        assert!(read < 20 * bytes, "{read} bytes with 20 permits");
+    }
+}
+
+#[test]
 fn a_change_that_the_store_does_not_take_changes_nothing() {
     let mut shell = Shell::new();
     let ada = shell.join(user("ada"));

@@ -74,6 +74,25 @@ fn connections_are_limited_by_user_by_space_and_by_identity() {
 }
 
 #[test]
+fn tokens_that_name_nobody_leave_places_for_others() {
+    let mut shell = Shell::new();
+    let mut nobody = Vec::new();
+    for n in 0..limits::CONNECTIONS_ANONYMOUS_MAX {
+        nobody.push(shell.join(anonymous(&n.to_string())));
+    }
+    assert!(shell.closed.is_empty());
+    let one_more = shell.join(anonymous("more"));
+    assert_eq!(shell.closed[&one_more].0, 4503);
+    for named in [user("ada"), gateway(anonymous("gateway"))] {
+        let id = shell.join(named);
+        assert!(!shell.closed.contains_key(&id));
+    }
+    shell.leave(nobody[0]);
+    let id = shell.join(anonymous("more"));
+    assert!(!shell.closed.contains_key(&id));
+}
+
+#[test]
 fn a_full_store_is_still_worth_reading() {
     let mut shell = Shell::new();
     shell.storage.fail_next_commit(StorageError::Full);

@@ -479,7 +479,7 @@ fn one_sender_and_5000_readers_take_two_sends() {
     let mut shell = Shell::new();
     let sender = shell.join(user("ada"));
     for peer in 1..protocol::limits::CONNECTIONS_PER_SPACE_MAX {
-        shell.join(anonymous(&peer.to_string()));
+        shell.join(gateway(anonymous(&peer.to_string())));
     }
     assert!(shell.closed.is_empty());
     shell.pass(1_000);

@@ -346,3 +346,39 @@ fn bodies_are_checked_and_the_field_is_named() {
     );
     assert_eq!(shell.storage.commits(), 0);
 }
+
+#[test]
+fn page_is_paid_for_by_its_bytes_as_well() {
+    let mut shell = Shell::new();
+    for n in 0..40 {
+        let text = format!("{n} {}", "x".repeat(16_000));
+        assert_eq!(
+            shell
+                .post(user(&format!("u{n}")), json!({ "text": text }))
+                .0,
+            201
+        );
+    }
+    let page = |shell: &mut Shell| {
+        let call = Call::ListMessages {
+            limit: Some("40".into()),
+            before: None,
+            cursor: None,
+            dialect: Dialect::V1,
+        };
+        shell.respond(user("reader"), call)
+    };
+    let mut pages = 0;
+    let refused = loop {
+        let response = page(&mut shell);
+        match response.status {
+            200 => pages += 1,
+            _ => break response,
+        }
+    };
+    // 640 kB cost 20 permits, and one for asking.
+    assert_eq!((pages, refused.status), (600_u64.div_ceil(20), 429));
+    shell.now += refused.retry_after_ms.unwrap();
+    assert_eq!(page(&mut shell).status, 200);
+    assert_eq!(page(&mut shell).status, 429, "what was not there is owed");
+}
