@@ -30,8 +30,9 @@ const FRAME_BYTES_MAX = 256 * 1024;
 const OPEN = 1;
 
 /**
- * What one socket may have done before others get a turn: frames, work as Rust counts it, bytes. The runtime delivers all frames of a socket that it has,
- * before it looks at the network again: without a pause a fast sender keeps everybody else's frames waiting for seconds.
+ * What the sockets of an object may do together before everybody gets a turn: frames, work as Rust counts it, bytes. The
+ * runtime delivers all frames of a socket that it has before it looks at the network again: without a pause a fast sender,
+ * or a crowd of slower ones, keeps everybody else's frames waiting for seconds.
  */
 const TURN = { frames: 200, work: 100, bytes: 256 * 1024 };
 
@@ -138,8 +139,8 @@ export class Space extends DurableObject {
   #instanceId;
   #timer;
   #timerAt;
-  /** What each socket did since the last pause after it. */
-  #done = new WeakMap();
+  /** What was done since the last pause. */
+  #done = { frames: 0, work: 0, bytes: 0 };
   /** Pauses that are not over. */
   #pauses = 0;
 
@@ -160,7 +161,7 @@ export class Space extends DurableObject {
         bytes > FRAME_BYTES_MAX ? space.oversized(socket, bytes) : space.message(socket, message),
       );
     }
-    return this.#takeTurns(socket, work ?? 1, bytes);
+    return this.#takeTurns(work ?? 1, bytes);
   }
 
   webSocketClose(socket, code) {
@@ -176,17 +177,14 @@ export class Space extends DurableObject {
     this.#enter((space) => space.alarm());
   }
 
-  /** Counts what a socket did; once it is much, nothing is delivered for a moment, so that others catch up. */
-  #takeTurns(socket, work, bytes) {
-    const done = this.#done.get(socket) ?? { frames: 0, work: 0, bytes: 0 };
+  /** Counts what was done; once it is much, nothing is delivered for a moment, so that others catch up. */
+  #takeTurns(work, bytes) {
+    const done = this.#done;
     done.frames += 1;
     done.work += work;
     done.bytes += bytes;
-    if (done.frames < TURN.frames && done.work < TURN.work && done.bytes < TURN.bytes) {
-      this.#done.set(socket, done);
-      return undefined;
-    }
-    this.#done.delete(socket);
+    if (done.frames < TURN.frames && done.work < TURN.work && done.bytes < TURN.bytes) return undefined;
+    this.#done = { frames: 0, work: 0, bytes: 0 };
     return this.#pause();
   }
 

@@ -49,6 +49,16 @@ pub(crate) enum Replay {
     Followed(Window),
 }
 
+impl Replay {
+    /// Bytes that were read for it.
+    pub(crate) fn read(&self) -> usize {
+        match self {
+            Self::NotAsked | Self::Refused => 0,
+            Self::Followed(window) => window.read,
+        }
+    }
+}
+
 impl Room {
     /// Lets the candidate in, or says why not and closes. What it changes is stored first, then it is welcomed
     /// and told what it missed, then the others hear of it: all in one stretch, so that nothing comes between.
@@ -154,6 +164,7 @@ impl Room {
         // The others hear of it whatever becomes of this peer: it is stored.
         self.perform(met, now);
         let replay = self.replay_from(cursor.as_ref(), &*storage)?;
+        self.rates.owe_answer(replay.read(), &principal, now);
         let peer = Peer {
             dialect,
             principal: Rc::new(principal),

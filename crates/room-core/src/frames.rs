@@ -16,7 +16,6 @@ use protocol::wire::Key;
 use crate::changes::{self, Changed};
 use crate::failure::{Failure, storage_refusal};
 use crate::first_version::binary_refusal;
-use crate::history;
 use crate::io::{Output, PeerId};
 use crate::ledger::{Effect, Transaction};
 use crate::rates::{Cost, Counted, Rates, Verdict};
@@ -49,7 +48,7 @@ impl Room {
         };
         let (dialect, principal) = (peer.dialect, Rc::clone(&peer.principal));
         let client_scope = peer.client_scope.clone();
-        if dialect == Dialect::V2 && self.handle_echo(id, &frame) {
+        if dialect == Dialect::V2 && self.handle_echo(id, &frame, now) {
             return;
         }
         let Some((paid, rest)) = self.charge(id, cost(dialect, &frame), &principal, now) else {
@@ -92,7 +91,7 @@ impl Room {
     }
 
     /// Follows a frame that is nothing but the echo of a mark that this peer owes. Whether it was one.
-    fn handle_echo(&mut self, id: PeerId, frame: &Frame) -> bool {
+    fn handle_echo(&mut self, id: PeerId, frame: &Frame, now: UnixMillis) -> bool {
         let Frame::Text(text) = frame else {
             return false;
         };
@@ -101,7 +100,7 @@ impl Room {
         }
         match &Dialect::V2.decode(text)[..] {
             [Ok(ClientFrame::Seen { mark, seq: _ })] if self.fanout.confirm(id, mark) => {
-                self.windows_due.insert(id);
+                self.windows.want(id, now);
                 true
             }
             _ => false,
@@ -218,7 +217,7 @@ impl Room {
         }
     }
 
-    fn answer(&mut self, id: PeerId, frame: &ServerFrame) {
+    pub(crate) fn answer(&mut self, id: PeerId, frame: &ServerFrame) {
         if let Some(peer) = self.peers.get(id) {
             self.fanout.tell(id, peer.dialect, frame, &mut self.outputs);
         }
@@ -231,7 +230,7 @@ impl Room {
             // What is queued for it comes before the answer.
             self.fanout.flush(now, &mut self.outputs);
             self.fanout.fall_behind(id, since, true);
-            self.windows_due.insert(id);
+            self.windows.want(id, now);
         }
     }
 
@@ -244,54 +243,7 @@ impl Room {
         let principal = Rc::clone(&peer.principal);
         if self.fanout.confirm(id, mark) {
             self.rates.refund(id, &principal, now);
-            self.windows_due.insert(id);
-        }
-    }
-
-    /// Sends the next window to each peer that is behind, has confirmed enough, and gave reason in this input: one, however
-    /// often it asked.
-    pub(crate) fn send_due_windows(&mut self, storage: &dyn Storage, now: UnixMillis) {
-        for id in std::mem::take(&mut self.windows_due) {
-            self.send_window(id, storage, now);
-        }
-    }
-
-    fn send_window(&mut self, id: PeerId, storage: &dyn Storage, now: UnixMillis) {
-        let head = self.ledger.head().clone();
-        let Some(after) = self.fanout.window_due(id) else {
-            return;
-        };
-        let window = history::window(storage, &head, self.ledger.oldest(), after);
-        let (behind, recovered) = match window {
-            Ok(Some(window)) => {
-                self.read_bytes += window.read;
-                let behind = self.fanout.send_window(id, window, &mut self.outputs);
-                (behind, None)
-            }
-            // The log was trimmed past what the peer has.
-            Ok(None) => (self.fanout.catch_up(id, head.seq), Some(false)),
-            Err(error) if self.fanout.has_asked(id) => {
-                // It is told, and asks again.
-                self.fanout.catch_up(id, head.seq);
-                return self.answer(id, &ServerFrame::Error(storage_refusal(error)));
-            }
-            Err(error) => {
-                // It resumes: nothing else would send it on.
-                return self.dismiss(id, Dialect::V2, storage_refusal(error), now);
-            }
-        };
-        let Some(behind) = behind else { return };
-        if behind.missed_presence {
-            let here = self.here();
-            self.answer(id, &here);
-        }
-        if behind.asked || recovered.is_some() {
-            let frame = ServerFrame::Head {
-                epoch: head.epoch,
-                seq: head.seq,
-                recovered,
-            };
-            self.answer(id, &frame);
+            self.windows.want(id, now);
         }
     }
 }

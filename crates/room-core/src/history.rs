@@ -27,6 +27,8 @@ const CHUNK_MIN: usize = 4;
 const CHUNK_MAX: usize = 256;
 /// Most events of a window: each may need a read of its own, and many may share one `skip`.
 const WINDOW_ROWS_MAX: usize = 2_000;
+/// Bytes that a row of the log counts as, where reading is counted.
+const ROW_BYTES: usize = 128;
 
 /// A part of the history.
 pub(crate) struct Page {
@@ -160,7 +162,7 @@ pub(crate) struct Window {
     pub(crate) end: Seq,
     /// Whether the log goes on behind it.
     pub(crate) more: bool,
-    /// Bytes that were read for it.
+    /// Bytes that were read for it, its rows of the log included.
     pub(crate) read: usize,
 }
 
@@ -218,7 +220,7 @@ pub(crate) fn window(
         lines: written.lines,
         end,
         more: end < head.seq,
-        read: present.read,
+        read: present.read + written.rows * ROW_BYTES,
     }))
 }
 

@@ -62,7 +62,7 @@
 //!         }
 //!         let Some(deadline) = room.poll_timeout() else { break };
 //!         now = deadline; // A shell waits until then, or for the next input.
-//!         room.handle_timeout(now);
+//!         room.handle_timeout(now, &storage);
 //!     }
 //! }
 //! assert!(sent[0].contains("welcome"));
@@ -83,6 +83,7 @@
 //! | `peers`, `presence`, `typing` | who is connected, present, and typing |
 //! | `fanout`, `batch` | who is sent what, in which order, in which batches |
 //! | `flow` | what each peer confirmed, and which are behind and are sent windows of the log |
+//! | `windows` | when they are sent them |
 //! | `rates` | permits: what is paid before work is done, and who is turned away |
 //! | `liveness`, `expiry` | who is gone without a word, and whose token's time is over |
 //! | `housekeeping` | what goes with time: old messages, the log's oldest events, records of old sends |
@@ -124,6 +125,7 @@ mod settings;
 pub mod storage;
 mod stored;
 mod typing;
+mod windows;
 
 pub use io::{Call, Cursor, Input, Output, PeerId, PeerRecord, RequestId, Response};
 pub use room::Room;

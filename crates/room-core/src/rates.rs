@@ -165,7 +165,8 @@ impl Rates {
         }
     }
 
-    /// Takes what an answer over HTTP costs for its size, once it is known. What is not there is owed.
+    /// Takes what a page costs for its size, or the window that a connection begins with, once that is known. What is not there
+    /// is owed.
     pub(crate) fn owe_answer(&mut self, bytes: usize, principal: &Principal, now: UnixMillis) {
         let rate = self.http.rate_of(principal);
         let permits = permits_beyond_first(bytes);

@@ -107,7 +107,9 @@ impl Room {
                 self.rates.owe_answer(page.body.len(), principal, now);
                 Ok(page)
             }
-            Call::ListEvents { cursor } => self.list_events(cursor.as_ref(), now, &*storage),
+            Call::ListEvents { cursor } => {
+                self.list_events(cursor.as_ref(), principal, now, &*storage)
+            }
             Call::ListParticipants => {
                 let participants = history::participants(&*storage)?;
                 let list = Answer::of(json!({ "success": true, "participants": participants }));
@@ -217,12 +219,14 @@ impl Room {
     /// What a socket that comes with this cursor would be sent first. No connection comes of it: nobody arrives,
     /// and nothing is stored.
     fn list_events(
-        &self,
+        &mut self,
         cursor: Option<&Cursor>,
+        principal: &Principal,
         now: UnixMillis,
         storage: &dyn Storage,
     ) -> Result<Answer, Failure> {
         let replay = self.replay_from(cursor, storage)?;
+        self.rates.owe_answer(replay.read(), principal, now);
         let mut texts = vec![self.welcome_text(None, &replay, now)];
         if let Replay::Followed(window) = replay {
             texts.extend(window.lines);

@@ -1,6 +1,6 @@
 //! The public face of the room: which input goes where, and what follows every input.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use protocol::codes::{CloseCode, ErrorCode};
 use protocol::dialect::Dialect;
@@ -20,6 +20,7 @@ use crate::rates::Rates;
 use crate::settings::Settings;
 use crate::storage::{Storage, StorageError};
 use crate::typing::Typists;
+use crate::windows::Windows;
 
 /// One space's room. See the crate's documentation for how it is driven.
 ///
@@ -34,8 +35,7 @@ pub struct Room {
     pub(crate) rates: Rates,
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) housekeeping: Housekeeping,
-    /// Peers that may be sent a window of the log at the end of this input.
-    pub(crate) windows_due: BTreeSet<PeerId>,
+    pub(crate) windows: Windows,
     /// Bytes that were read from the log for peers since the shell asked last.
     pub(crate) read_bytes: usize,
     liveness: Liveness,
@@ -70,7 +70,7 @@ impl Room {
             ledger,
             typists: Typists::default(),
             outputs: VecDeque::new(),
-            windows_due: BTreeSet::new(),
+            windows: Windows::default(),
             read_bytes: 0,
             liveness: Liveness::new(0, None, now),
         };
@@ -164,12 +164,14 @@ impl Room {
                 return;
             }
         }
-        self.send_due_windows(&*storage, now);
+        self.send_windows_in_time(&*storage, now);
         self.settle(now);
     }
 
-    /// Ends the coalescing window. Legal early or late; see [`Self::poll_timeout`].
-    pub fn handle_timeout(&mut self, now: UnixMillis) {
+    /// Ends the coalescing window, and sends a window of the log to a peer that waits for it. Legal early or late;
+    /// see [`Self::poll_timeout`].
+    pub fn handle_timeout(&mut self, now: UnixMillis, storage: &dyn Storage) {
+        self.send_windows(storage, now);
         self.settle(now);
     }
 
@@ -215,10 +217,12 @@ impl Room {
         self.outputs.pop_front()
     }
 
-    /// When to call [`Self::handle_timeout`]; `None` while nothing waits in memory.
+    /// When to call [`Self::handle_timeout`]; `None` while nothing waits. A time that is over means: as soon as no input
+    /// waits.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<UnixMillis> {
-        self.fanout.deadline()
+        let deadlines = [self.fanout.deadline(), self.windows.deadline()];
+        deadlines.into_iter().flatten().min()
     }
 
     /// Has the store take what was decided, and hands out what follows. On failure nothing has changed.

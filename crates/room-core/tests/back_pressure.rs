@@ -10,11 +10,13 @@
 mod common;
 
 use common::{Shell, anonymous, gateway, message, user};
+use protocol::frame::Frame;
 use protocol::limits::{
     FIRST_VERSION_BYTES_BURST, MARK_EVERY_BYTES, MARK_OWED_MS_MAX, UNCONFIRMED_BYTES_MAX,
     WINDOW_BYTES_MAX,
 };
-use room_core::{Call, Rate, Settings};
+use protocol::time::UnixMillis;
+use room_core::{Call, Input, PeerId, Rate, Settings};
 use serde_json::{Value, json};
 
 const KB_16: usize = 16_000;
@@ -488,4 +490,35 @@ fn first_version_is_closed_when_its_budget_of_bytes_is_spent() {
     assert!(shell.closed.is_empty(), "it refills");
     burst(&mut shell, 100);
     assert!(slow_consumer(&shell, old));
+}
+
+#[test]
+fn inputs_of_a_crowd_that_lags_bring_one_window_and_the_timer_brings_the_rest() {
+    let mut shell = unlimited();
+    let sender = shell.join(user("ada"));
+    send(&mut shell, sender, 2 * MIB);
+    let crowd: Vec<u64> = (0..50).map(|_| shell.join(anonymous("r"))).collect();
+    shell.pass(1_000);
+    shell.forget_heard();
+    let _so_far = shell.room.take_read_bytes();
+    let sync = || Frame::Text(json!({"type": "sync", "since": 1}).to_string());
+    let mut read = 0;
+    for id in &crowd {
+        // Straight to the room: no timer rings between inputs that wait.
+        let peer = PeerId(*id);
+        let input = Input::Frame {
+            peer,
+            frame: sync(),
+        };
+        let now = UnixMillis(shell.now);
+        shell.room.handle_input(input, now, &mut shell.storage);
+        read += shell.room.take_read_bytes();
+    }
+    let full = WINDOW_BYTES_MAX..2 * WINDOW_BYTES_MAX;
+    assert!(full.contains(&read), "{read} bytes were read for 50 peers");
+    shell.pass(10);
+    let everything: Vec<u64> = (2..2 * MIB as u64 + 2).collect();
+    for id in crowd {
+        assert_eq!(seqs(&shell.heard(id)), everything);
+    }
 }

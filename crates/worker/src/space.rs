@@ -494,7 +494,7 @@ impl Live {
     ) -> Vec<Output> {
         match event {
             Event::Input(input) => self.room.handle_input(input, now, &mut self.store),
-            Event::Timeout => self.room.handle_timeout(now),
+            Event::Timeout => self.room.handle_timeout(now, &self.store),
             Event::Alarm => {
                 let heard = self.heard(state, clock);
                 self.room.handle_alarm(now, heard, &mut self.store);

@@ -170,10 +170,24 @@ impl Shell {
         loop {
             let reads = |id: &&u64| !self.stalled.contains(id);
             let Some(id) = self.owed.keys().find(reads).copied() else {
+                if self.ring_if_due() {
+                    continue;
+                }
                 return;
             };
             self.read_one(id);
         }
+    }
+
+    /// No input waits: the timer rings, if its time has come. Whether it was so.
+    fn ring_if_due(&mut self) -> bool {
+        let is_due = self.room.poll_timeout().is_some_and(|at| at.0 <= self.now);
+        if is_due {
+            self.room
+                .handle_timeout(UnixMillis(self.now), &self.storage);
+            self.drain();
+        }
+        is_due
     }
 
     /// The peer reads up to the last mark that it was sent. Whether it was sent one.
@@ -187,6 +201,7 @@ impl Shell {
             peer: PeerId(id),
             frame: Frame::Text(seen),
         });
+        self.ring_if_due();
         true
     }
 
@@ -201,7 +216,8 @@ impl Shell {
         let end = self.now + ms;
         while let Some(at) = self.room.poll_timeout().filter(|at| at.0 <= end) {
             self.now = self.now.max(at.0);
-            self.room.handle_timeout(UnixMillis(self.now));
+            self.room
+                .handle_timeout(UnixMillis(self.now), &self.storage);
             self.drain();
             self.echo();
         }

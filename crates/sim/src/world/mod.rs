@@ -286,7 +286,8 @@ impl World {
             Happening::Online(person) => self.go_online(person),
             Happening::ClientTimer(tab) => self.client_timer(tab),
             Happening::RoomTimer => {
-                self.server.room.handle_timeout(wall(self.now));
+                let Server { room, storage, .. } = &mut self.server;
+                room.handle_timeout(wall(self.now), storage);
                 self.carry_out_for_room();
             }
             Happening::Alarm => self.ring(),
