@@ -34,8 +34,8 @@ use crate::socket::{self, Socket, SocketEvent};
 use crate::timer::{Deadline, NextTask};
 use crate::wake::{self, Sign, WakeListeners};
 
-/// Outputs that are carried out in one go. The rest waits for a microtask, so that the app's own continuations
-/// get their turn in a long replay.
+/// Outputs that are carried out in one go. The rest waits for a later task, so that the page stays responsive in a long
+/// replay: an answer over HTTP brings thousands of events at once.
 const OUTPUTS_PER_RUN: usize = 256;
 
 type Work = Box<dyn FnOnce(&mut Client<JsJson>, Instant)>;
@@ -54,8 +54,8 @@ pub(crate) struct Driver {
     waiting: RefCell<VecDeque<Work>>,
     outputs: RefCell<VecDeque<Output<JsJson>>>,
     draining: Cell<bool>,
-    /// Whether a microtask will carry out the rest of the queue.
-    continuing: Cell<bool>,
+    /// The task that will carry out the rest of the queue.
+    continuation: RefCell<Option<NextTask>>,
     /// Whether the app let go of the client: nothing goes in or out any more.
     closed: Cell<bool>,
     calls: Calls,
@@ -82,7 +82,7 @@ impl Driver {
             waiting: RefCell::default(),
             outputs: RefCell::default(),
             draining: Cell::new(false),
-            continuing: Cell::new(false),
+            continuation: RefCell::default(),
             closed: Cell::new(false),
             calls: Calls::default(),
             deadline: RefCell::default(),
@@ -159,16 +159,16 @@ impl Driver {
     }
 
     fn continue_later(&self) {
-        if self.continuing.replace(true) {
+        if self.continuation.borrow().is_some() {
             return;
         }
         let me = self.me.clone();
-        spawn_local(async move {
-            if let Some(driver) = me.upgrade() {
-                driver.continuing.set(false);
-                driver.drive();
-            }
+        let next_task = NextTask::start(move || {
+            let Some(driver) = me.upgrade() else { return };
+            driver.continuation.take();
+            driver.drive();
         });
+        self.continuation.replace(Some(next_task));
     }
 
     fn perform(&self, output: Output<JsJson>) {
@@ -424,6 +424,7 @@ impl Driver {
         self.calls.forget();
         self.deadline.take();
         self.next_task.take();
+        self.continuation.take();
         self.wake.take();
         self.fetches.take();
         self.sockets.take();

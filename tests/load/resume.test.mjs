@@ -1,10 +1,12 @@
 /**
- * Coming back after 9,000 events: over the socket, over `GET /events`, and as our client in Chromium that was offline.
+ * Coming back after 9,000 events: over the socket, over `GET /events`, and as our client in Chromium that was offline,
+ * with sockets and without.
  *
  * Eight named users store the events within the default limits.
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { startMiddlebox } from '../e2e/lib/middlebox.mjs';
 import { startNetwork } from '../e2e/lib/network.mjs';
 import { until } from '../e2e/lib/waiting.mjs';
 import { account } from './lib/accounts.mjs';
@@ -37,9 +39,11 @@ const ALL = {
 };
 const rows = [];
 let server;
-let network;
+let middlebox;
 let browser;
-let page;
+/** A page whose client has sockets, one whose client has to poll, and the networks between them and the server. */
+const here = { page: undefined, network: undefined };
+const polling = { page: undefined, network: undefined };
 let spaceId;
 /** The place in the log before the events, and the last one of them. */
 let cursor;
@@ -50,7 +54,10 @@ let order;
 before(
   async () => {
     server = await Server.start();
-    network = await startNetwork(server.url);
+    middlebox = await startMiddlebox(() => server.url);
+    middlebox.blockSockets('refuse');
+    here.network = await startNetwork(server.url);
+    polling.network = await startNetwork(middlebox.url);
     browser = await Browser.start();
     spaceId = server.newSpace();
     const witness = await server.second(spaceId, 'witness');
@@ -61,12 +68,14 @@ before(
     // Whoever resumes is known before: joining is an event as well.
     (await server.second(spaceId, 'socket')).end();
     (await server.second(spaceId, 'poller')).end();
-    const spaceToken = await server.token(spaceId, 'page');
-    page = await browser.open({ spaceId, spaceToken, workerUrl: network.url });
-    const here = await server.second(spaceId, 'witness');
-    cursor = { epoch: here.epoch, since: here.welcome.seq };
-    here.end();
-    network.goDown();
+    for (const [name, one] of Object.entries({ here, polling })) {
+      const spaceToken = await server.token(spaceId, name);
+      one.page = await browser.open({ spaceId, spaceToken, workerUrl: one.network.url });
+    }
+    const first = await server.second(spaceId, 'witness');
+    cursor = { epoch: first.epoch, since: first.welcome.seq };
+    first.end();
+    for (const { network } of [here, polling]) network.goDown();
     // One after the other: the log's order is then known without asking a reader.
     order = [];
     for (const [index, sender] of senders.entries()) {
@@ -84,44 +93,48 @@ before(
 );
 after(async () => {
   await browser?.stop();
-  await network?.close();
+  for (const { network } of [here, polling]) await network?.close();
+  await middlebox?.close();
   await server?.stop();
   printTable(`Coming back after ${EVENTS} events`, HEADING, rows);
 });
 
-// The first one, so that it was not offline for long: its attempts to connect become rarer with time.
-test('our client in Chromium that was offline receives every event', { timeout: TEST_MS_MAX }, async () => {
-  const away = await page.progress();
-  assert.equal(away.count, 0, 'nothing came while the link was cut');
-  assert.ok(
-    away.state !== undefined && away.state !== 'connected' && network.faults.cut > 0,
-    'the link was cut',
-  );
-  const endTrace = await browser.traceTasks();
-  network.heal();
-  const begun = Date.now();
-  const progress = page.watchProgress();
-  await until(() => progress.latest().state === 'connected', 'the client is connected again');
-  await whileProgressing({
-    isDone: () => progress.latest().lastKey === order.at(-1) && progress.latest().count >= EVENTS,
-    progress: () => JSON.stringify(progress.latest()),
-    ms: RECEIVE_MS_MAX,
-    quietMs: QUIET_MS,
+// The first ones, so that they were not offline for long: attempts to connect become rarer with time.
+for (const [name, one] of [
+  ['our client', here],
+  ['our client, polling', polling],
+]) {
+  test(`${name} in Chromium that was offline receives every event`, { timeout: TEST_MS_MAX }, async () => {
+    const { page, network } = one;
+    const away = await page.progress();
+    assert.equal(away.count, 0, 'nothing came while the link was cut');
+    assert.ok(away.state !== undefined && away.state !== 'connected', 'the link was cut');
+    const endTrace = await browser.traceTasks();
+    network.heal();
+    const progress = page.watchProgress();
+    await until(() => progress.latest().state === 'connected', 'the client is connected again');
+    await whileProgressing({
+      isDone: () => progress.latest().lastKey === order.at(-1) && progress.latest().count >= EVENTS,
+      progress: () => JSON.stringify(progress.latest()),
+      ms: RECEIVE_MS_MAX,
+      quietMs: QUIET_MS,
+    });
+    progress.stop();
+    const tasks = await endTrace();
+    assert.ok(tasks.length > 0, 'the browser traced its tasks');
+    const { received, discontinuities, states, lastAt } = await page.report();
+    const connectedAt = states.findLast(({ state }) => state === 'connected')?.at;
+    const counts = record(name, received, {
+      ms: lastAt - connectedAt,
+      discontinuities: discontinuities.length,
+      tasks,
+    });
+    assert.deepEqual(discontinuities, [], 'no discontinuity');
+    assert.deepEqual(counts, { received: EVENTS, lost: 0, doubled: 0, strange: 0, inverted: 0 });
+    assert.deepEqual(page.problems, [], 'no exception in the page');
+    await page.close();
   });
-  progress.stop();
-  const tasks = await endTrace();
-  assert.ok(tasks.length > 0, 'the browser traced its tasks');
-  const { received, discontinuities, states, lastAt } = await page.report();
-  const counts = record('our client', received, {
-    ms: (lastAt ?? begun) - begun,
-    discontinuities: discontinuities.length,
-    tasks,
-  });
-  assert.deepEqual(discontinuities, [], 'no discontinuity');
-  assert.deepEqual(counts, { received: EVENTS, lost: 0, doubled: 0, strange: 0, inverted: 0 });
-  assert.equal(states.at(-1).state, 'connected', 'and stays connected');
-  assert.deepEqual(page.problems, [], 'no exception in the page');
-});
+}
 
 test('a socket that resumes receives every event', { timeout: TEST_MS_MAX }, async () => {
   const begun = performance.now();

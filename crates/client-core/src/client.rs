@@ -21,6 +21,7 @@ use crate::io::{
 };
 use crate::legacy::Legacy;
 use crate::outbox::Outbox;
+use crate::polling::PollAnswer;
 use crate::presence::Presence;
 use crate::random::Random;
 use crate::requests::Pending;
@@ -82,6 +83,7 @@ pub struct Client<J: Json> {
     pub(crate) next_fetch: u32,
     pub(crate) next_socket: u32,
     pub(crate) next_poll: u32,
+    pub(crate) answer_in_work: Option<PollAnswer<J>>,
     pub(crate) answerer: Answerer,
     /// A socket that is tried while polls serve.
     pub(crate) beside: Option<SocketId>,
@@ -122,6 +124,7 @@ impl<J: Json> Client<J> {
             next_fetch: 0,
             next_socket: 0,
             next_poll: 0,
+            answer_in_work: None,
             answerer: Answerer::default(),
             beside: None,
             legacy: Legacy::default(),
@@ -180,6 +183,7 @@ impl<J: Json> Client<J> {
                 for event in self.timeline.task_passed() {
                     self.tell(event);
                 }
+                self.work_off_answer(now);
             }
             Input::Woken => self.handle_woken(now),
             Input::OnlineChanged(online) => self.handle_online(online, now),

@@ -493,6 +493,7 @@ impl<J: Json> Client<J> {
         ] {
             self.timers.stop(timer);
         }
+        self.answer_in_work = None;
         self.outbox.link_changed();
         self.ack_asked = false;
     }

@@ -16,9 +16,10 @@ use protocol::wire::Key;
 use crate::client::Client;
 use crate::connection::Link;
 use crate::error::{ClientError, Code};
-use crate::io::{Event, Transport};
+use crate::io::{Event, Output, Transport};
 use crate::requests::{Pending, Purpose};
 use crate::sending::prefix_of;
+use crate::session::Cursor;
 use crate::settling::passes_by_itself;
 use crate::timer::Timer;
 
@@ -27,9 +28,24 @@ pub(crate) const POLL_MS_MIN: u64 = 1_000;
 /// What it waits for when it has been quiet.
 const POLL_MS_MAX: u64 = 10_000;
 
+/// Events of an answer that are taken in within one task: some milliseconds of work.
+const EVENTS_PER_TASK: usize = 256;
+
 /// The core's name of one poll. Answers to others than the latest are ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PollId(u32);
+
+/// An answer of `GET /events` that is being taken in.
+#[derive(Debug)]
+pub(crate) struct PollAnswer<J> {
+    frames: J,
+    /// The index of the next frame.
+    next: usize,
+    /// Whether the log goes on behind it.
+    more: bool,
+    /// The cursor that was asked with.
+    before: Option<Cursor>,
+}
 
 impl<J: Json> Client<J> {
     /// An attempt that polls: the space accepts by its first answer.
@@ -101,7 +117,6 @@ impl<J: Json> Client<J> {
         if !self.awaits(poll) {
             return;
         }
-        let mut entries = incoming::read_parsed(answer).into_iter();
         let Some(Ok(Incoming::Welcome {
             epoch,
             seq,
@@ -109,7 +124,7 @@ impl<J: Json> Client<J> {
             recovered,
             more,
             ..
-        })) = entries.next()
+        })) = incoming::read_item(answer, 0)
         else {
             let told = "Failed to get events: the answer does not start with a welcome";
             let error = ClientError::new(Code::Protocol, told);
@@ -123,28 +138,47 @@ impl<J: Json> Client<J> {
         if is_first {
             self.settle_in(now);
         }
-        for entry in entries {
-            // What came before may have ended the link.
+        self.answer_in_work = Some(PollAnswer {
+            frames: answer.clone(),
+            next: 1,
+            more,
+            before,
+        });
+        self.work_off_answer(now);
+    }
+
+    /// Takes in the next events of an answer. A long one is taken in over several tasks, so that the page stays responsive.
+    pub(crate) fn work_off_answer(&mut self, now: Instant) {
+        let Some(mut answer) = self.answer_in_work.take() else {
+            return;
+        };
+        for _ in 0..EVENTS_PER_TASK {
+            // What came before may have ended the link. The next one asks for the rest.
             if !self.is_polling() {
                 return;
             }
-            match entry {
-                Ok(entry) => self.handle_entry(entry, now),
-                Err(incoming::Unreadable) => {
+            match incoming::read_item(&answer.frames, answer.next) {
+                None => return self.finish_answer(&answer, now),
+                Some(Ok(entry)) => self.handle_entry(entry, now),
+                Some(Err(incoming::Unreadable)) => {
                     let next = self.session.unreadable();
                     return self.follow(next, now);
                 }
             }
+            answer.next += 1;
         }
-        if self.is_polling() {
-            if more {
-                self.timers.set(Timer::Poll, Some(now));
-            } else {
-                let is_news = self.session.cursor() != before.as_ref();
-                self.poll_later(is_news, now);
-            }
-            self.flush_outbox(now);
+        self.answer_in_work = Some(answer);
+        self.outputs.push_back(Output::YieldTask);
+    }
+
+    fn finish_answer(&mut self, answer: &PollAnswer<J>, now: Instant) {
+        if answer.more {
+            self.timers.set(Timer::Poll, Some(now));
+        } else {
+            let is_news = self.session.cursor() != answer.before.as_ref();
+            self.poll_later(is_news, now);
         }
+        self.flush_outbox(now);
     }
 
     /// The space answered a poll. Tells whether that makes a link.

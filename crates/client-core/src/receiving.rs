@@ -13,6 +13,7 @@ use crate::connection::Link;
 use crate::error::ClientError;
 use crate::io::{Event, Output, Reply, SocketId, Transport};
 use crate::session::Next;
+use crate::settling::ACK_WITHIN_MS;
 use crate::timer::Timer;
 
 /// How long missing events may take to come.
@@ -137,7 +138,7 @@ impl<J: Json> Client<J> {
                 self.tell(Event::Presence(here));
             }
             (_, Incoming::Error(payload)) => self.handle_error(payload, now),
-            (_, Incoming::Mark { id }) => self.echo_mark(&id),
+            (_, Incoming::Mark { id }) => self.echo_mark(&id, now),
             // A token that says itself when it is over has its time set: one that lives for seconds would else be renewed
             // at each warning, which comes with each renewal.
             (_, Incoming::Expiring) if self.timers.get(Timer::Renew).is_some() => {}
@@ -295,10 +296,16 @@ impl<J: Json> Client<J> {
             .set(Timer::Sync, Some(now.plus_ms(SYNC_WITHIN_MS)));
     }
 
-    /// Confirms what was received: the server sends more only as it is confirmed.
-    fn echo_mark(&mut self, id: &MarkId) {
+    /// Confirms what was received: the server sends more only as it is confirmed. So marks that go on coming say that the
+    /// link carries both ways, and that what is waited for is still behind much else: a slow line takes its time.
+    fn echo_mark(&mut self, id: &MarkId, now: Instant) {
         let seq = self.session.cursor().map_or(Seq::ZERO, |cursor| cursor.seq);
         self.transmit(&seen_frame(id, seq));
+        for (timer, within_ms) in [(Timer::Ack, ACK_WITHIN_MS), (Timer::Sync, SYNC_WITHIN_MS)] {
+            if self.timers.get(timer).is_some() {
+                self.timers.set(timer, Some(now.plus_ms(within_ms)));
+            }
+        }
     }
 
     /// Sends a frame, if there is a link.

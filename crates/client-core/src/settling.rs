@@ -32,7 +32,7 @@ const LOADED_WITHIN_MS: u64 = 5_000;
 /// When what came too early is sent again, with what it comes after.
 const AFTER_THE_OTHER_MS: u64 = 100;
 /// How long a link that carried something may go on without confirming anything.
-const ACK_WITHIN_MS: u64 = 10_000;
+pub(crate) const ACK_WITHIN_MS: u64 = 10_000;
 
 impl<J: Json> Client<J> {
     /// Transmits what the link has not carried yet, unless the server asked for a pause.

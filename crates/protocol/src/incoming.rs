@@ -131,16 +131,19 @@ pub fn read<J: Json>(text: &J::Text) -> Vec<Result<Incoming<J>, Unreadable>> {
     }
 }
 
-/// Reads what was parsed already: a frame, or the array of frames that `GET /events` answers.
-#[must_use]
-pub fn read_parsed<J: Json>(frame: &J) -> Vec<Result<Incoming<J>, Unreadable>> {
+fn read_parsed<J: Json>(frame: &J) -> Vec<Result<Incoming<J>, Unreadable>> {
     match frame.items() {
         None => vec![read_entry(frame)],
         Some(count) => (0..count)
-            .filter_map(|index| frame.item(index))
-            .map(|entry| read_entry(&entry))
+            .filter_map(|index| read_item(frame, index))
             .collect(),
     }
+}
+
+/// Reads one frame of the array of frames that `GET /events` answers; `None` beyond its end.
+#[must_use]
+pub fn read_item<J: Json>(frames: &J, index: usize) -> Option<Result<Incoming<J>, Unreadable>> {
+    frames.item(index).map(|entry| read_entry(&entry))
 }
 
 fn read_entry<J: Json>(entry: &J) -> Result<Incoming<J>, Unreadable> {

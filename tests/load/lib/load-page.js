@@ -6,7 +6,7 @@ import { keyOf } from '/load/keys.mjs';
 
 /** Keys of the messages that `onMessage` received, in the order of arrival. */
 const received = [];
-/** Changes of the link's state: `{state, reason}`. */
+/** Changes of the link's state: `{state, reason, at}`, with `Date.now()`. */
 const states = [];
 const discontinuities = [];
 const errors = [];
@@ -25,7 +25,7 @@ globalThis.load = {
         const key = keyOf(text);
         if (key !== undefined) received.push(key);
       },
-      onStateChange: ({ state, reason }) => states.push({ state, reason: reason?.code }),
+      onStateChange: ({ state, reason }) => states.push({ state, reason: reason?.code, at: Date.now() }),
       onDiscontinuity: (reason) => discontinuities.push(reason),
       onError: ({ code }) => errors.push(code),
     });

@@ -519,6 +519,27 @@ fn a_silent_link_does_not_swallow_sends_while_others_talk() {
 }
 
 #[test]
+fn a_slow_line_that_goes_on_carrying_marks_has_time_for_its_acks() {
+    let mut bench = Bench::ready();
+    bench.send(5, "a", false);
+    for n in 0..10 {
+        bench.advance(6_000);
+        bench.frame(&format!(r#"{{"type":"mark","id":"{n:016x}"}}"#));
+    }
+    let frames = bench.take();
+    assert_eq!(
+        frames
+            .iter()
+            .filter(|frame| !frame.starts_with("transmit seen"))
+            .count(),
+        1,
+        "nothing is asked for, and nothing given up: {frames:?}"
+    );
+    bench.advance(10_000);
+    bench.expect(&["transmit sync"]);
+}
+
+#[test]
 fn an_object_reset_between_commit_and_flush_followed_by_silence_is_found_out() {
     let mut bench = Bench::ready();
     bench.send(5, "m5", false);

@@ -218,6 +218,47 @@ fn what_polls_tell_is_in_order_and_told_once() {
 }
 
 #[test]
+fn a_long_answer_is_taken_in_over_several_tasks_in_order_and_once() {
+    let mut bench = Bench::polling();
+    bench.next_poll();
+    bench.take();
+    bench.answer_poll(1_004, true, 5..1_005);
+    let mut told: Vec<String> = Vec::new();
+    let mut tasks = 0;
+    loop {
+        let mut outputs = bench.take();
+        let yields = outputs.pop_if(|output| output == "yield").is_some();
+        assert!(outputs.len() <= 256, "{} in one task", outputs.len());
+        told.extend(outputs);
+        tasks += 1;
+        if !yields {
+            break;
+        }
+        bench.input(Input::TaskPassed);
+    }
+    let expected: Vec<String> = (5..1_005).map(|seq| format!("message {seq}")).collect();
+    assert_eq!((told, tasks), (expected, 4));
+    assert!(
+        bench.next_poll() > 0,
+        "no question while there was an answer"
+    );
+}
+
+#[test]
+fn a_link_that_ends_within_a_long_answer_asks_for_the_rest() {
+    let mut bench = Bench::polling();
+    bench.next_poll();
+    bench.answer_poll(1_004, true, 5..1_005);
+    bench.take();
+    bench.client.disconnect(bench.now);
+    bench.input(Input::TaskPassed);
+    bench.expect(&["connected false", "idle"]);
+    bench.connect(2);
+    let url = &bench.request(EVENTS).2.url;
+    assert!(url.ends_with("?epoch=e&since=260"), "{url}");
+}
+
+#[test]
 fn a_poll_that_can_not_be_followed_is_a_discontinuity() {
     let mut bench = Bench::polling();
     bench.next_poll();
