@@ -26,6 +26,9 @@ const UNWANTED_BYTES_MAX = 4 * 1024 * 1024;
 /** Longest frame that is copied into Wasm, in bytes: `CLIENT_FRAME_BYTES_MAX` of limits.rs. */
 const FRAME_BYTES_MAX = 256 * 1024;
 
+/** A frame of more bytes is only copied if its sender can pay for it. */
+const LONG_FRAME_BYTES = 64 * 1024;
+
 /** `readyState` of a socket that neither side has closed. */
 const OPEN = 1;
 
@@ -34,7 +37,7 @@ const OPEN = 1;
  * runtime delivers all frames of a socket that it has before it looks at the network again: without a pause a fast sender,
  * or a crowd of slower ones, keeps everybody else's frames waiting for seconds.
  */
-const TURN = { frames: 200, work: 100, bytes: 256 * 1024 };
+const TURN = { frames: 200, work: 100, bytes: 1024 * 1024 };
 
 /** How long the runtime gets to look at the network, in milliseconds. */
 const PAUSE_MS = 1;
@@ -157,9 +160,11 @@ export class Space extends DurableObject {
     let work = 1;
     // Frames of a socket that we closed go on coming until its other end answers: they cost nothing but their turn.
     if (socket.readyState === OPEN) {
-      work = this.#survive((space) =>
-        bytes > FRAME_BYTES_MAX ? space.oversized(socket, bytes) : space.message(socket, message),
-      );
+      work = this.#survive((space) => {
+        // Rust says whether a long one is paid for before it is copied.
+        const isWanted = bytes <= LONG_FRAME_BYTES || (bytes <= FRAME_BYTES_MAX && space.wants(socket, bytes));
+        return isWanted ? space.message(socket, message) : space.unread(socket, bytes);
+      });
     }
     return this.#takeTurns(work ?? 1, bytes);
   }

@@ -141,6 +141,10 @@ impl<J: Json> Client<J> {
     /// Takes an error frame: about one entry, or about the connection.
     pub(crate) fn handle_error(&mut self, payload: ErrorPayload, now: Instant) {
         let Some(id) = payload.reference.clone().map(ClientMessageId) else {
+            // A long frame that is refused whole is not looked into for what it held.
+            if payload.code == Some(ErrorCode::RateLimited) && self.outbox.in_flight() {
+                return self.pause_outbox(payload.code, payload.retry_after_ms, now);
+            }
             // What ends the connection is told with its close.
             return self.tell(Event::Error(ClientError::of_payload(payload)));
         };

@@ -22,6 +22,16 @@ pub enum Frame<T = String, B = Vec<u8>> {
     Binary(B),
 }
 
+impl<T: AsRef<str>, B: AsRef<[u8]>> Frame<T, B> {
+    /// Its length in bytes.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.as_ref().len(),
+            Self::Binary(bytes) => bytes.as_ref().len(),
+        }
+    }
+}
+
 /// Something a client says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientFrame {

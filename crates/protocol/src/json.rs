@@ -112,9 +112,74 @@ pub fn whole_number<J: Json>(value: &J) -> Option<u64> {
 /// U+FFFD, so that a text cut in the middle of an emoji is stored and not lost.
 #[must_use]
 pub fn parse_text(text: &str) -> Option<Value> {
-    serde_json::from_str(text)
-        .or_else(|_| serde_json::from_str(&with_lone_surrogates_replaced(text)))
-        .ok()
+    if let Ok(value) = serde_json::from_str(text) {
+        return Some(value);
+    }
+    match with_lone_surrogates_replaced(text) {
+        Cow::Owned(replaced) => serde_json::from_str(&replaced).ok(),
+        Cow::Borrowed(_) => None,
+    }
+}
+
+/// What a JSON text has, as far as its brackets, quotes and commas tell: to know what parsing it would cost. Of text that is
+/// no JSON it says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outline {
+    /// The items of the outermost array; 1 for any other value.
+    pub items: usize,
+    /// All values, or up to twice as many.
+    pub values: usize,
+}
+
+impl Outline {
+    /// Looks the text through once, without decoding anything.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        let bytes = text.as_bytes();
+        let (mut depth, mut commas, mut values, mut is_empty) = (0_usize, 0, 1, true);
+        let mut at = 0;
+        while let Some(&byte) = bytes.get(at) {
+            at += 1;
+            match byte {
+                b'"' => {
+                    is_empty &= depth != 1;
+                    at = end_of_string(bytes, at);
+                }
+                b'[' | b'{' => {
+                    is_empty &= depth != 1;
+                    depth += 1;
+                    values += 1;
+                }
+                b']' | b'}' => depth = depth.saturating_sub(1),
+                b',' => {
+                    values += 1;
+                    commas += usize::from(depth == 1);
+                }
+                b' ' | b'\n' | b'\r' | b'\t' => {}
+                _ => is_empty &= depth != 1,
+            }
+        }
+        let is_array = text.trim_start().starts_with('[');
+        let items = match (is_array, is_empty) {
+            (false, _) => 1,
+            (true, true) => 0,
+            (true, false) => commas + 1,
+        };
+        Self { items, values }
+    }
+}
+
+/// Where a string ends whose first byte is at `at`: behind its closing quote.
+fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(step) = memchr::memchr2(b'"', b'\\', bytes.get(at..).unwrap_or_default()) {
+        at += step;
+        if bytes.get(at) == Some(&b'"') {
+            return at + 1;
+        }
+        // The byte behind a backslash stands for itself.
+        at += 2;
+    }
+    bytes.len()
 }
 
 fn with_lone_surrogates_replaced(text: &str) -> Cow<'_, str> {

@@ -19,6 +19,9 @@ pub const TOKEN_BYTES_MAX: usize = 4 * 1024;
 pub const ATTACHMENTS_MAX: usize = 20;
 /// Largest frame, and largest HTTP body, that a client may send, in bytes. Checked before parsing.
 pub const CLIENT_FRAME_BYTES_MAX: usize = 256 * 1024;
+/// Most JSON values of one frame or HTTP body: more than the longest frame of messages with attachments has. Checked before
+/// parsing, because a value that takes two bytes of text takes twenty times as much in memory.
+pub const FRAME_VALUES_MAX: usize = 32_768;
 /// Most messages of one history page of the server; clients page by themselves above it.
 pub const PAGE_MESSAGES_MAX: usize = 200;
 /// Messages of a history page when the caller names no limit.

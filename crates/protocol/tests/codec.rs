@@ -16,6 +16,7 @@ use protocol::draft;
 use protocol::frame::{ClientFrame, EventBody, PresenceChange, Refusal, ServerFrame, Welcome};
 use protocol::ids::{ClientMessageId, ConnectionId, Epoch, MarkId, MessageId, Seq};
 use protocol::incoming::{self, Envelope, EventPayload, Incoming};
+use protocol::json::Outline;
 use protocol::limits;
 use protocol::model::{Attachment, Message, Participant, PresentUser, SenderType};
 use protocol::time::UnixMillis;
@@ -310,17 +311,30 @@ proptest! {
     }
 
     #[test]
-    fn entries_are_counted_without_decoding(values in prop::collection::vec(any_json(), 0..8), pretty in any::<bool>()) {
+    fn outline_is_right_without_decoding(values in prop::collection::vec(any_json(), 0..8), pretty in any::<bool>()) {
+        fn count(value: &Value) -> usize {
+            1 + match value {
+                Value::Array(items) => items.iter().map(count).sum::<usize>(),
+                Value::Object(fields) => fields.values().map(count).sum(),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
+            }
+        }
         let batch = Value::from(values.clone());
         let text = if pretty { format!(" {batch:#} ") } else { batch.to_string() };
-        prop_assert_eq!(Dialect::V2.count_entries(&text), values.len().max(1));
+        let outline = Outline::of(&text);
+        prop_assert_eq!(outline.items, values.len());
+        prop_assert!((count(&batch)..=2 * count(&batch)).contains(&outline.values));
+        prop_assert_eq!(Dialect::V2.entries(outline), values.len().max(1));
         prop_assert_eq!(Dialect::V2.decode(&text).len(), values.len());
-        prop_assert_eq!(Dialect::V1.count_entries(&text), 1);
+        prop_assert_eq!(Dialect::V1.entries(outline), 1);
+        for value in values.iter().filter(|value| !value.is_array()) {
+            prop_assert_eq!(Outline::of(&value.to_string()).items, 1);
+        }
     }
 
     #[test]
-    fn counting_entries_takes_any_text(text in "[\\[\\]{}\",\\\\ a]{0,40}") {
-        prop_assert!(Dialect::V2.count_entries(&text) > 0);
+    fn outline_takes_any_text(text in "[\\[\\]{}\",\\\\ a]{0,40}") {
+        prop_assert!(Dialect::V2.entries(Outline::of(&text)) > 0);
     }
 
     #[test]

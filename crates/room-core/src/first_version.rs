@@ -9,7 +9,8 @@ use protocol::codes::{CloseCode, ErrorCode};
 use protocol::dialect::{Dialect, frame_too_large};
 use protocol::frame::{ClientFrame, Frame, Refusal, ServerFrame};
 use protocol::limits::{
-    AUTHENTICATE_MS_MAX, HELD_BYTES_MAX, HELD_FRAMES_MAX, UNAUTHENTICATED_PEERS_MAX,
+    AUTHENTICATE_MS_MAX, CLIENT_FRAME_BYTES_MAX, HELD_BYTES_MAX, HELD_FRAMES_MAX,
+    UNAUTHENTICATED_PEERS_MAX,
 };
 use protocol::time::UnixMillis;
 
@@ -124,10 +125,16 @@ impl Room {
     }
 
     /// Takes a frame that was too large for its shell to pass on, and for anybody to hold.
-    pub(crate) fn hold_oversized(&mut self, peer: PeerId, bytes: usize, now: UnixMillis) {
-        if self.peers.waiting.contains_key(&peer) {
-            self.dismiss(peer, Dialect::V1, frame_too_large(bytes), now);
-        }
+    pub(crate) fn hold_unread(&mut self, peer: PeerId, bytes: usize, now: UnixMillis) {
+        let Some(waiting) = self.peers.waiting.get_mut(&peer) else {
+            return;
+        };
+        let refused = waiting
+            .count(bytes)
+            .err()
+            .filter(|_| bytes <= CLIENT_FRAME_BYTES_MAX);
+        let refusal = refused.unwrap_or_else(|| frame_too_large(bytes));
+        self.dismiss(peer, Dialect::V1, refusal, now);
     }
 
     /// Closes those that took too long.

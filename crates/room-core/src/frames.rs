@@ -8,7 +8,8 @@ use protocol::dialect::{Dialect, frame_too_large};
 use protocol::draft::Draft;
 use protocol::frame::{ClientFrame, Frame, Refusal, ServerFrame};
 use protocol::ids::{MarkId, Seq};
-use protocol::limits::{BATCH_ENTRIES_MAX, CLIENT_FRAME_BYTES_MAX, SYNC_PERMITS};
+use protocol::json::Outline;
+use protocol::limits::{BYTES_PER_PERMIT, CLIENT_FRAME_BYTES_MAX, SYNC_PERMITS};
 use protocol::principal::Principal;
 use protocol::time::UnixMillis;
 use protocol::wire::Key;
@@ -29,6 +30,9 @@ pub(crate) type Entry = Result<ClientFrame, Refusal>;
 /// The longest frame that is looked at for the echo of a mark before it is paid for: an echo costs nothing, because
 /// the room asked for it, and the echoes of a fast reader are many.
 const ECHO_BYTES_MAX: usize = 192;
+/// A longer frame that is not paid for is refused as a whole, with one answer that names no entry of it: to find their names
+/// it would have to be decoded.
+const UNREAD_BYTES_MIN: usize = 2 * BYTES_PER_PERMIT;
 /// What the entries of a frame may write in one commit. An edit of a few bytes writes the whole message.
 const PART_BYTES_MAX: usize = 1024 * 1024;
 
@@ -51,12 +55,24 @@ impl Room {
         if dialect == Dialect::V2 && self.handle_echo(id, &frame, now) {
             return;
         }
-        let Some((paid, rest)) = self.charge(id, cost(dialect, &frame), &principal, now) else {
+        let outline = match &frame {
+            Frame::Text(text) if text.len() <= CLIENT_FRAME_BYTES_MAX => Some(Outline::of(text)),
+            Frame::Text(_) | Frame::Binary(_) => None,
+        };
+        let entries = entries(dialect, outline);
+        self.work.entries += entries;
+        let cost = Cost::of(frame.bytes(), entries);
+        let Some((paid, rest)) = self.charge(id, cost, &principal, now) else {
             return;
         };
-        let mut entries = match frame {
-            Frame::Text(text) => dialect.decode(&text),
-            Frame::Binary(_) => vec![Err(binary_refusal())],
+        if let (0, Some(refusal), true) = (paid, &rest, frame.bytes() > UNREAD_BYTES_MIN) {
+            let refusal = ServerFrame::Error(refusal.clone());
+            return self.answer(id, &refusal);
+        }
+        let mut entries = match (&frame, outline) {
+            (Frame::Text(text), Some(outline)) => dialect.decode_outlined(text, outline),
+            (Frame::Text(text), None) => vec![Err(frame_too_large(text.len()))],
+            (Frame::Binary(_), _) => vec![Err(binary_refusal())],
         };
         refuse_rest(&mut entries, paid, rest.as_ref());
         let sender = Sender {
@@ -77,11 +93,27 @@ impl Room {
         }
     }
 
-    /// Takes a frame that was too large for its shell to pass on.
-    pub(crate) fn handle_oversized(&mut self, id: PeerId, bytes: usize, now: UnixMillis) {
+    /// Whether a frame of so many bytes would be looked at. A shell that asks can refuse a long one by
+    /// [`Input::Unread`](crate::Input::Unread) without having copied it.
+    #[must_use]
+    pub fn wants_frame(&mut self, id: PeerId, bytes: usize, now: UnixMillis) -> bool {
+        if bytes <= UNREAD_BYTES_MIN {
+            return true;
+        }
+        let Some(peer) = self.peers.get(id) else {
+            return false;
+        };
+        bytes <= CLIENT_FRAME_BYTES_MAX
+            && self
+                .rates
+                .can_pay(id, Cost::of(bytes, 1), &peer.principal, now)
+    }
+
+    /// Takes a frame that its shell did not pass on.
+    pub(crate) fn handle_unread(&mut self, id: PeerId, bytes: usize, now: UnixMillis) {
         self.peers.heard(id, now);
         let Some(peer) = self.peers.get(id) else {
-            return self.hold_oversized(id, bytes, now);
+            return self.hold_unread(id, bytes, now);
         };
         let principal = Rc::clone(&peer.principal);
         if let Some((_, rest)) = self.charge(id, Cost::of(bytes, 1), &principal, now) {
@@ -256,16 +288,11 @@ pub(crate) fn refuse_rest(entries: &mut [Entry], paid: usize, refusal: Option<&R
     }
 }
 
-/// What a frame costs. A frame that is refused whole is one entry.
-fn cost(dialect: Dialect, frame: &Frame) -> Cost {
-    match frame {
-        Frame::Text(text) if text.len() > CLIENT_FRAME_BYTES_MAX => Cost::of(text.len(), 1),
-        Frame::Text(text) => {
-            let entries = dialect.count_entries(text);
-            let is_refused = entries > BATCH_ENTRIES_MAX;
-            Cost::of(text.len(), if is_refused { 1 } else { entries })
-        }
-        Frame::Binary(bytes) => Cost::of(bytes.len(), 1),
+/// How many entries a frame counts as. One that is refused whole is one.
+fn entries(dialect: Dialect, outline: Option<Outline>) -> usize {
+    match outline {
+        Some(outline) if dialect.refusal_of(outline).is_none() => dialect.entries(outline),
+        Some(_) | None => 1,
     }
 }
 

@@ -76,8 +76,9 @@ pub enum Input {
         /// What.
         frame: Frame,
     },
-    /// A socket sent a frame that is larger than any may be: its shell did not pass it on.
-    Oversized {
+    /// A peer sent a frame that was not passed on: it is too large for any, or [`Room::wants_frame`](crate::Room::wants_frame)
+    /// said no.
+    Unread {
         /// Which.
         peer: PeerId,
         /// The frame's bytes, at least.

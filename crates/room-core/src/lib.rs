@@ -128,6 +128,6 @@ mod typing;
 mod windows;
 
 pub use io::{Call, Cursor, Input, Output, PeerId, PeerRecord, RequestId, Response};
-pub use room::Room;
+pub use room::{Room, Work};
 pub use settings::{Rate, Settings};
 pub use storage::{Storage, StorageError};

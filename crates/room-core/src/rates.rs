@@ -232,6 +232,23 @@ impl Rates {
         }
     }
 
+    /// Whether [`Self::take_frame`] would find permits for what a frame of this size costs.
+    pub(crate) fn can_pay(
+        &mut self,
+        peer: PeerId,
+        cost: Cost,
+        principal: &Principal,
+        now: UnixMillis,
+    ) -> bool {
+        let own_rate = self.frames.rate;
+        let shared_rate = self.frames.rate_of(principal);
+        let least = cost.bytes.max(1).min(own_rate.burst);
+        let own = self.connections.get_mut(&peer);
+        let own = own.map_or(least, |own| own.bucket.permits(own_rate, now));
+        let shared = self.frames.bucket(&principal.bucket, shared_rate, now);
+        own.min(shared.permits(shared_rate, now)) >= least
+    }
+
     /// Gives a permit back that was taken for something that costs nothing.
     pub(crate) fn refund(&mut self, peer: PeerId, principal: &Principal, now: UnixMillis) {
         let (own, shared) = (self.frames.rate, self.frames.rate_of(principal));

@@ -2,13 +2,13 @@
 
 use protocol::change::{self, Change};
 use protocol::codes::ErrorCode;
-use protocol::dialect::Dialect;
+use protocol::dialect::{Dialect, too_many_values};
 use protocol::draft;
 use protocol::fields::{self, FieldError, Length};
 use protocol::frame::Refusal;
 use protocol::http::refusal_text;
 use protocol::ids::Seq;
-use protocol::json::parse_text;
+use protocol::json::{Outline, parse_text};
 use protocol::limits::{
     BYTES_PER_PERMIT, CLIENT_FRAME_BYTES_MAX, FIRST_VERSION_PAGE_BYTES_MAX, NAME_BYTES_MAX,
     PAGE_BYTES_MAX, PAGE_MESSAGES_DEFAULT, PAGE_MESSAGES_MAX, PAGE_MESSAGES_PER_PERMIT,
@@ -406,6 +406,9 @@ fn parse(body: &str) -> Result<Value, Refusal> {
             body.len()
         );
         return Err(Refusal::new(ErrorCode::TooLarge, error));
+    }
+    if let Some(refusal) = too_many_values(Outline::of(body)) {
+        return Err(refusal);
     }
     parse_text(body)
         .ok_or_else(|| Refusal::new(ErrorCode::BadFrame, refusal_text(ErrorCode::BadFrame)))

@@ -36,9 +36,18 @@ pub struct Room {
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) housekeeping: Housekeeping,
     pub(crate) windows: Windows,
-    /// Bytes that were read from the log for peers since the shell asked last.
-    pub(crate) read_bytes: usize,
+    /// What was done for peers since the shell asked last.
+    pub(crate) work: Work,
     liveness: Liveness,
+}
+
+/// Work that no output shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Entries of frames.
+    pub entries: usize,
+    /// Bytes that were read from the log.
+    pub read_bytes: usize,
 }
 
 impl Room {
@@ -71,7 +80,7 @@ impl Room {
             typists: Typists::default(),
             outputs: VecDeque::new(),
             windows: Windows::default(),
-            read_bytes: 0,
+            work: Work::default(),
             liveness: Liveness::new(0, None, now),
         };
         for (id, record) in peers {
@@ -151,7 +160,7 @@ impl Room {
                 self.dismiss(peer, Dialect::V2, refuse(ErrorCode::NotAuthenticated), now);
             }
             Input::Frame { peer, frame } => self.handle_frame(peer, frame, now, storage),
-            Input::Oversized { peer, bytes } => self.handle_oversized(peer, bytes, now),
+            Input::Unread { peer, bytes } => self.handle_unread(peer, bytes, now),
             Input::Authenticated { peer, result } => self.judge_token(peer, result, now, storage),
             Input::Disconnected { peer } => self.forget(peer, now),
             Input::Request {
@@ -204,11 +213,10 @@ impl Room {
         self.liveness.wants_heard(self.peers.count(), now)
     }
 
-    /// Bytes that were read from the log for peers since the last call: work that no output shows. For a shell that has
-    /// peers take turns.
+    /// Work that was done for peers since the last call: for a shell that has them take turns.
     #[must_use]
-    pub fn take_read_bytes(&mut self) -> usize {
-        std::mem::take(&mut self.read_bytes)
+    pub fn take_work(&mut self) -> Work {
+        std::mem::take(&mut self.work)
     }
 
     /// The next thing to do, until there is none.

@@ -103,7 +103,7 @@ impl Room {
         let (behind, recovered) = match window {
             Ok(Some(window)) => {
                 read = window.read;
-                self.read_bytes += read;
+                self.work.read_bytes += read;
                 let behind = self.fanout.send_window(id, window, &mut self.outputs);
                 (behind, None)
             }

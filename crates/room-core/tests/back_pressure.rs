@@ -301,10 +301,10 @@ fn questions_for_superseded_edits_read_a_bounded_part_of_the_log_in_one_input() 
     assert_eq!(shell.head().1, since + 200, "every edit is an event");
     shell.read(ada);
     shell.forget_heard();
-    let _written = shell.room.take_read_bytes();
+    let _written = shell.room.take_work().read_bytes;
     let sync = json!({"type": "sync", "since": since});
     shell.say(ada, Value::from(vec![sync; 50]));
-    let read = shell.room.take_read_bytes();
+    let read = shell.room.take_work().read_bytes;
     assert!(
         (1..=2 * WINDOW_BYTES_MAX).contains(&read),
         "{read} bytes were read"
@@ -500,7 +500,7 @@ fn inputs_of_a_crowd_that_lags_bring_one_window_and_the_timer_brings_the_rest() 
     let crowd: Vec<u64> = (0..50).map(|_| shell.join(anonymous("r"))).collect();
     shell.pass(1_000);
     shell.forget_heard();
-    let _so_far = shell.room.take_read_bytes();
+    let _so_far = shell.room.take_work();
     let sync = || Frame::Text(json!({"type": "sync", "since": 1}).to_string());
     let mut read = 0;
     for id in &crowd {
@@ -512,7 +512,7 @@ fn inputs_of_a_crowd_that_lags_bring_one_window_and_the_timer_brings_the_rest() 
         };
         let now = UnixMillis(shell.now);
         shell.room.handle_input(input, now, &mut shell.storage);
-        read += shell.room.take_read_bytes();
+        read += shell.room.take_work().read_bytes;
     }
     let full = WINDOW_BYTES_MAX..2 * WINDOW_BYTES_MAX;
     assert!(full.contains(&read), "{read} bytes were read for 50 peers");

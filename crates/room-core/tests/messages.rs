@@ -475,6 +475,32 @@ fn who_is_too_fast_is_told_when_to_try_again() {
 }
 
 #[test]
+fn long_frame_that_is_not_paid_for_is_refused_unread() {
+    let mut shell = Shell::with(Settings {
+        send_rate: Rate {
+            burst: 4,
+            per_second: 1,
+        },
+        ..Settings::default()
+    });
+    let ada = shell.join(user("ada"));
+    let frame = |bytes: usize| json!([message("a", "1"), message("b", "2"), "x".repeat(bytes)]);
+    shell.say(ada, json!({"type": "ping"}));
+    shell.pass(10);
+    shell.forget_heard();
+    // Four permits are one too many for a bucket of three; the short one has three.
+    shell.say(ada, frame(100_000));
+    let refused = shell.heard(ada);
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    assert_eq!(refused[0]["code"], "rateLimited");
+    assert_eq!(refused[0]["ref"], Value::Null);
+    shell.say(ada, frame(60_000));
+    shell.pass(10);
+    let heard = shell.heard_types(ada);
+    assert_eq!(heard, ["message", "ack", "message", "ack", "error"]);
+}
+
+#[test]
 fn one_sender_and_5000_readers_take_two_sends() {
     let mut shell = Shell::new();
     let sender = shell.join(user("ada"));

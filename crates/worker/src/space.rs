@@ -167,24 +167,33 @@ impl SpaceObject {
             Some(text) => Frame::Text(text),
             None => Frame::Binary(bytes(data)),
         };
-        let entries = match &frame {
-            Frame::Text(text) => Dialect::V2.count_entries(text),
-            Frame::Binary(_) => 1,
-        };
         self.handle_frame(socket, |peer| Input::Frame { peer, frame });
-        let read = self
-            .with_live(|live| live.room.take_read_bytes())
+        let work = self
+            .with_live(|live| live.room.take_work())
             .unwrap_or_default();
+        let moved = self.sent_bytes.take().max(work.read_bytes);
         // What is sent of the log was read: the larger counts, not both.
-        let work = entries + self.sent_bytes.take().max(read) / SENT_BYTES_PER_WORK;
+        let work = work.entries.max(1) + moved / SENT_BYTES_PER_WORK;
         u32::try_from(work).unwrap_or(u32::MAX)
     }
 
-    /// A socket sent a frame that is too large to be copied. Gives 1, as [`SpaceObject::message`] would.
-    pub fn oversized(&self, socket: &Socket, bytes: f64) -> u32 {
+    /// Whether a frame of so many bytes is to be passed on to [`SpaceObject::message`].
+    #[must_use]
+    pub fn wants(&self, socket: &Socket, bytes: f64) -> bool {
+        let now = self.clock.now();
         // A float cast saturates.
         let bytes = bytes as usize;
-        self.handle_frame(socket, |peer| Input::Oversized { peer, bytes });
+        let Ok(Some(peer)) = self.peer(socket) else {
+            return true;
+        };
+        self.with_live(|live| live.room.wants_frame(peer, bytes, now))
+            .unwrap_or(true)
+    }
+
+    /// A socket sent a frame that is not passed on. Gives 1, as [`SpaceObject::message`] would.
+    pub fn unread(&self, socket: &Socket, bytes: f64) -> u32 {
+        let bytes = bytes as usize;
+        self.handle_frame(socket, |peer| Input::Unread { peer, bytes });
         1
     }
 
@@ -409,11 +418,7 @@ impl SpaceObject {
         for output in outputs {
             match output {
                 Output::Send { peers, frame } => {
-                    let bytes = match &frame {
-                        Frame::Text(text) => text.len(),
-                        Frame::Binary(bytes) => bytes.len(),
-                    };
-                    self.sent_bytes.set(self.sent_bytes.get() + bytes);
+                    self.sent_bytes.set(self.sent_bytes.get() + frame.bytes());
                     gone.extend(
                         self.with_live(|live| live.sockets.send(&peers, &frame))
                             .unwrap_or_default(),

@@ -519,6 +519,19 @@ fn a_silent_link_does_not_swallow_sends_while_others_talk() {
 }
 
 #[test]
+fn a_refusal_that_names_no_entry_is_about_all_that_is_on_its_way() {
+    let mut bench = Bench::ready();
+    bench.send(5, "a", false);
+    bench.send(6, "b", false);
+    bench.take();
+    bench.frame(r#"{"type":"error","code":"rateLimited","error":"too many","retryAfterMs":400}"#);
+    bench.advance(399);
+    bench.expect(&[]);
+    bench.advance(1);
+    bench.expect(&["transmit a+b"]);
+}
+
+#[test]
 fn a_slow_line_that_goes_on_carrying_marks_has_time_for_its_acks() {
     let mut bench = Bench::ready();
     bench.send(5, "a", false);

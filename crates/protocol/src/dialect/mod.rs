@@ -13,7 +13,7 @@ use crate::codes::ErrorCode;
 use crate::draft;
 use crate::fields::{self, FieldError, Length};
 use crate::frame::{ClientFrame, Refusal, ServerFrame};
-use crate::json::{Json, parse_text};
+use crate::json::{Json, Outline, parse_text};
 use crate::limits;
 use crate::model::Message;
 use crate::wire::{Key, Word};
@@ -45,13 +45,11 @@ impl Dialect {
             .find(|dialect| dialect.version() == version)
     }
 
-    /// How many entries [`Self::decode`] finds in a frame, without decoding any: for deciding whether it is worth
-    /// it. Exact for JSON of at most [`limits::BATCH_ENTRIES_MAX`] entries; one more than that stands for any number
-    /// beyond. What is no JSON counts as anything from 1.
+    /// How many entries a frame of this outline has, at least 1: what [`Self::decode`] finds, or refuses as a whole.
     #[must_use]
-    pub fn count_entries(self, text: &str) -> usize {
+    pub fn entries(self, outline: Outline) -> usize {
         if self.batches() {
-            count_items(text).unwrap_or(1).max(1)
+            outline.items.max(1)
         } else {
             1
         }
@@ -59,16 +57,24 @@ impl Dialect {
 
     /// Reads one text frame: one entry for each object in it, each standing alone.
     ///
-    /// The frame's size and the number of its entries are checked before anything is parsed.
+    /// The frame's size and the number of its entries and values are checked before anything is parsed.
     #[must_use]
     pub fn decode(self, text: &str) -> Vec<Result<ClientFrame, Refusal>> {
         if text.len() > limits::CLIENT_FRAME_BYTES_MAX {
             return vec![Err(frame_too_large(text.len()))];
         }
-        let max = limits::BATCH_ENTRIES_MAX;
-        if self.count_entries(text) > max {
-            let error = format!("the batch has more than {max} entries: send fewer at once");
-            return vec![Err(Refusal::new(ErrorCode::TooLarge, error))];
+        self.decode_outlined(text, Outline::of(text))
+    }
+
+    /// As [`Self::decode`], where the outline of `text` is known and the text is not too large.
+    #[must_use]
+    pub fn decode_outlined(
+        self,
+        text: &str,
+        outline: Outline,
+    ) -> Vec<Result<ClientFrame, Refusal>> {
+        if let Some(refusal) = self.refusal_of(outline) {
+            return vec![Err(refusal)];
         }
         let Some(value) = parse_text(text) else {
             return vec![Err(Refusal::new(
@@ -81,6 +87,17 @@ impl Dialect {
             (Self::V2, value) => vec![v2::decode(&value)],
             (Self::V1, value) => vec![v1::decode(&value)],
         }
+    }
+
+    /// Why a frame of this outline is not decoded, if it is not.
+    #[must_use]
+    pub fn refusal_of(self, outline: Outline) -> Option<Refusal> {
+        let max = limits::BATCH_ENTRIES_MAX;
+        if self.entries(outline) > max {
+            let error = format!("the batch has more than {max} entries: send fewer at once");
+            return Some(Refusal::new(ErrorCode::TooLarge, error));
+        }
+        too_many_values(outline)
     }
 
     /// Writes one frame as a JSON object; `None` for what this version does not tell.
@@ -124,37 +141,14 @@ pub fn frame_too_large(bytes: usize) -> Refusal {
     Refusal::new(ErrorCode::TooLarge, error)
 }
 
-/// The number of items of a JSON array, from its brackets, quotes and commas alone; `None` for any other text.
-fn count_items(text: &str) -> Option<usize> {
-    let rest = text.trim_start().strip_prefix('[')?;
-    let (mut depth, mut commas, mut is_empty) = (0_usize, 0, true);
-    let (mut in_string, mut is_escaped) = (false, false);
-    for byte in rest.bytes() {
-        if in_string {
-            match byte {
-                _ if is_escaped => is_escaped = false,
-                b'\\' => is_escaped = true,
-                b'"' => in_string = false,
-                _ => {}
-            }
-            continue;
-        }
-        match byte {
-            b'"' => in_string = true,
-            b'[' | b'{' => depth += 1,
-            b']' | b'}' if depth == 0 => break,
-            b']' | b'}' => depth -= 1,
-            b',' if depth == 0 => {
-                commas += 1;
-                if commas >= limits::BATCH_ENTRIES_MAX {
-                    break;
-                }
-            }
-            _ => {}
-        }
-        is_empty &= byte.is_ascii_whitespace();
-    }
-    Some(if is_empty { 0 } else { commas + 1 })
+/// The refusal of a frame or body of more than [`limits::FRAME_VALUES_MAX`] values, if it has as many.
+#[must_use]
+pub fn too_many_values(outline: Outline) -> Option<Refusal> {
+    let max = limits::FRAME_VALUES_MAX;
+    (outline.values > max).then(|| {
+        let error = format!("this holds more than {max} JSON values: send less at once");
+        Refusal::new(ErrorCode::TooLarge, error)
+    })
 }
 
 const USER_ID: Length = Length {

@@ -6,7 +6,7 @@ use protocol::time::Instant;
 use room_core::io::PeerId;
 use serde_json::Value;
 
-use super::{Down, Happening, Tab, Up, World, frame_bytes};
+use super::{Down, Happening, Tab, Up, World};
 use crate::network::{Direction, Owner};
 use crate::person::Blocking;
 use crate::server::Server;
@@ -118,7 +118,7 @@ impl World {
 
     pub(super) fn send_up(&mut self, peer: PeerId, up: Up) {
         let bytes = match &up {
-            Up::Frame(frame) => frame_bytes(frame),
+            Up::Frame(frame) => frame.bytes(),
             Up::Upgrade { .. } | Up::Ping | Up::Closed => 0,
         };
         if let Some(at) = self.network.pass(peer, Direction::Up, bytes, self.now) {

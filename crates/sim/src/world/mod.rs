@@ -433,13 +433,6 @@ impl Up {
     }
 }
 
-fn frame_bytes(frame: &Frame) -> usize {
-    match frame {
-        Frame::Text(text) => text.len(),
-        Frame::Binary(bytes) => bytes.len(),
-    }
-}
-
 /// A step of a trace, without most of what long frames hold.
 fn shortened(mut step: String) -> String {
     let bytes = step.len();

@@ -13,7 +13,7 @@ use room_core::io::{self as room_io, PeerId, RequestId};
 use room_core::storage::StorageError;
 use serde_json::{Value, json};
 
-use super::{Down, Happening, Tab, Up, World, frame_bytes};
+use super::{Down, Happening, Tab, Up, World};
 use crate::network::{Direction, is_hostile};
 use crate::server::{Server, virtual_ms, wall};
 
@@ -39,9 +39,9 @@ impl World {
                     }
                 }
             }
-            Up::Frame(frame) if frame_bytes(&frame) > CLIENT_FRAME_BYTES_MAX => {
-                let bytes = frame_bytes(&frame);
-                room_io::Input::Oversized { peer, bytes }
+            Up::Frame(frame) if frame.bytes() > CLIENT_FRAME_BYTES_MAX => {
+                let bytes = frame.bytes();
+                room_io::Input::Unread { peer, bytes }
             }
             Up::Frame(frame) => {
                 if let Frame::Text(text) = &frame {
