@@ -162,7 +162,8 @@ export class Space extends DurableObject {
     if (socket.readyState === OPEN) {
       work = this.#survive((space) => {
         // Rust says whether a long one is paid for before it is copied.
-        const isWanted = bytes <= LONG_FRAME_BYTES || (bytes <= FRAME_BYTES_MAX && space.wants(socket, bytes));
+        const isWanted =
+          bytes <= LONG_FRAME_BYTES || (bytes <= FRAME_BYTES_MAX && space.wants(socket, bytes));
         return isWanted ? space.message(socket, message) : space.unread(socket, bytes);
       });
     }
