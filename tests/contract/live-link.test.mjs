@@ -86,7 +86,12 @@ describe('live link', { concurrency: true }, () => {
     ['a type of the server', (client) => client.send({ type: 'welcome' }), 'unknownType'],
     ['text that is not JSON', (client) => client.sendText('hello'), 'badFrame'],
     ['a number', (client) => client.sendText('5'), 'badFrame'],
-    ['brackets nested without end', (client) => client.sendText('['.repeat(100_000)), 'badFrame'],
+    ['brackets nested without end', (client) => client.sendText('['.repeat(30_000)), 'badFrame'],
+    [
+      'more values than any frame has',
+      (client) => client.sendText(`[[${'0,'.repeat(40_000)}0]]`),
+      'tooLarge',
+    ],
     ['a batch within a batch', (client) => client.send([[{ type: 'ping' }]]), 'badFrame'],
     ['binary', (client) => client.sendBinary([0, 1, 2]), 'badFrame'],
   ]) {

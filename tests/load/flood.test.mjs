@@ -1,5 +1,5 @@
 /**
- * One member floods its space for 20 s with frames of every type, over four sockets. Two honest members in the same
+ * One member floods its space for 20 s with frames of every type over four sockets, and with HTTP. Two honest members in the same
  * space and two in another one must not notice: each of their messages is acknowledged within a second, and none is lost.
  */
 import assert from 'node:assert/strict';
@@ -129,7 +129,7 @@ test('honest members are answered within a second and lose nothing', { timeout: 
   const token = await server.token(spaceId, 'mallory');
   const begun = performance.now();
   const [report, ...outcomes] = await Promise.allSettled([
-    flood({ url: url.href, token, sender: FLOODER, sockets: FLOODER_SOCKETS, ms: FLOOD_MS }),
+    flood({ url: url.href, spaceId, token, sender: FLOODER, sockets: FLOODER_SOCKETS, ms: FLOOD_MS }),
     chatAndCount('same space, flood', near, HONEST_MESSAGES),
     chatAndCount('another space, flood', far, HONEST_MESSAGES),
   ]);
@@ -141,6 +141,7 @@ test('honest members are answered within a second and lose nothing', { timeout: 
   evidence.push(...describe(sent, { stored, answered, allowed }));
 
   for (const outcome of outcomes) if (outcome.reason) throw outcome.reason;
+  assert.ok(sent.statuses[200] > 0 && sent.statuses[429] > 0, 'requests are answered, and then refused');
   assert.ok(sent.frames > 2 * allowed, `a flood exceeds the limit by far: ${sent.frames} frames`);
   assert.ok(sent.messages > allowed, `it holds more messages than may be stored: ${sent.messages}`);
   assert.ok(stored > 0 && stored <= allowed, `${stored} messages of the flooder were stored, not ${allowed}`);
@@ -233,6 +234,7 @@ function describe(sent, { stored, answered, allowed }) {
     `  closes: ${list(sent.closes)}`,
     `  errors: ${list(sent.errors)}`,
     `  answers: ${list(sent.answers)}`,
+    `  requests: ${sent.requests}, ${list(sent.statuses)}`,
     `  messages: ${sent.messages} sent, ${stored} stored; entries handled: ${answered}; allowed: ${allowed}`,
   ];
 }

@@ -12,12 +12,14 @@ const REPORT_MS_MAX = 10_000;
  *
  * @param {object} task
  * @param {string} task.url Of the socket, space included.
+ * @param {string} [task.spaceId] For requests over HTTP, which come with all kinds of frames.
  * @param {string} task.token
  * @param {number} task.sender Number that the flooder's messages carry: see keys.mjs.
  * @param {number} task.sockets How many at once.
  * @param {number} task.ms How long.
- * @param {string} [task.kind] The one kind of frame to send. Default: all of them, mixed.
- * @returns {Promise<object>} Frames, bytes, kinds, connects, closes and errors by code, answers by type.
+ * @param {string} [task.kind] The one kind of frame to send. Default: all of them, mixed, and requests over HTTP.
+ * @returns {Promise<object>} Frames, bytes, kinds, connects, closes and errors by code, answers by type; requests and their
+ * statuses.
  */
 export async function flood(task) {
   const child = fork(FLOODER);

@@ -20,7 +20,12 @@ const RECONNECT_MS = 20;
 /** How long a socket may take to send what is left when the time is over. */
 const LEAVE_MS_MAX = 3_000;
 
+/** Requests over HTTP that are under way at once. */
+const REQUESTS = 6;
+
 let messages = 0;
+/** The id of a message that somebody wrote, as the flooder was told last. */
+let someId = 'm1-0';
 
 /** One message that counts up, so that those stored can be recognised. */
 function message(sender, bytes) {
@@ -34,6 +39,12 @@ function filledFrame(bytes) {
   return frame('x'.repeat(bytes - frame('').length));
 }
 
+/** An edit of some message: of somebody else's it is refused, of the flooder's own it is an event. */
+function edit(number) {
+  return { type: 'edit', messageId: someId, text: `edit ${number}`, clientMessageId: randomUUID() };
+}
+
+const NESTED = `[[${Array(80_000).fill('[]').join(',')}]]`;
 const JUNK_BATCH = JSON.stringify(Array.from({ length: 1_000 }, () => ({})));
 const LARGEST_FRAME = filledFrame(FRAME_BYTES_MAX);
 const TOO_LARGE_FRAME = filledFrame(FRAME_BYTES_MAX + 1);
@@ -64,6 +75,17 @@ const KINDS = {
   'unknown type': { times: 10, make: () => '{"type":"nonsense"}' },
   'no JSON': { times: 10, make: () => '{"type":' },
   'batch of 1,000 {}': { times: 1, make: () => JUNK_BATCH },
+  edit: { times: 10, make: () => JSON.stringify(edit(0)) },
+  deletion: { times: 2, make: () => JSON.stringify({ type: 'delete', messageId: someId }) },
+  'batch of 1,000 edits': {
+    times: 1,
+    make: () => JSON.stringify(Array.from({ length: 1_000 }, (_, i) => edit(i))),
+  },
+  'batch of 100 syncs': {
+    times: 1,
+    make: () => JSON.stringify(Array.from({ length: 100 }, (_, since) => ({ type: 'sync', since }))),
+  },
+  'nested arrays': { times: 1, make: () => NESTED },
   binary: { times: 5, make: () => JUNK_BYTES },
   '256 KiB': { times: 1, make: () => LARGEST_FRAME },
   'more than 256 KiB': { times: 1, make: () => TOO_LARGE_FRAME },
@@ -76,7 +98,10 @@ const ROUND = Object.entries(KINDS)
   .map(({ kind }) => kind);
 
 /** What happened, as it is reported. */
-const counts = { frames: 0, bytes: 0, kinds: {}, connects: 0, closes: {}, errors: {}, answers: {} };
+const counts = {
+  ...{ frames: 0, bytes: 0, kinds: {}, connects: 0, closes: {}, errors: {}, answers: {} },
+  ...{ requests: 0, statuses: {} },
+};
 let isOver = false;
 
 /** Adds to a count by name. */
@@ -130,9 +155,40 @@ class Flooding {
   }
 }
 
+/** What is asked over HTTP, one after the other. */
+const REQUEST_KINDS = [
+  () => ['GET', '/messages?limit=200'],
+  () => ['GET', '/events?since=0'],
+  () => ['GET', '/participants'],
+  ({ sender }) => ['POST', '/messages', message(sender, TEXT_BYTES)],
+  () => ['POST', '/typing', { isTyping: true }],
+  () => ['PATCH', `/messages/${someId}`, { text: 'edited' }],
+  () => ['PUT', '/metadata', { topic: 'x'.repeat(4_000) }],
+  () => ['GET', '/metadata'],
+];
+
+/** Asks over HTTP as long as the flood lasts, one request at a time. */
+async function askOn(task, index) {
+  const { url, spaceId, token } = task;
+  const base = new URL(url).origin.replace(/^ws/, 'http');
+  const headers = { 'x-space-id': spaceId, 'x-space-token': token, 'content-type': 'application/json' };
+  for (let place = index; !isOver; place += 1) {
+    const [method, path, body] = REQUEST_KINDS[place % REQUEST_KINDS.length](task);
+    counts.requests += 1;
+    try {
+      const response = await fetch(base + path, { method, headers, body: body && JSON.stringify(body) });
+      count(counts.statuses, response.status);
+      await response.arrayBuffer();
+    } catch (error) {
+      count(counts.statuses, error.name);
+    }
+  }
+}
+
 /** Counts errors by code, and frames of the other types that answer something, without decoding the rest. */
 function countAnswers(data) {
   const text = data.toString('latin1');
+  someId = /"id":"(m\d+-[0-9a-f]+)"/.exec(text)?.[1] ?? someId;
   for (const [, code] of text.matchAll(/"code":"(\w+)"/g)) count(counts.errors, code);
   for (const [, type] of text.matchAll(/"type":"(welcome|ack|head|mark)"/g)) count(counts.answers, type);
 }
@@ -141,6 +197,8 @@ function countAnswers(data) {
 async function flood(task) {
   const end = performance.now() + task.ms;
   const sockets = Array.from({ length: task.sockets }, (_, index) => new Flooding(task, index));
+  const asking =
+    task.kind === undefined ? Array.from({ length: REQUESTS }, (_, index) => askOn(task, index)) : [];
   while (performance.now() < end) {
     const sent = sockets.filter((socket) => socket.turn());
     // Reading has its turn, and nobody spins while all sockets are full or closed.
@@ -148,6 +206,7 @@ async function flood(task) {
   }
   isOver = true;
   for (const { socket } of sockets) await leave(socket);
+  await Promise.all(asking);
   process.send({ ...counts, messages });
 }
 
