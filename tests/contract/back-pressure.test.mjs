@@ -13,6 +13,7 @@ const TEXT_BYTES = 16 * 1024;
 const MARK_EVERY_BYTES = 256 * 1024;
 const UNCONFIRMED_BYTES_MAX = 1024 * 1024;
 const MARK_OWED_MS_MAX = 30_000;
+const FIRST_VERSION_BYTES_BURST = 32 * 1024 * 1024;
 const SLOW_CONSUMER = 4508;
 
 let world;
@@ -173,5 +174,25 @@ describe('back-pressure', { concurrency: true }, () => {
     await old.message('marker');
     assert.ok(old.isConnected());
     assert.equal(old.messages.length, 2 + (4 * UNCONFIRMED_BYTES_MAX) / TEXT_BYTES);
+  });
+
+  test('a reader of the first version that was sent more than its budget is closed', async () => {
+    const { spaceId } = await room();
+    const old = await world.first(spaceId);
+    await old.sendMessage({ senderId: 'old', senderType: 'user', text: 'here' });
+    await old.message('here');
+    const writers = await Promise.all([1, 2, 3].map((n) => world.second(spaceId, { userId: `writer ${n}` })));
+    let bytes = 0;
+    // Each may store 1,200 at once; the budget refills by a mebibyte a second meanwhile.
+    for (let turn = 0; turn < 1_100 && old.isConnected(); turn += 20) {
+      const deliveries = writers.flatMap((one) =>
+        Array.from({ length: 20 }, () => one.deliver({ text: 'x'.repeat(TEXT_BYTES) })),
+      );
+      for (const { type } of await Promise.all(deliveries)) assert.equal(type, 'ack');
+      bytes += deliveries.length * TEXT_BYTES;
+    }
+    assert.equal((await old.socket.ended()).code, SLOW_CONSUMER);
+    assert.ok(bytes > FIRST_VERSION_BYTES_BURST, `${bytes} bytes`);
+    for (const one of writers) one.assertGapless();
   });
 });
