@@ -84,7 +84,7 @@
 //! | `fanout`, `batch` | who is sent what, in which order, in which batches |
 //! | `flow` | what each peer confirmed, and which are behind and are sent windows of the log |
 //! | `windows` | when they are sent them |
-//! | `rates` | permits: what is paid before work is done, and who is turned away |
+//! | `rates`, `buckets` | permits: what is paid before work is done, and who is turned away |
 //! | `liveness`, `expiry` | who is gone without a word, and whose token's time is over |
 //! | `housekeeping` | what goes with time: old messages, the log's oldest events, records of old sends |
 //! | [`memory`] | a store in memory, for tests and the simulator |
@@ -100,6 +100,7 @@
 
 mod admission;
 mod batch;
+mod buckets;
 mod changes;
 mod expiry;
 mod failure;

@@ -8,7 +8,7 @@
 //! What finds no permit is refused. Telling so is work as well: each connection has a second bucket that pays for its
 //! refusals. Who uses that up, too, is closed without another look at what it sends, and its user turned away for a while.
 //!
-//! The tables live in memory only: a room that wakes anew forgives. They are bounded, whatever names come.
+//! All of it lives in memory only: a room that wakes anew forgives.
 
 use std::collections::BTreeMap;
 
@@ -22,13 +22,12 @@ use protocol::limits::{
 use protocol::principal::Principal;
 use protocol::time::UnixMillis;
 
+use crate::buckets::{Bucket, Buckets};
 use crate::io::PeerId;
 use crate::settings::{Rate, Settings};
 
-/// Most buckets of one table, and most users that are turned away at a time.
-const BUCKETS_MAX: usize = 10_000;
-/// Buckets count in thousandths of a permit, so that `per_second` is what comes back in a millisecond.
-const PERMIT: i64 = 1_000;
+/// Most users that are turned away at a time.
+const AWAY_MAX: usize = 10_000;
 /// A user's connections together may be refused this many times what one may: that many full outboxes at once.
 const REFUSALS_FACTOR: u64 = 5;
 
@@ -95,7 +94,7 @@ impl Purse<'_> {
         let permits = permits_beyond_first(bytes).min(self.rate.burst);
         let paid = self.bucket.take(permits, self.rate, self.now);
         paid.map_err(|_| {
-            self.bucket.level = -PERMIT;
+            self.bucket.drain();
             rate_limited(self.bucket.wait_ms(permits, self.rate, self.now))
         })
     }
@@ -147,7 +146,7 @@ impl Rates {
             Counted::Typing => &mut self.typing,
             Counted::Http => &mut self.http,
         };
-        let rate = buckets.rate_of(principal);
+        let rate = shared_rate(buckets.rate, principal);
         let permits = permits.min(rate.burst);
         buckets
             .bucket(&principal.bucket, rate, now)
@@ -157,7 +156,7 @@ impl Rates {
 
     /// What pays for messages that have to be read from the store: how large they are is known only then.
     pub(crate) fn purse<'a>(&'a mut self, principal: &'a Principal, now: UnixMillis) -> Purse<'a> {
-        let rate = self.frames.rate_of(principal);
+        let rate = shared_rate(self.frames.rate, principal);
         Purse {
             bucket: self.frames.bucket(&principal.bucket, rate, now),
             rate,
@@ -168,8 +167,8 @@ impl Rates {
     /// Takes what a page costs for its size, or the window that a connection begins with, once that is known. What is not there
     /// is owed.
     pub(crate) fn owe_answer(&mut self, bytes: usize, principal: &Principal, now: UnixMillis) {
-        let rate = self.http.rate_of(principal);
-        let permits = permits_beyond_first(bytes);
+        let rate = shared_rate(self.http.rate, principal);
+        let permits = permits_beyond_first(bytes).min(rate.burst);
         if permits > 0 {
             let bucket = self.http.bucket(&principal.bucket, rate, now);
             bucket.owe(permits, rate, now);
@@ -185,21 +184,21 @@ impl Rates {
         now: UnixMillis,
     ) -> Verdict {
         let own_rate = self.frames.rate;
-        let shared_rate = self.frames.rate_of(principal);
+        let all_rate = shared_rate(self.frames.rate, principal);
         let refusals_rate = refusals_rate(own_rate);
-        let shared_refusals_rate = self.refusals.rate_of(principal);
+        let all_refusals_rate = shared_rate(self.refusals.rate, principal);
         let connection = self.connections.entry(peer).or_insert(Connection {
             bucket: Bucket::full(own_rate, now),
             refusals: Bucket::full(refusals_rate, now),
         });
-        let shared = self.frames.bucket(&principal.bucket, shared_rate, now);
+        let shared = self.frames.bucket(&principal.bucket, all_rate, now);
         // What a frame costs for its size it costs wholly; of its entries, some may be paid for.
         let least = cost.bytes.max(1).min(own_rate.burst);
         let most = cost.entries.max(least).min(own_rate.burst);
         let there = connection
             .bucket
             .permits(own_rate, now)
-            .min(shared.permits(shared_rate, now));
+            .min(shared.permits(all_rate, now));
         let taken = if there >= least { most.min(there) } else { 0 };
         connection.bucket.spend(taken);
         shared.spend(taken);
@@ -217,13 +216,13 @@ impl Rates {
             // Who comes back before it is closed has a fresh bucket of its own, but not this one.
             let all = self
                 .refusals
-                .bucket(&principal.bucket, shared_refusals_rate, now);
-            if own.is_err() || all.take(work, shared_refusals_rate, now).is_err() {
+                .bucket(&principal.bucket, all_refusals_rate, now);
+            if own.is_err() || all.take(work, all_refusals_rate, now).is_err() {
                 return Verdict::TooMany(rate_limited(STAY_AWAY_MS));
             }
             let wanted = least.max(RETRY_PERMITS).min(own_rate.burst);
             let own_wait = connection.bucket.wait_ms(wanted, own_rate, now);
-            let shared_wait = shared.wait_ms(wanted, shared_rate, now);
+            let shared_wait = shared.wait_ms(wanted, all_rate, now);
             rest = Some(rate_limited(own_wait.max(shared_wait).max(1)));
         }
         Verdict::Paid {
@@ -241,17 +240,17 @@ impl Rates {
         now: UnixMillis,
     ) -> bool {
         let own_rate = self.frames.rate;
-        let shared_rate = self.frames.rate_of(principal);
+        let all_rate = shared_rate(self.frames.rate, principal);
         let least = cost.bytes.max(1).min(own_rate.burst);
         let own = self.connections.get_mut(&peer);
         let own = own.map_or(least, |own| own.bucket.permits(own_rate, now));
-        let shared = self.frames.bucket(&principal.bucket, shared_rate, now);
-        own.min(shared.permits(shared_rate, now)) >= least
+        let shared = self.frames.bucket(&principal.bucket, all_rate, now);
+        own.min(shared.permits(all_rate, now)) >= least
     }
 
     /// Gives a permit back that was taken for something that costs nothing.
     pub(crate) fn refund(&mut self, peer: PeerId, principal: &Principal, now: UnixMillis) {
-        let (own, shared) = (self.frames.rate, self.frames.rate_of(principal));
+        let (own, shared) = (self.frames.rate, shared_rate(self.frames.rate, principal));
         if let Some(connection) = self.connections.get_mut(&peer) {
             connection.bucket.give(own);
         }
@@ -273,7 +272,7 @@ impl Rates {
         now: UnixMillis,
     ) {
         self.away.retain(|_, until| *until > now);
-        if self.away.len() >= BUCKETS_MAX {
+        if self.away.len() >= AWAY_MAX {
             self.away.pop_first();
         }
         if let Some(key) = away_key(principal, client_scope) {
@@ -320,6 +319,16 @@ fn away_key(principal: &Principal, client_scope: Option<&str>) -> Option<String>
     Some(format!("{}\n{scope}", principal.bucket))
 }
 
+/// What the principal may use over all its connections.
+fn shared_rate(own: Rate, principal: &Principal) -> Rate {
+    let factor = if principal.verified() {
+        1
+    } else {
+        ANONYMOUS_RATE_FACTOR
+    };
+    times(own, factor)
+}
+
 /// What a connection may be refused. However little somebody may send: a full outbox on its way is no reason to close.
 fn refusals_rate(own: Rate) -> Rate {
     Rate {
@@ -339,137 +348,6 @@ fn rate_limited(retry_after_ms: u64) -> Refusal {
     Refusal {
         retry_after_ms: Some(retry_after_ms),
         ..Refusal::new(ErrorCode::RateLimited, refusal_text(ErrorCode::RateLimited))
-    }
-}
-
-struct Buckets {
-    rate: Rate,
-    table: BTreeMap<String, Bucket>,
-}
-
-#[derive(Clone, Copy)]
-struct Bucket {
-    /// Below zero, something is owed.
-    level: i64,
-    at: UnixMillis,
-}
-
-impl Bucket {
-    fn full(rate: Rate, now: UnixMillis) -> Self {
-        Self {
-            level: levels(rate.burst),
-            at: now,
-        }
-    }
-
-    /// Adds what came back since the last time.
-    fn refill(&mut self, rate: Rate, now: UnixMillis) {
-        // A clock that stepped back gives nothing and takes nothing.
-        let refill = now.ms_since(self.at).saturating_mul(rate.per_second);
-        let refill = i64::try_from(refill).unwrap_or(i64::MAX);
-        self.level = self.level.saturating_add(refill).min(levels(rate.burst));
-        self.at = now;
-    }
-
-    fn permits(&mut self, rate: Rate, now: UnixMillis) -> u64 {
-        self.refill(rate, now);
-        u64::try_from(self.level / PERMIT).unwrap_or_default()
-    }
-
-    fn wait_ms(&mut self, permits: u64, rate: Rate, now: UnixMillis) -> u64 {
-        self.refill(rate, now);
-        let missing = levels(permits).saturating_sub(self.level);
-        let missing = u64::try_from(missing).unwrap_or_default();
-        missing.div_ceil(rate.per_second)
-    }
-
-    /// Takes so many permits, or says when they will be there.
-    fn take(&mut self, permits: u64, rate: Rate, now: UnixMillis) -> Result<(), u64> {
-        match self.wait_ms(permits, rate, now) {
-            0 => {
-                self.spend(permits);
-                Ok(())
-            }
-            wait_ms => Err(wait_ms),
-        }
-    }
-
-    /// Takes permits that were found to be there.
-    fn spend(&mut self, permits: u64) {
-        self.level = self.level.saturating_sub(levels(permits));
-    }
-
-    /// Takes so many permits, there or not.
-    fn owe(&mut self, permits: u64, rate: Rate, now: UnixMillis) {
-        self.refill(rate, now);
-        self.spend(permits);
-    }
-
-    fn give(&mut self, rate: Rate) {
-        self.level = self.level.saturating_add(PERMIT).min(levels(rate.burst));
-    }
-}
-
-/// So many permits, as a bucket counts them.
-fn levels(permits: u64) -> i64 {
-    i64::try_from(permits)
-        .unwrap_or(i64::MAX)
-        .saturating_mul(PERMIT)
-}
-
-impl Buckets {
-    fn new(rate: Rate) -> Self {
-        let rate = Rate {
-            burst: rate.burst.max(1),
-            per_second: rate.per_second.max(1),
-        };
-        Self {
-            rate,
-            table: BTreeMap::new(),
-        }
-    }
-
-    /// What the principal may use over all its connections.
-    fn rate_of(&self, principal: &Principal) -> Rate {
-        let factor = if principal.verified() {
-            1
-        } else {
-            ANONYMOUS_RATE_FACTOR
-        };
-        times(self.rate, factor)
-    }
-
-    fn bucket(&mut self, name: &str, rate: Rate, now: UnixMillis) -> &mut Bucket {
-        if !self.table.contains_key(name) {
-            self.make_place(now);
-        }
-        self.table
-            .entry(name.to_owned())
-            .or_insert_with(|| Bucket::full(rate, now))
-    }
-
-    /// Full buckets say nothing and go first; should all be in use, the less used half starts anew.
-    fn make_place(&mut self, now: UnixMillis) {
-        if self.table.len() < BUCKETS_MAX {
-            return;
-        }
-        let rate = self.rate;
-        let full = levels(rate.burst);
-        self.table.retain(|_, bucket| {
-            bucket.refill(rate, now);
-            bucket.level < full
-        });
-        if self.table.len() >= BUCKETS_MAX {
-            let mut all: Vec<i64> = self.table.values().map(|bucket| bucket.level).collect();
-            all.sort_unstable();
-            let middle = all.get(all.len() / 2).copied().unwrap_or_default();
-            let mut kept = 0;
-            self.table.retain(|_, bucket| {
-                let keep = bucket.level <= middle && kept < BUCKETS_MAX / 2;
-                kept += usize::from(keep);
-                keep
-            });
-        }
     }
 }
 
@@ -676,14 +554,12 @@ mod tests {
     }
 
     #[test]
-    fn tables_are_bounded_even_when_no_bucket_is_full() {
+    fn who_is_turned_away_is_remembered_within_bounds() {
         let mut rates = rates(5, 1);
-        for name in 0..BUCKETS_MAX * 2 {
-            let who = named(&name.to_string());
-            assert_eq!(rates.take(Counted::Http, 1, &who, UnixMillis(0)), Ok(()));
-            rates.send_away(&who, None, UnixMillis(0));
+        for name in 0..AWAY_MAX * 2 {
+            rates.send_away(&named(&name.to_string()), None, UnixMillis(0));
         }
-        assert!(rates.http.table.len() <= BUCKETS_MAX && rates.away.len() <= BUCKETS_MAX);
+        assert!(rates.away.len() <= AWAY_MAX);
     }
 
     #[test]
