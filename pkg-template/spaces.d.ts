@@ -386,6 +386,9 @@ export class KuratchiSpaceClient {
    * Without `before` while connected, the page ends exactly with the last message that `onMessage` has told or
    * would have told: append later messages to it, and everything is shown once and in order.
    *
+   * A request that is one too many is made again when the server says, for up to 30 s; so are the other calls that only
+   * read.
+   *
    * @param options Which part. The newest 50 messages if absent.
    * @returns Oldest first, unless `order` says otherwise.
    * @throws {ChatError} `invalidArgument` with the `field`, `network`, `tokenExpired` …; the message of a refused

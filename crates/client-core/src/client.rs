@@ -24,7 +24,7 @@ use crate::outbox::Outbox;
 use crate::polling::PollAnswer;
 use crate::presence::Presence;
 use crate::random::Random;
-use crate::requests::Pending;
+use crate::requests::{Pending, Postponed};
 use crate::session::{Cursor, Session};
 use crate::timeline::{Timeline, Version};
 use crate::timer::{Timer, TimerTable};
@@ -80,6 +80,8 @@ pub struct Client<J: Json> {
     pub(crate) pending: LiteMap<FetchId, Pending<J>>,
     /// Requests that wait for a token.
     pub(crate) unsent: Vec<Pending<J>>,
+    /// Questions that are asked again later.
+    pub(crate) postponed: Vec<Postponed<J>>,
     pub(crate) next_fetch: u32,
     pub(crate) next_socket: u32,
     pub(crate) next_poll: u32,
@@ -121,6 +123,7 @@ impl<J: Json> Client<J> {
             presence: Presence::new(),
             pending: LiteMap::new_vec(),
             unsent: Vec::new(),
+            postponed: Vec::new(),
             next_fetch: 0,
             next_socket: 0,
             next_poll: 0,
@@ -213,6 +216,7 @@ impl<J: Json> Client<J> {
                 Timer::Fetch => self.give_up_requests(now),
                 Timer::Renew => self.renew_token(now),
                 Timer::Poll => self.poll(now),
+                Timer::Again => self.ask_again(now),
                 Timer::Beside => self.try_socket_beside(now),
                 Timer::Health => self.look_for_ours(now),
             }

@@ -22,6 +22,10 @@ use crate::timer::Timer;
 const ANSWER_MS_MAX: u64 = 30_000;
 /// How long it may take where the truth of `connected` hangs on it.
 const POLL_ANSWER_MS_MAX: u64 = 15_000;
+/// For how long a question that only reads is asked again while the server says that there were too many.
+const PATIENCE_MS: u64 = 30_000;
+/// When it is asked again where the server does not say.
+const ASK_AGAIN_AFTER_MS: u64 = 1_000;
 
 /// What a request is for.
 #[derive(Clone, Debug)]
@@ -63,6 +67,15 @@ pub(crate) struct Pending<J: Json> {
     deadline: Option<Instant>,
     /// Why it was refused, when it waits for a fresh token.
     refusal: Option<ClientError>,
+    /// Until when it is asked again, once it was one too many.
+    patience: Option<Instant>,
+}
+
+/// A question that is asked again later.
+#[derive(Clone, Debug)]
+pub(crate) struct Postponed<J: Json> {
+    until: Instant,
+    pending: Pending<J>,
 }
 
 impl<J: Json> Pending<J> {
@@ -75,6 +88,20 @@ impl<J: Json> Pending<J> {
             token: None,
             deadline: None,
             refusal: None,
+            patience: None,
+        }
+    }
+
+    /// Whether asking it again changes nothing, and some call waits for the answer.
+    fn only_reads(&self) -> bool {
+        match self.purpose {
+            Purpose::History(_) => true,
+            Purpose::Call { .. } => self.method == "GET",
+            Purpose::Health
+            | Purpose::Poll(_)
+            | Purpose::Entry { .. }
+            | Purpose::Typing
+            | Purpose::LegacyPage(_) => false,
         }
     }
 }
@@ -298,6 +325,13 @@ impl<J: Json> Client<J> {
                         now,
                     );
                 }
+                let is_one_too_many = error.code == Code::Server(ErrorCode::RateLimited);
+                if is_one_too_many && pending.only_reads() {
+                    let Some(refused) = self.postpone(pending, retry_after_ms, now) else {
+                        return;
+                    };
+                    return self.refuse_request(refused.purpose, error, retry_after_ms, now);
+                }
                 Err(error)
             }
         };
@@ -308,6 +342,40 @@ impl<J: Json> Client<J> {
             Ok(answer) => self.end_request(pending.purpose, Ok(answer), now),
             Err(error) => self.refuse_request(pending.purpose, error, retry_after_ms, now),
         }
+    }
+
+    /// Keeps a question until it may be asked again. Gives it back where that would take too long.
+    fn postpone(
+        &mut self,
+        mut pending: Pending<J>,
+        retry_after_ms: Option<u64>,
+        now: Instant,
+    ) -> Option<Pending<J>> {
+        let until = now.plus_ms(retry_after_ms.unwrap_or(ASK_AGAIN_AFTER_MS));
+        let patience = *pending.patience.get_or_insert(now.plus_ms(PATIENCE_MS));
+        if until > patience {
+            return Some(pending);
+        }
+        self.postponed.push(Postponed { until, pending });
+        self.set_again_timer();
+        None
+    }
+
+    /// Asks what may be asked again by now.
+    pub(crate) fn ask_again(&mut self, now: Instant) {
+        let (due, later) = std::mem::take(&mut self.postponed)
+            .into_iter()
+            .partition(|postponed| postponed.until <= now);
+        self.postponed = later;
+        for Postponed { pending, .. } in due {
+            self.request(pending, now);
+        }
+        self.set_again_timer();
+    }
+
+    fn set_again_timer(&mut self) {
+        let next = self.postponed.iter().map(|postponed| postponed.until).min();
+        self.timers.set(Timer::Again, next);
     }
 
     /// Whether a request whose token was refused may go out once more, with a fresh one. It was refused

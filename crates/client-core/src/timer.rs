@@ -34,12 +34,14 @@ pub(crate) enum Timer {
     Poll,
     /// When to try a socket again beside polling, or to give up the one that is tried.
     Beside,
+    /// When to ask again what was one question too many.
+    Again,
     /// When to look again whether our Worker answers where one of the TypeScript SDK did.
     Health,
 }
 
 impl Timer {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::Connect,
         Self::Retry,
         Self::Ping,
@@ -54,6 +56,7 @@ impl Timer {
         Self::Renew,
         Self::Poll,
         Self::Beside,
+        Self::Again,
         Self::Health,
     ];
 }

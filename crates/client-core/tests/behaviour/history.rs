@@ -202,3 +202,30 @@ fn a_page_of_another_life_of_the_log_is_read_again_and_then_believed() {
     );
     assert!(bench.take().contains(&"discontinuity reset".to_owned()));
 }
+
+#[test]
+fn page_that_is_one_too_many_is_asked_for_again_when_the_server_says() {
+    let mut bench = Bench::ready();
+    bench.history(9, json!({}));
+    bench.take();
+    let refusal = json!({"error": "too many", "code": "rateLimited", "retryAfterMs": 3_000});
+    for _ in 0..2 {
+        bench.answer(429, &refusal);
+        bench.advance(2_999);
+        bench.expect(&[]);
+        bench.advance(1);
+        bench.expect(&["GET https://x/messages?v=2&limit=50"]);
+    }
+    bench.answer(200, &page(1..=2, 4));
+    assert!(bench.take().contains(&"9 page 1,2".to_owned()));
+    // Not for ever: an app may want to say so.
+    bench.history(10, json!({}));
+    let mut waited = 0;
+    while !bench.take().iter().any(|said| said.starts_with("10 ")) {
+        bench.answer(429, &refusal);
+        bench.advance(3_000);
+        waited += 3_000;
+        assert!(waited <= 33_000, "{waited}");
+    }
+    assert_eq!(waited, 33_000);
+}

@@ -257,7 +257,12 @@ impl World {
             self.report.faults += 1;
             Err("the connection was lost".to_owned())
         } else {
-            Ok(answered(response.status, response.body))
+            // The header has whole seconds.
+            let seconds = response.retry_after_ms.map(|ms| ms.div_ceil(1_000).max(1));
+            Ok(Fetched {
+                retry_after_ms: seconds.map(|seconds| seconds * 1_000),
+                ..answered(response.status, response.body)
+            })
         };
         self.at(at, Happening::Answer(tab, fetch, outcome));
     }
