@@ -67,6 +67,8 @@ pub struct Client<J: Json> {
     pub(crate) discontinuities: u32,
     pub(crate) timeline: Timeline<J>,
     pub(crate) outbox: Outbox<J>,
+    /// Whether an entry left the outbox during this input: what waits behind it may go.
+    pub(crate) place_freed: bool,
     /// The newest messages that were applied or given out, for entries that come late: another tab's, adopted.
     pub(crate) recent_messages: VecDeque<J>,
     /// Whether a `sync` is out because an ack is missing.
@@ -116,6 +118,7 @@ impl<J: Json> Client<J> {
             discontinuities: 0,
             timeline: Timeline::new(version),
             outbox: Outbox::new(),
+            place_freed: false,
             recent_messages: VecDeque::new(),
             ack_asked: false,
             offline: false,
@@ -172,6 +175,11 @@ impl<J: Json> Client<J> {
 
     /// Brings in something that happened. Inputs of sockets, requests and questions that are over are ignored.
     pub fn handle_input(&mut self, input: Input<J>, now: Instant) {
+        self.take_input(input, now);
+        self.fill_freed_places(now);
+    }
+
+    fn take_input(&mut self, input: Input<J>, now: Instant) {
         match input {
             Input::SocketOpened { socket } => self.handle_socket_opened(socket, now),
             Input::Frame { socket, frame } => self.handle_frame(socket, frame, now),
@@ -221,6 +229,7 @@ impl<J: Json> Client<J> {
                 Timer::Health => self.look_for_ours(now),
             }
         }
+        self.fill_freed_places(now);
     }
 
     /// What to do next, in order; `None` when there is nothing until the next input, verb or timeout.

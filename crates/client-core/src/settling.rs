@@ -113,13 +113,19 @@ impl<J: Json> Client<J> {
         self.settle_stored(id, stored, now);
     }
 
-    /// The entry is confirmed: the next may go.
+    /// Ends an input: sends what waited for an entry that is stored now, by whatever it was found to be.
+    pub(crate) fn fill_freed_places(&mut self, now: Instant) {
+        if std::mem::take(&mut self.place_freed) {
+            self.flush_outbox(now);
+        }
+    }
+
+    /// The entry is confirmed.
     pub(crate) fn settle_stored(&mut self, id: &ClientMessageId, stored: Option<J>, now: Instant) {
         let reply = stored.clone().map_or(Reply::Done, Reply::Value);
         if let Some(call) = self.take_stored(id, stored, now) {
             self.settle(call, Ok(reply));
         }
-        self.flush_outbox(now);
     }
 
     /// The entry is stored. Gives the call that waited for it.
@@ -130,6 +136,7 @@ impl<J: Json> Client<J> {
         now: Instant,
     ) -> Option<CallId> {
         let entry = self.outbox.take_stored(id)?;
+        self.place_freed = true;
         self.wait_for_acks(now);
         self.persist(OutboxChange::Remove(id.clone()));
         if entry.shown {

@@ -3,7 +3,7 @@
 use client_core::Client;
 use client_core::error::{ClientError, Code};
 use client_core::io::{CallId, Input, Operation, OutboxRow, Owner};
-use protocol::ids::{ClientMessageId, Epoch};
+use protocol::ids::{ClientMessageId, Epoch, MessageId, Seq};
 use protocol::limits::OUTBOX_ROW_MS_MAX;
 use protocol::time::{Instant, UnixMillis};
 use serde_json::{Value, json};
@@ -529,6 +529,35 @@ fn a_refusal_that_names_no_entry_is_about_all_that_is_on_its_way() {
     bench.expect(&[]);
     bench.advance(1);
     bench.expect(&["transmit a+b"]);
+}
+
+#[test]
+fn what_waits_goes_when_events_alone_tell_what_is_stored() {
+    let mut bench = Bench::ready();
+    let long = "x".repeat(16_000);
+    for n in 0..30 {
+        bench.send(5 + n, &long, false);
+    }
+    let sent = bench.take().len();
+    assert!(sent < 30, "more than what may be unconfirmed");
+    // The room lost its memory between the events and their acks.
+    let stored: Vec<String> = bench
+        .sent_ids
+        .iter()
+        .zip(5..)
+        .map(|(id, seq)| {
+            let mut message = message(seq);
+            message["id"] = json!(MessageId::of(Seq(seq), ClientMessageId(id.clone()).trace()).0);
+            json!({"type": "message", "seq": seq, "message": message}).to_string()
+        })
+        .collect();
+    bench.frame(&format!("[{}]", stored.join(",")));
+    let next = bench.take();
+    assert!(
+        next.iter().any(|said| said.starts_with("transmit x")),
+        "{}",
+        next.len()
+    );
 }
 
 #[test]
