@@ -206,8 +206,8 @@ export class Space extends DurableObject {
     } finally {
       this.#pauses -= 1;
     }
-    // Entering sets the timer again.
-    if (this.#pauses === 0) this.#survive(() => undefined);
+    // Entering sets the timer again. Where one pause follows the other it would never ring: what is due is done here.
+    if (this.#pauses === 0) this.#survive((space) => space.deadline() <= Date.now() && space.timeout());
   }
 
   #enter(work) {

@@ -4,7 +4,11 @@
  * Each attack has a number of frames and a time that it ends at.
  */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import WebSocket from 'ws';
+import { secondVersion } from './lib/second-version-client.mjs';
 import { eventually, World } from './lib/world.mjs';
 
 const RATE_LIMITED = 4429;
@@ -99,6 +103,40 @@ describe('a flood', () => {
       lines.map((line) => JSON.parse(line).times ?? 1),
       [1, 10, 100, 1_000],
     );
+  });
+});
+
+describe('what waits for the window’s end', () => {
+  test('leaves in time while frames of closed sockets go on coming', async () => {
+    const spaceId = world.newSpace();
+    const honest = await Promise.all([1, 2, 3, 4].map((n) => world.second(spaceId, { userId: `h${n}` })));
+    const token = await world.token(spaceId, { userId: 'flooder' });
+    const url = new URL(world.url);
+    url.protocol = 'ws:';
+    url.searchParams.set('spaceId', spaceId);
+    // A few hundred bytes that become 250 kB; who does not read never answers the close, so they keep coming for long.
+    const frame = `{}${' '.repeat(250_000)}`;
+    const sockets = Array.from({ length: 10 }, () => new WebSocket(url, secondVersion(token)));
+    for (const socket of sockets) {
+      socket.on('error', () => {});
+      socket.on('open', () => {
+        for (let i = 0; i < 2_000; i += 1) socket.send(frame);
+        socket._socket.pause();
+      });
+    }
+    await Promise.all(sockets.map((socket) => once(socket, 'open')));
+    const waits = [];
+    for (let turn = 0; turn < 10; turn += 1) {
+      const started = performance.now();
+      // All at once, and then nothing: only the first one's event leaves by itself.
+      const answers = await Promise.all(honest.map((client) => client.deliver({ text: `turn ${turn}` })));
+      waits.push(performance.now() - started);
+      assert.deepEqual(new Set(answers.map(({ type }) => type)), new Set(['ack']));
+      await sleep(300);
+    }
+    for (const socket of sockets) socket.terminate();
+    assert.ok(Math.max(...waits) < ACK_MS_MAX, `acks took ${waits.map(Math.round).join(', ')} ms`);
+    for (const client of honest) client.assertGapless();
   });
 });
 
