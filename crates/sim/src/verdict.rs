@@ -191,6 +191,7 @@ pub fn all_is_well(ending: &Ending<'_>) -> Result<(), String> {
         each_discontinuity_has_a_reason(person, ending.log)?;
     }
     everything_promised_is_stored_once(ending)?;
+    nothing_waits(people)?;
     the_hostile_peer_keeps_to_its_permits(ending)?;
     for person in people.iter().filter(|person| !person.lost_order) {
         what_was_sent_keeps_its_order(person, stored)?;
@@ -246,6 +247,21 @@ fn each_discontinuity_has_a_reason(person: &Person, log: Log) -> Result<(), Stri
         )),
         None => Ok(()),
     }
+}
+
+/// Checks that what was written has left: the links are whole, and there was time.
+fn nothing_waits(people: &[Person]) -> Result<(), String> {
+    for person in people.iter().filter(|person| person.online) {
+        let rows = person.disk.rows();
+        let waiting = rows.iter().filter(|row| row.failure.is_none()).count();
+        if waiting > 0 {
+            let name = &person.name;
+            return Err(format!(
+                "{waiting} messages of {name} still wait in the outbox"
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn the_hostile_peer_keeps_to_its_permits(ending: &Ending<'_>) -> Result<(), String> {
