@@ -73,6 +73,8 @@ pub struct Client<J: Json> {
     pub(crate) recent_messages: VecDeque<J>,
     /// Whether a `sync` is out because an ack is missing.
     pub(crate) ack_asked: bool,
+    /// When the link carried the last mark; before the first, when it began.
+    pub(crate) last_mark: Option<Instant>,
     /// Whether the environment says that there is no network.
     pub(crate) offline: bool,
     /// What the server's wall clock showed at instant 0, as far as is known.
@@ -121,6 +123,7 @@ impl<J: Json> Client<J> {
             place_freed: false,
             recent_messages: VecDeque::new(),
             ack_asked: false,
+            last_mark: None,
             offline: false,
             typing: Typing::default(),
             presence: Presence::new(),

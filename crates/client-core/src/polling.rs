@@ -228,6 +228,15 @@ impl<J: Json> Client<J> {
         if !self.awaits(poll) {
             return;
         }
+        let wait_ms = retry_after_ms.unwrap_or(POLL_MS_MIN).max(POLL_MS_MIN);
+        let is_one_too_many = error.code == Code::Server(ErrorCode::RateLimited);
+        if let (Link::Polling { asked, .. }, true) =
+            (&mut self.link, is_one_too_many && wait_ms <= POLL_MS_MAX)
+        {
+            // The space answered, and messages come no later than in a quiet one: the link is as good as before.
+            *asked = None;
+            return self.timers.set(Timer::Poll, Some(now.plus_ms(wait_ms)));
+        }
         self.forget_socket();
         if error.code == Code::Server(ErrorCode::NotFound) {
             self.return_to_sockets();

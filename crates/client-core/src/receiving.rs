@@ -18,6 +18,8 @@ use crate::timer::Timer;
 
 /// How long missing events may take to come.
 const SYNC_WITHIN_MS: u64 = 10_000;
+/// The longest that a mark gives a slow line for what is waited for: 256 KiB at 9 kB/s.
+const MARK_PATIENCE_MS_MAX: u64 = 60_000;
 
 impl<J: Json> Client<J> {
     pub(crate) fn handle_frame(&mut self, socket: SocketId, frame: Frame<J::Text>, now: Instant) {
@@ -174,6 +176,7 @@ impl<J: Json> Client<J> {
             asked: false,
         });
         self.answerer.way = Transport::WebSocket;
+        self.last_mark = Some(now);
         self.follow(next, now);
         self.settle_in(now);
         self.flush_outbox(now);
@@ -297,13 +300,20 @@ impl<J: Json> Client<J> {
     }
 
     /// Confirms what was received: the server sends more only as it is confirmed. So marks that go on coming say that the
-    /// link carries both ways, and that what is waited for is still behind much else: a slow line takes its time.
+    /// link carries both ways, and that what is waited for is still behind much else: a slow line takes its time, up to
+    /// twice as long as it took from the mark before.
     fn echo_mark(&mut self, id: &MarkId, now: Instant) {
         let seq = self.session.cursor().map_or(Seq::ZERO, |cursor| cursor.seq);
         self.transmit(&seen_frame(id, seq));
+        let took_ms = self
+            .last_mark
+            .replace(now)
+            .map_or(0, |last| now.ms_since(last));
+        let patience_ms = (2 * took_ms).min(MARK_PATIENCE_MS_MAX);
         for (timer, within_ms) in [(Timer::Ack, ACK_WITHIN_MS), (Timer::Sync, SYNC_WITHIN_MS)] {
-            if self.timers.get(timer).is_some() {
-                self.timers.set(timer, Some(now.plus_ms(within_ms)));
+            if let Some(due) = self.timers.get(timer) {
+                let later = now.plus_ms(within_ms.max(patience_ms));
+                self.timers.set(timer, Some(due.max(later)));
             }
         }
     }

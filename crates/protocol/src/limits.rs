@@ -109,9 +109,11 @@ pub const PAGE_MESSAGES_PER_PERMIT: usize = 50;
 pub const BYTES_PER_PERMIT: usize = 32 * 1024;
 /// Permits of the HTTP limit that a connection costs when it is made.
 pub const CONNECT_PERMITS: u64 = 2;
-/// Permits of the HTTP limit that a `sync` costs, and a `GET /events` with a cursor: a few bytes ask for a window of the
-/// log.
+/// Permits of the HTTP limit that a `sync` costs: a few bytes ask for the whole log.
 pub const SYNC_PERMITS: u64 = 5;
+/// An HTTP answer, and the window that a connection begins with, costs another permit of that limit for each of these bytes
+/// that were read for it.
+pub const READ_BYTES_PER_PERMIT: usize = 128 * 1024;
 /// Tokens that name nobody are shared by many people: all connections of one together may use this many times what
 /// one connection may.
 pub const ANONYMOUS_RATE_FACTOR: u64 = 10;

@@ -164,7 +164,7 @@ impl Room {
         // The others hear of it whatever becomes of this peer: it is stored.
         self.perform(met, now);
         let replay = self.replay_from(cursor.as_ref(), &*storage)?;
-        self.rates.owe_answer(replay.read(), &principal, now);
+        self.rates.owe_read(replay.read(), &principal, now);
         let peer = Peer {
             dialect,
             principal: Rc::new(principal),

@@ -16,8 +16,8 @@ use protocol::codes::ErrorCode;
 use protocol::frame::Refusal;
 use protocol::http::refusal_text;
 use protocol::limits::{
-    ANONYMOUS_RATE_FACTOR, BYTES_PER_PERMIT, RETRY_PERMITS, SEND_BURST, SEND_PER_SECOND,
-    STAY_AWAY_MS,
+    ANONYMOUS_RATE_FACTOR, BYTES_PER_PERMIT, READ_BYTES_PER_PERMIT, RETRY_PERMITS, SEND_BURST,
+    SEND_PER_SECOND, STAY_AWAY_MS,
 };
 use protocol::principal::Principal;
 use protocol::time::UnixMillis;
@@ -164,11 +164,11 @@ impl Rates {
         }
     }
 
-    /// Takes what a page costs for its size, or the window that a connection begins with, once that is known. What is not there
-    /// is owed.
-    pub(crate) fn owe_answer(&mut self, bytes: usize, principal: &Principal, now: UnixMillis) {
+    /// Takes what an HTTP answer costs, or the window that a connection begins with, for the bytes that were read for it,
+    /// once they are known. What is not there is owed.
+    pub(crate) fn owe_read(&mut self, bytes: usize, principal: &Principal, now: UnixMillis) {
         let rate = shared_rate(self.http.rate, principal);
-        let permits = permits_beyond_first(bytes).min(rate.burst);
+        let permits = ((bytes / READ_BYTES_PER_PERMIT) as u64).min(rate.burst);
         if permits > 0 {
             let bucket = self.http.bucket(&principal.bucket, rate, now);
             bucket.owe(permits, rate, now);

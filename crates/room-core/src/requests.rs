@@ -12,7 +12,7 @@ use protocol::json::{Outline, parse_text};
 use protocol::limits::{
     BYTES_PER_PERMIT, CLIENT_FRAME_BYTES_MAX, FIRST_VERSION_PAGE_BYTES_MAX, NAME_BYTES_MAX,
     PAGE_BYTES_MAX, PAGE_MESSAGES_DEFAULT, PAGE_MESSAGES_MAX, PAGE_MESSAGES_PER_PERMIT,
-    SAFE_INTEGER_MAX, SYNC_PERMITS,
+    SAFE_INTEGER_MAX,
 };
 use protocol::principal::Principal;
 use protocol::time::UnixMillis;
@@ -36,6 +36,8 @@ use crate::{changes, history, metadata};
 struct Answer {
     status: u16,
     body: String,
+    /// Bytes that were read for it, where they are more than the body has.
+    read: usize,
     effects: Vec<Effect>,
 }
 
@@ -44,6 +46,7 @@ impl Answer {
         Self {
             status: 200,
             body: body.to_string(),
+            read: 0,
             effects: Vec::new(),
         }
     }
@@ -63,15 +66,17 @@ impl Room {
             Ok(Answer {
                 status,
                 body,
+                read,
                 effects,
-            }) => (
-                Response {
+            }) => {
+                self.rates.owe_read(read.max(body.len()), principal, now);
+                let response = Response {
                     status,
                     body,
                     retry_after_ms: None,
-                },
-                effects,
-            ),
+                };
+                (response, effects)
+            }
             Err(failure) => (refused(failure.into()), Vec::new()),
         };
         self.outputs
@@ -103,19 +108,12 @@ impl Room {
                 dialect,
             } => {
                 let query = self.page_query(limit, before, cursor, dialect, &*storage)?;
-                let page = self.list_messages(query, dialect, &*storage)?;
-                self.rates.owe_answer(page.body.len(), principal, now);
-                Ok(page)
+                self.list_messages(query, dialect, &*storage)
             }
-            Call::ListEvents { cursor } => {
-                self.list_events(cursor.as_ref(), principal, now, &*storage)
-            }
-            Call::ListParticipants => {
-                let participants = history::participants(&*storage)?;
-                let list = Answer::of(json!({ "success": true, "participants": participants }));
-                self.rates.owe_answer(list.body.len(), principal, now);
-                Ok(list)
-            }
+            Call::ListEvents { cursor } => self.list_events(cursor.as_ref(), now, &*storage),
+            Call::ListParticipants => Ok(Answer::of(
+                json!({ "success": true, "participants": history::participants(&*storage)? }),
+            )),
             Call::PostTyping { body } => self.post_typing(principal, &body, now, storage),
             Call::GetMetadata => Ok(Answer::of(
                 json!({ "success": true, "metadata": metadata::read(&*storage)? }),
@@ -162,8 +160,8 @@ impl Room {
         let body = json!({ "success": true, "message": dialect.message(&stored.message) });
         Ok(Answer {
             status: 201,
-            body: body.to_string(),
             effects,
+            ..Answer::of(body)
         })
     }
 
@@ -219,19 +217,21 @@ impl Room {
     /// What a socket that comes with this cursor would be sent first. No connection comes of it: nobody arrives,
     /// and nothing is stored.
     fn list_events(
-        &mut self,
+        &self,
         cursor: Option<&Cursor>,
-        principal: &Principal,
         now: UnixMillis,
         storage: &dyn Storage,
     ) -> Result<Answer, Failure> {
         let replay = self.replay_from(cursor, storage)?;
-        self.rates.owe_answer(replay.read(), principal, now);
+        let read = replay.read();
         let mut texts = vec![self.welcome_text(None, &replay, now)];
         if let Replay::Followed(window) = replay {
             texts.extend(window.lines);
         }
-        Ok(Answer::of(array(texts.iter())))
+        Ok(Answer {
+            read,
+            ..Answer::of(array(texts.iter()))
+        })
     }
 
     /// Reads what a caller wants of the history.
@@ -387,11 +387,9 @@ fn permits(call: &Call) -> u64 {
                 .min(PAGE_MESSAGES_MAX);
             limit.div_ceil(PAGE_MESSAGES_PER_PERMIT).max(1) as u64
         }
-        Call::ListEvents { cursor: Some(_) } => SYNC_PERMITS,
-        Call::ListEvents { cursor: None }
-        | Call::ListParticipants
-        | Call::GetMetadata
-        | Call::RenewEpoch => 1,
+        Call::ListEvents { .. } | Call::ListParticipants | Call::GetMetadata | Call::RenewEpoch => {
+            1
+        }
     }
 }
 

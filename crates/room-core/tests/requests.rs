@@ -376,8 +376,8 @@ fn page_is_paid_for_by_its_bytes_as_well() {
             _ => break response,
         }
     };
-    // 640 kB cost 20 permits, and one for asking.
-    assert_eq!((pages, refused.status), (600_u64.div_ceil(20), 429));
+    // 640 kB cost 4 permits, and one for asking.
+    assert_eq!((pages, refused.status), (600 / 5, 429));
     shell.now += refused.retry_after_ms.unwrap();
     assert_eq!(page(&mut shell).status, 200);
     assert_eq!(page(&mut shell).status, 429, "what was not there is owed");

@@ -577,8 +577,28 @@ fn a_slow_line_that_goes_on_carrying_marks_has_time_for_its_acks() {
         1,
         "nothing is asked for, and nothing given up: {frames:?}"
     );
-    bench.advance(10_000);
+    bench.advance(12_000);
     bench.expect(&["transmit sync"]);
+}
+
+#[test]
+fn a_very_slow_line_has_twice_the_time_from_mark_to_mark() {
+    let mut bench = Bench::ready();
+    let mut given_up = 0;
+    bench.send(5, "a", false);
+    for n in 0..10 {
+        // 256 KiB at 14 kB/s.
+        bench.advance(18_000);
+        bench.frame(&format!(r#"{{"type":"mark","id":"{n:016x}"}}"#));
+        given_up += bench
+            .take()
+            .iter()
+            .filter(|said| said.starts_with("close"))
+            .count();
+    }
+    assert_eq!(given_up, 0);
+    bench.advance(36_000 + 10_000);
+    assert!(!bench.client.is_connected() || bench.take().contains(&"transmit sync".to_owned()));
 }
 
 #[test]

@@ -382,6 +382,24 @@ fn who_is_asked_to_wait_waits() {
 }
 
 #[test]
+fn poll_that_is_one_too_many_is_made_a_little_later_and_the_link_stays() {
+    let mut bench = Bench::polling();
+    bench.next_poll();
+    bench.take();
+    let refusal = json!({"error": "too many", "code": "rateLimited", "retryAfterMs": 4_000});
+    for _ in 0..3 {
+        bench.answer_to(EVENTS, 429, &refusal);
+        bench.advance(3_999);
+        bench.expect(&[]);
+        bench.advance(1);
+        bench.expect(&["GET https://x/events?epoch=e&since=4"]);
+    }
+    bench.answer_poll(5, true, 5..6);
+    bench.expect(&["message 5"]);
+    assert!(bench.client.is_connected());
+}
+
+#[test]
 fn an_answer_that_is_none_is_not_taken_for_a_connection() {
     for answer in [
         json!({"messages": []}),
