@@ -82,6 +82,8 @@ test('clearLocal_leaves_nothing_to_send', async () => {
 /** Fits into the quota of the test below for a while, and the outbox does not for long. */
 const QUOTA_BYTES = 100_000;
 const LONG_TEXT = 'x'.repeat(12_000);
+/** How many are written at most until the quota is found to be used up. */
+const MESSAGES_MAX = 60;
 
 /**
  * What makes the browser's storage fail while the client uses it: what is done before it is used, what is done
@@ -136,8 +138,15 @@ for (const [loss, { prepare, lose, text }] of Object.entries(LOSSES)) {
     await lose(ada.tab);
     ledger.fault(loss);
     await ada.say(...ada.texts(10, 5).map((short) => `${short} ${text}`));
+    // The browser counts what is stored now and then: it may let some more pass.
+    let next = 15;
+    while ((await ada.report()).persistence !== 'memory' && next < MESSAGES_MAX) {
+      await ada.say(...ada.texts(1, next).map((short) => `${short} ${text}`));
+      next += 1;
+      await sleep(500);
+    }
     await until(async () => (await ada.report()).persistence === 'memory', 'memory serves');
-    await ada.say(...ada.texts(5, 15));
+    await ada.say(...ada.texts(5, next));
     await sleep(2_000);
     ada.network.heal();
     const [hers] = await settle(ledger, [ada, bob]);
