@@ -166,6 +166,18 @@ pub fn query_component(value: &str) -> String {
     encoded
 }
 
+/// Returns the value of a `Retry-After` header for a wait of `ms` milliseconds: whole seconds, rounded up and at least 1, so
+/// that a client which obeys it is never too early.
+///
+/// # Examples
+/// ```
+/// assert_eq!(protocol::http::retry_after_seconds(1_001), 2);
+/// ```
+#[must_use]
+pub fn retry_after_seconds(ms: u64) -> u64 {
+    ms.div_ceil(1_000).max(1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,6 +219,13 @@ mod tests {
         assert_eq!(Route::parameter("/messages"), None);
         assert_eq!(Route::find("HEAD", "/events"), Ok(Route::ListEvents));
         assert_eq!(Route::methods("/events/"), ["GET"]);
+    }
+
+    #[test]
+    fn retry_after_is_never_too_early() {
+        for (ms, seconds) in [(0, 1), (1, 1), (1_000, 1), (1_001, 2), (59_999, 60)] {
+            assert_eq!(retry_after_seconds(ms), seconds);
+        }
     }
 
     #[test]

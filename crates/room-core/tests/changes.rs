@@ -12,7 +12,7 @@ mod common;
 use common::{START, Shell, agent, anonymous, gateway, message, user, with_caps};
 use protocol::ids::{ClientMessageId, MessageId, Seq};
 use protocol::principal::Principal;
-use room_core::{Call, Rate, Settings, StorageError};
+use room_core::{Call, StorageError};
 use serde_json::{Value, json};
 
 fn edit(id: &str, text: &str, client_id: &str) -> Value {
@@ -499,13 +499,7 @@ fn a_replay_of_many_changes_of_a_long_message_is_short() {
 
 #[test]
 fn a_change_costs_three_rows_and_counts_as_a_message() {
-    let mut shell = Shell::with(Settings {
-        send_rate: Rate {
-            burst: 4,
-            per_second: 1,
-        },
-        ..Settings::default()
-    });
+    let mut shell = Shell::with_send_rate(4, 1);
     let ada = shell.join(user("ada"));
     let id = shell.posted("ada", "x");
     let rows = shell.storage.rows_written();

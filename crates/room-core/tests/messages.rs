@@ -476,13 +476,7 @@ fn who_is_too_fast_is_told_when_to_try_again() {
 
 #[test]
 fn long_frame_that_is_not_paid_for_is_refused_unread() {
-    let mut shell = Shell::with(Settings {
-        send_rate: Rate {
-            burst: 4,
-            per_second: 1,
-        },
-        ..Settings::default()
-    });
+    let mut shell = Shell::with_send_rate(4, 1);
     let ada = shell.join(user("ada"));
     let frame = |bytes: usize| json!([message("a", "1"), message("b", "2"), "x".repeat(bytes)]);
     shell.say(ada, json!({"type": "ping"}));

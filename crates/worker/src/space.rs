@@ -13,6 +13,7 @@ use js_sys::{ArrayBuffer, Uint8Array};
 use protocol::codes::{CloseCode, ErrorCode};
 use protocol::dialect::Dialect;
 use protocol::frame::{Frame, Refusal};
+use protocol::http::retry_after_seconds;
 use protocol::ids::SpaceId;
 use protocol::limits::WINDOW_BYTES_MAX;
 use protocol::time::UnixMillis;
@@ -287,7 +288,7 @@ impl SpaceObject {
                 if let Some(ms) = answer.retry_after_ms {
                     response
                         .headers()
-                        .set("Retry-After", &reply::retry_after_seconds(ms))?;
+                        .set("Retry-After", &retry_after_seconds(ms).to_string())?;
                 }
                 Ok(response)
             }

@@ -22,7 +22,7 @@ use protocol::time::UnixMillis;
 use protocol::token::Role;
 use room_core::memory::MemoryStorage;
 use room_core::{
-    Call, Cursor, Input, Output, PeerId, PeerRecord, RequestId, Response, Room, Settings,
+    Call, Cursor, Input, Output, PeerId, PeerRecord, Rate, RequestId, Response, Room, Settings,
 };
 use serde_json::{Value, json};
 
@@ -103,6 +103,14 @@ impl Shell {
         Self::with(Settings::default())
     }
 
+    /// A shell whose users may send `burst` entries at once and `per_second` after that.
+    pub fn with_send_rate(burst: u64, per_second: u64) -> Self {
+        Self::with(Settings {
+            send_rate: Rate { burst, per_second },
+            ..Settings::default()
+        })
+    }
+
     pub fn with(settings: Settings) -> Self {
         let storage = MemoryStorage::default();
         let room = Room::open(
@@ -179,7 +187,7 @@ impl Shell {
         }
     }
 
-    /// No input waits: the timer rings, if its time has come. Whether it was so.
+    /// Runs the room's timeout if it is due. Returns whether it was.
     fn ring_if_due(&mut self) -> bool {
         let is_due = self.room.poll_timeout().is_some_and(|at| at.0 <= self.now);
         if is_due {

@@ -6,7 +6,7 @@ use client_core::io::{self as client_io, FetchId, Fetched};
 use protocol::codes::{CloseCode, ErrorCode};
 use protocol::dialect::Dialect;
 use protocol::frame::{Frame, Refusal, ServerFrame};
-use protocol::http::SERVICE;
+use protocol::http::{SERVICE, retry_after_seconds};
 use protocol::limits::CLIENT_FRAME_BYTES_MAX;
 use protocol::time::UnixMillis;
 use room_core::io::{self as room_io, PeerId, RequestId};
@@ -257,10 +257,9 @@ impl World {
             self.report.faults += 1;
             Err("the connection was lost".to_owned())
         } else {
-            // The header has whole seconds.
-            let seconds = response.retry_after_ms.map(|ms| ms.div_ceil(1_000).max(1));
+            let header = response.retry_after_ms.map(retry_after_seconds);
             Ok(Fetched {
-                retry_after_ms: seconds.map(|seconds| seconds * 1_000),
+                retry_after_ms: header.map(|seconds| seconds * 1_000),
                 ..answered(response.status, response.body)
             })
         };
