@@ -72,7 +72,7 @@ pub(crate) enum Verdict {
     TooMany(Refusal),
 }
 
-/// A user's bucket, open while one entry is decided.
+/// The bucket of a user, which pays for the messages that are read while one entry is decided.
 pub(crate) struct Purse<'a> {
     bucket: &'a mut Bucket,
     rate: Rate,
@@ -80,7 +80,7 @@ pub(crate) struct Purse<'a> {
 }
 
 impl Purse<'_> {
-    /// Whether anything may be read at all: to be asked before.
+    /// Refuses while something is owed. Call it before a message is read.
     pub(crate) fn open(&mut self) -> Result<(), Refusal> {
         match self.bucket.wait_ms(0, self.rate, self.now) {
             0 => Ok(()),
@@ -88,8 +88,8 @@ impl Purse<'_> {
         }
     }
 
-    /// Pays for a message of so many bytes that was read; the first permit was taken with the entry. Where it does not
-    /// suffice, all that is left is taken, and one owed: the reading was work, and the next is refused before it.
+    /// Takes the permits of a message of `bytes` that was read, except the first, which was taken with its entry. If there are
+    /// too few, refuses, takes what is left and leaves one owed, so that [`Self::open`] refuses the next read.
     pub(crate) fn pay(&mut self, bytes: usize) -> Result<(), Refusal> {
         let permits = permits_beyond_first(bytes).min(self.rate.burst);
         let paid = self.bucket.take(permits, self.rate, self.now);
@@ -118,6 +118,11 @@ impl Cost {
             entries: entries as u64,
             bytes: bytes.div_ceil(BYTES_PER_PERMIT) as u64,
         }
+    }
+
+    /// The permits below which nothing of the frame is paid for: those of its size.
+    fn least(self, rate: Rate) -> u64 {
+        self.bytes.max(1).min(rate.burst)
     }
 }
 
@@ -193,7 +198,7 @@ impl Rates {
         });
         let shared = self.frames.bucket(&principal.bucket, all_rate, now);
         // What a frame costs for its size it costs wholly; of its entries, some may be paid for.
-        let least = cost.bytes.max(1).min(own_rate.burst);
+        let least = cost.least(own_rate);
         let most = cost.entries.max(least).min(own_rate.burst);
         let there = connection
             .bucket
@@ -241,7 +246,7 @@ impl Rates {
     ) -> bool {
         let own_rate = self.frames.rate;
         let all_rate = shared_rate(self.frames.rate, principal);
-        let least = cost.bytes.max(1).min(own_rate.burst);
+        let least = cost.least(own_rate);
         let own = self.connections.get_mut(&peer);
         let own = own.map_or(least, |own| own.bucket.permits(own_rate, now));
         let shared = self.frames.bucket(&principal.bucket, all_rate, now);
