@@ -26,7 +26,7 @@ const UNWANTED_BYTES_MAX = 4 * 1024 * 1024;
 /** Longest frame that is copied into Wasm, in bytes: `CLIENT_FRAME_BYTES_MAX` of limits.rs. */
 const FRAME_BYTES_MAX = 256 * 1024;
 
-/** A frame of more bytes is only copied if its sender can pay for it. */
+/** A longer frame, in bytes, is copied only if its sender can pay for it: `UNREAD_BYTES_MIN` of frames.rs. */
 const LONG_FRAME_BYTES = 64 * 1024;
 
 /** `readyState` of a socket that neither side has closed. */

@@ -67,13 +67,13 @@ pub struct Client<J: Json> {
     pub(crate) discontinuities: u32,
     pub(crate) timeline: Timeline<J>,
     pub(crate) outbox: Outbox<J>,
-    /// Whether an entry left the outbox during this input: what waits behind it may go.
+    /// Whether an entry left the outbox during this input, so that queued entries may be sent.
     pub(crate) place_freed: bool,
     /// The newest messages that were applied or given out, for entries that come late: another tab's, adopted.
     pub(crate) recent_messages: VecDeque<J>,
     /// Whether a `sync` is out because an ack is missing.
     pub(crate) ack_asked: bool,
-    /// When the link carried the last mark; before the first, when it began.
+    /// When the last mark was received on this link; before the first one, when the link was accepted.
     pub(crate) last_mark: Option<Instant>,
     /// Whether the environment says that there is no network.
     pub(crate) offline: bool,
@@ -84,11 +84,12 @@ pub struct Client<J: Json> {
     pub(crate) pending: LiteMap<FetchId, Pending<J>>,
     /// Requests that wait for a token.
     pub(crate) unsent: Vec<Pending<J>>,
-    /// Questions that are asked again later.
+    /// Rate-limited requests that are repeated later.
     pub(crate) postponed: Vec<Postponed<J>>,
     pub(crate) next_fetch: u32,
     pub(crate) next_socket: u32,
     pub(crate) next_poll: u32,
+    /// The answer of a poll whose events are not all applied.
     pub(crate) answer_in_work: Option<PollAnswer<J>>,
     pub(crate) answerer: Answerer,
     /// A socket that is tried while polls serve.

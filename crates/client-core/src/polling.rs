@@ -28,14 +28,14 @@ pub(crate) const POLL_MS_MIN: u64 = 1_000;
 /// What it waits for when it has been quiet.
 const POLL_MS_MAX: u64 = 10_000;
 
-/// Events of an answer that are taken in within one task: some milliseconds of work.
+/// Events of an answer that are applied in one task: some milliseconds of work.
 const EVENTS_PER_TASK: usize = 256;
 
 /// The core's name of one poll. Answers to others than the latest are ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PollId(u32);
 
-/// An answer of `GET /events` that is being taken in.
+/// An answer of `GET /events` whose events are being applied.
 #[derive(Debug)]
 pub(crate) struct PollAnswer<J> {
     frames: J,
@@ -147,7 +147,8 @@ impl<J: Json> Client<J> {
         self.work_off_answer(now);
     }
 
-    /// Takes in the next events of an answer. A long one is taken in over several tasks, so that the page stays responsive.
+    /// Applies the next [`EVENTS_PER_TASK`] events of the answer. A long answer takes several tasks, so that the page stays
+    /// responsive.
     pub(crate) fn work_off_answer(&mut self, now: Instant) {
         let Some(mut answer) = self.answer_in_work.take() else {
             return;

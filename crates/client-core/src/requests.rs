@@ -22,9 +22,9 @@ use crate::timer::Timer;
 const ANSWER_MS_MAX: u64 = 30_000;
 /// How long it may take where the truth of `connected` hangs on it.
 const POLL_ANSWER_MS_MAX: u64 = 15_000;
-/// For how long a question that only reads is asked again while the server says that there were too many.
+/// How long a rate-limited request that only reads is repeated, in milliseconds, before its call is rejected.
 const PATIENCE_MS: u64 = 30_000;
-/// When it is asked again where the server does not say.
+/// When such a request is repeated if the server names no time, in milliseconds.
 const ASK_AGAIN_AFTER_MS: u64 = 1_000;
 
 /// What a request is for.
@@ -67,11 +67,11 @@ pub(crate) struct Pending<J: Json> {
     deadline: Option<Instant>,
     /// Why it was refused, when it waits for a fresh token.
     refusal: Option<ClientError>,
-    /// Until when it is asked again, once it was one too many.
+    /// When its call is rejected instead of repeating the request again; set by the first `rateLimited`.
     patience: Option<Instant>,
 }
 
-/// A question that is asked again later.
+/// A rate-limited request that is repeated at `until`.
 #[derive(Clone, Debug)]
 pub(crate) struct Postponed<J: Json> {
     until: Instant,
@@ -92,7 +92,7 @@ impl<J: Json> Pending<J> {
         }
     }
 
-    /// Whether asking it again changes nothing, and some call waits for the answer.
+    /// Whether the request only reads, for a call of the app: then it can be repeated.
     fn only_reads(&self) -> bool {
         match self.purpose {
             Purpose::History(_) => true,
@@ -344,7 +344,7 @@ impl<J: Json> Client<J> {
         }
     }
 
-    /// Keeps a question until it may be asked again. Gives it back where that would take too long.
+    /// Schedules a rate-limited request to be repeated. Returns it if that would be after its `patience`.
     fn postpone(
         &mut self,
         mut pending: Pending<J>,
@@ -361,7 +361,7 @@ impl<J: Json> Client<J> {
         None
     }
 
-    /// Asks what may be asked again by now.
+    /// Repeats the postponed requests that are due.
     pub(crate) fn ask_again(&mut self, now: Instant) {
         let (due, later) = std::mem::take(&mut self.postponed)
             .into_iter()

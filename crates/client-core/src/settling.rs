@@ -113,7 +113,7 @@ impl<J: Json> Client<J> {
         self.settle_stored(id, stored, now);
     }
 
-    /// Ends an input: sends what waited for an entry that is stored now, by whatever it was found to be.
+    /// Sends queued entries at the end of an input in which others were found to be stored: by an ack, an event or a page.
     pub(crate) fn fill_freed_places(&mut self, now: Instant) {
         if std::mem::take(&mut self.place_freed) {
             self.flush_outbox(now);

@@ -34,7 +34,7 @@ pub(crate) enum Timer {
     Poll,
     /// When to try a socket again beside polling, or to give up the one that is tried.
     Beside,
-    /// When to ask again what was one question too many.
+    /// When to repeat a request that was rate-limited.
     Again,
     /// When to look again whether our Worker answers where one of the TypeScript SDK did.
     Health,

@@ -93,8 +93,8 @@ impl Room {
         }
     }
 
-    /// Whether a frame of so many bytes would be looked at. A shell that asks can refuse a long one by
-    /// [`Input::Unread`](crate::Input::Unread) without having copied it.
+    /// Returns whether the room would read a frame of `bytes` from this peer. If not, a shell can pass
+    /// [`Input::Unread`](crate::Input::Unread) instead of copying the frame.
     #[must_use]
     pub fn wants_frame(&mut self, id: PeerId, bytes: usize, now: UnixMillis) -> bool {
         if bytes <= UNREAD_BYTES_MIN {

@@ -1,9 +1,9 @@
-//! When peers that are behind are sent their windows of the log.
+//! Schedules the windows of the log that peers which are behind are sent.
 //!
-//! A window is as much work as hundreds of messages. Were each sent as soon as it is asked for, a crowd of readers that lag
-//! would keep everybody's messages waiting for as long as all their windows together take. So peers queue up: within an
-//! input at most one full window is sent each [`WINDOW_EVERY_MS`], and otherwise by the timer, which a shell lets ring when
-//! no input waits.
+//! Reading a window is as much work as storing hundreds of messages. If each were sent as soon as its peer confirms, many
+//! slow readers at once would delay every message by the time of all their windows. So the peers wait in a queue. An input
+//! sends at most one full window each [`WINDOW_EVERY_MS`]; the room's timeout, which a shell runs when no input is queued,
+//! sends the others one by one.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -21,22 +21,22 @@ use crate::storage::Storage;
 /// How long after a full window an input may bring the next, in milliseconds; after a smaller one it is less. A shorter
 /// time is faster for readers that lag while the room has other work, a longer one for everybody else.
 const WINDOW_EVERY_MS: u64 = 50;
-/// What one ring of the timer may read for windows, in bytes, before others get their turn; the last may exceed it.
+/// Bytes that one call of [`Room::send_windows`] reads before it stops; the last window may exceed it.
 const RING_BYTES_MAX: usize = WINDOW_BYTES_MAX / 4;
 
-/// Peers that gave reason to look whether they are sent a window, in their order.
+/// The queue of peers that may be due a window, first come first served.
 #[derive(Default)]
 pub(crate) struct Windows {
     queue: VecDeque<PeerId>,
     queued: BTreeSet<PeerId>,
-    /// Since when the first of them waits, at least.
+    /// When the queue last became non-empty.
     waits_since: UnixMillis,
-    /// When the last was sent, and for how long after it no input brings another, in milliseconds.
+    /// When the last window was sent, and for how many milliseconds after that inputs send none.
     pause: Option<(UnixMillis, u64)>,
 }
 
 impl Windows {
-    /// The peer may be sent a window: one, however often it asked.
+    /// Adds the peer to the queue, unless it is in it.
     pub(crate) fn want(&mut self, peer: PeerId, now: UnixMillis) {
         if self.queue.is_empty() {
             self.waits_since = now;
@@ -46,7 +46,7 @@ impl Windows {
         }
     }
 
-    /// When the timer is to ring: at once, if anybody waits.
+    /// Returns when the room's timeout is due: a time in the past while a peer is queued.
     pub(crate) fn deadline(&self) -> Option<UnixMillis> {
         (!self.queue.is_empty()).then_some(self.waits_since)
     }
@@ -72,14 +72,15 @@ impl Windows {
 }
 
 impl Room {
-    /// Ends an input: sends what is wanted, if it is time.
+    /// Sends windows at the end of an input, unless the pause after the last one is not over.
     pub(crate) fn send_windows_in_time(&mut self, storage: &dyn Storage, now: UnixMillis) {
         if self.windows.is_time(now) {
             self.send_windows(storage, now);
         }
     }
 
-    /// Sends windows to the first of the peers that wait and are behind and have confirmed enough: one, or some small ones.
+    /// Sends windows to the first peers of the queue, until [`RING_BYTES_MAX`] bytes were read. Peers that are not behind, or
+    /// have too much unconfirmed, are dropped from the queue.
     pub(crate) fn send_windows(&mut self, storage: &dyn Storage, now: UnixMillis) {
         let mut read = 0;
         while read < RING_BYTES_MAX
@@ -92,7 +93,7 @@ impl Room {
         }
     }
 
-    /// Sends the peer its next window, if it is to have one. Gives the bytes that were read for it.
+    /// Sends the peer its next window, if it is due one. Returns the bytes that were read for it.
     fn send_window(&mut self, id: PeerId, storage: &dyn Storage, now: UnixMillis) -> usize {
         let head = self.ledger.head().clone();
         let Some(after) = self.fanout.window_due(id) else {
