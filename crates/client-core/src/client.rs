@@ -73,6 +73,8 @@ pub struct Client<J: Json> {
     pub(crate) recent_messages: VecDeque<J>,
     /// Whether a `sync` is out because an ack is missing.
     pub(crate) ack_asked: bool,
+    /// Since when an ack is waited for, where one is.
+    pub(crate) ack_awaited_since: Instant,
     /// When the last mark was received on this link; before the first one, when the link was accepted.
     pub(crate) last_mark: Option<Instant>,
     /// Whether the environment says that there is no network.
@@ -124,6 +126,7 @@ impl<J: Json> Client<J> {
             place_freed: false,
             recent_messages: VecDeque::new(),
             ack_asked: false,
+            ack_awaited_since: Instant(0),
             last_mark: None,
             offline: false,
             typing: Typing::default(),

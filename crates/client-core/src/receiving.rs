@@ -13,13 +13,11 @@ use crate::connection::Link;
 use crate::error::ClientError;
 use crate::io::{Event, Output, Reply, SocketId, Transport};
 use crate::session::Next;
-use crate::settling::ACK_WITHIN_MS;
+use crate::settling::{ACK_WITHIN_MS, PATIENCE_MS_MAX};
 use crate::timer::Timer;
 
 /// How long missing events may take to come.
 const SYNC_WITHIN_MS: u64 = 10_000;
-/// The longest that a mark gives a slow line for what is waited for: 256 KiB at 9 kB/s.
-const MARK_PATIENCE_MS_MAX: u64 = 60_000;
 
 impl<J: Json> Client<J> {
     pub(crate) fn handle_frame(&mut self, socket: SocketId, frame: Frame<J::Text>, now: Instant) {
@@ -244,6 +242,9 @@ impl<J: Json> Client<J> {
             self.timers
                 .set(Timer::Sync, Some(now.plus_ms(SYNC_WITHIN_MS)));
         }
+        if let Some((_, EventPayload::Message(newest))) = due.last() {
+            self.wait_behind(newest, now);
+        }
         for (seq, body) in due {
             let mut stored = None;
             let event = match body {
@@ -309,7 +310,7 @@ impl<J: Json> Client<J> {
             .last_mark
             .replace(now)
             .map_or(0, |last| now.ms_since(last));
-        let patience_ms = (2 * took_ms).min(MARK_PATIENCE_MS_MAX);
+        let patience_ms = (2 * took_ms).min(PATIENCE_MS_MAX);
         for (timer, within_ms) in [(Timer::Ack, ACK_WITHIN_MS), (Timer::Sync, SYNC_WITHIN_MS)] {
             if let Some(due) = self.timers.get(timer) {
                 let later = now.plus_ms(within_ms.max(patience_ms));

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use protocol::codes::ErrorCode;
 use protocol::ids::{ClientMessageId, MessageId, Seq};
 use protocol::incoming::ErrorPayload;
-use protocol::json::Json;
+use protocol::json::{Json, whole_number};
 use protocol::time::{Instant, UnixMillis};
 use protocol::wire::Key;
 
@@ -33,6 +33,8 @@ const LOADED_WITHIN_MS: u64 = 5_000;
 const AFTER_THE_OTHER_MS: u64 = 100;
 /// How long a link that carried something may go on without confirming anything.
 pub(crate) const ACK_WITHIN_MS: u64 = 10_000;
+/// The longest that a slow line gets for what is waited for: a megabyte at 20 kB/s, or 256 KiB at 5 kB/s.
+pub(crate) const PATIENCE_MS_MAX: u64 = 60_000;
 
 impl<J: Json> Client<J> {
     /// Transmits what the link has not carried yet, unless the server asked for a pause.
@@ -61,6 +63,23 @@ impl<J: Json> Client<J> {
         let waits = self.transport() == Some(Transport::WebSocket) && self.outbox.in_flight();
         let due = waits.then(|| now.plus_ms(ACK_WITHIN_MS));
         self.timers.set(Timer::Ack, due);
+        self.ack_awaited_since = now;
+    }
+
+    /// An event arrived that is older than what an ack is waited for: so is what comes before the ack on this slow
+    /// line, and asking for it would only have the events sent twice. Newer ones prove nothing, see
+    /// [`Self::ask_for_acks`]; nor does a clock that is wrong, beyond the longest patience.
+    pub(crate) fn wait_behind(&mut self, event: &J, now: Instant) {
+        let (Some(due), false) = (self.timers.get(Timer::Ack), self.ack_asked) else {
+            return;
+        };
+        let created_at = event.get(Key::CreatedAt).and_then(|at| whole_number(&at));
+        let sent_at = self.wall_clock(self.ack_awaited_since);
+        if created_at.is_some_and(|created_at| created_at < sent_at.0) {
+            let latest = self.ack_awaited_since.plus_ms(PATIENCE_MS_MAX);
+            let later = now.plus_ms(ACK_WITHIN_MS).min(latest);
+            self.timers.set(Timer::Ack, Some(due.max(later)));
+        }
     }
 
     /// Nothing of what was sent was confirmed for long. Signs of life prove nothing here: others' messages may pass

@@ -138,6 +138,13 @@ impl Bench {
         self.frame(&message_frame(seq));
     }
 
+    /// A message that was stored at this time.
+    pub(crate) fn message_of(&mut self, seq: u64, created_at: u64) {
+        let mut message = message(seq);
+        message["createdAt"] = created_at.into();
+        self.frame(&json!({"type": "message", "seq": seq, "message": message}).to_string());
+    }
+
     pub(crate) fn frame(&mut self, text: &str) {
         self.input(Input::Frame {
             socket: self.socket,

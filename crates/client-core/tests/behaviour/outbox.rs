@@ -500,14 +500,14 @@ fn a_silent_link_does_not_swallow_sends_while_others_talk() {
     bench.send(5, "a", false);
     for seq in 5..14 {
         bench.advance(1_000);
-        bench.message(seq);
+        bench.message_of(seq, EPOCH_MS + bench.now.0);
     }
     bench.take();
     bench.advance(1_000);
     bench.expect(&["transmit sync"]);
     for seq in 14..23 {
         bench.advance(1_000);
-        bench.message(seq);
+        bench.message_of(seq, EPOCH_MS + bench.now.0);
     }
     bench.take();
     assert!(bench.client.is_connected());
@@ -578,6 +578,28 @@ fn a_slow_line_that_goes_on_carrying_marks_has_time_for_its_acks() {
         "nothing is asked for, and nothing given up: {frames:?}"
     );
     bench.advance(12_000);
+    bench.expect(&["transmit sync"]);
+}
+
+#[test]
+fn events_from_before_a_send_say_that_its_ack_is_behind_them_on_a_slow_line() {
+    let mut bench = Bench::ready();
+    bench.advance(5_000);
+    bench.send(5, "a", false);
+    bench.take();
+    for seq in 5..13 {
+        bench.advance(6_000);
+        bench.message_of(seq, EPOCH_MS + 4_999);
+    }
+    let said = bench.take();
+    assert!(
+        said.iter().all(|line| line.starts_with("message ")),
+        "48 s after the send nothing was asked for: {said:?}"
+    );
+    bench.advance(6_000);
+    bench.message_of(13, EPOCH_MS + 4_999);
+    bench.take();
+    bench.advance(6_000);
     bench.expect(&["transmit sync"]);
 }
 
