@@ -16,9 +16,14 @@ const VERSION = 1;
 const STORE = 'outbox';
 /** Sorts behind every text and number that may stand in a key. */
 const BEYOND = [];
-/** How long one operation may take, in steps: a machine that slept through one of them gets the others. */
+/**
+ * How long the browser may answer nothing at all, in steps: a machine that slept through one of them gets the others. All
+ * databases of a page count, because the browser works one queue off for them.
+ */
 const STEP_MS = 1_000;
 const STEPS_MAX = 3;
+/** Operations of this page that were answered. */
+let answered = 0;
 
 /** The environment's IndexedDB, if it has one and lets us at it. */
 export function hasIndexedDb() {
@@ -162,13 +167,16 @@ function rangeOf(prefix) {
   return IDBKeyRange.bound(prefix, [...prefix, BEYOND]);
 }
 
-/** Waits no longer than the bound. What came too late is not heard. */
+/** Waits until nothing was answered for as long as the bound. What came too late is not heard. */
 function withinBound(promise) {
   return new Promise((resolve, reject) => {
     let steps = 0;
+    let before = answered;
     let timer;
     const step = () => {
-      steps += 1;
+      // Behind many others an answer takes its time.
+      steps = before === answered ? steps + 1 : 1;
+      before = answered;
       if (steps > STEPS_MAX) {
         reject(new Error(`the database did not answer within ${STEPS_MAX * STEP_MS} ms`));
       } else {
@@ -176,6 +184,11 @@ function withinBound(promise) {
       }
     };
     step();
-    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+    promise
+      .then((value) => {
+        answered += 1;
+        resolve(value);
+      }, reject)
+      .finally(() => clearTimeout(timer));
   });
 }

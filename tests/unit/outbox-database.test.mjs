@@ -143,6 +143,26 @@ describe('a database that fails', () => {
     assert.equal(onLost.mock.callCount(), 1);
   });
 
+  test('behind many others an answer may take its time', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const { database, disk, onLost } = setUp();
+    await database.lanes();
+    disk.trouble = { hangs: true };
+    const writing = database.put(row('a'), { lane: 'x', position: 0 }).catch((error) => error.message);
+    await nextTask();
+    // Another client of this page.
+    const other = setUp({ ...PLACE, spaceId: 'hall' });
+    for (let second = 0; second < 10; second += 1) {
+      await other.database.lanes();
+      t.mock.timers.tick(1_000);
+    }
+    assert.equal(onLost.mock.callCount(), 0);
+    t.mock.timers.tick(1_000);
+    t.mock.timers.tick(1_000);
+    t.mock.timers.tick(1_000);
+    assert.match(await writing, /did not answer within 3000 ms/);
+  });
+
   for (const [event, text] of [
     ['blocking', /deleted or upgraded by another tab/],
     ['blocked', /held by another tab/],

@@ -15,7 +15,7 @@ use protocol::wire::Key;
 use crate::backoff::Backoff;
 use crate::connection::Link;
 use crate::credentials::Credentials;
-use crate::error::ClientError;
+use crate::error::{ClientError, Code};
 use crate::io::{
     CallId, Config, ConnectionState, Event, FetchId, Input, Output, Reply, SocketId, Transport,
 };
@@ -75,6 +75,8 @@ pub struct Client<J: Json> {
     pub(crate) ack_asked: bool,
     /// Since when an ack is waited for, where one is.
     pub(crate) ack_awaited_since: Instant,
+    /// What the last frame told as an error, if it did: the close that comes right behind it says the same.
+    pub(crate) error_told: Option<Code>,
     /// When the last mark was received on this link; before the first one, when the link was accepted.
     pub(crate) last_mark: Option<Instant>,
     /// Whether the environment says that there is no network.
@@ -127,6 +129,7 @@ impl<J: Json> Client<J> {
             recent_messages: VecDeque::new(),
             ack_asked: false,
             ack_awaited_since: Instant(0),
+            error_told: None,
             last_mark: None,
             offline: false,
             typing: Typing::default(),

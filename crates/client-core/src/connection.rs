@@ -382,7 +382,9 @@ impl<J: Json> Client<J> {
                 self.start_attempt(Some(error), now);
             }
             Reaction::Retry | Reaction::RetryLater => {
-                self.tell(Event::Error(error.clone()));
+                if self.error_told.take() != Some(error.code) {
+                    self.tell(Event::Error(error.clone()));
+                }
                 self.wait_for_retry(Some(error), reaction, now);
                 if never_opened {
                     self.ask_who_answers(now);

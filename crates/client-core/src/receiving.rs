@@ -39,6 +39,7 @@ impl<J: Json> Client<J> {
                     .set(Timer::Ping, Some(now.plus_ms(PING_AFTER_MS)));
             }
         }
+        self.error_told = None;
         let entries = match frame {
             Frame::Text(text) => incoming::read::<J>(&text),
             // No binary frames are spoken here.

@@ -171,8 +171,9 @@ impl<J: Json> Client<J> {
             if payload.code == Some(ErrorCode::RateLimited) && self.outbox.in_flight() {
                 return self.pause_outbox(payload.code, payload.retry_after_ms, now);
             }
-            // What ends the connection is told with its close.
-            return self.tell(Event::Error(ClientError::of_payload(payload)));
+            let error = ClientError::of_payload(payload);
+            self.error_told = Some(error.code);
+            return self.tell(Event::Error(error));
         };
         if payload.code.is_some_and(passes_by_itself) {
             if self.outbox.get(&id).is_some() {

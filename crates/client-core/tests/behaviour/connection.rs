@@ -186,3 +186,27 @@ fn unreadable_frames_lead_to_a_resume_and_then_to_a_fresh_start() {
     bench.advance(60_000);
     assert!(!bench.url.contains("since="));
 }
+
+#[test]
+fn what_ends_a_link_is_told_once_by_its_frame_or_by_its_close() {
+    let mut bench = Bench::ready();
+    bench.frame(r#"{"type":"error","code":"slowConsumer","error":"too slow"}"#);
+    bench.close(4508);
+    let seen = bench.take();
+    let errors = |seen: &[String]| {
+        let errors = seen.iter().filter(|said| said.starts_with("error "));
+        errors.cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(errors(&seen), ["error slowConsumer"]);
+
+    let mut bench = Bench::ready();
+    bench.frame(r#"{"type":"error","code":"slowConsumer","error":"too slow"}"#);
+    bench.message(5);
+    bench.close(4508);
+    let seen = bench.take();
+    assert_eq!(
+        errors(&seen),
+        ["error slowConsumer", "error slowConsumer"],
+        "what came between was another matter"
+    );
+}
