@@ -146,28 +146,45 @@ export class Space extends DurableObject {
   #done = { frames: 0, work: 0, bytes: 0 };
   /** Pauses that are not over. */
   #pauses = 0;
+  /** Settlers of the requests that Rust answers later, by its id. */
+  #waiting = new Map();
 
   async fetch(request) {
     const errand = request.headers.get(ERRAND) ?? undefined;
     // The Worker has bounded it.
     const body = await request.text();
-    return this.#enter((space) => space.fetch(errand, body));
+    let work = 1;
+    const answer = this.#enter((space) => {
+      const answer = space.fetch(errand, body);
+      work = space.work();
+      return answer;
+    });
+    const later =
+      typeof answer === 'number' &&
+      new Promise((resolve, reject) => this.#waiting.set(answer, { resolve, reject }));
+    await this.#takeTurns(work, body.length);
+    return later || answer;
   }
 
   webSocketMessage(socket, message) {
-    // A string has at least as many bytes as it has code units.
-    const bytes = typeof message === 'string' ? message.length : message.byteLength;
+    const isText = typeof message === 'string';
+    const units = isText ? message.length : message.byteLength;
     let work = 1;
     // Frames of a socket that we closed go on coming until its other end answers: they cost nothing but their turn.
     if (socket.readyState === OPEN) {
       work = this.#survive((space) => {
-        // Rust says whether a long one is paid for before it is copied.
+        // Rust says whether a long one is paid for before it is copied. How long a text is in UTF-8 is known only by
+        // reading it: one that is not plain counts as the longest it may be.
+        const isPlain = !isText || units * 3 <= LONG_FRAME_BYTES || /^[\0-\x7f]*$/.test(message);
+        const bytes = isPlain ? units : units * 3;
         const isWanted =
-          bytes <= LONG_FRAME_BYTES || (bytes <= FRAME_BYTES_MAX && space.wants(socket, bytes));
-        return isWanted ? space.message(socket, message) : space.unread(socket, bytes);
+          bytes <= LONG_FRAME_BYTES || (units <= FRAME_BYTES_MAX && space.wants(socket, bytes));
+        if (isWanted) space.message(socket, message);
+        else space.unread(socket, bytes);
+        return space.work();
       });
     }
-    return this.#takeTurns(work ?? 1, bytes);
+    return this.#takeTurns(work ?? 1, units);
   }
 
   webSocketClose(socket, code) {
@@ -207,15 +224,22 @@ export class Space extends DurableObject {
       this.#pauses -= 1;
     }
     // Entering sets the timer again. Where one pause follows the other it would never ring: what is due is done here.
-    if (this.#pauses === 0) this.#survive((space) => space.deadline() <= Date.now() && space.timeout());
+    if (this.#pauses > 0) return;
+    this.#survive((space) => {
+      if (space.deadline() <= Date.now()) space.timeout_among_events();
+    });
   }
 
   #enter(work) {
     try {
       return enter(() => {
         if (this.#instanceId !== health.instanceId) {
-          this.#space = new rust.SpaceObject(this.ctx, this.env);
+          this.#space = new rust.SpaceObject(this.ctx, this.env, (id, response) =>
+            this.#answer(id, response),
+          );
           this.#instanceId = health.instanceId;
+          // The room that these asked is gone.
+          for (const id of [...this.#waiting.keys()]) this.#answer(id, undefined);
         }
         const result = work(this.#space);
         this.#wakeAt(this.#space.deadline());
@@ -226,6 +250,14 @@ export class Space extends DurableObject {
       if (this.#instanceId !== health.instanceId) this.#wakeAt(Date.now());
       throw error;
     }
+  }
+
+  /** Answers a request that waited; without a response it failed. */
+  #answer(id, response) {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    if (response) waiting?.resolve(response);
+    else waiting?.reject(new Error('the object lost its memory'));
   }
 
   /** For events that nobody waits for: the panic is logged, and the next event starts afresh. */

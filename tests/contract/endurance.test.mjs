@@ -129,6 +129,25 @@ describe('panic', () => {
     );
     assert.equal((await world.call('GET', '/messages', { spaceId: neighbour })).status, 200);
   });
+
+  test('who waits for a turn to read is answered, and not left waiting', async () => {
+    const spaceId = world.newSpace();
+    const author = await world.second(spaceId, { userId: 'ada' });
+    for (let i = 0; i < 40; i += 1)
+      author.send({ type: 'message', text: 'x'.repeat(16_000), clientMessageId: `m${i}` });
+    assert.equal((await author.deliver({ text: 'last' })).type, 'ack');
+    const ask = await world.caller(spaceId, { userId: 'reader' });
+    const pages = Array.from({ length: 30 }, () => ask('GET', '/messages?limit=200&v=2'));
+    await Promise.race(pages);
+    await world.hook('POST', 'panic', spaceId);
+    const statuses = (await Promise.all(pages)).map(({ status }) => status);
+    assert.ok(statuses.includes(200) && statuses.includes(500), statuses.join());
+    assert.deepEqual(
+      statuses.filter((status) => ![200, 500].includes(status)),
+      [],
+    );
+    assert.equal((await ask('GET', '/messages?limit=200&v=2')).status, 200);
+  });
 });
 
 describe('restart', () => {

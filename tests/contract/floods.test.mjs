@@ -106,6 +106,82 @@ describe('a flood', () => {
   });
 });
 
+describe('reading in parallel', () => {
+  /** A room with messages of 100 kB, as JSON has them, and two honest members. */
+  async function setUp() {
+    const spaceId = world.newSpace();
+    const text = '\u0001'.repeat(16_000);
+    for (let n = 0; n < 3; n += 1) {
+      const author = await world.second(spaceId, { userId: `author${n}` });
+      for (let i = 0; i < 30; i += 1) author.send({ type: 'message', text, clientMessageId: `m${i}` });
+      assert.equal((await author.deliver({ text: 'last' })).type, 'ack');
+    }
+    const honest = await world.second(spaceId, { userId: 'honest' });
+    const elsewhere = await world.second(world.newSpace(), { userId: 'elsewhere' });
+    return { spaceId, clients: [honest, elsewhere] };
+  }
+
+  /** Sends one by one until the promise is settled. */
+  async function longestAck(clients, promise) {
+    let isOver = false;
+    const over = promise.finally(() => {
+      isOver = true;
+    });
+    let longest = 0;
+    do {
+      for (const client of clients) {
+        const started = performance.now();
+        assert.equal((await client.deliver({ text: 'honest' })).type, 'ack');
+        longest = Math.max(longest, performance.now() - started);
+      }
+      await sleep(20);
+    } while (!isOver);
+    await over;
+    return longest;
+  }
+
+  for (const [name, path] of Object.entries({
+    'pages of history': '/messages?limit=200&v=2',
+    'pages of the first version': '/messages?limit=200',
+    'pages by a time': `/messages?limit=1&v=2&before=${Date.now() + 3_600_000}`,
+    'windows of the log': '/events?since=0',
+  })) {
+    test(`${name} are answered or refused, and nobody waits for it`, async () => {
+      const { spaceId, clients } = await setUp();
+      const ask = await world.caller(spaceId, { userId: 'flooder' });
+      const asked = Promise.all(Array.from({ length: 150 }, () => ask('GET', path)));
+      const longest = await longestAck(clients, asked);
+      const statuses = (await asked).map(({ status }) => status);
+      assert.ok(statuses.includes(200));
+      assert.deepEqual(
+        statuses.filter((status) => ![200, 429].includes(status)),
+        [],
+      );
+      assert.ok(longest < ACK_MS_MAX, `an ack took ${Math.round(longest)} ms`);
+      // Somebody else's page does not wait for all of these.
+      const other = await world.caller(spaceId, { userId: 'other' });
+      assert.equal((await other('GET', '/messages?limit=200&v=2')).status, 200);
+    });
+  }
+
+  test('thirty readers that come back at once keep nobody waiting', async () => {
+    const { spaceId, clients } = await setUp();
+    const token = await world.token(spaceId);
+    const readers = await Promise.all(
+      Array.from({ length: 30 }, () => world.secondSocket({ spaceId, token })),
+    );
+    await Promise.all(readers.map((reader) => reader.welcome()));
+    for (const reader of readers) reader.send({ type: 'sync', since: 0 });
+    const longest = await longestAck(
+      clients,
+      Promise.all(
+        readers.map((reader) => reader.wait(({ type }) => type === 'head', 'head', { ms: 60_000 })),
+      ),
+    );
+    assert.ok(longest < ACK_MS_MAX, `an ack took ${Math.round(longest)} ms`);
+  });
+});
+
 describe('what waits for the window’s end', () => {
   test('leaves in time while frames of closed sockets go on coming', async () => {
     const spaceId = world.newSpace();

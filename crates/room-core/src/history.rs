@@ -12,6 +12,7 @@ use protocol::ids::Seq;
 use protocol::limits::WINDOW_BYTES_MAX;
 use protocol::model::{Message, Participant};
 use protocol::time::UnixMillis;
+use protocol::wire::Key;
 
 use crate::metadata;
 use crate::storage::{
@@ -19,12 +20,10 @@ use crate::storage::{
 };
 use crate::stored::{StoredMessage, from_json};
 
-/// Rows read at once, while nothing is known of their size.
-const CHUNK_FIRST: usize = 16;
-/// Fewest rows read at once.
-const CHUNK_MIN: usize = 4;
-/// Most rows read at once.
-const CHUNK_MAX: usize = 256;
+/// Rows of the log that are read at once. They are small, and what they are about is read by bytes.
+const CHUNK_ROWS: usize = 256;
+/// Bytes of messages that are read at once, at least: where a page goes on beyond its bytes.
+const CHUNK_BYTES_MIN: usize = 64 * 1024;
 /// Most events of a window: each may need a read of its own, and many may share one `skip`.
 const WINDOW_ROWS_MAX: usize = 2_000;
 /// Bytes that a row of the log counts as, where reading is counted.
@@ -36,6 +35,8 @@ pub(crate) struct Page {
     pub(crate) messages: Vec<Message>,
     /// Where the next page begins; `None` where there are no older messages.
     pub(crate) next: Option<Seq>,
+    /// Bytes that were read for it.
+    pub(crate) read: usize,
 }
 
 /// Which messages a page holds.
@@ -55,13 +56,15 @@ pub(crate) struct PageQuery {
 /// The newest messages that the query wants.
 pub(crate) fn page(storage: &dyn Storage, query: PageQuery) -> Result<Page, StorageError> {
     let mut messages: Vec<Message> = Vec::new();
-    let (mut end, mut bytes) = (query.end, 0);
+    let (mut end, mut bytes, mut read) = (query.end, 0, 0);
     loop {
         // One more than wanted tells whether there are older messages.
-        let missing = query.limit.saturating_sub(messages.len()) + 1;
-        let wanted = chunk(query.bytes_max, bytes, messages.len()).min(missing.max(CHUNK_MIN));
-        let rows = newest_messages(storage, end, wanted)?;
-        let is_last = rows.len() < wanted;
+        let limit = query.limit.saturating_sub(messages.len()) + 1;
+        let bytes_max = query.bytes_max.saturating_sub(bytes).max(CHUNK_BYTES_MIN);
+        let rows = newest_messages(storage, end, limit, bytes_max)?;
+        let count = rows.len();
+        let chunk: usize = rows.iter().map(|(json, _)| json.len()).sum();
+        read += chunk;
         for (json, message) in rows {
             let is_tied = messages
                 .last()
@@ -72,16 +75,21 @@ pub(crate) fn page(storage: &dyn Storage, query: PageQuery) -> Result<Page, Stor
             let goes_on = is_tied && (messages.len() >= query.limit || !query.by_cursor);
             if is_full && !goes_on {
                 let next = messages.last().map(|last| last.seq);
-                return Ok(Page { messages, next });
+                return Ok(Page {
+                    messages,
+                    next,
+                    read,
+                });
             }
             bytes += json.len();
             end = Some(message.seq);
             messages.push(message);
         }
-        if is_last {
+        if count < limit && chunk < bytes_max {
             return Ok(Page {
                 messages,
                 next: None,
+                read,
             });
         }
     }
@@ -102,14 +110,12 @@ pub(crate) fn first_not_before(
             before: None,
             descending: false,
             limit: 1,
+            bytes_max: usize::MAX,
         };
-        let found = storage.range(&range)?;
-        match found
-            .first()
-            .map(|(_, json)| from_json::<Message>(json))
-            .transpose()?
-        {
-            Some(message) if message.created_at < before => low = message.seq.next().0,
+        match storage.first_number(&range, Key::CreatedAt.as_str())? {
+            Some((EntityKey::Seq(seq), created_at)) if created_at < before.0 => {
+                low = seq.next().0;
+            }
             Some(_) | None => high = middle,
         }
     }
@@ -120,6 +126,7 @@ fn newest_messages(
     storage: &dyn Storage,
     before: Option<Seq>,
     limit: usize,
+    bytes_max: usize,
 ) -> Result<Vec<(String, Message)>, StorageError> {
     let before = before.map(EntityKey::Seq);
     let range = EntityRange {
@@ -128,6 +135,7 @@ fn newest_messages(
         before,
         descending: true,
         limit,
+        bytes_max,
     };
     let read = |(_, json): (EntityKey, String)| {
         let message = from_json(&json)?;
@@ -144,6 +152,7 @@ pub(crate) fn participants(storage: &dyn Storage) -> Result<Vec<Participant>, St
         before: None,
         descending: false,
         limit: usize::MAX,
+        bytes_max: usize::MAX,
     };
     let found = storage.range(&range)?;
     let mut participants: Vec<Participant> = found
@@ -189,17 +198,23 @@ pub(crate) fn window(
     // Many events may share one `skip`: what is read for them counts as what is sent.
     'rows: while end < head.seq && written.rows < WINDOW_ROWS_MAX && present.read < WINDOW_BYTES_MAX
     {
-        let mut rows = storage.log(end, written.chunk(present.read))?;
+        let chunk = CHUNK_ROWS.min(WINDOW_ROWS_MAX - written.rows);
+        let mut rows = storage.log(end, chunk)?;
         rows.retain(|row| row.seq <= head.seq);
-        if rows.is_empty() {
-            return Err(StorageError::Broken);
-        }
-        let messages = present.messages(&rows)?;
-        for row in rows {
+        // Messages that stand together are read together.
+        let is_message = |row: &LogRow| row.kind == EventKind::Message;
+        let run = rows.chunk_by(|a, b| is_message(a) == is_message(b)).next();
+        let run = run.ok_or(StorageError::Broken)?;
+        let left = WINDOW_BYTES_MAX.saturating_sub(present.read.max(written.bytes));
+        let (messages, known_to) = present.messages(run, left)?;
+        for row in run {
             if row.seq != end.next() {
                 return Err(StorageError::Broken);
             }
-            match present.body(&row, &messages)? {
+            if row.kind == EventKind::Message && row.seq > known_to {
+                continue 'rows;
+            }
+            match present.body(row, &messages)? {
                 Some(body) => {
                     let event = ServerFrame::Event { seq: row.seq, body };
                     if !written.event(&event, row.seq) {
@@ -210,7 +225,7 @@ pub(crate) fn window(
             }
             end = row.seq;
             written.rows += 1;
-            if present.read >= WINDOW_BYTES_MAX {
+            if row.kind != EventKind::Message && present.read >= WINDOW_BYTES_MAX {
                 break 'rows;
             }
         }
@@ -259,20 +274,6 @@ impl Written {
         self.bytes += text.len();
         self.lines.push(text.into());
     }
-
-    /// How many rows to read next: about as many as fit, judged by those that were read.
-    fn chunk(&self, read: usize) -> usize {
-        chunk(WINDOW_BYTES_MAX, self.bytes.max(read), self.rows).min(WINDOW_ROWS_MAX - self.rows)
-    }
-}
-
-/// How many rows to read of a part that may have `bytes_max`, when `rows` of them had `bytes`. Bounds what is in memory
-/// before the limit is reached.
-fn chunk(bytes_max: usize, bytes: usize, rows: usize) -> usize {
-    let Some(mean) = bytes.checked_div(rows) else {
-        return CHUNK_FIRST;
-    };
-    (bytes_max.saturating_sub(bytes) / mean.max(1)).clamp(CHUNK_MIN, CHUNK_MAX)
 }
 
 /// The present state of what events are about, each read once.
@@ -287,39 +288,51 @@ struct Present<'a> {
 }
 
 impl Present<'_> {
-    /// The messages among `rows` and their bytes, in one read.
-    fn messages(&self, rows: &[LogRow]) -> Result<BTreeMap<Seq, (Message, usize)>, StorageError> {
-        let places = rows
-            .iter()
-            .filter(|row| row.kind == EventKind::Message)
-            .map(|row| row.seq);
-        let (Some(first), Some(last)) = (places.clone().min(), places.max()) else {
-            return Ok(BTreeMap::new());
+    /// The messages of `rows`, in one read of about `bytes_max`, and up to which place they are known.
+    fn messages(
+        &mut self,
+        rows: &[LogRow],
+        bytes_max: usize,
+    ) -> Result<(BTreeMap<Seq, Message>, Seq), StorageError> {
+        let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
+            return Ok((BTreeMap::new(), Seq::ZERO));
         };
+        if first.kind != EventKind::Message {
+            return Ok((BTreeMap::new(), Seq::ZERO));
+        }
         let range = EntityRange {
             kind: EntityKind::Message,
-            from: Some(EntityKey::Seq(first)),
-            before: Some(EntityKey::Seq(last.next())),
+            from: Some(EntityKey::Seq(first.seq)),
+            before: Some(EntityKey::Seq(last.seq.next())),
             descending: false,
             limit: rows.len(),
+            bytes_max,
         };
+        let found = self.storage.range(&range)?;
+        let bytes: usize = found.iter().map(|(_, json)| json.len()).sum();
+        self.read += bytes;
         let read = |(_, json): (EntityKey, String)| {
-            from_json::<Message>(&json).map(|message| (message.seq, (message, json.len())))
+            from_json::<Message>(&json).map(|message| (message.seq, message))
         };
-        self.storage.range(&range)?.into_iter().map(read).collect()
+        let messages: BTreeMap<_, _> = found.into_iter().map(read).collect::<Result<_, _>>()?;
+        let is_cut = bytes >= range.bytes_max;
+        let known_to = messages
+            .last_key_value()
+            .filter(|_| is_cut)
+            .map_or(last.seq, |(seq, _)| *seq);
+        Ok((messages, known_to))
     }
 
     /// `None` for an event whose entity is gone, or that a later one supersedes: the cursor moves on without it.
     fn body(
         &mut self,
         row: &LogRow,
-        messages: &BTreeMap<Seq, (Message, usize)>,
+        messages: &BTreeMap<Seq, Message>,
     ) -> Result<Option<EventBody>, StorageError> {
         Ok(match row.kind {
-            EventKind::Message => messages.get(&row.seq).map(|(message, bytes)| {
-                self.read += bytes;
-                EventBody::Message(Box::new(message.clone()))
-            }),
+            EventKind::Message => messages
+                .get(&row.seq)
+                .map(|message| EventBody::Message(Box::new(message.clone()))),
             EventKind::Update => self
                 .updated(row)?
                 .map(|message| EventBody::Update(Box::new(message))),
@@ -328,7 +341,11 @@ impl Present<'_> {
                 let keys: Vec<String> = from_json(&row.data)?;
                 let values = match self.metadata.take() {
                     Some(values) => values,
-                    None => metadata::read(self.storage)?,
+                    None => {
+                        let values = metadata::read(self.storage)?;
+                        self.read += values.values().map(String::len).sum::<usize>();
+                        values
+                    }
                 };
                 let changes = keys
                     .into_iter()

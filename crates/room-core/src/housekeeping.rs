@@ -189,6 +189,7 @@ fn oldest_message(storage: &dyn Storage) -> Result<Option<(Seq, UnixMillis)>, St
         before: None,
         descending: false,
         limit: 1,
+        bytes_max: usize::MAX,
     };
     let found = storage.range(&range)?;
     let message: Option<Message> = found.first().map(|(_, json)| from_json(json)).transpose()?;
@@ -258,6 +259,7 @@ fn first_young_event(transaction: &Transaction<'_>, head: Seq) -> Result<Seq, St
         before: Some(EntityKey::Seq(end)),
         descending: true,
         limit: 1,
+        bytes_max: usize::MAX,
     };
     Ok(match transaction.storage.range(&range)?.first() {
         Some((EntityKey::Seq(last), _)) => last.next(),
@@ -279,6 +281,7 @@ fn forget_sends(
         before: None,
         descending: false,
         limit: SENDS_MAX,
+        bytes_max: usize::MAX,
     };
     let found = transaction.storage.range(&range)?;
     let more = found.len() == SENDS_MAX;

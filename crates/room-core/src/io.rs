@@ -119,17 +119,8 @@ pub enum Call {
         /// The version whose message shape the caller wants.
         dialect: Dialect,
     },
-    /// `GET /messages`
-    ListMessages {
-        /// `limit` as it stands in the query.
-        limit: Option<String>,
-        /// `before` as it stands in the query.
-        before: Option<String>,
-        /// `cursor` as it stands in the query: where a page before this one ended.
-        cursor: Option<String>,
-        /// The version whose message shape the caller wants. The second adds `epoch`, `seq` and `cursor`.
-        dialect: Dialect,
-    },
+    /// Reads, and changes nothing. It may be answered later, in its turn.
+    Read(Query),
     /// `PATCH /messages/:id`
     EditMessage {
         /// What stands in the path, decoded.
@@ -148,21 +139,11 @@ pub enum Call {
         /// The version whose message shape the caller wants.
         dialect: Dialect,
     },
-    /// `GET /events`: what a socket of the second version would be sent first, as one JSON array: `welcome`, which
-    /// has `more` where the log goes on, and the first window.
-    ListEvents {
-        /// Where the caller stands; `None` asks only where the log stands.
-        cursor: Option<Cursor>,
-    },
-    /// `GET /participants`
-    ListParticipants,
     /// `POST /typing`
     PostTyping {
         /// The body's text.
         body: String,
     },
-    /// `GET /metadata`
-    GetMetadata,
     /// `PUT /metadata`
     PutMetadata {
         /// The body's text.
@@ -171,6 +152,32 @@ pub enum Call {
     /// `POST /admin/epoch`: the log begins a new life, so that every cursor from before is void. For the owner
     /// alone, after a restore.
     RenewEpoch,
+}
+
+/// What an HTTP request reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Query {
+    /// `GET /messages`
+    Messages {
+        /// `limit` as it stands in the query.
+        limit: Option<String>,
+        /// `before` as it stands in the query.
+        before: Option<String>,
+        /// `cursor` as it stands in the query: where a page before this one ended.
+        cursor: Option<String>,
+        /// The version whose message shape the caller wants. The second adds `epoch`, `seq` and `cursor`.
+        dialect: Dialect,
+    },
+    /// `GET /events`: what a socket of the second version would be sent first, as one JSON array: `welcome`, which
+    /// has `more` where the log goes on, and the first window.
+    Events {
+        /// Where the caller stands; `None` asks only where the log stands.
+        cursor: Option<Cursor>,
+    },
+    /// `GET /participants`
+    Participants,
+    /// `GET /metadata`
+    Metadata,
 }
 
 /// The answer to a request.
@@ -218,6 +225,11 @@ pub enum Output {
         peer: PeerId,
         /// What.
         record: PeerRecord,
+    },
+    /// The request is answered later, by [`Output::Respond`].
+    Postpone {
+        /// Which.
+        request: RequestId,
     },
     /// Answer a request.
     Respond {

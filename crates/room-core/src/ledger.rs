@@ -112,6 +112,7 @@ impl Ledger {
             before: None,
             descending: true,
             limit: 1,
+            bytes_max: usize::MAX,
         };
         let at = match storage.range(&range)?.first() {
             Some((_, json)) => from_json::<Message>(json)?.created_at,

@@ -57,7 +57,7 @@
 //!                 Output::Send { frame: Frame::Text(text), .. } => sent.push(text),
 //!                 // A shell does each of these; this loop only shows the order.
 //!                 Output::Send { .. } | Output::Close { .. } | Output::Authenticate { .. } => {}
-//!                 Output::Remember { .. } | Output::Respond { .. } | Output::SetAlarm(_) => {}
+//!                 Output::Remember { .. } | Output::Postpone { .. } | Output::Respond { .. } | Output::SetAlarm(_) => {}
 //!             }
 //!         }
 //!         let Some(deadline) = room.poll_timeout() else { break };
@@ -83,7 +83,7 @@
 //! | `peers`, `presence`, `typing` | who is connected, present, and typing |
 //! | `fanout`, `batch` | who is sent what, in which order, in which batches |
 //! | `flow` | what each peer confirmed, and which are behind and are sent windows of the log |
-//! | `windows` | when they are sent them |
+//! | `reads` | when they are sent them, and HTTP requests that read are answered |
 //! | `rates`, `buckets` | permits: what is paid before work is done, and who is turned away |
 //! | `liveness`, `expiry` | who is gone without a word, and whose token's time is over |
 //! | `housekeeping` | what goes with time: old messages, the log's oldest events, records of old sends |
@@ -119,6 +119,7 @@ mod peers;
 mod presence;
 mod random;
 mod rates;
+mod reads;
 mod requests;
 mod room;
 mod sends;
@@ -126,9 +127,8 @@ mod settings;
 pub mod storage;
 mod stored;
 mod typing;
-mod windows;
 
-pub use io::{Call, Cursor, Input, Output, PeerId, PeerRecord, RequestId, Response};
+pub use io::{Call, Cursor, Input, Output, PeerId, PeerRecord, Query, RequestId, Response};
 pub use room::{Room, Work};
 pub use settings::{Rate, Settings};
 pub use storage::{Storage, StorageError};

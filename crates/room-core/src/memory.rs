@@ -56,7 +56,7 @@ impl MemoryStorage {
         self.rows_written
     }
 
-    /// Bytes of all entities that were read one at a time.
+    /// Bytes of all entities that were read.
     #[must_use]
     pub fn bytes_got(&self) -> u64 {
         self.bytes_got.get()
@@ -154,11 +154,47 @@ impl Storage for MemoryStorage {
         let found = entities
             .range((from, before))
             .map(|(key, json)| (key.clone(), json.clone()));
-        Ok(if range.descending {
-            found.rev().take(range.limit).collect()
+        let mut left = Some(range.bytes_max);
+        let mut fits = move |(_, json): &(EntityKey, String)| {
+            let fits = left.is_some();
+            left = left
+                .and_then(|left| left.checked_sub(json.len()))
+                .filter(|left| *left > 0);
+            fits
+        };
+        let found: Vec<_> = if range.descending {
+            found
+                .rev()
+                .take(range.limit)
+                .take_while(&mut fits)
+                .collect()
         } else {
-            found.take(range.limit).collect()
-        })
+            found.take(range.limit).take_while(&mut fits).collect()
+        };
+        let bytes: usize = found.iter().map(|(_, json)| json.len()).sum();
+        self.bytes_got.set(self.bytes_got.get() + bytes as u64);
+        Ok(found)
+    }
+
+    fn first_number(
+        &self,
+        range: &EntityRange,
+        name: &str,
+    ) -> Result<Option<(EntityKey, u64)>, StorageError> {
+        let first = EntityRange {
+            limit: 1,
+            ..range.clone()
+        };
+        let read = |(key, json): (EntityKey, String)| {
+            let entity: serde_json::Value = serde_json::from_str(&json).ok()?;
+            Some((key, entity.get(name)?.as_u64()?))
+        };
+        let bytes_before = self.bytes_got.get();
+        let found = self.range(&first)?.pop();
+        self.bytes_got.set(bytes_before);
+        found
+            .map(|found| read(found).ok_or(StorageError::Broken))
+            .transpose()
     }
 
     fn note(&self, name: &str) -> Result<Option<String>, StorageError> {
@@ -311,6 +347,7 @@ mod tests {
                 before: before.map(key),
                 descending,
                 limit,
+                bytes_max: usize::MAX,
             };
             let found: Vec<String> = storage
                 .range(&range)
@@ -326,5 +363,37 @@ mod tests {
         check(None, Some(9), true, 2, &["4", "2"]);
         check(Some(10), None, true, 2, &[]);
         check(Some(9), Some(2), false, 2, &[]);
+    }
+
+    #[test]
+    fn ranges_end_with_what_brings_their_bytes_to_the_limit() {
+        let mut storage = MemoryStorage::default();
+        for seq in 1..=4 {
+            let key = EntityKey::Seq(Seq(seq));
+            let json = format!(r#"{{"at":{seq}}}"#);
+            storage
+                .commit(&[Write::Put(EntityKind::Message, key, json)])
+                .unwrap();
+        }
+        let range = |descending: bool, bytes_max: usize| EntityRange {
+            kind: EntityKind::Message,
+            from: None,
+            before: None,
+            descending,
+            limit: 3,
+            bytes_max,
+        };
+        let count = |bytes_max: usize| storage.range(&range(false, bytes_max)).unwrap().len();
+        assert_eq!([0, 1, 8, 9, 16, 17].map(count), [1, 1, 1, 2, 2, 3]);
+        let first = |descending: bool, name: &str| {
+            storage.first_number(&range(descending, usize::MAX), name)
+        };
+        assert_eq!(first(false, "at"), Ok(Some((EntityKey::Seq(Seq(1)), 1))));
+        assert_eq!(first(true, "at"), Ok(Some((EntityKey::Seq(Seq(4)), 4))));
+        assert_eq!(first(true, "none"), Err(StorageError::Broken));
+        assert_eq!(
+            MemoryStorage::default().first_number(&range(true, 1), "at"),
+            Ok(None)
+        );
     }
 }

@@ -27,6 +27,7 @@ pub(crate) fn read(storage: &dyn Storage) -> Result<BTreeMap<String, String>, St
         before: None,
         descending: false,
         limit: READ_MAX,
+        bytes_max: usize::MAX,
     };
     let entry = |(key, json): (EntityKey, String)| match key {
         EntityKey::Text(key) => Ok((key, from_json(&json)?)),

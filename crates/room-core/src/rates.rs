@@ -180,6 +180,20 @@ impl Rates {
         }
     }
 
+    /// Refuses while something is owed for reading.
+    pub(crate) fn check_owed(
+        &mut self,
+        principal: &Principal,
+        now: UnixMillis,
+    ) -> Result<(), Refusal> {
+        let rate = shared_rate(self.http.rate, principal);
+        let bucket = self.http.bucket(&principal.bucket, rate, now);
+        match bucket.wait_ms(0, rate, now) {
+            0 => Ok(()),
+            wait_ms => Err(rate_limited(wait_ms)),
+        }
+    }
+
     /// Takes the permits of a frame, before it is looked at.
     pub(crate) fn take_frame(
         &mut self,

@@ -24,9 +24,10 @@ use crate::batch::array;
 use crate::failure::{Failure, refuse};
 use crate::frames::decide_typing;
 use crate::history::PageQuery;
-use crate::io::{Call, Cursor, Output, RequestId, Response};
+use crate::io::{Call, Cursor, Output, Query, RequestId, Response};
 use crate::ledger::{Effect, Transaction};
 use crate::rates::Counted;
+use crate::reads::Reader;
 use crate::room::Room;
 use crate::sends::{self, Sender};
 use crate::storage::Storage;
@@ -36,88 +37,170 @@ use crate::{changes, history, metadata};
 struct Answer {
     status: u16,
     body: String,
-    /// Bytes that were read for it, where they are more than the body has.
+    /// Bytes that were read for it; where nobody counted, those of the body.
     read: usize,
     effects: Vec<Effect>,
 }
 
 impl Answer {
     fn of(body: impl ToString) -> Self {
+        let body = body.to_string();
         Self {
             status: 200,
-            body: body.to_string(),
-            read: 0,
+            read: body.len(),
+            body,
             effects: Vec::new(),
         }
     }
 }
 
 impl Room {
-    /// Answers a request; others hear of it after the caller.
+    /// Answers a request, or puts it into the line of those who read; others hear of it after the caller.
     pub(crate) fn request(
         &mut self,
         request: RequestId,
-        principal: &Principal,
+        principal: Principal,
         call: Call,
         now: UnixMillis,
         storage: &mut dyn Storage,
     ) {
-        let (response, effects) = match self.follow_call(principal, call, now, storage) {
-            Ok(Answer {
-                status,
-                body,
-                read,
-                effects,
-            }) => {
-                self.rates.owe_read(read.max(body.len()), principal, now);
-                let response = Response {
-                    status,
-                    body,
-                    retry_after_ms: None,
-                };
-                (response, effects)
-            }
-            Err(failure) => (refused(failure.into()), Vec::new()),
+        if let Err(refusal) = self.charge_request(&principal, &call, now) {
+            return self.respond(request, refused(refusal));
+        }
+        let Call::Read(query) = call else {
+            let answer = self.carry_out(&principal, call, now, storage);
+            return self.give(request, answer, &principal, now);
         };
-        self.outputs
-            .push_back(Output::Respond { request, response });
-        self.perform(effects, now);
+        if self.reads.is_free(now) {
+            let read = self.answer_query(request, &principal, query, now, &*storage);
+            if read > 0 {
+                self.reads.pause(read, now);
+            }
+            return;
+        }
+        self.outputs.push_back(Output::Postpone { request });
+        let bucket = principal.bucket.clone();
+        let reader = Reader::Request(request, Box::new(principal), query);
+        self.reads.line_up(reader, &bucket, now);
     }
 
-    fn follow_call(
+    /// Answers a request that waited for its turn to read. Returns the bytes that were read for it.
+    pub(crate) fn answer_waiting(
+        &mut self,
+        request: RequestId,
+        principal: &Principal,
+        query: Query,
+        now: UnixMillis,
+        storage: &dyn Storage,
+    ) -> usize {
+        // What those before it read may cost more than there is.
+        if let Err(refusal) = self.rates.check_owed(principal, now) {
+            self.respond(request, refused(refusal));
+            return 0;
+        }
+        self.answer_query(request, principal, query, now, storage)
+    }
+
+    /// Answers a request that reads. Returns the bytes that were read for it.
+    fn answer_query(
+        &mut self,
+        request: RequestId,
+        principal: &Principal,
+        query: Query,
+        now: UnixMillis,
+        storage: &dyn Storage,
+    ) -> usize {
+        let answer = self.read(query, now, storage);
+        let read = answer.as_ref().map_or(0, |answer| answer.read);
+        self.give(request, answer, principal, now);
+        read
+    }
+
+    fn give(
+        &mut self,
+        request: RequestId,
+        answer: Result<Answer, Failure>,
+        principal: &Principal,
+        now: UnixMillis,
+    ) {
+        match answer {
+            Ok(answer) => {
+                self.work.read_bytes += answer.read;
+                self.rates.owe_read(answer.read, principal, now);
+                let response = Response {
+                    status: answer.status,
+                    body: answer.body,
+                    retry_after_ms: None,
+                };
+                self.respond(request, response);
+                self.perform(answer.effects, now);
+            }
+            Err(failure) => self.respond(request, refused(failure.into())),
+        }
+    }
+
+    fn respond(&mut self, request: RequestId, response: Response) {
+        self.outputs
+            .push_back(Output::Respond { request, response });
+    }
+
+    fn charge_request(
+        &mut self,
+        principal: &Principal,
+        call: &Call,
+        now: UnixMillis,
+    ) -> Result<(), Refusal> {
+        self.rates.check_away(principal, None, now)?;
+        self.rates
+            .take(Counted::Http, permits(call), principal, now)?;
+        match self.identity_refusal(principal) {
+            Some(refusal) => Err(refusal),
+            None => Ok(()),
+        }
+    }
+
+    fn read(
+        &self,
+        query: Query,
+        now: UnixMillis,
+        storage: &dyn Storage,
+    ) -> Result<Answer, Failure> {
+        match query {
+            Query::Messages {
+                limit,
+                before,
+                cursor,
+                dialect,
+            } => {
+                let query = self.page_query(limit, before, cursor, dialect, storage)?;
+                self.list_messages(query, dialect, storage)
+            }
+            Query::Events { cursor } => self.list_events(cursor.as_ref(), now, storage),
+            Query::Participants => {
+                let participants = history::participants(storage)?;
+                Ok(Answer::of(
+                    json!({ "success": true, "participants": participants }),
+                ))
+            }
+            Query::Metadata => {
+                let metadata = metadata::read(storage)?;
+                Ok(Answer::of(json!({ "success": true, "metadata": metadata })))
+            }
+        }
+    }
+
+    fn carry_out(
         &mut self,
         principal: &Principal,
         call: Call,
         now: UnixMillis,
         storage: &mut dyn Storage,
     ) -> Result<Answer, Failure> {
-        self.rates.check_away(principal, None, now)?;
-        self.rates
-            .take(Counted::Http, permits(&call), principal, now)?;
-        if let Some(refusal) = self.identity_refusal(principal) {
-            return Err(refusal.into());
-        }
         match call {
             Call::PostMessage { body, dialect } => {
                 self.post_message(principal, &body, dialect, now, storage)
             }
-            Call::ListMessages {
-                limit,
-                before,
-                cursor,
-                dialect,
-            } => {
-                let query = self.page_query(limit, before, cursor, dialect, &*storage)?;
-                self.list_messages(query, dialect, &*storage)
-            }
-            Call::ListEvents { cursor } => self.list_events(cursor.as_ref(), now, &*storage),
-            Call::ListParticipants => Ok(Answer::of(
-                json!({ "success": true, "participants": history::participants(&*storage)? }),
-            )),
             Call::PostTyping { body } => self.post_typing(principal, &body, now, storage),
-            Call::GetMetadata => Ok(Answer::of(
-                json!({ "success": true, "metadata": metadata::read(&*storage)? }),
-            )),
             Call::PutMetadata { body } => self.put_metadata(principal, &body, now, storage),
             Call::EditMessage { id, body, dialect } => {
                 let body = addressed(parse(&body)?, id)?;
@@ -134,6 +217,7 @@ impl Room {
                 self.change_message(principal, &deletion, dialect, now, storage)
             }
             Call::RenewEpoch => self.renew_epoch(principal, now, storage),
+            Call::Read(query) => self.read(query, now, &*storage),
         }
     }
 
@@ -228,9 +312,10 @@ impl Room {
         if let Replay::Followed(window) = replay {
             texts.extend(window.lines);
         }
+        let answer = Answer::of(array(texts.iter()));
         Ok(Answer {
-            read,
-            ..Answer::of(array(texts.iter()))
+            read: read.max(answer.read),
+            ..answer
         })
     }
 
@@ -303,7 +388,11 @@ impl Room {
                 fields.insert(Key::Cursor.as_str().to_owned(), json!(next));
             }
         }
-        Ok(Answer::of(body))
+        let answer = Answer::of(body);
+        Ok(Answer {
+            read: page.read.max(answer.read),
+            ..answer
+        })
     }
 
     fn post_typing(
@@ -378,18 +467,19 @@ fn permits(call: &Call) -> u64 {
         | Call::DeleteMessage { body, .. }
         | Call::PostTyping { body }
         | Call::PutMetadata { body } => body_permits(body),
-        Call::ListMessages { limit, .. } => {
+        Call::Read(Query::Messages { limit, before, .. }) => {
             let limit = limit
                 .as_deref()
                 .and_then(|limit| limit.parse::<usize>().ok());
             let limit = limit
                 .unwrap_or(PAGE_MESSAGES_DEFAULT)
                 .min(PAGE_MESSAGES_MAX);
-            limit.div_ceil(PAGE_MESSAGES_PER_PERMIT).max(1) as u64
+            // A place that is told by a time has to be looked for.
+            let search = u64::from(before.is_some());
+            limit.div_ceil(PAGE_MESSAGES_PER_PERMIT).max(1) as u64 + search
         }
-        Call::ListEvents { .. } | Call::ListParticipants | Call::GetMetadata | Call::RenewEpoch => {
-            1
-        }
+        Call::Read(Query::Events { .. } | Query::Participants | Query::Metadata)
+        | Call::RenewEpoch => 1,
     }
 }
 

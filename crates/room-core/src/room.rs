@@ -17,10 +17,10 @@ use crate::liveness::Liveness;
 use crate::peers::{Peer, Peers};
 use crate::random::Random;
 use crate::rates::Rates;
+use crate::reads::Reads;
 use crate::settings::Settings;
 use crate::storage::{Storage, StorageError};
 use crate::typing::Typists;
-use crate::windows::Windows;
 
 /// One space's room. See the crate's documentation for how it is driven.
 ///
@@ -35,7 +35,7 @@ pub struct Room {
     pub(crate) rates: Rates,
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) housekeeping: Housekeeping,
-    pub(crate) windows: Windows,
+    pub(crate) reads: Reads,
     /// What was done for peers since the shell asked last.
     pub(crate) work: Work,
     liveness: Liveness,
@@ -79,7 +79,7 @@ impl Room {
             ledger,
             typists: Typists::default(),
             outputs: VecDeque::new(),
-            windows: Windows::default(),
+            reads: Reads::default(),
             work: Work::default(),
             liveness: Liveness::new(0, None, now),
         };
@@ -167,20 +167,26 @@ impl Room {
                 request,
                 principal,
                 call,
-            } => self.request(request, &principal, call, now, storage),
+            } => self.request(request, principal, call, now, storage),
             Input::Heard(heard) => {
                 self.note_heard(heard, now);
                 return;
             }
         }
-        self.send_windows_in_time(&*storage, now);
+        self.read_in_time(&*storage, now);
         self.settle(now);
     }
 
-    /// Ends the coalescing window, and sends a window of the log to a peer that waits for it. Legal early or late;
-    /// see [`Self::poll_timeout`].
+    /// Ends the coalescing window, and reads for somebody who waits for it. Legal early or late; see
+    /// [`Self::poll_timeout`].
     pub fn handle_timeout(&mut self, now: UnixMillis, storage: &dyn Storage) {
-        self.send_windows(storage, now);
+        self.read_turn(storage, now);
+        self.settle(now);
+    }
+
+    /// Does the same while inputs are queued, instead of [`Self::handle_timeout`]: less is read.
+    pub fn handle_timeout_among_inputs(&mut self, now: UnixMillis, storage: &dyn Storage) {
+        self.read_in_time(storage, now);
         self.settle(now);
     }
 
@@ -229,7 +235,7 @@ impl Room {
     /// waits.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<UnixMillis> {
-        let deadlines = [self.fanout.deadline(), self.windows.deadline()];
+        let deadlines = [self.fanout.deadline(), self.reads.deadline()];
         deadlines.into_iter().flatten().min()
     }
 

@@ -95,6 +95,8 @@ pub struct EntityRange {
     pub descending: bool,
     /// At most this many.
     pub limit: usize,
+    /// Ends with the entity whose JSON brings the sum to this many bytes, that one included.
+    pub bytes_max: usize,
 }
 
 /// One change.
@@ -157,11 +159,22 @@ pub trait Storage {
     /// When the store fails.
     fn get(&self, kind: EntityKind, key: &EntityKey) -> Result<Option<String>, StorageError>;
 
-    /// Entities by key.
+    /// Entities by key. Fewer than `limit`, and fewer than `bytes_max` bytes, mean that there are no others.
     ///
     /// # Errors
     /// When the store fails.
     fn range(&self, range: &EntityRange) -> Result<Vec<(EntityKey, String)>, StorageError>;
+
+    /// The first entity of the range, and the number that stands under `name` in its JSON, an object. The JSON itself is
+    /// not read out, however long it is.
+    ///
+    /// # Errors
+    /// When the store fails, or no whole number from 0 stands there.
+    fn first_number(
+        &self,
+        range: &EntityRange,
+        name: &str,
+    ) -> Result<Option<(EntityKey, u64)>, StorageError>;
 
     /// What [`Write::Note`] keeps under `name`; `None` where nothing was kept.
     ///

@@ -35,7 +35,10 @@ fn a_name_seen_before_is_upgraded_when_a_token_proves_it() {
     shell.leave(ada);
     let again = shell.join(user("ada"));
     shell.say(again, json!({"type": "typing", "isTyping": true}));
-    let (_, body) = shell.call(anonymous("r"), room_core::Call::ListParticipants);
+    let (_, body) = shell.call(
+        anonymous("r"),
+        room_core::Call::Read(room_core::Query::Participants),
+    );
     let expected = json!([{"userId": "ada", "role": "agent", "joinedAt": START, "verified": true}]);
     assert_eq!(body["participants"], expected);
     assert_eq!(shell.head().1, 5, "seen, three messages, proven");

@@ -40,6 +40,7 @@ fn count(shell: &Shell, kind: EntityKind) -> usize {
         before: None,
         descending: false,
         limit: usize::MAX,
+        bytes_max: usize::MAX,
     };
     shell.storage.range(&range).unwrap().len()
 }

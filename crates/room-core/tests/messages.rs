@@ -469,7 +469,7 @@ fn who_is_too_fast_is_told_when_to_try_again() {
     for _ in 0..20 {
         assert_eq!(shell.list(None, None).0, 200);
     }
-    let call = room_core::Call::GetMetadata;
+    let call = room_core::Call::Read(room_core::Query::Metadata);
     let response = shell.respond(anonymous("reader"), call);
     assert_eq!((response.status, response.retry_after_ms), (429, Some(100)));
 }

@@ -11,8 +11,9 @@ mod common;
 
 use common::{START, Shell, anonymous, gateway, user, with_caps};
 use protocol::dialect::Dialect;
+use protocol::ids::Seq;
 use protocol::limits;
-use room_core::Call;
+use room_core::{Call, Cursor, Input, Query, RequestId, Response};
 use serde_json::{Value, json};
 
 fn with_texts(count: u64, step: u64) -> Shell {
@@ -140,11 +141,13 @@ fn answers_have_the_shape_of_their_version() {
             .unwrap()
             .contains_key("attachments")
     );
-    let list = |dialect| Call::ListMessages {
-        cursor: None,
-        limit: None,
-        before: None,
-        dialect,
+    let list = |dialect| {
+        Call::Read(Query::Messages {
+            cursor: None,
+            limit: None,
+            before: None,
+            dialect,
+        })
     };
     let (_, first) = shell.call(anonymous("t"), list(Dialect::V1));
     let (_, second) = shell.call(anonymous("t"), list(Dialect::V2));
@@ -181,7 +184,7 @@ fn participants_and_metadata_are_written() {
         gateway(anonymous("t")),
         json!({"senderId": "system", "senderType": "system", "text": "hi"}),
     );
-    let (status, body) = shell.call(anonymous("t"), Call::ListParticipants);
+    let (status, body) = shell.call(anonymous("t"), Call::Read(Query::Participants));
     let expected = json!([
         {"userId": "guest", "role": "customer", "joinedAt": START, "verified": false},
         {"userId": "agent", "role": "agent", "joinedAt": START + 1, "verified": false},
@@ -192,7 +195,7 @@ fn participants_and_metadata_are_written() {
     );
 
     assert_eq!(
-        shell.call(anonymous("t"), Call::GetMetadata),
+        shell.call(anonymous("t"), Call::Read(Query::Metadata)),
         (200, json!({"success": true, "metadata": {}}))
     );
     let put = |shell: &mut Shell, body: Value| {
@@ -238,7 +241,7 @@ fn participants_and_metadata_are_written() {
     );
     shell.rebuild();
     assert_eq!(
-        shell.call(anonymous("t"), Call::GetMetadata),
+        shell.call(anonymous("t"), Call::Read(Query::Metadata)),
         whole(json!({"state": "open"}))
     );
 }
@@ -360,12 +363,12 @@ fn page_is_paid_for_by_its_bytes_as_well() {
         );
     }
     let page = |shell: &mut Shell| {
-        let call = Call::ListMessages {
+        let call = Call::Read(Query::Messages {
             limit: Some("40".into()),
             before: None,
             cursor: None,
             dialect: Dialect::V1,
-        };
+        });
         shell.respond(user("reader"), call)
     };
     let mut pages = 0;
@@ -381,4 +384,96 @@ fn page_is_paid_for_by_its_bytes_as_well() {
     shell.now += refused.retry_after_ms.unwrap();
     assert_eq!(page(&mut shell).status, 200);
     assert_eq!(page(&mut shell).status, 429, "what was not there is owed");
+}
+
+/// A message that has ten times as many bytes as its text has characters, as JSON has it.
+fn with_fat(count: usize) -> (Shell, usize) {
+    let mut shell = Shell::new();
+    let text = "\u{1}".repeat(16_000);
+    for n in 0..count {
+        let author = user(&format!("u{n}"));
+        assert_eq!(shell.post(author, json!({ "text": text })).0, 201);
+        shell.now += 1;
+    }
+    (shell, 6 * 16_000)
+}
+
+fn asked(query: Query, name: &str) -> Input {
+    Input::Request {
+        request: RequestId(7),
+        principal: user(name),
+        call: Call::Read(query),
+    }
+}
+
+fn newest(limit: &str, before: Option<u64>) -> Query {
+    Query::Messages {
+        limit: Some(limit.to_owned()),
+        before: before.map(|before| before.to_string()),
+        cursor: None,
+        dialect: Dialect::V2,
+    }
+}
+
+#[test]
+fn no_more_is_read_than_is_given_and_one_message() {
+    let (mut shell, bytes) = with_fat(40);
+    let all = Cursor {
+        epoch: None,
+        since: Seq(0),
+    };
+    let log = Query::Events { cursor: Some(all) };
+    for query in [newest("200", None), log] {
+        let before = shell.storage.bytes_got();
+        let response = shell.respond(user("reader"), Call::Read(query));
+        let read = (shell.storage.bytes_got() - before) as usize;
+        let most = response.body.len() + bytes + bytes / 4;
+        assert!(read <= most, "{read} bytes for {}", response.body.len());
+    }
+    let at = shell.now - 20;
+    let before = shell.storage.bytes_got();
+    let response = shell.respond(user("reader"), Call::Read(newest("1", Some(at))));
+    assert_eq!(response.status, 200);
+    let read = (shell.storage.bytes_got() - before) as usize;
+    assert!(
+        read < 2 * bytes + bytes / 4,
+        "looking for a time reads no message: {read}"
+    );
+}
+
+#[test]
+fn what_many_read_comes_in_turns_and_nobody_pays_for_less_than_was_read() {
+    let (mut shell, _) = with_fat(40);
+    shell.pass(10_000);
+    let before = shell.responses.len();
+    for _ in 0..20 {
+        shell.feed(asked(newest("200", None), "many"));
+    }
+    shell.feed(asked(newest("1", None), "ada"));
+    assert_eq!(shell.responses.len(), before + 1, "the first reads at once");
+    // The lines take turns: ada is third, though nineteen came before.
+    assert!(shell.ring_if_due() && shell.ring_if_due());
+    let messages = |response: &Response| {
+        let body: Value = serde_json::from_str(&response.body).unwrap();
+        body["messages"].as_array().unwrap().len()
+    };
+    let counts: Vec<_> = shell.responses[before..].iter().map(messages).collect();
+    assert_eq!(counts, [5, 5, 1]);
+    shell.pass(1);
+    let statuses: Vec<u16> = shell.responses[before..]
+        .iter()
+        .map(|response| response.status)
+        .collect();
+    assert_eq!(statuses.len(), 21, "each has its answer");
+    assert!(statuses.iter().all(|status| *status == 200));
+    // Of 600 permits, each asks for four by the messages that it wants; what is read costs four more, or is refused.
+    for _ in 0..80 {
+        shell.feed(asked(newest("200", None), "many"));
+    }
+    shell.pass(1);
+    let refused = shell.responses[before..]
+        .iter()
+        .filter(|response| response.status == 429);
+    let refused = refused.count();
+    assert!((45..55).contains(&refused), "{refused} of 101");
 }

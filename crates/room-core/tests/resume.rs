@@ -13,7 +13,7 @@ use common::{START, Shell, agent, anonymous, gateway, message, user};
 use protocol::frame::Limits;
 use protocol::ids::{Epoch, Seq};
 use protocol::limits;
-use room_core::{Call, Cursor, Settings};
+use room_core::{Call, Cursor, Query, Settings};
 use serde_json::{Value, json};
 
 /// Resumes with a cursor and says what came back: `recovered`, and the seqs of the replay.
@@ -339,9 +339,9 @@ fn events(shell: &mut Shell, epoch: Option<&str>, since: u64) -> Vec<Value> {
         epoch: epoch.map(|epoch| Epoch(epoch.to_owned())),
         since: Seq(since),
     };
-    let call = Call::ListEvents {
+    let call = Call::Read(Query::Events {
         cursor: Some(cursor),
-    };
+    });
     let (status, body) = shell.call(user("reader"), call);
     assert_eq!(status, 200, "{body}");
     body.as_array().unwrap().clone()
@@ -391,7 +391,7 @@ fn by_http_a_cursor_brings_what_it_brings_to_a_socket_and_nobody_arrives() {
         "type": "welcome", "epoch": epoch, "seq": head, "serverTime": shell.now, "limits": Limits::default(),
     });
     assert_eq!(
-        shell.call(user("reader"), Call::ListEvents { cursor: None }),
+        shell.call(user("reader"), Call::Read(Query::Events { cursor: None })),
         (200, json!([welcome]))
     );
 }

@@ -9,7 +9,7 @@ use protocol::principal::Principal;
 use protocol::text::{decode_header, decode_token_subprotocol};
 use protocol::time::UnixMillis;
 use protocol::token::{self, ClaimsJson, Role, TokenError};
-use room_core::io::{Call, Cursor, Input, PeerId, PeerRecord, RequestId};
+use room_core::io::{Call, Cursor, Input, PeerId, PeerRecord, Query, RequestId};
 use room_core::memory::MemoryStorage;
 use room_core::{Room, Settings};
 use serde_json::json;
@@ -133,20 +133,20 @@ impl Server {
         };
         let call = match route {
             Route::PostMessage => Call::PostMessage { body, dialect },
-            Route::ListMessages => Call::ListMessages {
+            Route::ListMessages => Call::Read(Query::Messages {
                 limit: parameter(query, "limit"),
                 before: parameter(query, "before"),
                 cursor: parameter(query, "cursor"),
                 dialect,
-            },
+            }),
             Route::EditMessage => Call::EditMessage { id, body, dialect },
             Route::DeleteMessage => Call::DeleteMessage { id, body, dialect },
-            Route::ListEvents => Call::ListEvents {
+            Route::ListEvents => Call::Read(Query::Events {
                 cursor: cursor(query),
-            },
-            Route::ListParticipants => Call::ListParticipants,
+            }),
+            Route::ListParticipants => Call::Read(Query::Participants),
             Route::PostTyping => Call::PostTyping { body },
-            Route::GetMetadata => Call::GetMetadata,
+            Route::GetMetadata => Call::Read(Query::Metadata),
             Route::PutMetadata => Call::PutMetadata { body },
             Route::RenewEpoch => Call::RenewEpoch,
             Route::Health => return Err(refused(ErrorCode::NotFound)),

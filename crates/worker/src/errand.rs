@@ -8,7 +8,7 @@ use protocol::dialect::Dialect;
 use protocol::ids::SpaceId;
 use protocol::principal::Principal;
 use protocol::text::{base64url_decode, base64url_encode};
-use room_core::{Call, Cursor};
+use room_core::{Call, Cursor, Query};
 use serde::{Deserialize, Serialize};
 
 /// An errand. Whoever can send one is trusted: objects can not be reached but through the Worker.
@@ -140,18 +140,18 @@ impl CallName {
         let id = id.unwrap_or_default();
         match self {
             Self::PostMessage => Call::PostMessage { body, dialect },
-            Self::ListMessages => Call::ListMessages {
+            Self::ListMessages => Call::Read(Query::Messages {
                 limit,
                 before,
                 cursor: page_cursor,
                 dialect,
-            },
+            }),
             Self::EditMessage => Call::EditMessage { id, body, dialect },
             Self::DeleteMessage => Call::DeleteMessage { id, body, dialect },
-            Self::ListEvents => Call::ListEvents { cursor },
-            Self::ListParticipants => Call::ListParticipants,
+            Self::ListEvents => Call::Read(Query::Events { cursor }),
+            Self::ListParticipants => Call::Read(Query::Participants),
             Self::PostTyping => Call::PostTyping { body },
-            Self::GetMetadata => Call::GetMetadata,
+            Self::GetMetadata => Call::Read(Query::Metadata),
             Self::PutMetadata => Call::PutMetadata { body },
             Self::RenewEpoch => Call::RenewEpoch,
         }

@@ -3,17 +3,17 @@
 //! Owns when the room is built, the order input → outputs → deadline, and who is asked for each output. It
 //! must not know what a frame means. Every method runs to its end without waiting for anything.
 
+mod answers;
 #[cfg(feature = "test-hooks")]
 mod wishes;
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
-use js_sys::{ArrayBuffer, Uint8Array};
+use js_sys::{ArrayBuffer, Function, Uint8Array};
 use protocol::codes::{CloseCode, ErrorCode};
 use protocol::dialect::Dialect;
 use protocol::frame::{Frame, Refusal};
-use protocol::http::retry_after_seconds;
 use protocol::ids::SpaceId;
 use protocol::limits::WINDOW_BYTES_MAX;
 use protocol::time::UnixMillis;
@@ -51,7 +51,11 @@ pub struct SpaceObject {
     /// The space's name, once somebody told it.
     space: RefCell<Option<SpaceId>>,
     live: RefCell<Option<Live>>,
-    requests: Cell<u64>,
+    requests: Cell<u32>,
+    /// Requests that the room answers later.
+    postponed: RefCell<BTreeSet<RequestId>>,
+    /// Takes their answers: `(id, Response)`.
+    answered: Function,
     /// Bytes of the frames that were sent since `message` last told, each counted once however many got it.
     sent_bytes: Cell<usize>,
     #[cfg(feature = "test-hooks")]
@@ -73,6 +77,7 @@ struct Live {
 enum Event {
     Input(Input),
     Timeout,
+    TimeoutAmongEvents,
     Alarm,
 }
 
@@ -82,10 +87,11 @@ struct Asleep;
 
 #[wasm_bindgen]
 impl SpaceObject {
-    /// Never fails: an object that could not be constructed could not tell anybody why.
+    /// Never fails: an object that could not be constructed could not tell anybody why. `answered(id, response)` is called
+    /// for requests that [`SpaceObject::fetch`] gave an id of.
     #[wasm_bindgen(constructor)]
     #[must_use]
-    pub fn new(state: ObjectState, env: &JsValue) -> Self {
+    pub fn new(state: ObjectState, env: &JsValue, answered: Function) -> Self {
         crate::panics::log_places_only();
         let configuration = Configuration::read(|name| variable(env, name)).ok();
         let level = configuration
@@ -105,22 +111,25 @@ impl SpaceObject {
             space: RefCell::new(None),
             live: RefCell::new(None),
             requests: Cell::new(0),
+            postponed: RefCell::default(),
+            answered,
             sent_bytes: Cell::new(0),
             #[cfg(feature = "test-hooks")]
             trap: crate::hooks::Trap::default(),
         }
     }
 
-    /// Runs an errand of the Worker's: `errand` as in the header, `body` the client's.
+    /// Runs an errand of the Worker's: `errand` as in the header, `body` the client's. Gives a `Response`, or the id under
+    /// which it comes later.
     ///
     /// # Errors
     /// When the runtime refuses to make an answer.
-    pub fn fetch(&self, errand: Option<String>, body: String) -> Result<Response, JsValue> {
+    pub fn fetch(&self, errand: Option<String>, body: String) -> Result<JsValue, JsValue> {
         let errand = errand.as_deref().and_then(Errand::decode);
         let Some((errand, space)) =
             errand.and_then(|errand| errand.space_id().map(|space| (errand, space)))
         else {
-            return reply::refusal(&plain(ErrorCode::NotFound));
+            return reply::refusal(&plain(ErrorCode::NotFound)).map(JsValue::from);
         };
         *self.space.borrow_mut() = Some(space);
         match errand.task {
@@ -131,15 +140,16 @@ impl SpaceObject {
                 client_scope,
             } => {
                 let Some(dialect) = Dialect::of_version(dialect) else {
-                    return reply::refusal(&plain(ErrorCode::NotFound));
+                    return reply::refusal(&plain(ErrorCode::NotFound)).map(JsValue::from);
                 };
-                self.connect(dialect, |peer| Input::Connected {
+                let connected = self.connect(dialect, |peer| Input::Connected {
                     peer,
                     dialect,
                     principal,
                     cursor,
                     client_scope,
-                })
+                });
+                connected.map(JsValue::from)
             }
             Task::Call {
                 principal,
@@ -156,19 +166,24 @@ impl SpaceObject {
                 })
             }
             #[cfg(feature = "test-hooks")]
-            Task::Test(hook) => self.test(hook, &body),
+            Task::Test(hook) => self.test(hook, &body).map(JsValue::from),
         }
     }
 
-    /// A socket sent a frame: a string, or the bytes of a binary frame. Gives how much work that was, by which `entry.js`
-    /// judges when it is somebody else's turn: one for each entry, and one for each `SENT_BYTES_PER_WORK` that were read
-    /// from the log or sent because of it. The echo of a mark is a small frame that brings half a megabyte.
-    pub fn message(&self, socket: &Socket, data: &JsValue) -> u32 {
+    /// A socket sent a frame: a string, or the bytes of a binary frame.
+    pub fn message(&self, socket: &Socket, data: &JsValue) {
         let frame = match data.as_string() {
             Some(text) => Frame::Text(text),
             None => Frame::Binary(bytes(data)),
         };
         self.handle_frame(socket, |peer| Input::Frame { peer, frame });
+    }
+
+    /// How much was done since the last call, by which `entry.js` judges when it is somebody else's turn: one for each
+    /// entry, and one for each `SENT_BYTES_PER_WORK` that were read from the store or sent. The echo of a mark is a small
+    /// frame that brings half a megabyte.
+    #[must_use]
+    pub fn work(&self) -> u32 {
         let work = self
             .with_live(|live| live.room.take_work())
             .unwrap_or_default();
@@ -191,11 +206,10 @@ impl SpaceObject {
             .unwrap_or(true)
     }
 
-    /// A socket sent a frame that is not passed on. Gives 1, as [`SpaceObject::message`] would.
-    pub fn unread(&self, socket: &Socket, bytes: f64) -> u32 {
+    /// A socket sent a frame that is not passed on.
+    pub fn unread(&self, socket: &Socket, bytes: f64) {
         let bytes = bytes as usize;
         self.handle_frame(socket, |peer| Input::Unread { peer, bytes });
-        1
     }
 
     /// A socket is closing. `code` is the client's.
@@ -232,6 +246,11 @@ impl SpaceObject {
     pub fn timeout(&self) {
         // Nobody waits for this: what went wrong is logged, and told at the next event.
         let _logged = self.run(Event::Timeout);
+    }
+
+    /// The same, called while events are waiting to be delivered: less is done.
+    pub fn timeout_among_events(&self) {
+        let _logged = self.run(Event::TimeoutAmongEvents);
     }
 
     /// When [`SpaceObject::timeout`] is to be called, in milliseconds since 1970. `undefined`: never.
@@ -273,27 +292,6 @@ impl SpaceObject {
             return Err(thrown);
         }
         reply::accepted(&client, dialect)
-    }
-
-    fn answer(&self, input: impl FnOnce(RequestId) -> Input) -> Result<Response, JsValue> {
-        let request = RequestId(self.requests.get());
-        self.requests.set(request.0.wrapping_add(1));
-        let answers = self.run(Event::Input(input(request))).unwrap_or_default();
-        match answers
-            .into_iter()
-            .find(|(answered, _)| *answered == request)
-        {
-            Some((_, answer)) => {
-                let response = reply::json(answer.status, &answer.body)?;
-                if let Some(ms) = answer.retry_after_ms {
-                    response
-                        .headers()
-                        .set("Retry-After", &retry_after_seconds(ms).to_string())?;
-                }
-                Ok(response)
-            }
-            None => reply::refusal(&plain(ErrorCode::Internal)),
-        }
     }
 
     fn handle_frame(&self, socket: &Socket, input: impl FnOnce(PeerId) -> Input) {
@@ -447,7 +445,12 @@ impl SpaceObject {
                         gone.push(peer);
                     }
                 }
-                Output::Respond { request, response } => answers.push((request, response)),
+                Output::Postpone { request } => self.postpone(request),
+                Output::Respond { request, response } => {
+                    if let Some(answer) = self.answer_if_postponed(request, response) {
+                        answers.push((request, answer));
+                    }
+                }
                 Output::SetAlarm(at) => self.clock.set_alarm(at),
             }
         }
@@ -501,6 +504,9 @@ impl Live {
         match event {
             Event::Input(input) => self.room.handle_input(input, now, &mut self.store),
             Event::Timeout => self.room.handle_timeout(now, &self.store),
+            Event::TimeoutAmongEvents => {
+                self.room.handle_timeout_among_inputs(now, &self.store);
+            }
             Event::Alarm => {
                 let heard = self.heard(state, clock);
                 self.room.handle_alarm(now, heard, &mut self.store);

@@ -209,34 +209,57 @@ impl Storage for Sqlite {
         if !self.has_tables()? {
             return Ok(Vec::new());
         }
-        let mut query = "SELECT key, data FROM entities WHERE kind = ?".to_owned();
-        let mut bindings = vec![JsValue::from_f64(f64::from(range.kind as u8))];
-        if let Some(from) = &range.from {
-            query.push_str(" AND key >= ?");
-            bindings.push(key_value(from));
-        }
-        if let Some(before) = &range.before {
-            query.push_str(" AND key < ?");
-            bindings.push(key_value(before));
-        }
-        query.push_str(if range.descending {
-            " ORDER BY key DESC LIMIT ?"
+        let Part { wanted, bindings } = Part::of(range);
+        let order = if range.descending { "DESC" } else { "ASC" };
+        let mut query = format!("SELECT key, data {wanted}");
+        let mut all = bindings.clone();
+        if range.bytes_max < usize::MAX {
+            // `octet_length` knows a text's length without reading it, so only what is given out is read.
+            query.push_str(&format!(
+                "(SELECT count(*) FROM (SELECT sum(bytes) OVER (ORDER BY key {order} ROWS UNBOUNDED PRECEDING) - bytes AS before \
+                 FROM (SELECT key, octet_length(data) AS bytes {wanted}?)) WHERE before < ?)"
+            ));
+            all.extend(bindings);
+            all.extend([count(range.limit), count(range.bytes_max.max(1))]);
         } else {
-            " ORDER BY key LIMIT ?"
-        });
-        bindings.push(count(range.limit));
-        let rows = self.rows(&query, &bindings)?;
+            query.push('?');
+            all.push(count(range.limit));
+        }
+        let rows = self.rows(&query, &all)?;
         rows.iter()
             .map(|row| {
-                let key = column(&row, 0);
-                let seq = key
-                    .as_f64()
-                    .map(|number| EntityKey::Seq(Seq(number as u64)));
-                let key = seq.or_else(|| key.as_string().map(EntityKey::Text));
-                key.zip(column(&row, 1).as_string())
+                key_of(&row)
+                    .zip(column(&row, 1).as_string())
                     .ok_or_else(|| self.unreadable("entity"))
             })
             .collect()
+    }
+
+    fn first_number(
+        &self,
+        range: &EntityRange,
+        name: &str,
+    ) -> Result<Option<(EntityKey, u64)>, StorageError> {
+        if !self.has_tables()? {
+            return Ok(None);
+        }
+        let Part { wanted, bindings } = Part::of(range);
+        let query = format!("SELECT key, data ->> ? {wanted}1");
+        let mut all = vec![JsValue::from_str(name)];
+        all.extend(bindings);
+        let rows = self.rows(&query, &all)?;
+        if rows.length() == 0 {
+            return Ok(None);
+        }
+        let row = rows.get(0);
+        let number = column(&row, 1)
+            .as_f64()
+            .filter(|number| *number >= 0.0)
+            .map(|number| number as u64);
+        key_of(&row)
+            .zip(number)
+            .map(Some)
+            .ok_or_else(|| self.unreadable("entity"))
     }
 
     fn note(&self, name: &str) -> Result<Option<String>, StorageError> {
@@ -283,6 +306,39 @@ impl Storage for Sqlite {
     }
 }
 
+/// A range as SQL: what stands between the columns and the limit.
+struct Part {
+    wanted: String,
+    bindings: Vec<JsValue>,
+}
+
+impl Part {
+    fn of(range: &EntityRange) -> Self {
+        let mut wanted = "FROM entities WHERE kind = ?".to_owned();
+        let mut bindings = vec![JsValue::from_f64(f64::from(range.kind as u8))];
+        if let Some(from) = &range.from {
+            wanted.push_str(" AND key >= ?");
+            bindings.push(key_value(from));
+        }
+        if let Some(before) = &range.before {
+            wanted.push_str(" AND key < ?");
+            bindings.push(key_value(before));
+        }
+        let order = if range.descending { "DESC" } else { "ASC" };
+        wanted.push_str(&format!(" ORDER BY key {order} LIMIT "));
+        Self { wanted, bindings }
+    }
+}
+
+/// The key of an entity, in the first column.
+fn key_of(row: &JsValue) -> Option<EntityKey> {
+    let key = column(row, 0);
+    let seq = key
+        .as_f64()
+        .map(|number| EntityKey::Seq(Seq(number as u64)));
+    seq.or_else(|| key.as_string().map(EntityKey::Text))
+}
+
 fn column(row: &JsValue, index: u32) -> JsValue {
     row.dyn_ref::<Array>()
         .map_or(JsValue::UNDEFINED, |row| row.get(index))
@@ -292,7 +348,7 @@ fn number(seq: Seq) -> JsValue {
     JsValue::from_f64(seq.0 as f64)
 }
 
-/// A `LIMIT`. Numbers are bound as floats; one that is no exact integer is refused.
+/// A limit. Numbers are bound as floats; one that is no exact integer is refused.
 fn count(limit: usize) -> JsValue {
     JsValue::from_f64(f64::from(u32::try_from(limit).unwrap_or(u32::MAX)))
 }

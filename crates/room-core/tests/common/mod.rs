@@ -22,7 +22,8 @@ use protocol::time::UnixMillis;
 use protocol::token::Role;
 use room_core::memory::MemoryStorage;
 use room_core::{
-    Call, Cursor, Input, Output, PeerId, PeerRecord, Rate, RequestId, Response, Room, Settings,
+    Call, Cursor, Input, Output, PeerId, PeerRecord, Query, Rate, RequestId, Response, Room,
+    Settings,
 };
 use serde_json::{Value, json};
 
@@ -167,7 +168,8 @@ impl Shell {
         self.echo();
     }
 
-    fn feed(&mut self, input: Input) {
+    /// The same, and nobody echoes, nor is the room given time.
+    pub fn feed(&mut self, input: Input) {
         self.room
             .handle_input(input, UnixMillis(self.now), &mut self.storage);
         self.drain();
@@ -188,7 +190,7 @@ impl Shell {
     }
 
     /// Runs the room's timeout if it is due. Returns whether it was.
-    fn ring_if_due(&mut self) -> bool {
+    pub fn ring_if_due(&mut self) -> bool {
         let is_due = self.room.poll_timeout().is_some_and(|at| at.0 <= self.now);
         if is_due {
             self.room
@@ -315,6 +317,7 @@ impl Shell {
                 Output::Remember { peer, record } => {
                     self.records.insert(peer.0, record);
                 }
+                Output::Postpone { .. } => {}
                 Output::Respond {
                     request: _,
                     response,
@@ -458,6 +461,8 @@ impl Shell {
             principal,
             call,
         });
+        // What reads may have to wait for its turn.
+        while self.responses.len() == before && self.ring_if_due() {}
         assert_eq!(self.responses.len(), before + 1, "one request, one answer");
         self.responses.pop().unwrap()
     }
@@ -493,12 +498,12 @@ impl Shell {
         let (limit, before) = (limit.map(str::to_owned), before.map(str::to_owned));
         self.call(
             anonymous("reader"),
-            Call::ListMessages {
+            Call::Read(Query::Messages {
                 limit,
                 before,
                 cursor: None,
                 dialect: Dialect::V2,
-            },
+            }),
         )
     }
 

@@ -366,6 +366,7 @@ impl World {
             before: None,
             descending: false,
             limit: usize::MAX,
+            bytes_max: usize::MAX,
         };
         let rows = self
             .server
