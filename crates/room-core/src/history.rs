@@ -3,7 +3,7 @@
 //! Must not know who asks. Pages need no index by time: `createdAt` never decreases, so the place of a time is
 //! found by binary search over the log's numbers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use protocol::dialect::Dialect;
@@ -18,7 +18,7 @@ use crate::metadata;
 use crate::storage::{
     EntityKey, EntityKind, EntityRange, EventKind, LogHead, LogRow, Storage, StorageError,
 };
-use crate::stored::{StoredMessage, from_json};
+use crate::stored::{StoredMessage, StoredValue, from_json};
 
 /// Rows of the log that are read at once. They are small, and what they are about is read by bytes.
 const CHUNK_ROWS: usize = 256;
@@ -26,8 +26,10 @@ const CHUNK_ROWS: usize = 256;
 const CHUNK_BYTES_MIN: usize = 64 * 1024;
 /// Most events of a window: each may need a read of its own, and many may share one `skip`.
 const WINDOW_ROWS_MAX: usize = 2_000;
-/// Bytes that a row of the log counts as, where reading is counted.
-const ROW_BYTES: usize = 128;
+/// Bytes that a row of the log counts as, where reading is counted: by the time that it takes.
+const ROW_BYTES: usize = 256;
+/// The least that an entity counts as that is read alone.
+const READ_BYTES_MIN: usize = 1024;
 
 /// A part of the history.
 pub(crate) struct Page {
@@ -188,54 +190,50 @@ pub(crate) fn window(
     }
     let mut present = Present {
         storage,
+        messages: BTreeMap::new(),
+        known_to: after,
         participants: BTreeMap::new(),
         metadata: None,
         changed: BTreeMap::new(),
         read: 0,
     };
     let mut written = Written::default();
+    let (mut rows, mut rows_read) = (VecDeque::new(), 0);
     let mut end = after;
-    // Many events may share one `skip`: what is read for them counts as what is sent.
-    'rows: while end < head.seq && written.rows < WINDOW_ROWS_MAX && present.read < WINDOW_BYTES_MAX
-    {
-        let chunk = CHUNK_ROWS.min(WINDOW_ROWS_MAX - written.rows);
-        let mut rows = storage.log(end, chunk)?;
-        rows.retain(|row| row.seq <= head.seq);
-        // Messages that stand together are read together.
-        let is_message = |row: &LogRow| row.kind == EventKind::Message;
-        let run = rows.chunk_by(|a, b| is_message(a) == is_message(b)).next();
-        let run = run.ok_or(StorageError::Broken)?;
-        let left = WINDOW_BYTES_MAX.saturating_sub(present.read.max(written.bytes));
-        let (messages, known_to) = present.messages(run, left)?;
-        for row in run {
-            if row.seq != end.next() {
-                return Err(StorageError::Broken);
-            }
-            if row.kind == EventKind::Message && row.seq > known_to {
-                continue 'rows;
-            }
-            match present.body(row, &messages)? {
-                Some(body) => {
-                    let event = ServerFrame::Event { seq: row.seq, body };
-                    if !written.event(&event, row.seq) {
-                        break 'rows;
-                    }
-                }
-                None => written.skipped = written.skipped.or(Some(row.seq)),
-            }
-            end = row.seq;
-            written.rows += 1;
-            if row.kind != EventKind::Message && present.read >= WINDOW_BYTES_MAX {
-                break 'rows;
-            }
+    while end < head.seq && written.rows < WINDOW_ROWS_MAX {
+        if rows.is_empty() {
+            let chunk = storage.log(end, CHUNK_ROWS.min(WINDOW_ROWS_MAX - written.rows))?;
+            rows_read += chunk.len();
+            rows.extend(chunk.into_iter().filter(|row| row.seq <= head.seq));
         }
+        // Many events may share one `skip`: what is read for them counts as what is sent.
+        if present.read >= WINDOW_BYTES_MAX && !rows.front().is_some_and(|row| present.knows(row)) {
+            break;
+        }
+        let left = WINDOW_BYTES_MAX.saturating_sub(present.read.max(written.bytes));
+        present.read_messages(&rows, left)?;
+        let row = rows
+            .pop_front()
+            .filter(|row| row.seq == end.next())
+            .ok_or(StorageError::Broken)?;
+        match present.body(&row)? {
+            Some(body) => {
+                let event = ServerFrame::Event { seq: row.seq, body };
+                if !written.event(&event, row.seq) {
+                    break;
+                }
+            }
+            None => written.skipped = written.skipped.or(Some(row.seq)),
+        }
+        end = row.seq;
+        written.rows += 1;
     }
     written.skip_to(end.next());
     Ok(Some(Window {
         lines: written.lines,
         end,
         more: end < head.seq,
-        read: present.read + written.rows * ROW_BYTES,
+        read: present.read.max(written.bytes) + rows_read * ROW_BYTES,
     }))
 }
 
@@ -279,8 +277,11 @@ impl Written {
 /// The present state of what events are about, each read once.
 struct Present<'a> {
     storage: &'a dyn Storage,
+    /// Messages that were read together, and up to which place of the log all are.
+    messages: BTreeMap<Seq, StoredMessage>,
+    known_to: Seq,
     participants: BTreeMap<String, Option<Participant>>,
-    metadata: Option<BTreeMap<String, String>>,
+    metadata: Option<BTreeMap<String, StoredValue>>,
     /// The last `update` of messages that had several, as far as it is known.
     changed: BTreeMap<Seq, Option<Seq>>,
     /// Bytes of entities that were read.
@@ -288,18 +289,26 @@ struct Present<'a> {
 }
 
 impl Present<'_> {
-    /// The messages of `rows`, in one read of about `bytes_max`, and up to which place they are known.
-    fn messages(
-        &mut self,
-        rows: &[LogRow],
-        bytes_max: usize,
-    ) -> Result<(BTreeMap<Seq, Message>, Seq), StorageError> {
-        let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
-            return Ok((BTreeMap::new(), Seq::ZERO));
+    /// Whether the row tells of a message that was read, or is gone.
+    fn knows(&self, row: &LogRow) -> bool {
+        row.kind == EventKind::Message && row.seq <= self.known_to
+    }
+
+    /// Reads the messages that `rows` tell of, if the first of them is one that is not known: about as many as fit into
+    /// `left`. Where other events stand between them, half of it: what those need is read apart.
+    fn read_messages(&mut self, rows: &VecDeque<LogRow>, left: usize) -> Result<(), StorageError> {
+        let is_message = |row: &&LogRow| row.kind == EventKind::Message;
+        let Some(first) = rows
+            .front()
+            .filter(|row| is_message(row) && !self.knows(row))
+        else {
+            return Ok(());
         };
-        if first.kind != EventKind::Message {
-            return Ok((BTreeMap::new(), Seq::ZERO));
-        }
+        let Some(last) = rows.iter().rev().find(is_message) else {
+            return Ok(());
+        };
+        let is_mixed = rows.iter().any(|row| !is_message(&row));
+        let bytes_max = if is_mixed { left / 2 } else { left }.max(CHUNK_BYTES_MIN);
         let range = EntityRange {
             kind: EntityKind::Message,
             from: Some(EntityKey::Seq(first.seq)),
@@ -311,50 +320,58 @@ impl Present<'_> {
         let found = self.storage.range(&range)?;
         let bytes: usize = found.iter().map(|(_, json)| json.len()).sum();
         self.read += bytes;
-        let read = |(_, json): (EntityKey, String)| {
-            from_json::<Message>(&json).map(|message| (message.seq, message))
-        };
-        let messages: BTreeMap<_, _> = found.into_iter().map(read).collect::<Result<_, _>>()?;
-        let is_cut = bytes >= range.bytes_max;
-        let known_to = messages
-            .last_key_value()
-            .filter(|_| is_cut)
-            .map_or(last.seq, |(seq, _)| *seq);
-        Ok((messages, known_to))
+        self.known_to = last.seq;
+        self.messages.clear();
+        for (_, json) in found {
+            let stored: StoredMessage = from_json(&json)?;
+            self.messages.insert(stored.message.seq, stored);
+        }
+        if bytes >= bytes_max
+            && let Some((seq, _)) = self.messages.last_key_value()
+        {
+            self.known_to = *seq;
+        }
+        Ok(())
     }
 
     /// `None` for an event whose entity is gone, or that a later one supersedes: the cursor moves on without it.
-    fn body(
-        &mut self,
-        row: &LogRow,
-        messages: &BTreeMap<Seq, Message>,
-    ) -> Result<Option<EventBody>, StorageError> {
+    fn body(&mut self, row: &LogRow) -> Result<Option<EventBody>, StorageError> {
         Ok(match row.kind {
-            EventKind::Message => messages
+            EventKind::Message => self
+                .messages
                 .get(&row.seq)
-                .map(|message| EventBody::Message(Box::new(message.clone()))),
+                .map(|stored| EventBody::Message(Box::new(stored.message.clone()))),
             EventKind::Update => self
                 .updated(row)?
                 .map(|message| EventBody::Update(Box::new(message))),
             EventKind::Participant => self.participant(&row.entity)?.map(EventBody::Participant),
-            EventKind::Metadata => {
-                let keys: Vec<String> = from_json(&row.data)?;
-                let values = match self.metadata.take() {
-                    Some(values) => values,
-                    None => {
-                        let values = metadata::read(self.storage)?;
-                        self.read += values.values().map(String::len).sum::<usize>();
-                        values
-                    }
-                };
-                let changes = keys
-                    .into_iter()
-                    .map(|key| (key.clone(), values.get(&key).cloned()))
-                    .collect();
-                self.metadata = Some(values);
-                Some(EventBody::Metadata(changes))
-            }
+            EventKind::Metadata => self.metadata_changes(row)?,
         })
+    }
+
+    /// Each value is told by the last event that changed it. A key that is no more is told by all.
+    fn metadata_changes(&mut self, row: &LogRow) -> Result<Option<EventBody>, StorageError> {
+        let keys: Vec<String> = from_json(&row.data)?;
+        let values = match self.metadata.take() {
+            Some(values) => values,
+            None => {
+                let values = metadata::read_stored(self.storage)?;
+                self.read += values.values().map(StoredValue::bytes).sum::<usize>();
+                values
+            }
+        };
+        let changes: BTreeMap<String, Option<String>> = keys
+            .into_iter()
+            .filter_map(|key| match values.get(&key) {
+                None => Some((key, None)),
+                Some(stored) if stored.is_told_by(row.seq) => {
+                    Some((key, Some(stored.value().to_owned())))
+                }
+                Some(_) => None,
+            })
+            .collect();
+        self.metadata = Some(values);
+        Ok((!changes.is_empty()).then_some(EventBody::Metadata(changes)))
     }
 
     /// The message that was changed, if this was its last change. Of those before, only the place of the last is
@@ -368,11 +385,18 @@ impl Present<'_> {
         {
             return Ok(None);
         }
-        let found = self
-            .storage
-            .get(EntityKind::Message, &EntityKey::Seq(seq))?;
-        self.read += found.as_ref().map_or(0, String::len);
-        let stored: Option<StoredMessage> = found.as_deref().map(from_json).transpose()?;
+        let stored = match self.messages.get(&seq) {
+            Some(stored) => Some(stored.clone()),
+            None => {
+                let key = EntityKey::Seq(seq);
+                let found = self.storage.get(EntityKind::Message, &key)?;
+                self.read += bytes_of(found.as_deref());
+                found
+                    .as_deref()
+                    .map(from_json::<StoredMessage>)
+                    .transpose()?
+            }
+        };
         let last = stored.as_ref().and_then(|stored| stored.changed);
         self.changed.insert(seq, last);
         Ok(stored
@@ -388,11 +412,17 @@ impl Present<'_> {
             EntityKind::Participant,
             &EntityKey::Text(user_id.to_owned()),
         )?;
+        self.read += bytes_of(found.as_deref());
         let participant = found.as_deref().map(from_json::<Participant>).transpose()?;
         self.participants
             .insert(user_id.to_owned(), participant.clone());
         Ok(participant)
     }
+}
+
+/// What reading one entity alone counts as.
+fn bytes_of(json: Option<&str>) -> usize {
+    json.map_or(0, str::len).max(READ_BYTES_MIN)
 }
 
 #[cfg(test)]

@@ -37,6 +37,7 @@ pub struct MemoryStorage {
     rows_written: u64,
     commits: u64,
     bytes_got: Cell<u64>,
+    log_rows_read: Cell<u64>,
 }
 
 impl MemoryStorage {
@@ -60,6 +61,12 @@ impl MemoryStorage {
     #[must_use]
     pub fn bytes_got(&self) -> u64 {
         self.bytes_got.get()
+    }
+
+    /// Rows of the log that were read.
+    #[must_use]
+    pub fn log_rows_read(&self) -> u64 {
+        self.log_rows_read.get()
     }
 
     /// Commits that succeeded.
@@ -117,7 +124,10 @@ impl Storage for MemoryStorage {
     fn log(&self, after: Seq, limit: usize) -> Result<Vec<LogRow>, StorageError> {
         self.readable()?;
         let skipped = usize::try_from(after.0.saturating_sub(self.trimmed)).unwrap_or(usize::MAX);
-        Ok(self.log.iter().skip(skipped).take(limit).cloned().collect())
+        let rows: Vec<LogRow> = self.log.iter().skip(skipped).take(limit).cloned().collect();
+        self.log_rows_read
+            .set(self.log_rows_read.get() + rows.len() as u64);
+        Ok(rows)
     }
 
     fn get(&self, kind: EntityKind, key: &EntityKey) -> Result<Option<String>, StorageError> {

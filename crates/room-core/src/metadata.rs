@@ -14,13 +14,23 @@ use serde_json::Value;
 use crate::failure::Failure;
 use crate::ledger::Transaction;
 use crate::storage::{EntityKey, EntityKind, EntityRange, EventKind, Storage, StorageError};
-use crate::stored::{from_json, to_json};
+use crate::stored::{StoredValue, from_json, to_json};
 
 /// Keys read at most: more than may be there.
 const READ_MAX: usize = 1_024;
 
 /// All of the space's metadata.
 pub(crate) fn read(storage: &dyn Storage) -> Result<BTreeMap<String, String>, StorageError> {
+    let stored = read_stored(storage)?.into_iter();
+    Ok(stored
+        .map(|(key, stored)| (key, stored.value().to_owned()))
+        .collect())
+}
+
+/// The same, with what is kept of each value.
+pub(crate) fn read_stored(
+    storage: &dyn Storage,
+) -> Result<BTreeMap<String, StoredValue>, StorageError> {
     let range = EntityRange {
         kind: EntityKind::Metadata,
         from: None,
@@ -67,6 +77,7 @@ pub(crate) fn merge(
     }
     if !changed.is_empty() {
         let keys: Vec<&String> = changed.keys().collect();
+        let seq = transaction.next_seq();
         let data = to_json(&keys)?;
         transaction.append(
             EventKind::Metadata,
@@ -77,7 +88,10 @@ pub(crate) fn merge(
         for (key, value) in changed {
             match value {
                 Some(value) => {
-                    let json = to_json(&value)?;
+                    let json = to_json(&StoredValue::Told {
+                        value,
+                        changed: seq,
+                    })?;
                     transaction.put(EntityKind::Metadata, EntityKey::Text(key), json);
                 }
                 None => transaction.remove(EntityKind::Metadata, EntityKey::Text(key)),

@@ -17,7 +17,7 @@ use protocol::frame::Refusal;
 use protocol::http::refusal_text;
 use protocol::limits::{
     ANONYMOUS_RATE_FACTOR, BYTES_PER_PERMIT, READ_BYTES_PER_PERMIT, RETRY_PERMITS, SEND_BURST,
-    SEND_PER_SECOND, STAY_AWAY_MS,
+    SEND_PER_SECOND, STAY_AWAY_MS, WINDOW_BYTES_MAX,
 };
 use protocol::principal::Principal;
 use protocol::time::UnixMillis;
@@ -40,7 +40,15 @@ pub(crate) struct Rates {
     connections: BTreeMap<PeerId, Connection>,
     /// Until when callers are turned away.
     away: BTreeMap<String, UnixMillis>,
+    /// Bytes of messages that were read while the entries of the present input are decided.
+    input_read: usize,
 }
+
+/// Bytes of messages that are read for one input, the last message not counted: a frame of edits that is paid for is still
+/// one stretch of work in which nobody else is heard.
+const INPUT_READ_BYTES_MAX: usize = 2 * WINDOW_BYTES_MAX;
+/// When an entry may come again that was refused for it, in milliseconds.
+const INPUT_PAUSE_MS: u64 = 50;
 
 /// What is counted beside frames.
 #[derive(Clone, Copy, Debug)]
@@ -77,11 +85,16 @@ pub(crate) struct Purse<'a> {
     bucket: &'a mut Bucket,
     rate: Rate,
     now: UnixMillis,
+    input_read: &'a mut usize,
 }
 
 impl Purse<'_> {
-    /// Refuses while something is owed. Call it before a message is read.
+    /// Refuses while something is owed, and once so much was read for the input that others have waited long enough. Call
+    /// it before a message is read.
     pub(crate) fn open(&mut self) -> Result<(), Refusal> {
+        if *self.input_read >= INPUT_READ_BYTES_MAX {
+            return Err(rate_limited(INPUT_PAUSE_MS));
+        }
         match self.bucket.wait_ms(0, self.rate, self.now) {
             0 => Ok(()),
             wait_ms => Err(rate_limited(wait_ms)),
@@ -91,6 +104,7 @@ impl Purse<'_> {
     /// Takes the permits of a message of `bytes` that was read, except the first, which was taken with its entry. If there are
     /// too few, refuses, takes what is left and leaves one owed, so that [`Self::open`] refuses the next read.
     pub(crate) fn pay(&mut self, bytes: usize) -> Result<(), Refusal> {
+        *self.input_read += bytes;
         let permits = permits_beyond_first(bytes).min(self.rate.burst);
         let paid = self.bucket.take(permits, self.rate, self.now);
         paid.map_err(|_| {
@@ -135,7 +149,13 @@ impl Rates {
             http: Buckets::new(settings.http_rate),
             connections: BTreeMap::new(),
             away: BTreeMap::new(),
+            input_read: 0,
         }
+    }
+
+    /// An input ends: what was read while its entries were decided. The next may have as much.
+    pub(crate) fn take_input_read(&mut self) -> usize {
+        std::mem::take(&mut self.input_read)
     }
 
     /// Takes `permits` of the principal's bucket, or says when they will be there.
@@ -166,6 +186,7 @@ impl Rates {
             bucket: self.frames.bucket(&principal.bucket, rate, now),
             rate,
             now,
+            input_read: &mut self.input_read,
         }
     }
 

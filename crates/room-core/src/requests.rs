@@ -10,9 +10,9 @@ use protocol::http::refusal_text;
 use protocol::ids::Seq;
 use protocol::json::{Outline, parse_text};
 use protocol::limits::{
-    BYTES_PER_PERMIT, CLIENT_FRAME_BYTES_MAX, FIRST_VERSION_PAGE_BYTES_MAX, NAME_BYTES_MAX,
-    PAGE_BYTES_MAX, PAGE_MESSAGES_DEFAULT, PAGE_MESSAGES_MAX, PAGE_MESSAGES_PER_PERMIT,
-    SAFE_INTEGER_MAX,
+    BYTES_PER_PERMIT, CLIENT_FRAME_BYTES_MAX, FIRST_VERSION_PAGE_BYTES_MAX, METADATA_KEYS_MAX,
+    METADATA_VALUE_BYTES_MAX, NAME_BYTES_MAX, PAGE_BYTES_MAX, PAGE_MESSAGES_DEFAULT,
+    PAGE_MESSAGES_MAX, PAGE_MESSAGES_PER_PERMIT, READ_BYTES_PER_PERMIT, SAFE_INTEGER_MAX,
 };
 use protocol::principal::Principal;
 use protocol::time::UnixMillis;
@@ -32,6 +32,10 @@ use crate::room::Room;
 use crate::sends::{self, Sender};
 use crate::storage::Storage;
 use crate::{changes, history, metadata};
+
+/// What reading all metadata costs, as many as there may be.
+const METADATA_PERMITS: u64 =
+    (METADATA_KEYS_MAX * METADATA_VALUE_BYTES_MAX).div_ceil(READ_BYTES_PER_PERMIT) as u64;
 
 /// A good answer, and what follows from the request once it is given.
 struct Answer {
@@ -465,8 +469,9 @@ fn permits(call: &Call) -> u64 {
         Call::PostMessage { body, .. }
         | Call::EditMessage { body, .. }
         | Call::DeleteMessage { body, .. }
-        | Call::PostTyping { body }
-        | Call::PutMetadata { body } => body_permits(body),
+        | Call::PostTyping { body } => body_permits(body),
+        // All that is there is read before it is known whether the change fits.
+        Call::PutMetadata { body } => body_permits(body) + METADATA_PERMITS,
         Call::Read(Query::Messages { limit, before, .. }) => {
             let limit = limit
                 .as_deref()

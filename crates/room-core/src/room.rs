@@ -173,6 +173,7 @@ impl Room {
                 return;
             }
         }
+        self.work.read_bytes += self.rates.take_input_read();
         self.read_in_time(&*storage, now);
         self.settle(now);
     }

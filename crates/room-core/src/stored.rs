@@ -25,6 +25,37 @@ pub(crate) struct StoredMessage {
     pub(crate) changed: Option<Seq>,
 }
 
+/// A value of the metadata as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum StoredValue {
+    /// Of a version that did not know which event told of it.
+    Untold(String),
+    /// With the last event that changed it: of several, a replay tells this one.
+    Told { value: String, changed: Seq },
+}
+
+impl StoredValue {
+    pub(crate) fn value(&self) -> &str {
+        match self {
+            Self::Untold(value) | Self::Told { value, .. } => value,
+        }
+    }
+
+    /// Whether the event at `seq` is the one that tells of it, as far as is known.
+    pub(crate) fn is_told_by(&self, seq: Seq) -> bool {
+        match self {
+            Self::Untold(_) => true,
+            Self::Told { changed, .. } => *changed == seq,
+        }
+    }
+
+    /// What reading it counts as.
+    pub(crate) fn bytes(&self) -> usize {
+        self.value().len()
+    }
+}
+
 /// What was decided about a `clientMessageId`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SendRecord {

@@ -13,7 +13,7 @@ use common::{START, Shell, agent, anonymous, gateway, message, user};
 use protocol::frame::Limits;
 use protocol::ids::{Epoch, Seq};
 use protocol::limits;
-use room_core::{Call, Cursor, Query, Settings};
+use room_core::{Call, Cursor, Query, Rate, Settings};
 use serde_json::{Value, json};
 
 /// Resumes with a cursor and says what came back: `recovered`, and the seqs of the replay.
@@ -90,7 +90,11 @@ fn a_replay_tells_the_present_state_in_bounded_batches() {
     let texts = shell.frames[&id].clone();
     assert!(texts.len() > 3 && texts.iter().all(|text| text.len() <= 64 * 1024));
     let heard = shell.heard(id);
-    assert_eq!(heard[1]["changes"], json!({"gone": null, "topic": "new"}));
+    assert_eq!(
+        heard[1]["changes"],
+        json!({"gone": null}),
+        "the topic is told by its last change"
+    );
     let participant =
         json!({"userId": "ada", "role": "agent", "joinedAt": START, "verified": true});
     assert_eq!(
@@ -393,5 +397,65 @@ fn by_http_a_cursor_brings_what_it_brings_to_a_socket_and_nobody_arrives() {
     assert_eq!(
         shell.call(user("reader"), Call::Read(Query::Events { cursor: None })),
         (200, json!([welcome]))
+    );
+}
+
+#[test]
+fn each_value_of_the_metadata_is_told_once_however_often_it_changed() {
+    let mut shell = Shell::with(Settings {
+        http_rate: Rate {
+            burst: 100_000,
+            per_second: 1,
+        },
+        ..Settings::default()
+    });
+    let put = |shell: &mut Shell, n: usize| {
+        let value = format!("{n} {}", "x".repeat(4_000));
+        let changes: Value = (0..60)
+            .map(|key| (format!("key {key}"), json!(value)))
+            .collect::<serde_json::Map<_, _>>()
+            .into();
+        let body = changes.to_string();
+        let (status, _) = shell.call(gateway(anonymous("o")), Call::PutMetadata { body });
+        assert_eq!(status, 200);
+    };
+    for n in 0..50 {
+        put(&mut shell, n);
+    }
+    let id = shell.resume(anonymous("reader"), None, 0);
+    let heard = shell.heard(id);
+    let told = heard.iter().filter(|frame| frame["type"] == "metadata");
+    let told: Vec<&Value> = told.collect();
+    assert_eq!(told.len(), 1, "the events before are skipped");
+    assert_eq!(told[0]["seq"], 50);
+    assert_eq!(told[0]["changes"].as_object().unwrap().len(), 60);
+}
+
+#[test]
+fn a_log_of_alternating_kinds_is_read_once() {
+    let many = Rate {
+        burst: 100_000,
+        per_second: 1,
+    };
+    let mut shell = Shell::with(Settings {
+        send_rate: many,
+        http_rate: many,
+        ..Settings::default()
+    });
+    for n in 0..1_000 {
+        let (_, body) = shell.post(user("ada"), json!({"text": format!("{n}")}));
+        let id = body["message"]["id"].as_str().unwrap().to_owned();
+        shell.edit(user("ada"), &id, json!({"text": "edited"}));
+    }
+    let (epoch, head) = shell.head();
+    let rows = shell.storage.log_rows_read();
+    let id = shell.resume(anonymous("reader"), epoch.as_deref(), 0);
+    let heard = shell.heard(id);
+    let place = |frame: &Value| frame["seq"].as_u64().max(frame["to"].as_u64());
+    assert_eq!(heard.iter().skip(1).filter_map(place).max(), Some(head));
+    let read = shell.storage.log_rows_read() - rows;
+    assert!(
+        read >= head && read < head + 2_000,
+        "{read} rows for {head}"
     );
 }
