@@ -152,9 +152,11 @@ describe('back-pressure', { concurrency: true }, () => {
     await world.loseMemory(spaceId);
     await writer.deliver({ text: 'woken' });
     await reader.wait(({ type }) => type === 'head', 'head');
+    const from = reader.frames.length;
     reader.send({ type: 'sync', since: Number(since) });
     reader.read();
-    const from = reader.frames.length;
+    // The newest message may arrive live before the answer to `sync`, which ends with another head.
+    await reader.wait(({ type }) => type === 'head', 'the end of the answer', { from });
     await reader.wait((frame) => frame.message?.text === 'woken', 'the newest message', { from });
     const events = reader.frames.filter(({ type, seq }) => type === 'message' && seq > Number(since));
     const places = [...new Set(events.map(({ seq }) => seq))].sort((a, b) => a - b);
