@@ -73,10 +73,10 @@ pub struct Client<J: Json> {
     pub(crate) recent_messages: VecDeque<J>,
     /// Whether a `sync` is out because an ack is missing.
     pub(crate) ack_asked: bool,
-    /// Since when an ack is waited for, where one is.
+    /// When the wait for the next ack began; meaningful while `Timer::Ack` is set.
     pub(crate) ack_awaited_since: Instant,
-    /// What the last frame told as an error, if it did: the close that comes right behind it says the same.
-    pub(crate) error_told: Option<Code>,
+    /// The error of the last frame, if it was one: a close with the same code is not reported again.
+    pub(crate) last_frame_error: Option<Code>,
     /// When the last mark was received on this link; before the first one, when the link was accepted.
     pub(crate) last_mark: Option<Instant>,
     /// Whether the environment says that there is no network.
@@ -129,7 +129,7 @@ impl<J: Json> Client<J> {
             recent_messages: VecDeque::new(),
             ack_asked: false,
             ack_awaited_since: Instant(0),
-            error_told: None,
+            last_frame_error: None,
             last_mark: None,
             offline: false,
             typing: Typing::default(),

@@ -382,7 +382,7 @@ impl<J: Json> Client<J> {
                 self.start_attempt(Some(error), now);
             }
             Reaction::Retry | Reaction::RetryLater => {
-                if self.error_told.take() != Some(error.code) {
+                if self.last_frame_error.take() != Some(error.code) {
                     self.tell(Event::Error(error.clone()));
                 }
                 self.wait_for_retry(Some(error), reaction, now);

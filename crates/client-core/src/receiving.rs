@@ -39,7 +39,7 @@ impl<J: Json> Client<J> {
                     .set(Timer::Ping, Some(now.plus_ms(PING_AFTER_MS)));
             }
         }
-        self.error_told = None;
+        self.last_frame_error = None;
         let entries = match frame {
             Frame::Text(text) => incoming::read::<J>(&text),
             // No binary frames are spoken here.
@@ -244,7 +244,7 @@ impl<J: Json> Client<J> {
                 .set(Timer::Sync, Some(now.plus_ms(SYNC_WITHIN_MS)));
         }
         if let Some((_, EventPayload::Message(newest))) = due.last() {
-            self.wait_behind(newest, now);
+            self.extend_ack_deadline(newest, now);
         }
         for (seq, body) in due {
             let mut stored = None;

@@ -33,7 +33,7 @@ const LOADED_WITHIN_MS: u64 = 5_000;
 const AFTER_THE_OTHER_MS: u64 = 100;
 /// How long a link that carried something may go on without confirming anything.
 pub(crate) const ACK_WITHIN_MS: u64 = 10_000;
-/// The longest that a slow line gets for what is waited for: a megabyte at 20 kB/s, or 256 KiB at 5 kB/s.
+/// The longest time a slow line gets for an answer, in milliseconds: a megabyte at 20 kB/s, or 256 KiB at 5 kB/s.
 pub(crate) const PATIENCE_MS_MAX: u64 = 60_000;
 
 impl<J: Json> Client<J> {
@@ -66,10 +66,10 @@ impl<J: Json> Client<J> {
         self.ack_awaited_since = now;
     }
 
-    /// An event arrived that is older than what an ack is waited for: so is what comes before the ack on this slow
-    /// line, and asking for it would only have the events sent twice. Newer ones prove nothing, see
-    /// [`Self::ask_for_acks`]; nor does a clock that is wrong, beyond the longest patience.
-    pub(crate) fn wait_behind(&mut self, event: &J, now: Instant) {
+    /// Extends the time for a missing ack if `event` was stored before the message was sent: then the line is slow, the
+    /// ack is behind more such events, and asking for it would have the server send them twice. A newer event proves
+    /// nothing (see [`Self::ask_for_acks`]). At most [`PATIENCE_MS_MAX`], in case a clock is wrong.
+    pub(crate) fn extend_ack_deadline(&mut self, event: &J, now: Instant) {
         let (Some(due), false) = (self.timers.get(Timer::Ack), self.ack_asked) else {
             return;
         };
@@ -172,7 +172,7 @@ impl<J: Json> Client<J> {
                 return self.pause_outbox(payload.code, payload.retry_after_ms, now);
             }
             let error = ClientError::of_payload(payload);
-            self.error_told = Some(error.code);
+            self.last_frame_error = Some(error.code);
             return self.tell(Event::Error(error));
         };
         if payload.code.is_some_and(passes_by_itself) {

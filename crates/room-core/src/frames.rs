@@ -132,7 +132,7 @@ impl Room {
         }
         match &Dialect::V2.decode(text)[..] {
             [Ok(ClientFrame::Seen { mark, seq: _ })] if self.fanout.confirm(id, mark) => {
-                self.want_window(id, now);
+                self.enqueue_window(id, now);
                 true
             }
             _ => false,
@@ -262,14 +262,14 @@ impl Room {
             // What is queued for it comes before the answer.
             self.fanout.flush(now, &mut self.outputs);
             self.fanout.fall_behind(id, since, true);
-            self.want_window(id, now);
+            self.enqueue_window(id, now);
         }
     }
 
-    /// The peer may be due a window: it is sent in its turn.
-    fn want_window(&mut self, id: PeerId, now: UnixMillis) {
+    /// Queues a window for the peer, which may be due one.
+    fn enqueue_window(&mut self, id: PeerId, now: UnixMillis) {
         if let Some(peer) = self.peers.get(id) {
-            self.reads.want(id, &peer.principal.bucket, now);
+            self.reads.enqueue_window(id, &peer.principal.bucket, now);
         }
     }
 
@@ -282,7 +282,7 @@ impl Room {
         let principal = Rc::clone(&peer.principal);
         if self.fanout.confirm(id, mark) {
             self.rates.refund(id, &principal, now);
-            self.want_window(id, now);
+            self.enqueue_window(id, now);
         }
     }
 }

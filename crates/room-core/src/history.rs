@@ -26,9 +26,9 @@ const CHUNK_ROWS: usize = 256;
 const CHUNK_BYTES_MIN: usize = 64 * 1024;
 /// Most events of a window: each may need a read of its own, and many may share one `skip`.
 const WINDOW_ROWS_MAX: usize = 2_000;
-/// Bytes that a row of the log counts as, where reading is counted: by the time that it takes.
+/// Bytes that reading a row of the log counts as, by the time it takes.
 const ROW_BYTES: usize = 256;
-/// The least that an entity counts as that is read alone.
+/// The fewest bytes that reading a single entity counts as.
 const READ_BYTES_MIN: usize = 1024;
 
 /// A part of the history.
@@ -277,7 +277,7 @@ impl Written {
 /// The present state of what events are about, each read once.
 struct Present<'a> {
     storage: &'a dyn Storage,
-    /// Messages that were read together, and up to which place of the log all are.
+    /// The messages that were read together last; all up to the place `known_to` were looked up.
     messages: BTreeMap<Seq, StoredMessage>,
     known_to: Seq,
     participants: BTreeMap<String, Option<Participant>>,
@@ -289,13 +289,13 @@ struct Present<'a> {
 }
 
 impl Present<'_> {
-    /// Whether the row tells of a message that was read, or is gone.
+    /// Returns whether the row is about a message that was looked up already.
     fn knows(&self, row: &LogRow) -> bool {
         row.kind == EventKind::Message && row.seq <= self.known_to
     }
 
-    /// Reads the messages that `rows` tell of, if the first of them is one that is not known: about as many as fit into
-    /// `left`. Where other events stand between them, half of it: what those need is read apart.
+    /// Reads the messages of `rows` together, if the first row is about one that was not read: about `left` bytes. If there
+    /// are rows of other kinds, half of that, because those read their entities one by one.
     fn read_messages(&mut self, rows: &VecDeque<LogRow>, left: usize) -> Result<(), StorageError> {
         let is_message = |row: &&LogRow| row.kind == EventKind::Message;
         let Some(first) = rows
@@ -349,14 +349,17 @@ impl Present<'_> {
         })
     }
 
-    /// Each value is told by the last event that changed it. A key that is no more is told by all.
+    /// Returns the values that this event set and no later one, and the removed keys among its keys.
     fn metadata_changes(&mut self, row: &LogRow) -> Result<Option<EventBody>, StorageError> {
         let keys: Vec<String> = from_json(&row.data)?;
         let values = match self.metadata.take() {
             Some(values) => values,
             None => {
                 let values = metadata::read_stored(self.storage)?;
-                self.read += values.values().map(StoredValue::bytes).sum::<usize>();
+                self.read += values
+                    .values()
+                    .map(|stored| stored.value().len())
+                    .sum::<usize>();
                 values
             }
         };
@@ -364,7 +367,7 @@ impl Present<'_> {
             .into_iter()
             .filter_map(|key| match values.get(&key) {
                 None => Some((key, None)),
-                Some(stored) if stored.is_told_by(row.seq) => {
+                Some(stored) if stored.was_set_by(row.seq) => {
                     Some((key, Some(stored.value().to_owned())))
                 }
                 Some(_) => None,
@@ -420,7 +423,7 @@ impl Present<'_> {
     }
 }
 
-/// What reading one entity alone counts as.
+/// Returns the bytes that reading a single entity counts as.
 fn bytes_of(json: Option<&str>) -> usize {
     json.map_or(0, str::len).max(READ_BYTES_MIN)
 }

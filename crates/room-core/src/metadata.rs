@@ -27,7 +27,7 @@ pub(crate) fn read(storage: &dyn Storage) -> Result<BTreeMap<String, String>, St
         .collect())
 }
 
-/// The same, with what is kept of each value.
+/// The same, with the event that set each value.
 pub(crate) fn read_stored(
     storage: &dyn Storage,
 ) -> Result<BTreeMap<String, StoredValue>, StorageError> {
@@ -88,7 +88,7 @@ pub(crate) fn merge(
         for (key, value) in changed {
             match value {
                 Some(value) => {
-                    let json = to_json(&StoredValue::Told {
+                    let json = to_json(&StoredValue::WithEvent {
                         value,
                         changed: seq,
                     })?;

@@ -1,12 +1,10 @@
-//! Schedules what is read of the store for others than a sender: the windows of the log that peers which are behind are
-//! sent, and what HTTP asks to read.
+//! Queues reads of the store: windows of the log for peers that are behind, and HTTP requests that read.
 //!
-//! Reading half a megabyte is as much work as storing hundreds of messages. If each were read as soon as it is asked for,
-//! many readers at once would delay every message by the time of all they read. So they wait in lines, one for each bucket
-//! that pays (see [`crate::rates`]), which take turns: who asks for much waits for it, and others do not. Something is read
-//! at once while nobody waits and the pause after the last read is over. An input reads at most so much that half a megabyte
-//! comes each [`READ_EVERY_MS`]; the room's timeout, which a shell runs when no input is queued, reads the others one by
-//! one.
+//! Reading half a megabyte takes as long as storing hundreds of messages, so reads that were all served at once would
+//! delay every message. There is one queue for each rate-limit bucket (see [`crate::rates`]), and the queues are served in
+//! turn: a user that asks for much delays nobody else's reads. A read is served at once if nothing is queued and the pause
+//! after the last read is over. While inputs keep coming, half a megabyte is read each [`READ_EVERY_MS`]; the room's
+//! timeout, which a shell runs when no input is waiting, serves the rest without pauses.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -22,84 +20,84 @@ use crate::io::{PeerId, Query, RequestId};
 use crate::room::Room;
 use crate::storage::Storage;
 
-/// How long after [`WINDOW_BYTES_MAX`] were read an input may read more, in milliseconds; after less it is shorter. A shorter
-/// time is faster for readers that lag while the room has other work, a longer one for everybody else.
+/// The pause after [`WINDOW_BYTES_MAX`] were read, in milliseconds; it is shorter in proportion after less. A shorter pause
+/// serves queued reads faster, a longer one everything else.
 const READ_EVERY_MS: u64 = 50;
-/// Bytes that are read in one turn before it ends; the last reader may exceed it.
+/// Bytes after which one call of [`Room::read_turn`] stops; the last read may exceed it.
 const TURN_BYTES_MAX: usize = WINDOW_BYTES_MAX / 4;
-/// A pause that nobody asked about for so long is over, in milliseconds.
+/// After this time a pause is over in any case, in milliseconds.
 const PAUSE_MS_MAX: u64 = 1_000;
 
-/// Who waits for what.
+/// A queued read.
 pub(crate) enum Reader {
-    /// A peer that may be due a window.
+    /// A window of the log, if the peer is due one.
     Peer(PeerId),
-    /// A request that is paid for.
+    /// An HTTP request that has paid for being made.
     Request(RequestId, Box<Principal>, Query),
 }
 
-/// The lines of readers.
+/// The queues of reads.
 #[derive(Default)]
 pub(crate) struct Reads {
-    /// The readers of each bucket, first come first served. None is empty.
-    lines: BTreeMap<String, VecDeque<Reader>>,
-    /// The buckets of `lines`, by whose turn it is.
+    /// One queue for each bucket; none is empty.
+    queues: BTreeMap<String, VecDeque<Reader>>,
+    /// The buckets of `queues`, the next to be served first.
     turns: VecDeque<String>,
-    /// The peers that are in a line.
+    /// The peers that have a window queued.
     peers: BTreeSet<PeerId>,
-    /// When somebody last came to empty lines.
+    /// When a read was last queued while nothing else was.
     waits_since: UnixMillis,
     pause: Option<Pause>,
 }
 
-/// The pause after something was read.
+/// A pause between two reads.
 struct Pause {
-    /// When it was read. That took time, which the clock of the input does not show.
+    /// The time of the input that read: the clock stands still while reading takes its time.
     read_at: UnixMillis,
-    /// When the room was first asked after that.
+    /// When the pause began: the first time that was seen after the read.
     since: Option<UnixMillis>,
     ms: u64,
 }
 
 impl Reads {
-    /// Adds the peer to the line of its bucket, unless it is in it.
-    pub(crate) fn want(&mut self, peer: PeerId, bucket: &str, now: UnixMillis) {
+    /// Queues a window for the peer, unless one is queued.
+    pub(crate) fn enqueue_window(&mut self, peer: PeerId, bucket: &str, now: UnixMillis) {
         if self.peers.insert(peer) {
-            self.line_up(Reader::Peer(peer), bucket, now);
+            self.enqueue(Reader::Peer(peer), bucket, now);
         }
     }
 
-    /// Adds a reader to the line of its bucket.
-    pub(crate) fn line_up(&mut self, reader: Reader, bucket: &str, now: UnixMillis) {
-        if self.lines.is_empty() {
+    /// Queues a read.
+    pub(crate) fn enqueue(&mut self, reader: Reader, bucket: &str, now: UnixMillis) {
+        if self.queues.is_empty() {
             self.waits_since = now;
         }
-        if let Some(line) = self.lines.get_mut(bucket) {
-            line.push_back(reader);
+        if let Some(queue) = self.queues.get_mut(bucket) {
+            queue.push_back(reader);
         } else {
-            self.lines
+            self.queues
                 .insert(bucket.to_owned(), VecDeque::from([reader]));
             self.turns.push_back(bucket.to_owned());
         }
     }
 
-    /// When the room's timeout is due: a time in the past while somebody waits.
+    /// Returns when the room's timeout is due: a time in the past while a read is queued.
     pub(crate) fn deadline(&self) -> Option<UnixMillis> {
-        (!self.lines.is_empty()).then_some(self.waits_since)
+        (!self.queues.is_empty()).then_some(self.waits_since)
     }
 
-    /// Whether something may be read at once.
-    pub(crate) fn is_free(&mut self, now: UnixMillis) -> bool {
-        self.lines.is_empty() && self.is_time(now)
+    /// Returns whether a read may be served without being queued.
+    pub(crate) fn can_read_now(&mut self, now: UnixMillis) -> bool {
+        self.queues.is_empty() && self.pause_is_over(now)
     }
 
-    /// The next reader, one of each bucket in turn.
+    /// Takes the next read, one of each bucket in turn.
     fn next(&mut self) -> Option<Reader> {
         let bucket = self.turns.pop_front()?;
-        let line = self.lines.get_mut(&bucket)?;
-        let reader = line.pop_front()?;
-        if line.is_empty() {
-            self.lines.remove(&bucket);
+        let queue = self.queues.get_mut(&bucket)?;
+        let reader = queue.pop_front()?;
+        if queue.is_empty() {
+            self.queues.remove(&bucket);
         } else {
             self.turns.push_back(bucket);
         }
@@ -109,7 +107,7 @@ impl Reads {
         Some(reader)
     }
 
-    fn is_time(&mut self, now: UnixMillis) -> bool {
+    fn pause_is_over(&mut self, now: UnixMillis) -> bool {
         let Some(pause) = &mut self.pause else {
             return true;
         };
@@ -124,8 +122,8 @@ impl Reads {
         is_over
     }
 
-    /// So many bytes were read.
-    pub(crate) fn pause(&mut self, read: usize, now: UnixMillis) {
+    /// Starts the pause after `read` bytes.
+    pub(crate) fn start_pause(&mut self, read: usize, now: UnixMillis) {
         let ms = READ_EVERY_MS * read as u64 / WINDOW_BYTES_MAX as u64;
         self.pause = Some(Pause {
             read_at: now,
@@ -136,15 +134,15 @@ impl Reads {
 }
 
 impl Room {
-    /// Reads for those who wait, at the end of an input, unless the pause after the last read is not over.
+    /// Serves queued reads if the pause after the last read is over.
     pub(crate) fn read_in_time(&mut self, storage: &dyn Storage, now: UnixMillis) {
-        if self.reads.is_time(now) {
+        if self.reads.pause_is_over(now) {
             self.read_turn(storage, now);
         }
     }
 
-    /// Reads for the first of those who wait, until [`TURN_BYTES_MAX`] bytes were read. Peers that are not behind, or have
-    /// too much unconfirmed, leave their line.
+    /// Serves queued reads until [`TURN_BYTES_MAX`] bytes were read. A peer that is not behind, or has too much unconfirmed,
+    /// is skipped.
     pub(crate) fn read_turn(&mut self, storage: &dyn Storage, now: UnixMillis) {
         let mut read = 0;
         while read < TURN_BYTES_MAX
@@ -153,12 +151,12 @@ impl Room {
             read += match reader {
                 Reader::Peer(peer) => self.send_window(peer, storage, now),
                 Reader::Request(request, principal, query) => {
-                    self.answer_waiting(request, &principal, query, now, storage)
+                    self.answer_query(request, &principal, query, now, storage)
                 }
             };
         }
         if read > 0 {
-            self.reads.pause(read, now);
+            self.reads.start_pause(read, now);
         }
     }
 
@@ -221,39 +219,42 @@ mod tests {
     }
 
     #[test]
-    fn buckets_take_turns_however_long_their_lines_are() {
+    fn buckets_are_served_in_turn() {
         let mut reads = Reads::default();
         for peer in 1..=4 {
-            reads.want(PeerId(peer), "many", UnixMillis(5));
-            reads.want(PeerId(peer), "many", UnixMillis(6));
+            reads.enqueue_window(PeerId(peer), "many", UnixMillis(5));
+            reads.enqueue_window(PeerId(peer), "many", UnixMillis(6));
         }
-        reads.want(PeerId(5), "ada", UnixMillis(7));
+        reads.enqueue_window(PeerId(5), "ada", UnixMillis(7));
         assert_eq!(reads.deadline(), Some(UnixMillis(5)));
-        assert!(!reads.is_free(UnixMillis(7)));
+        assert!(!reads.can_read_now(UnixMillis(7)));
         assert_eq!(peers(&mut reads), [1, 5, 2, 3, 4]);
         assert_eq!(reads.deadline(), None);
-        assert!(reads.is_free(UnixMillis(7)));
-        reads.want(PeerId(1), "many", UnixMillis(9));
+        assert!(reads.can_read_now(UnixMillis(7)));
+        reads.enqueue_window(PeerId(1), "many", UnixMillis(9));
         assert_eq!(peers(&mut reads), [1], "who was served may come again");
     }
 
     #[test]
-    fn a_pause_begins_when_the_read_is_over_and_not_when_its_input_came() {
+    fn pause_starts_after_the_read() {
         let mut reads = Reads::default();
-        reads.pause(WINDOW_BYTES_MAX, UnixMillis(100));
+        reads.start_pause(WINDOW_BYTES_MAX, UnixMillis(100));
         // Reading took 45 ms.
-        assert!(!reads.is_time(UnixMillis(145)));
-        assert!(!reads.is_time(UnixMillis(194)));
-        assert!(reads.is_time(UnixMillis(195)));
-        reads.pause(WINDOW_BYTES_MAX / 5, UnixMillis(200));
-        assert!(!reads.is_time(UnixMillis(201)));
-        assert!(reads.is_time(UnixMillis(211)), "less is a shorter pause");
-        reads.pause(WINDOW_BYTES_MAX, UnixMillis(300));
-        assert!(reads.is_time(UnixMillis(1_300)), "long ago");
-        reads.pause(WINDOW_BYTES_MAX, UnixMillis(1_400));
-        assert!(!reads.is_time(UnixMillis(1_401)));
+        assert!(!reads.pause_is_over(UnixMillis(145)));
+        assert!(!reads.pause_is_over(UnixMillis(194)));
+        assert!(reads.pause_is_over(UnixMillis(195)));
+        reads.start_pause(WINDOW_BYTES_MAX / 5, UnixMillis(200));
+        assert!(!reads.pause_is_over(UnixMillis(201)));
         assert!(
-            reads.is_time(UnixMillis(1_300)),
+            reads.pause_is_over(UnixMillis(211)),
+            "less is a shorter pause"
+        );
+        reads.start_pause(WINDOW_BYTES_MAX, UnixMillis(300));
+        assert!(reads.pause_is_over(UnixMillis(1_300)), "long ago");
+        reads.start_pause(WINDOW_BYTES_MAX, UnixMillis(1_400));
+        assert!(!reads.pause_is_over(UnixMillis(1_401)));
+        assert!(
+            reads.pause_is_over(UnixMillis(1_300)),
             "a clock that stepped back"
         );
     }

@@ -33,7 +33,7 @@ use crate::sends::{self, Sender};
 use crate::storage::Storage;
 use crate::{changes, history, metadata};
 
-/// What reading all metadata costs, as many as there may be.
+/// Permits for reading the largest possible metadata.
 const METADATA_PERMITS: u64 =
     (METADATA_KEYS_MAX * METADATA_VALUE_BYTES_MAX).div_ceil(READ_BYTES_PER_PERMIT) as u64;
 
@@ -41,7 +41,7 @@ const METADATA_PERMITS: u64 =
 struct Answer {
     status: u16,
     body: String,
-    /// Bytes that were read for it; where nobody counted, those of the body.
+    /// Bytes that were read from the store for it; the body's length where the store was not asked for a count.
     read: usize,
     effects: Vec<Effect>,
 }
@@ -59,7 +59,8 @@ impl Answer {
 }
 
 impl Room {
-    /// Answers a request, or puts it into the line of those who read; others hear of it after the caller.
+    /// Answers a request at once, or queues it: a read that finds others queued, or the pause after the last read not over,
+    /// is answered later (see [`crate::reads`]).
     pub(crate) fn request(
         &mut self,
         request: RequestId,
@@ -73,23 +74,23 @@ impl Room {
         }
         let Call::Read(query) = call else {
             let answer = self.carry_out(&principal, call, now, storage);
-            return self.give(request, answer, &principal, now);
+            return self.respond_with(request, answer, &principal, now);
         };
-        if self.reads.is_free(now) {
+        if self.reads.can_read_now(now) {
             let read = self.answer_query(request, &principal, query, now, &*storage);
             if read > 0 {
-                self.reads.pause(read, now);
+                self.reads.start_pause(read, now);
             }
             return;
         }
         self.outputs.push_back(Output::Postpone { request });
         let bucket = principal.bucket.clone();
         let reader = Reader::Request(request, Box::new(principal), query);
-        self.reads.line_up(reader, &bucket, now);
+        self.reads.enqueue(reader, &bucket, now);
     }
 
-    /// Answers a request that waited for its turn to read. Returns the bytes that were read for it.
-    pub(crate) fn answer_waiting(
+    /// Answers a read. Returns the bytes that were read from the store.
+    pub(crate) fn answer_query(
         &mut self,
         request: RequestId,
         principal: &Principal,
@@ -97,30 +98,19 @@ impl Room {
         now: UnixMillis,
         storage: &dyn Storage,
     ) -> usize {
-        // What those before it read may cost more than there is.
+        // Earlier reads of the same bucket may have cost more permits than it had, while this one was queued.
         if let Err(refusal) = self.rates.check_owed(principal, now) {
             self.respond(request, refused(refusal));
             return 0;
         }
-        self.answer_query(request, principal, query, now, storage)
-    }
-
-    /// Answers a request that reads. Returns the bytes that were read for it.
-    fn answer_query(
-        &mut self,
-        request: RequestId,
-        principal: &Principal,
-        query: Query,
-        now: UnixMillis,
-        storage: &dyn Storage,
-    ) -> usize {
         let answer = self.read(query, now, storage);
         let read = answer.as_ref().map_or(0, |answer| answer.read);
-        self.give(request, answer, principal, now);
+        self.respond_with(request, answer, principal, now);
         read
     }
 
-    fn give(
+    /// Sends an answer and charges what was read for it. Effects on other peers follow the answer.
+    fn respond_with(
         &mut self,
         request: RequestId,
         answer: Result<Answer, Failure>,
@@ -470,7 +460,7 @@ fn permits(call: &Call) -> u64 {
         | Call::EditMessage { body, .. }
         | Call::DeleteMessage { body, .. }
         | Call::PostTyping { body } => body_permits(body),
-        // All that is there is read before it is known whether the change fits.
+        // The whole metadata is read before the change can be checked.
         Call::PutMetadata { body } => body_permits(body) + METADATA_PERMITS,
         Call::Read(Query::Messages { limit, before, .. }) => {
             let limit = limit
@@ -479,7 +469,7 @@ fn permits(call: &Call) -> u64 {
             let limit = limit
                 .unwrap_or(PAGE_MESSAGES_DEFAULT)
                 .min(PAGE_MESSAGES_MAX);
-            // A place that is told by a time has to be looked for.
+            // The message at a time is found by a binary search over the log.
             let search = u64::from(before.is_some());
             limit.div_ceil(PAGE_MESSAGES_PER_PERMIT).max(1) as u64 + search
         }

@@ -178,14 +178,13 @@ impl Room {
         self.settle(now);
     }
 
-    /// Ends the coalescing window, and reads for somebody who waits for it. Legal early or late; see
-    /// [`Self::poll_timeout`].
+    /// Sends what the coalescing window holds, and serves queued reads. Legal early or late; see [`Self::poll_timeout`].
     pub fn handle_timeout(&mut self, now: UnixMillis, storage: &dyn Storage) {
         self.read_turn(storage, now);
         self.settle(now);
     }
 
-    /// Does the same while inputs are queued, instead of [`Self::handle_timeout`]: less is read.
+    /// Does the same as [`Self::handle_timeout`], for a shell that has inputs waiting: reads keep their pauses.
     pub fn handle_timeout_among_inputs(&mut self, now: UnixMillis, storage: &dyn Storage) {
         self.read_in_time(storage, now);
         self.settle(now);

@@ -25,34 +25,29 @@ pub(crate) struct StoredMessage {
     pub(crate) changed: Option<Seq>,
 }
 
-/// A value of the metadata as it is kept.
+/// A value of the metadata as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum StoredValue {
-    /// Of a version that did not know which event told of it.
-    Untold(String),
-    /// With the last event that changed it: of several, a replay tells this one.
-    Told { value: String, changed: Seq },
+    /// Written by a version that did not store the event.
+    Plain(String),
+    /// With the event that set it: a replay of several sends the value with this one only.
+    WithEvent { value: String, changed: Seq },
 }
 
 impl StoredValue {
     pub(crate) fn value(&self) -> &str {
         match self {
-            Self::Untold(value) | Self::Told { value, .. } => value,
+            Self::Plain(value) | Self::WithEvent { value, .. } => value,
         }
     }
 
-    /// Whether the event at `seq` is the one that tells of it, as far as is known.
-    pub(crate) fn is_told_by(&self, seq: Seq) -> bool {
+    /// Returns whether the event at `seq` set the value. Unknown counts as yes.
+    pub(crate) fn was_set_by(&self, seq: Seq) -> bool {
         match self {
-            Self::Untold(_) => true,
-            Self::Told { changed, .. } => *changed == seq,
+            Self::Plain(_) => true,
+            Self::WithEvent { changed, .. } => *changed == seq,
         }
-    }
-
-    /// What reading it counts as.
-    pub(crate) fn bytes(&self) -> usize {
-        self.value().len()
     }
 }
 

@@ -23,19 +23,6 @@ const KB_16: usize = 16_000;
 /// Messages of 16 kB in a mebibyte, and a few more.
 const MIB: usize = UNCONFIRMED_BYTES_MAX / KB_16 + 2;
 
-/// A shell whose people may send as much as they like.
-fn unlimited() -> Shell {
-    let rate = Rate {
-        burst: 1_000_000,
-        per_second: 1_000_000,
-    };
-    Shell::with(Settings {
-        send_rate: rate,
-        http_rate: rate,
-        ..Settings::default()
-    })
-}
-
 /// Sends that many messages of 16 kB.
 fn send(shell: &mut Shell, sender: u64, count: usize) {
     for _ in 0..count {
@@ -69,7 +56,7 @@ fn run(shell: &mut Shell, ms: u64) {
 
 #[test]
 fn reader_that_stalls_is_sent_a_mebibyte_and_the_rest_when_it_reads() {
-    let mut shell = unlimited();
+    let mut shell = Shell::unlimited();
     let sender = shell.join(user("ada"));
     let (stalled, reads, old) = (
         shell.join(anonymous("stalled")),
@@ -105,7 +92,7 @@ fn reader_that_stalls_is_sent_a_mebibyte_and_the_rest_when_it_reads() {
 
 #[test]
 fn reader_gets_one_window_for_each_echo() {
-    let mut shell = unlimited();
+    let mut shell = Shell::unlimited();
     let sender = shell.join(user("ada"));
     let reader = shell.join(anonymous("r"));
     shell.stalled.insert(reader);
@@ -127,7 +114,7 @@ fn reader_gets_one_window_for_each_echo() {
 
 #[test]
 fn reader_that_is_given_no_turn_among_a_thousand_inputs_misses_nothing() {
-    let mut shell = unlimited();
+    let mut shell = Shell::unlimited();
     let sender = shell.join(user("ada"));
     let reader = shell.join(anonymous("r"));
     // All of them are handled before the first echo, and the clock stands still.
@@ -143,7 +130,7 @@ fn reader_that_is_given_no_turn_among_a_thousand_inputs_misses_nothing() {
 
 #[test]
 fn mark_owed_for_too_long_closes_and_the_reader_resumes() {
-    let mut shell = unlimited();
+    let mut shell = Shell::unlimited();
     let sender = shell.join(user("ada"));
     let (stalled, slow, small) = (
         shell.join(anonymous("stalled")),
@@ -180,7 +167,7 @@ fn mark_owed_for_too_long_closes_and_the_reader_resumes() {
 
 #[test]
 fn invented_and_foreign_marks_confirm_nothing_and_are_charged() {
-    let mut shell = unlimited();
+    let mut shell = Shell::unlimited();
     let sender = shell.join(user("ada"));
     let (liar, honest) = (
         shell.join(anonymous("liar")),
@@ -250,7 +237,7 @@ fn echoes_of_marks_cost_nothing_alone_or_in_a_batch() {
 
 #[test]
 fn sender_that_is_behind_is_told_its_message_with_the_ack() {
-    let mut shell = unlimited();
+    let mut shell = Shell::unlimited();
     let (sender, slow) = (shell.join(user("ada")), shell.join(user("bob")));
     shell.stalled.insert(slow);
     send(&mut shell, sender, 2 * MIB);
@@ -284,7 +271,7 @@ fn sender_that_is_behind_is_told_its_message_with_the_ack() {
 /// An event of an edit that was edited again is read whole, and a few bytes of it are sent.
 #[test]
 fn questions_for_superseded_edits_read_a_bounded_part_of_the_log_in_one_input() {
-    let mut shell = unlimited();
+    let mut shell = Shell::unlimited();
     let ada = shell.join(user("ada"));
     let ids: Vec<String> = (0..5).map(|_| shell.posted("ada", "first")).collect();
     let since = shell.head().1;
@@ -313,7 +300,7 @@ fn questions_for_superseded_edits_read_a_bounded_part_of_the_log_in_one_input() 
 
 #[test]
 fn presence_that_was_missed_is_told_whole_at_the_head() {
-    let mut shell = unlimited();
+    let mut shell = Shell::unlimited();
     let (sender, slow) = (shell.join(user("ada")), shell.join(user("bob")));
     shell.stalled.insert(slow);
     send(&mut shell, sender, 2 * MIB);
@@ -341,7 +328,7 @@ fn presence_that_was_missed_is_told_whole_at_the_head() {
 
 #[test]
 fn sync_of_a_reader_that_is_behind_goes_back_to_its_place() {
-    let mut shell = unlimited();
+    let mut shell = Shell::unlimited();
     let (sender, slow) = (shell.join(user("ada")), shell.join(anonymous("slow")));
     shell.stalled.insert(slow);
     send(&mut shell, sender, 3 * MIB);
@@ -365,7 +352,7 @@ fn sync_of_a_reader_that_is_behind_goes_back_to_its_place() {
 
 #[test]
 fn new_epoch_ends_what_a_reader_was_behind_in() {
-    let mut shell = unlimited();
+    let mut shell = Shell::unlimited();
     let (sender, slow) = (shell.join(user("ada")), shell.join(anonymous("slow")));
     shell.stalled.insert(slow);
     send(&mut shell, sender, 3 * MIB);
@@ -385,7 +372,7 @@ fn new_epoch_ends_what_a_reader_was_behind_in() {
 
 #[test]
 fn room_built_anew_tells_its_head_and_serves_who_asks() {
-    let mut shell = unlimited();
+    let mut shell = Shell::unlimited();
     let (sender, slow) = (shell.join(user("ada")), shell.join(anonymous("slow")));
     shell.stalled.insert(slow);
     send(&mut shell, sender, 3 * MIB);
@@ -407,7 +394,7 @@ fn room_built_anew_tells_its_head_and_serves_who_asks() {
 
 #[test]
 fn resume_is_sent_in_windows_that_follow_the_echoes() {
-    let mut shell = unlimited();
+    let mut shell = Shell::unlimited();
     let sender = shell.join(user("ada"));
     for n in 0..9_000 {
         shell.say(sender, message("a text of some bytes", &n.to_string()));
@@ -444,7 +431,7 @@ fn resume_is_sent_in_windows_that_follow_the_echoes() {
 
 #[test]
 fn event_larger_than_a_window_is_a_window_of_its_own() {
-    let mut shell = unlimited();
+    let mut shell = Shell::unlimited();
     let owner = gateway(anonymous("owner"));
     shell.posted("ada", "before");
     let changes: serde_json::Map<String, Value> = (0..50)
@@ -470,7 +457,7 @@ fn event_larger_than_a_window_is_a_window_of_its_own() {
 
 #[test]
 fn first_version_is_closed_when_its_budget_of_bytes_is_spent() {
-    let mut shell = unlimited();
+    let mut shell = Shell::unlimited();
     let sender = shell.join(user("ada"));
     let old = shell.join_v1(anonymous("old"));
     let count = FIRST_VERSION_BYTES_BURST / (KB_16 + 400);
@@ -494,7 +481,7 @@ fn first_version_is_closed_when_its_budget_of_bytes_is_spent() {
 
 #[test]
 fn inputs_of_a_crowd_that_lags_bring_one_window_and_the_timer_brings_the_rest() {
-    let mut shell = unlimited();
+    let mut shell = Shell::unlimited();
     let sender = shell.join(user("ada"));
     send(&mut shell, sender, 2 * MIB);
     let crowd: Vec<u64> = (0..50).map(|_| shell.join(anonymous("r"))).collect();

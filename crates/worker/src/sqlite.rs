@@ -209,8 +209,11 @@ impl Storage for Sqlite {
         if !self.has_tables()? {
             return Ok(Vec::new());
         }
-        let Part { wanted, bindings } = Part::of(range);
-        let order = if range.descending { "DESC" } else { "ASC" };
+        let Part {
+            wanted,
+            order,
+            bindings,
+        } = Part::of(range);
         let mut query = format!("SELECT key, data {wanted}");
         let mut all = bindings.clone();
         if range.bytes_max < usize::MAX {
@@ -243,7 +246,9 @@ impl Storage for Sqlite {
         if !self.has_tables()? {
             return Ok(None);
         }
-        let Part { wanted, bindings } = Part::of(range);
+        let Part {
+            wanted, bindings, ..
+        } = Part::of(range);
         let query = format!("SELECT key, data ->> ? {wanted}1");
         let mut all = vec![JsValue::from_str(name)];
         all.extend(bindings);
@@ -306,9 +311,13 @@ impl Storage for Sqlite {
     }
 }
 
-/// A range as SQL: what stands between the columns and the limit.
+/// A range as SQL.
 struct Part {
+    /// From `FROM` to `LIMIT`, without the limit.
     wanted: String,
+    /// `ASC` or `DESC`.
+    order: &'static str,
+    /// The parameters of `wanted`.
     bindings: Vec<JsValue>,
 }
 
@@ -326,7 +335,11 @@ impl Part {
         }
         let order = if range.descending { "DESC" } else { "ASC" };
         wanted.push_str(&format!(" ORDER BY key {order} LIMIT "));
-        Self { wanted, bindings }
+        Self {
+            wanted,
+            order,
+            bindings,
+        }
     }
 }
 

@@ -111,6 +111,18 @@ impl Shell {
             ..Settings::default()
         })
     }
+    /// A room whose rate limits nothing in a test reaches.
+    pub fn unlimited() -> Self {
+        let rate = Rate {
+            burst: 1_000_000,
+            per_second: 1_000_000,
+        };
+        Self::with(Settings {
+            send_rate: rate,
+            http_rate: rate,
+            ..Settings::default()
+        })
+    }
 
     pub fn with(settings: Settings) -> Self {
         let storage = MemoryStorage::default();

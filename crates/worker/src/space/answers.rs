@@ -1,6 +1,4 @@
-//! How requests get their answers: at once, or later where they wait for their turn to read.
-//!
-//! Owns which requests wait. It must not know what they ask for.
+//! Answers requests, at once or later, when the room has queued them.
 
 use js_sys::Function;
 use protocol::codes::ErrorCode;
@@ -14,7 +12,7 @@ use crate::credentials::plain;
 use crate::reply;
 
 impl SpaceObject {
-    /// Asks the room. Gives the `Response`, or the id under which [`Self::answer_if_postponed`] gives it to `entry.js`.
+    /// Passes a request to the room. Returns the `Response`, or the id under which `entry.js` gets it later.
     pub(super) fn answer(
         &self,
         input: impl FnOnce(RequestId) -> Input,
@@ -37,7 +35,7 @@ impl SpaceObject {
         self.postponed.borrow_mut().insert(request);
     }
 
-    /// Answers a request that waits. Gives the answer back if the request is being made right now.
+    /// Hands the answer of a queued request to `entry.js`. Returns the answer if the request was not queued.
     pub(super) fn answer_if_postponed(
         &self,
         request: RequestId,
@@ -50,9 +48,9 @@ impl SpaceObject {
         None
     }
 
-    /// The room that should have answered is gone.
+    /// Answers every queued request with an error: the room that should have answered is gone.
     #[cfg(feature = "test-hooks")]
-    pub(super) fn forget_postponed(&self) {
+    pub(super) fn fail_postponed(&self) {
         for request in self.postponed.take() {
             let refusal = reply::refusal(&plain(ErrorCode::Internal));
             deliver(&self.answered, request, refusal);
@@ -60,7 +58,7 @@ impl SpaceObject {
     }
 }
 
-/// Gives `entry.js` an answer. Where the runtime refused to make one, `entry.js` says that something failed.
+/// Hands an answer to `entry.js`, or nothing if the runtime refused to make one: then the request fails there.
 fn deliver(answered: &Function, request: RequestId, response: Result<Response, JsValue>) {
     let id = JsValue::from(request.0 as f64);
     let response = response.map_or(JsValue::UNDEFINED, JsValue::from);

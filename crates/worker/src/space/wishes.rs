@@ -33,6 +33,6 @@ impl SpaceObject {
     pub(super) fn lose_memory(&self) {
         hooks::count_reset(&self.storage.sql());
         *self.live.borrow_mut() = None;
-        self.forget_postponed();
+        self.fail_postponed();
     }
 }
