@@ -201,9 +201,7 @@ impl<J: Json> Client<J> {
             }
             Input::Fetched { fetch, outcome } => self.handle_fetched(fetch, outcome, now),
             Input::TaskPassed => {
-                for event in self.timeline.task_passed() {
-                    self.tell(event);
-                }
+                self.tell_waiting();
                 self.work_off_answer(now);
             }
             Input::Woken => self.handle_woken(now),

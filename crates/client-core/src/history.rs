@@ -147,17 +147,18 @@ impl<J: Json> Client<J> {
         if !run.joins {
             self.timeline.merge_updates(&mut page, head);
             self.timeline.page_failed();
-        } else if self.session.is_unmet() {
-            // What is stored after this page reaches the app once it connects.
-            let attempt_out = !matches!(self.link, Link::Idle | Link::Failed);
-            self.session.seed(epoch, head, attempt_out);
-            self.timeline.page_failed();
-            self.start_timeline_at(head.max(self.timeline.accounted()));
-        } else if self.is_same_life(&run) {
+        } else if self.is_same_life(&run) || self.session.is_unmet() {
+            // Before the first welcome nothing is live that could overtake the page.
+            yields = !self.session.is_unmet();
+            if self.session.is_unmet() {
+                self.seed_session(&run, epoch, head);
+            }
             let end = run.end.unwrap_or(head);
             let hidden = self.timeline.join(&mut page, Vec::new(), end, head);
             debug_assert!(hidden.is_empty(), "nothing was fetched below the page");
-            yields = true;
+            if !yields {
+                self.tell_waiting();
+            }
         } else {
             self.timeline.page_failed();
         }
@@ -172,6 +173,18 @@ impl<J: Json> Client<J> {
         if yields {
             self.outputs.push_back(Output::YieldTask);
         }
+    }
+
+    /// What is stored after a page that came before the first welcome reaches the app once it connects.
+    fn seed_session(&mut self, run: &HistoryRun<J>, epoch: Option<Epoch>, head: Seq) {
+        let attempt_out = !matches!(self.link, Link::Idle | Link::Failed);
+        let earlier = self.session.cursor().filter(|_| self.is_same_life(run));
+        let Some(earlier) = earlier.map(|cursor| cursor.seq) else {
+            self.start_timeline_at(Seq::ZERO);
+            return self.session.seed(epoch, head, attempt_out);
+        };
+        // Of two pages that are asked for at once the older may come last.
+        self.session.seed(epoch, head.max(earlier), attempt_out);
     }
 
     /// Looks for one's own messages whose ack is still on its way, or never came.

@@ -236,6 +236,13 @@ impl<J: Json> Client<J> {
         }
     }
 
+    /// Tells the app the events that waited for a later task.
+    pub(crate) fn tell_waiting(&mut self) {
+        for event in self.timeline.task_passed() {
+            self.tell(event);
+        }
+    }
+
     /// Tells the app the events that are due.
     fn apply(&mut self, due: Vec<(Seq, EventPayload<J>)>, now: Instant) {
         // A long replay takes its time. What comes by itself says nothing about an answer that is missing.

@@ -47,9 +47,9 @@ pub(crate) struct Timeline<J> {
     accounted: Seq,
     /// How many pages are on their way.
     pages_out: usize,
-    /// What was delivered since the first of them was asked for.
+    /// What was accounted for since the first of them was asked for: delivered, or shown by another of them.
     recent: Vec<Placed<J>>,
-    /// New states that were told in that time, by the place of their event.
+    /// New states that became known in that time, by the place of their event.
     updates: Vec<Placed<J>>,
     /// The last page that joined.
     joined: Option<Joined>,
@@ -151,6 +151,11 @@ impl<J: Clone> Timeline<J> {
         self.merge_updates(&mut recent, Seq::ZERO);
         page.append(&mut recent);
         below.retain(|(seq, _)| *seq > self.accounted);
+        if self.pages_out > 1 {
+            // An older page that is still on its way ends with these as well: nobody else tells them again.
+            let shown = page.iter().filter(|(seq, _)| *seq > self.accounted);
+            self.recent.extend(below.iter().chain(shown).cloned());
+        }
         self.joined = page.first().map(|(first, _)| Joined {
             first: *first,
             end: last,
@@ -159,7 +164,11 @@ impl<J: Clone> Timeline<J> {
         let mut waiting = self.waiting.take().unwrap_or_default();
         waiting.retain(|(seq, event)| {
             let is_in_page = matches!(event, Event::Message(_)) && *seq <= last;
-            !is_in_page && !self.is_known(*seq, event)
+            let is_known = self.is_known(*seq, event);
+            if is_known {
+                self.keep_for_pages(*seq, event);
+            }
+            !is_in_page && !is_known
         });
         self.waiting = Some(waiting);
         self.accounted = self.accounted.max(last);
@@ -185,12 +194,17 @@ impl<J: Clone> Timeline<J> {
         seq <= joined.head && (self.version)(message).is_some_and(is_shown)
     }
 
+    /// Keeps a new state for the pages that are on their way: they may have been read before it.
+    fn keep_for_pages(&mut self, seq: Seq, event: &Event<J>) {
+        if let (Event::Updated(message), true) = (event, self.pages_out > 0) {
+            self.updates.push((seq, message.clone()));
+        }
+    }
+
     fn account(&mut self, seq: Seq, event: Event<J>) -> Option<Event<J>> {
+        self.keep_for_pages(seq, &event);
         if self.is_known(seq, &event) {
             return None;
-        }
-        if let (Event::Updated(message), true) = (&event, self.pages_out > 0) {
-            self.updates.push((seq, message.clone()));
         }
         if let Event::Message(message) = &event {
             if seq <= self.accounted {
@@ -324,6 +338,47 @@ mod tests {
                 .collect::<Vec<_>>(),
             [6]
         );
+    }
+
+    #[test]
+    fn an_older_page_that_joins_last_ends_with_what_the_newer_one_showed() {
+        let mut timeline = timeline();
+        assert!(timeline.start_at(Seq(3)).is_empty());
+        timeline.page_asked();
+        timeline.page_asked();
+        // The newer page is read first, and shows an edit of 2.
+        let mut newer = vec![(Seq(2), 1_002), (Seq(3), 3), (Seq(5), 5), (Seq(6), 6)];
+        let below = timeline.join(&mut newer, Vec::new(), Seq(6), Seq(6));
+        assert!(below.is_empty());
+        assert!(!updated(&mut timeline, 4, 1_002), "the page shows it");
+        assert!(timeline.task_passed().is_empty());
+        assert_eq!(told(&mut timeline, 7..=8), [7, 8]);
+        let mut older = page(1..=3);
+        timeline.join(&mut older, Vec::new(), Seq(3), Seq(3));
+        assert_eq!(
+            older,
+            [
+                (Seq(1), 1),
+                (Seq(2), 1_002),
+                (Seq(3), 3),
+                (Seq(5), 5),
+                (Seq(6), 6),
+                (Seq(7), 7),
+                (Seq(8), 8)
+            ],
+            "no hole, and no older state"
+        );
+        assert!(timeline.recent.is_empty() && timeline.updates.is_empty());
+    }
+
+    #[test]
+    fn what_a_short_page_hid_stands_in_an_older_page_as_well() {
+        let mut timeline = timeline();
+        timeline.page_asked();
+        timeline.page_asked();
+        let hidden = timeline.join(&mut page(8..=8), page(2..=7), Seq(8), Seq(8));
+        assert_eq!(hidden, page(2..=7), "delivered before the page");
+        assert_eq!(joined(&mut timeline, 1..=1, 1).1, [1, 2, 3, 4, 5, 6, 7, 8]);
     }
 
     #[test]

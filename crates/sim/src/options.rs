@@ -39,6 +39,8 @@ pub struct Options {
     pub bytes_per_ms: Vec<u64>,
     /// Actions that edit or delete, in a thousand.
     pub change_permille: u64,
+    /// How often an app loads its history anew, in a thousand of its actions.
+    pub reload_permille: u64,
     /// How often an app leaves and comes back, in a thousand of its actions.
     pub leave_permille: u64,
     /// Mean time between two faults of each kind, in milliseconds.
@@ -246,6 +248,11 @@ impl Options {
             http_burst: 1,
             bytes_per_ms,
             change_permille,
+            reload_permille: if random.chance(200) {
+                random.between(50, 500)
+            } else {
+                20
+            },
             leave_permille: random.between(0, 30),
             faults,
             silence_ms_max: random.between(0, 60_000),

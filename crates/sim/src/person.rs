@@ -164,7 +164,8 @@ pub struct Person {
     pub acts: Random,
     /// Decides all else about the person and the tab.
     pub random: Random,
-    loading: Option<CallId>,
+    /// Pages that are on their way.
+    loading: Vec<CallId>,
     connecting: Option<CallId>,
     loaded: bool,
     next_call: u32,
@@ -214,7 +215,7 @@ impl Person {
             discontinuities: Vec::new(),
             acts: Random::new(seed, Stream::Acts(person)),
             random,
-            loading: None,
+            loading: Vec::new(),
             connecting: None,
             loaded: false,
             next_call: 0,
@@ -234,7 +235,8 @@ impl Person {
         self.shown.clear();
         self.echoes.clear();
         self.present.clear();
-        (self.loading, self.connecting, self.loaded) = (None, None, false);
+        self.loading.clear();
+        (self.connecting, self.loaded) = (None, false);
         let lost = |outcome: &mut Outcome| {
             if *outcome == Outcome::Open || !keeps_promises {
                 *outcome = Outcome::Doubtful;
@@ -321,11 +323,11 @@ impl Person {
     pub fn settled(&mut self, call: CallId, result: Result<Reply<Value>, ClientError>, now: u64) {
         if self.connecting == Some(call) {
             self.connecting = None;
-            if result.is_ok() && !self.loaded && self.loading.is_none() {
+            if result.is_ok() && !self.loaded && self.loading.is_empty() {
                 self.load(now);
             }
-        } else if self.loading == Some(call) {
-            self.loading = None;
+        } else if let Some(at) = self.loading.iter().position(|it| *it == call) {
+            self.loading.remove(at);
             match result {
                 Ok(Reply::Messages(page)) => {
                     self.shown = page.iter().map(Shown::of).collect();
@@ -383,7 +385,7 @@ impl Person {
             Event::Discontinuity { reason } => {
                 self.discontinuities.push((now, reason));
                 self.loaded = false;
-                if self.loading.is_none() {
+                if self.loading.is_empty() {
                     self.load(now);
                 }
             }
@@ -459,10 +461,17 @@ impl Person {
         self.loaded
     }
 
+    /// Loads the history anew, as an app does that asks once more, or twice. Whichever answer comes last is shown.
+    pub fn reload(&mut self, now: u64) {
+        if self.loaded {
+            self.load(now);
+        }
+    }
+
     /// `messages = await getMessages()`
     fn load(&mut self, now: u64) {
         let call = self.call();
-        self.loading = Some(call);
+        self.loading.push(call);
         self.client
             .messages(call, Some(&json!({"limit": 200})), Instant(now));
     }

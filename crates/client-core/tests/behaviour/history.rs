@@ -229,3 +229,48 @@ fn page_that_is_one_too_many_is_asked_for_again_when_the_server_says() {
     }
     assert_eq!(waited, 33_000);
 }
+
+#[test]
+fn an_older_page_that_comes_last_has_no_hole_and_no_older_state() {
+    let mut bench = Bench::ready();
+    bench.history(8, json!({"limit": 100}));
+    let older = bench.fetch;
+    bench.history(9, json!({"limit": 100}));
+    let mut read = page(1..=7, 8);
+    read["messages"][5]["text"] = json!("better");
+    read["messages"][5]["updatedAt"] = json!(9_000);
+    let edited = read["messages"][5].clone();
+    bench.answer(200, &read);
+    bench.input(Input::TaskPassed);
+    for seq in 5..=7 {
+        bench.message(seq);
+    }
+    bench.frame(&json!({"type": "update", "seq": 8, "message": edited}).to_string());
+    bench.message(9);
+    let told = bench.take();
+    assert_eq!(told.last().unwrap(), "message 9", "{told:?}");
+    bench.fetch = older;
+    bench.answer(200, &page(1..=4, 4));
+    assert_eq!(bench.take()[..1], ["8 page 1,2,3,4,5,6,7,9"]);
+    assert_eq!(bench.last_page[1]["text"], "better");
+}
+
+#[test]
+fn of_two_pages_before_connecting_the_older_that_comes_last_has_no_hole() {
+    let mut bench = Bench::new();
+    bench.history(8, json!({}));
+    bench.give_token(TOKEN);
+    let older = bench.fetch;
+    bench.history(9, json!({}));
+    bench.answer(200, &page(1..=5, 5));
+    bench.fetch = older;
+    bench.answer(200, &page(1..=3, 3));
+    let told = bench.take();
+    assert!(told.contains(&"8 page 1,2,3,4,5".to_owned()), "{told:?}");
+    bench.client.connect(CallId(1), bench.now);
+    bench.drain();
+    assert!(bench.url.ends_with("&epoch=e&since=5"), "{}", bench.url);
+    bench.welcome(r#""seq":6,"recovered":true"#);
+    bench.message(6);
+    assert_eq!(bench.take().last().unwrap(), "message 6");
+}

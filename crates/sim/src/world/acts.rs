@@ -13,6 +13,8 @@ struct Act {
     leaves: bool,
     changes: bool,
     deletes: bool,
+    /// Whether the history is loaded anew.
+    reloads: bool,
     /// Which of the person's own messages is changed.
     which: u64,
     /// Messages to send by a client that is connected, or about to be.
@@ -33,6 +35,7 @@ impl Act {
             leaves: random.chance(options.leave_permille),
             changes: random.chance(options.change_permille),
             deletes: random.chance(300),
+            reloads: random.chance(options.reload_permille),
             which: random.between(0, u64::MAX - 1),
             count: random.between(1, options.burst),
             posts: u64::from(random.chance(options.http_permille))
@@ -66,6 +69,8 @@ impl World {
             self.person(index).come(now);
         } else if act.leaves {
             person.leave(now);
+        } else if act.reloads {
+            person.reload(now);
         } else if act.changes {
             person.change(act.deletes, act.until_stored, now, act.which);
         } else if person.waiting() < patience || act.is_stubborn {
