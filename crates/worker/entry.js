@@ -238,8 +238,8 @@ export class Space extends DurableObject {
             this.#answer(id, response),
           );
           this.#instanceId = health.instanceId;
-          // The room that these asked is gone.
-          for (const id of [...this.#waiting.keys()]) this.#answer(id, undefined);
+          // The room that these asked is gone: a panic is one line of log, however many waited.
+          for (const id of [...this.#waiting.keys()]) this.#answer(id, this.#space.failure());
         }
         const result = work(this.#space);
         this.#wakeAt(this.#space.deadline());
@@ -252,12 +252,12 @@ export class Space extends DurableObject {
     }
   }
 
-  /** Answers a request that waited; without a response it failed. */
+  /** Answers a request that waited; the runtime may have refused to make a response. */
   #answer(id, response) {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
     if (response) waiting?.resolve(response);
-    else waiting?.reject(new Error('the object lost its memory'));
+    else waiting?.reject(new Error('the runtime made no response'));
   }
 
   /** For events that nobody waits for: the panic is logged, and the next event starts afresh. */

@@ -130,7 +130,7 @@ describe('panic', () => {
     assert.equal((await world.call('GET', '/messages', { spaceId: neighbour })).status, 200);
   });
 
-  test('who waits for a turn to read is answered, and not left waiting', async () => {
+  test('who waits for a turn to read is answered, not left waiting, and no line of log each', async () => {
     const spaceId = world.newSpace();
     const author = await world.second(spaceId, { userId: 'ada' });
     for (let i = 0; i < 40; i += 1)
@@ -139,6 +139,7 @@ describe('panic', () => {
     const ask = await world.caller(spaceId, { userId: 'reader' });
     const pages = Array.from({ length: 30 }, () => ask('GET', '/messages?limit=200&v=2'));
     await Promise.race(pages);
+    const linesBefore = world.logs.length;
     await world.hook('POST', 'panic', spaceId);
     const statuses = (await Promise.all(pages)).map(({ status }) => status);
     assert.ok(statuses.includes(200) && statuses.includes(500), statuses.join());
@@ -147,6 +148,10 @@ describe('panic', () => {
       [],
     );
     assert.equal((await ask('GET', '/messages?limit=200&v=2')).status, 200);
+    // Lines leave workerd through a pipe of their own.
+    await sleep(500);
+    const failures = world.logs.slice(linesBefore).filter((line) => line.includes('"event":"failed"'));
+    assert.ok(failures.length <= 1, `only the request that panicked is logged: ${failures.join('\n')}`);
   });
 });
 

@@ -170,6 +170,14 @@ impl SpaceObject {
         }
     }
 
+    /// The answer to a request that an object before this one was to answer later.
+    ///
+    /// # Errors
+    /// When the runtime refuses to make an answer.
+    pub fn failure(&self) -> Result<Response, JsValue> {
+        answers::failure()
+    }
+
     /// A socket sent a frame: a string, or the bytes of a binary frame.
     pub fn message(&self, socket: &Socket, data: &JsValue) {
         let frame = match data.as_string() {

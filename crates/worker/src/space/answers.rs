@@ -27,7 +27,7 @@ impl SpaceObject {
         match answer {
             Some((_, answer)) => response(&answer).map(JsValue::from),
             None if self.postponed.borrow().contains(&request) => Ok(JsValue::from(id)),
-            None => reply::refusal(&plain(ErrorCode::Internal)).map(JsValue::from),
+            None => failure().map(JsValue::from),
         }
     }
 
@@ -52,10 +52,14 @@ impl SpaceObject {
     #[cfg(feature = "test-hooks")]
     pub(super) fn fail_postponed(&self) {
         for request in self.postponed.take() {
-            let refusal = reply::refusal(&plain(ErrorCode::Internal));
-            deliver(&self.answered, request, refusal);
+            deliver(&self.answered, request, failure());
         }
     }
+}
+
+/// The answer to a request whose room is gone.
+pub(super) fn failure() -> Result<Response, JsValue> {
+    reply::refusal(&plain(ErrorCode::Internal))
 }
 
 /// Hands an answer to `entry.js`, or nothing if the runtime refused to make one: then the request fails there.
