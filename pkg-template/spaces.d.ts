@@ -383,8 +383,9 @@ export class KuratchiSpaceClient {
   /**
    * Loads a part of the history, in one or several requests.
    *
-   * Without `before` while connected, the page ends exactly with the last message that `onMessage` has told or
-   * would have told: append later messages to it, and everything is shown once and in order.
+   * Without `before` while connected, the page ends exactly with the last message that `onMessage` has told: append later
+   * messages to it, and everything is shown once and in order. What the page brings that was not told yet is told before it,
+   * so that a list of an earlier page is whole as well.
    *
    * A request that is one too many is made again when the server says, for up to 30 s; so are the other calls that only
    * read.

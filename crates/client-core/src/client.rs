@@ -24,7 +24,7 @@ use crate::outbox::Outbox;
 use crate::polling::PollAnswer;
 use crate::presence::Presence;
 use crate::random::Random;
-use crate::requests::{Pending, Postponed};
+use crate::requests::{Pending, Postponed, Purpose};
 use crate::session::{Cursor, Session};
 use crate::timeline::{Timeline, Version};
 use crate::timer::{Timer, TimerTable};
@@ -90,6 +90,8 @@ pub struct Client<J: Json> {
     pub(crate) unsent: Vec<Pending<J>>,
     /// Rate-limited requests that are repeated later.
     pub(crate) postponed: Vec<Postponed<J>>,
+    /// Answers that came in the task in which another page was given out.
+    pub(crate) pages_held: VecDeque<(Purpose<J>, J)>,
     pub(crate) next_fetch: u32,
     pub(crate) next_socket: u32,
     pub(crate) next_poll: u32,
@@ -137,6 +139,7 @@ impl<J: Json> Client<J> {
             pending: LiteMap::new_vec(),
             unsent: Vec::new(),
             postponed: Vec::new(),
+            pages_held: VecDeque::new(),
             next_fetch: 0,
             next_socket: 0,
             next_poll: 0,
@@ -202,6 +205,7 @@ impl<J: Json> Client<J> {
             Input::Fetched { fetch, outcome } => self.handle_fetched(fetch, outcome, now),
             Input::TaskPassed => {
                 self.tell_waiting();
+                self.take_held_pages(now);
                 self.work_off_answer(now);
             }
             Input::Woken => self.handle_woken(now),

@@ -10,7 +10,7 @@ use crate::arguments::{self, HistoryQuery};
 use crate::client::Client;
 use crate::connection::Link;
 use crate::error::{ClientError, Code};
-use crate::io::{CallId, Output, Reply, Transport};
+use crate::io::{CallId, Event, Output, Reply, Transport};
 use crate::requests::{Pending, Purpose};
 use crate::timeline::Placed;
 
@@ -154,8 +154,9 @@ impl<J: Json> Client<J> {
                 self.seed_session(&run, epoch, head);
             }
             let end = run.end.unwrap_or(head);
-            let hidden = self.timeline.join(&mut page, Vec::new(), end, head);
-            debug_assert!(hidden.is_empty(), "nothing was fetched below the page");
+            for (_, message) in self.timeline.join(&mut page, Vec::new(), end, head) {
+                self.tell(Event::Message(message));
+            }
             if !yields {
                 self.tell_waiting();
             }
@@ -180,7 +181,7 @@ impl<J: Json> Client<J> {
         let attempt_out = !matches!(self.link, Link::Idle | Link::Failed);
         let earlier = self.session.cursor().filter(|_| self.is_same_life(run));
         let Some(earlier) = earlier.map(|cursor| cursor.seq) else {
-            self.start_timeline_at(Seq::ZERO);
+            self.start_timeline_at(head);
             return self.session.seed(epoch, head, attempt_out);
         };
         // Of two pages that are asked for at once the older may come last.
@@ -203,6 +204,11 @@ impl<J: Json> Client<J> {
 }
 
 impl<J> HistoryRun<J> {
+    /// Whether the page joins live messages.
+    pub(crate) fn joins(&self) -> bool {
+        self.joins
+    }
+
     /// Forgets what came so far.
     fn start_anew(&mut self, discontinuities: u32) {
         self.collected.clear();

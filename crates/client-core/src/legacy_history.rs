@@ -138,6 +138,11 @@ impl<J: Json> LegacyRun<J> {
 }
 
 impl<J> LegacyRun<J> {
+    /// Whether the page joins live messages.
+    pub(crate) fn joins(&self) -> bool {
+        matches!(self.errand, Errand::Call { joins: true, .. })
+    }
+
     pub(crate) fn is_poll(&self) -> bool {
         matches!(self.errand, Errand::Poll(_))
     }

@@ -55,6 +55,21 @@ pub(crate) enum Purpose<J> {
     LegacyPage(Box<LegacyRun<J>>),
 }
 
+impl<J> Purpose<J> {
+    /// Whether the answer is a page that joins live messages.
+    fn joins(&self) -> bool {
+        match self {
+            Self::History(run) => run.joins(),
+            Self::LegacyPage(run) => run.joins(),
+            Self::Call { .. }
+            | Self::Health
+            | Self::Poll(_)
+            | Self::Entry { .. }
+            | Self::Typing => false,
+        }
+    }
+}
+
 /// A request that is out, or waits for a token.
 #[derive(Clone, Debug)]
 pub(crate) struct Pending<J: Json> {
@@ -390,6 +405,10 @@ impl<J: Json> Client<J> {
             Ok(answer) => answer,
             Err(error) => return self.refuse_request(purpose, error, None, now),
         };
+        if purpose.joins() && self.timeline.is_waiting() {
+            // The code behind the page that was given out has not run yet: what this page brings would be told before it.
+            return self.pages_held.push_back((purpose, answer));
+        }
         match purpose {
             Purpose::History(run) => self.take_page(*run, &answer, now),
             Purpose::Call {
@@ -413,6 +432,15 @@ impl<J: Json> Client<J> {
             Purpose::Entry { id, .. } => self.handle_entry_stored(&id, &answer, now),
             Purpose::LegacyPage(run) => self.take_legacy_page(*run, &answer, now),
             Purpose::Health | Purpose::Typing => {}
+        }
+    }
+
+    /// A later task has begun: takes pages that were held, until one is given out.
+    pub(crate) fn take_held_pages(&mut self, now: Instant) {
+        while !self.timeline.is_waiting()
+            && let Some((purpose, answer)) = self.pages_held.pop_front()
+        {
+            self.end_request(purpose, Ok(answer), now);
         }
     }
 

@@ -1,13 +1,14 @@
 //! Rule J: how history joins live messages without a hole and without a double.
 //!
-//! Every stored message is *accounted for* once: it was delivered to the app, or it stood in a page that was
-//! given out. A page ends exactly with the last message accounted for: what was delivered while the page was
-//! on its way is merged in, and what the page holds is never delivered afterwards. Events that come after a
-//! page are held until a later task, so that the code behind `await getMessages()` runs first.
+//! Every message stored since the app's place in the log is delivered once, in order. A page ends exactly with the last
+//! message *accounted for*: what was delivered while the page was on its way is merged in, and what the page holds beyond
+//! that is delivered before the page is given out, never afterwards. So a list that was made of an earlier page and of what
+//! came after it is whole as well. Events that come after a page are held until a later task, so that the code behind
+//! `await getMessages()` runs first.
 //!
 //! An edit or deletion tells a message's new state. One that was told while a page was on its way is laid over what
-//! the page says, and one that the page knows already is not told again, so that no screen falls back to an older
-//! state.
+//! the page says, and one that is older than what the page says is not told after it, so that no screen falls back to an
+//! older state.
 //!
 //! Owns that bookkeeping. Must not know how pages are fetched or where events come from.
 
@@ -30,14 +31,12 @@ pub(crate) struct Version {
 }
 
 /// What the last page that joined shows.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Joined {
-    /// Its first message.
-    first: Seq,
-    /// It holds every message from there up to this.
-    end: Seq,
     /// Where the log stood when it was read.
     head: Seq,
+    /// The states that it shows, by place.
+    versions: Vec<Version>,
 }
 
 /// The bookkeeping of what the app was told.
@@ -105,6 +104,11 @@ impl<J: Clone> Timeline<J> {
         self.pages_out += 1;
     }
 
+    /// Whether a page was given out in this task: another one joins in a later task.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
+    }
+
     /// A page will not come.
     pub(crate) fn page_failed(&mut self) {
         self.pages_out = self.pages_out.saturating_sub(1);
@@ -132,14 +136,14 @@ impl<J: Clone> Timeline<J> {
 
     /// Joins a page, oldest first, to what was delivered meanwhile. It was read when the log stood at `head`, and holds
     /// what was stored up to `end`: mostly the same. From now on the page's messages are accounted for, and events wait
-    /// until [`Timeline::task_passed`].
+    /// until [`Timeline::task_passed`]; until then no other page joins, see [`Timeline::is_waiting`].
     ///
     /// `below` is what had to be fetched beyond the page, because the page is shorter than what arrived. Gives
-    /// the messages of it that nobody was told of: they are to be delivered *before* the page.
+    /// the messages of both that nobody was told of: they are to be delivered *before* the page.
     pub(crate) fn join(
         &mut self,
         page: &mut Vec<Placed<J>>,
-        mut below: Vec<Placed<J>>,
+        below: Vec<Placed<J>>,
         end: Seq,
         head: Seq,
     ) -> Vec<Placed<J>> {
@@ -147,33 +151,29 @@ impl<J: Clone> Timeline<J> {
         let recent = self.recent.iter().filter(|(seq, _)| *seq > last);
         let mut recent: Vec<Placed<J>> = recent.cloned().collect();
         self.merge_updates(page, head);
+        let versions = page
+            .iter()
+            .filter_map(|(_, message)| (self.version)(message));
+        self.joined = Some(Joined {
+            head,
+            versions: versions.collect(),
+        });
         // These were delivered in the state of that time, which may be long before the page was read.
         self.merge_updates(&mut recent, Seq::ZERO);
-        page.append(&mut recent);
-        below.retain(|(seq, _)| *seq > self.accounted);
+        let mut news = below;
+        news.extend(page.iter().cloned());
         if self.pages_out > 1 {
-            // An older page that is still on its way ends with these as well: nobody else tells them again.
-            let shown = page.iter().filter(|(seq, _)| *seq > self.accounted);
-            self.recent.extend(below.iter().chain(shown).cloned());
+            // An older page that is still on its way ends with these as well: nobody tells them again.
+            let newest = self.recent.last().map_or(Seq::ZERO, |(seq, _)| *seq);
+            let shown = news.iter().filter(|(seq, _)| *seq > newest);
+            self.recent.extend(shown.cloned());
         }
-        self.joined = page.first().map(|(first, _)| Joined {
-            first: *first,
-            end: last,
-            head,
-        });
-        let mut waiting = self.waiting.take().unwrap_or_default();
-        waiting.retain(|(seq, event)| {
-            let is_in_page = matches!(event, Event::Message(_)) && *seq <= last;
-            let is_known = self.is_known(*seq, event);
-            if is_known {
-                self.keep_for_pages(*seq, event);
-            }
-            !is_in_page && !is_known
-        });
-        self.waiting = Some(waiting);
+        news.retain(|(seq, _)| *seq > self.accounted);
+        page.append(&mut recent);
+        self.waiting = Some(VecDeque::new());
         self.accounted = self.accounted.max(last);
         self.page_failed();
-        below
+        news
     }
 
     /// A later task has begun: gives the events that waited.
@@ -185,25 +185,26 @@ impl<J: Clone> Timeline<J> {
             .collect()
     }
 
-    /// Whether the last page that joined shows what the event tells, or a later state of it.
-    fn is_known(&self, seq: Seq, event: &Event<J>) -> bool {
-        let (Some(joined), Event::Updated(message)) = (self.joined, event) else {
+    /// Whether the last page that joined shows a later state than the event tells. The very state that it shows is told: a
+    /// list of an earlier page does not have it.
+    fn is_outdated(&self, seq: Seq, event: &Event<J>) -> bool {
+        let (Some(joined), Event::Updated(message)) = (&self.joined, event) else {
             return false;
         };
-        let is_shown = |version: Version| (joined.first..=joined.end).contains(&version.of);
-        seq <= joined.head && (self.version)(message).is_some_and(is_shown)
-    }
-
-    /// Keeps a new state for the pages that are on their way: they may have been read before it.
-    fn keep_for_pages(&mut self, seq: Seq, event: &Event<J>) {
-        if let (Event::Updated(message), true) = (event, self.pages_out > 0) {
-            self.updates.push((seq, message.clone()));
-        }
+        let is_later = |told: Version| {
+            let shown = joined.versions.binary_search_by_key(&told.of, |it| it.of);
+            let shown = shown.ok().and_then(|at| joined.versions.get(at));
+            shown.is_some_and(|shown| shown.updated_at > told.updated_at)
+        };
+        seq <= joined.head && (self.version)(message).is_some_and(is_later)
     }
 
     fn account(&mut self, seq: Seq, event: Event<J>) -> Option<Event<J>> {
-        self.keep_for_pages(seq, &event);
-        if self.is_known(seq, &event) {
+        // For the pages that are on their way: they may have been read before it.
+        if let (Event::Updated(message), true) = (&event, self.pages_out > 0) {
+            self.updates.push((seq, message.clone()));
+        }
+        if self.is_outdated(seq, &event) {
             return None;
         }
         if let Event::Message(message) = &event {
@@ -262,9 +263,9 @@ mod tests {
         head: u64,
     ) -> (Vec<u64>, Vec<u64>) {
         let mut page = page(seqs);
-        let hidden = timeline.join(&mut page, Vec::new(), Seq(head), Seq(head));
+        let news = timeline.join(&mut page, Vec::new(), Seq(head), Seq(head));
         (
-            hidden.into_iter().map(|(_, m)| m).collect(),
+            news.into_iter().map(|(_, m)| m).collect(),
             page.into_iter().map(|(_, m)| m).collect(),
         )
     }
@@ -296,7 +297,9 @@ mod tests {
         let mut timeline = timeline();
         assert!(timeline.start_at(Seq(3)).is_empty());
         timeline.page_asked();
-        assert_eq!(joined(&mut timeline, 1..=6, 6).1, [1, 2, 3, 4, 5, 6]);
+        let (news, read) = joined(&mut timeline, 1..=6, 6);
+        assert_eq!(news, [4, 5, 6], "delivered before the page");
+        assert_eq!(read, [1, 2, 3, 4, 5, 6]);
         assert!(timeline.task_passed().is_empty());
         assert_eq!(told(&mut timeline, 4..=8), [7, 8]);
     }
@@ -323,24 +326,6 @@ mod tests {
     }
 
     #[test]
-    fn a_second_page_in_the_same_task_takes_what_waits() {
-        let mut timeline = timeline();
-        timeline.page_asked();
-        timeline.page_asked();
-        assert_eq!(joined(&mut timeline, 1..=3, 3).1, [1, 2, 3]);
-        assert_eq!(told(&mut timeline, 4..=6), [0; 0]);
-        assert_eq!(joined(&mut timeline, 1..=5, 5).1, [1, 2, 3, 4, 5]);
-        assert_eq!(
-            timeline
-                .task_passed()
-                .into_iter()
-                .map(number)
-                .collect::<Vec<_>>(),
-            [6]
-        );
-    }
-
-    #[test]
     fn an_older_page_that_joins_last_ends_with_what_the_newer_one_showed() {
         let mut timeline = timeline();
         assert!(timeline.start_at(Seq(3)).is_empty());
@@ -348,10 +333,14 @@ mod tests {
         timeline.page_asked();
         // The newer page is read first, and shows an edit of 2.
         let mut newer = vec![(Seq(2), 1_002), (Seq(3), 3), (Seq(5), 5), (Seq(6), 6)];
-        let below = timeline.join(&mut newer, Vec::new(), Seq(6), Seq(6));
-        assert!(below.is_empty());
-        assert!(!updated(&mut timeline, 4, 1_002), "the page shows it");
-        assert!(timeline.task_passed().is_empty());
+        let news = timeline.join(&mut newer, Vec::new(), Seq(6), Seq(6));
+        assert_eq!(news, page(5..=6));
+        assert!(!updated(&mut timeline, 4, 1_002), "waits");
+        assert_eq!(
+            timeline.task_passed().len(),
+            1,
+            "told for lists of earlier pages"
+        );
         assert_eq!(told(&mut timeline, 7..=8), [7, 8]);
         let mut older = page(1..=3);
         timeline.join(&mut older, Vec::new(), Seq(3), Seq(3));
@@ -376,8 +365,8 @@ mod tests {
         let mut timeline = timeline();
         timeline.page_asked();
         timeline.page_asked();
-        let hidden = timeline.join(&mut page(8..=8), page(2..=7), Seq(8), Seq(8));
-        assert_eq!(hidden, page(2..=7), "delivered before the page");
+        let news = timeline.join(&mut page(8..=8), page(2..=7), Seq(8), Seq(8));
+        assert_eq!(news, page(2..=8), "delivered before the page");
         assert_eq!(joined(&mut timeline, 1..=1, 1).1, [1, 2, 3, 4, 5, 6, 7, 8]);
     }
 
@@ -386,8 +375,8 @@ mod tests {
         let mut timeline = timeline();
         timeline.page_asked();
         assert_eq!(told(&mut timeline, 1..=3), [1, 2, 3]);
-        let hidden = timeline.join(&mut page(8..=8), page(2..=7), Seq(8), Seq(8));
-        assert_eq!(hidden, page(4..=7), "delivered before the page");
+        let news = timeline.join(&mut page(8..=8), page(2..=7), Seq(8), Seq(8));
+        assert_eq!(news, page(4..=8), "delivered before the page");
     }
 
     /// Tells an update, and whether it was passed on.
@@ -413,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn an_edit_that_the_page_shows_already_is_not_told_after_it() {
+    fn an_edit_that_is_older_than_what_the_page_shows_is_not_told_after_it() {
         let mut timeline = timeline();
         assert!(timeline.start_at(Seq(5)).is_empty());
         timeline.page_asked();
@@ -436,7 +425,11 @@ mod tests {
                 payload
             })
             .collect();
-        assert_eq!(told, [3_004], "what came after the page");
+        assert_eq!(
+            told,
+            [2_004, 3_004],
+            "what the page shows, and what came after it"
+        );
         assert!(
             updated(&mut timeline, 7, 1_003),
             "of a message that the page does not hold"
@@ -455,14 +448,10 @@ mod tests {
         assert!(hidden.is_empty());
         assert_eq!(read, [(Seq(2), 1_002), (Seq(3), 3), (Seq(4), 4)]);
         told(&mut timeline, 5..=7);
-        assert!(!updated(&mut timeline, 8, 1_002), "the page shows it");
+        assert!(!updated(&mut timeline, 8, 1_002), "waits");
         assert!(!updated(&mut timeline, 9, 1_005), "waits");
         let waited = timeline.task_passed();
-        assert_eq!(
-            waited.len(),
-            4,
-            "three messages, and the edit of one of them"
-        );
+        assert_eq!(waited.len(), 5, "three messages, and the edits of two");
         assert_eq!(told(&mut timeline, 10..=10), [10]);
     }
 

@@ -142,6 +142,9 @@ pub struct Person {
     pub is_closed: bool,
     /// What is on the screen, top to bottom.
     pub shown: Vec<Shown>,
+    /// A list that was made of the first page, and of what was told since: it is never loaded anew, save where the app is
+    /// told to.
+    kept: Option<Vec<Shown>>,
     /// Messages that wait on the screen to be stored.
     echoes: BTreeSet<String>,
     /// What was sent.
@@ -204,6 +207,7 @@ impl Person {
             blocked_until: (0, Blocking::Refuses),
             is_closed: false,
             shown: Vec::new(),
+            kept: None,
             echoes: BTreeSet::new(),
             sent: Vec::new(),
             changed: Vec::new(),
@@ -233,6 +237,7 @@ impl Person {
         self.frozen_until = 0;
         self.inbox.clear();
         self.shown.clear();
+        self.kept = None;
         self.echoes.clear();
         self.present.clear();
         self.loading.clear();
@@ -331,6 +336,7 @@ impl Person {
             match result {
                 Ok(Reply::Messages(page)) => {
                     self.shown = page.iter().map(Shown::of).collect();
+                    self.kept.get_or_insert_with(|| self.shown.clone());
                     self.loaded = true;
                     self.look_for_doubles();
                 }
@@ -365,6 +371,9 @@ impl Person {
                     };
                     self.fault = Some(format!("{}'s screen shows {seq} {fault}", self.name));
                 }
+                self.kept
+                    .iter_mut()
+                    .for_each(|kept| kept.push(message.clone()));
                 self.shown.push(message);
                 self.look_for_doubles();
             }
@@ -372,8 +381,9 @@ impl Person {
                 let newer = Shown::of(message);
                 let is_older =
                     |old: &&mut Shown| old.id == newer.id && old.updated_at < newer.updated_at;
-                if let Some(old) = self.shown.iter_mut().find(is_older) {
-                    *old = newer;
+                let kept = self.kept.iter_mut().flatten();
+                for old in self.shown.iter_mut().chain(kept).filter(is_older) {
+                    *old = newer.clone();
                 }
             }
             Event::Outbox(news) => self.hear_of_outbox(news, now),
@@ -385,6 +395,7 @@ impl Person {
             Event::Discontinuity { reason } => {
                 self.discontinuities.push((now, reason));
                 self.loaded = false;
+                self.kept = None;
                 if self.loading.is_empty() {
                     self.load(now);
                 }
@@ -447,6 +458,12 @@ impl Person {
             );
             self.fault = Some(told);
         }
+    }
+
+    /// The lists that have to be whole, and what they are called.
+    pub fn lists(&self) -> impl Iterator<Item = (&'static str, &[Shown])> {
+        let kept = self.kept.as_deref().map(|kept| ("first list", kept));
+        [("screen", self.shown.as_slice())].into_iter().chain(kept)
     }
 
     /// How many messages wait on the screen to be stored.

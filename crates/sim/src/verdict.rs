@@ -198,7 +198,7 @@ pub fn all_is_well(ending: &Ending<'_>) -> Result<(), String> {
     }
     for person in people {
         what_was_deleted_is_gone(person, stored)?;
-        the_screen_is_whole(person, stored)?;
+        the_lists_are_whole(person, stored)?;
         if ending.named {
             presence_is_the_truth(person, people)?;
         }
@@ -364,29 +364,32 @@ fn what_was_deleted_is_gone(person: &Person, stored: &[Shown]) -> Result<(), Str
     Ok(())
 }
 
-fn the_screen_is_whole(person: &Person, stored: &[Shown]) -> Result<(), String> {
+fn the_lists_are_whole(person: &Person, stored: &[Shown]) -> Result<(), String> {
+    let mut lists = person.lists();
+    lists.try_for_each(|(name, shown)| is_whole(person, name, shown, stored))
+}
+
+fn is_whole(person: &Person, list: &str, shown: &[Shown], stored: &[Shown]) -> Result<(), String> {
     let expected = stored
-        .get(stored.len().saturating_sub(person.shown.len())..)
+        .get(stored.len().saturating_sub(shown.len())..)
         .unwrap_or_default();
-    let is_whole = person.is_loaded()
-        && person.shown == expected
-        && (!person.shown.is_empty() || stored.is_empty());
+    let is_whole =
+        person.is_loaded() && shown == expected && (!shown.is_empty() || stored.is_empty());
     if is_whole {
         return Ok(());
     }
-    let wrong = person
-        .shown
+    let wrong = shown
         .iter()
         .zip(expected)
         .find(|(shown, expected)| shown != expected);
     Err(format!(
-        "{}'s screen (loaded: {}, online: {}) has {} messages from {:?} that are not the newest up to {:?}; first \
+        "{}'s {list} (loaded: {}, online: {}) has {} messages from {:?} that are not the newest up to {:?}; first \
          difference (shown, expected): {wrong:?}",
         person.name,
         person.is_loaded(),
         person.client.is_connected(),
-        person.shown.len(),
-        person.shown.first().map(|shown| shown.seq),
+        shown.len(),
+        shown.first().map(|shown| shown.seq),
         stored.last().map(|message| message.seq),
     ))
 }

@@ -12,7 +12,7 @@ fn history_joins_live_messages_once_and_in_order() {
     bench.expect(&["GET https://x/messages?v=2&limit=50"]);
     bench.message(5);
     bench.answer(200, &page(1..=6, 6));
-    bench.expect(&["message 5", "9 page 1,2,3,4,5,6", "yield"]);
+    bench.expect(&["message 5", "message 6", "9 page 1,2,3,4,5,6", "yield"]);
     bench.message(6);
     bench.message(7);
     bench.expect(&[]);
@@ -183,6 +183,7 @@ fn a_page_of_another_life_of_the_log_is_read_again_and_then_believed() {
     bench.expect(&[
         "GET https://x/messages?v=2&limit=50",
         "GET https://x/messages?v=2&limit=50",
+        "message 5",
         "9 page 1,2,3,4,5",
         "yield",
     ]);
@@ -273,4 +274,28 @@ fn of_two_pages_before_connecting_the_older_that_comes_last_has_no_hole() {
     bench.welcome(r#""seq":6,"recovered":true"#);
     bench.message(6);
     assert_eq!(bench.take().last().unwrap(), "message 6");
+}
+
+#[test]
+fn list_of_an_earlier_page_is_told_what_a_later_page_brings_in_a_later_task() {
+    let mut bench = Bench::ready();
+    bench.history(8, json!({"limit": 2}));
+    let first = bench.fetch;
+    bench.history(9, json!({}));
+    let second = bench.fetch;
+    bench.take();
+    bench.fetch = first;
+    bench.answer(200, &page(3..=4, 4));
+    bench.expect(&["8 page 3,4", "yield"]);
+    // In the same task: the code behind the first page has not run yet.
+    bench.fetch = second;
+    bench.answer(200, &page(1..=6, 6));
+    bench.message(5);
+    bench.expect(&[]);
+    bench.input(Input::TaskPassed);
+    bench.expect(&["message 5", "message 6", "9 page 1,2,3,4,5,6", "yield"]);
+    bench.message(6);
+    bench.message(7);
+    bench.input(Input::TaskPassed);
+    bench.expect(&["message 7"]);
 }

@@ -105,7 +105,7 @@ fn a_page_of_history_that_holds_one_s_own_message_settles_it() {
     answer["messages"][0] = bench.stored_form(5);
     bench.take();
     bench.answer(200, &answer);
-    bench.expect(&["9 page 1,2,3,4,5", "6 value \"m5\"", "yield"]);
+    bench.expect(&["message 5", "9 page 1,2,3,4,5", "6 value \"m5\"", "yield"]);
     bench.expect_outbox(&["m5 pending", "m5 sent as 5"]);
 }
 

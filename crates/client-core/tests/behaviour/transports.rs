@@ -281,6 +281,7 @@ fn history_joins_what_polls_tell() {
     bench.answer_poll(7, true, 6..8);
     bench.input(Input::TaskPassed);
     bench.expect(&[
+        "message 6",
         "9 page 1,2,3,4,5,6",
         "yield",
         "GET https://x/events?epoch=e&since=5",
