@@ -39,6 +39,12 @@ const OPEN = 1;
  */
 const TURN = { frames: 200, work: 100, bytes: 1024 * 1024 };
 
+/**
+ * Most sockets of an object that were turned away and whose other end has not answered the close: the runtime keeps each
+ * until then. Whoever comes next is turned away without a socket, by an HTTP status that browsers show no page.
+ */
+const TURNED_AWAY_MAX = 100;
+
 /** How long the runtime gets to look at the network, in milliseconds. */
 const PAUSE_MS = 1;
 
@@ -146,6 +152,8 @@ export class Space extends DurableObject {
   #done = { frames: 0, work: 0, bytes: 0 };
   /** Pauses that are not over. */
   #pauses = 0;
+  /** Sockets that were turned away and are still there. */
+  #turnedAway = 0;
   /** Settlers of the requests that Rust answers later, by its id. */
   #waiting = new Map();
 
@@ -234,8 +242,11 @@ export class Space extends DurableObject {
     try {
       return enter(() => {
         if (this.#instanceId !== health.instanceId) {
-          this.#space = new rust.SpaceObject(this.ctx, this.env, (id, response) =>
-            this.#answer(id, response),
+          this.#space = new rust.SpaceObject(
+            this.ctx,
+            this.env,
+            (id, response) => this.#answer(id, response),
+            (socket, frames, code, reason) => this.#turnAway(socket, frames, code, reason),
           );
           this.#instanceId = health.instanceId;
           // The room that these asked is gone: a panic is one line of log, however many waited.
@@ -258,6 +269,28 @@ export class Space extends DurableObject {
     this.#waiting.delete(id);
     if (response) waiting?.resolve(response);
     else waiting?.reject(new Error('the runtime made no response'));
+  }
+
+  /** Tells a new socket why it is not wanted, and closes it. False where too many of those are still there. */
+  #turnAway(socket, frames, code, reason) {
+    if (this.#turnedAway >= TURNED_AWAY_MAX) return false;
+    this.#turnedAway += 1;
+    let isGone = false;
+    const left = () => {
+      this.#turnedAway -= isGone ? 0 : 1;
+      isGone = true;
+    };
+    socket.addEventListener('close', left);
+    socket.addEventListener('error', left);
+    try {
+      socket.accept();
+      for (const frame of frames) socket.send(frame);
+      socket.close(code, reason);
+    } catch {
+      // The client left while we looked at it.
+      left();
+    }
+    return true;
   }
 
   /** For events that nobody waits for: the panic is logged, and the next event starts afresh. */

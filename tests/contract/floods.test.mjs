@@ -164,6 +164,60 @@ describe('reading in parallel', () => {
     });
   }
 
+  test('forty members that read at once are all answered', async () => {
+    const spaceId = world.newSpace();
+    const author = await world.second(spaceId, { userId: 'author' });
+    for (let i = 0; i < 200; i += 1)
+      author.send({ type: 'message', text: 'x'.repeat(300), clientMessageId: `m${i}` });
+    assert.equal((await author.deliver({ text: 'last' })).type, 'ack');
+    const members = await Promise.all(
+      Array.from({ length: 40 }, (_, i) => world.caller(spaceId, { userId: `member${i}` })),
+    );
+    for (let round = 0; round < 3; round += 1) {
+      const answers = await Promise.all(
+        members.flatMap((ask) =>
+          ['/messages?v=2&limit=50', '/participants', '/metadata'].map((path) => ask('GET', path)),
+        ),
+      );
+      assert.deepEqual(
+        answers.filter(({ status }) => status !== 200).map(({ body }) => body),
+        [],
+      );
+    }
+  });
+
+  test('twenty sockets of one token that edit others’ long messages keep nobody waiting', async () => {
+    const { spaceId, clients } = await setUp();
+    const { body } = await world.call('GET', '/messages?v=2&limit=100', { spaceId });
+    const ids = body.messages.map(({ id }) => id);
+    const token = await world.token(spaceId);
+    const sockets = await Promise.all(
+      Array.from({ length: 20 }, () => world.secondSocket({ spaceId, token })),
+    );
+    await Promise.all(sockets.map((socket) => socket.welcome()));
+    // Few enough for its permits, of which each message of 100 kB costs four.
+    const edits = (from) =>
+      JSON.stringify(
+        Array.from({ length: 6 }, (_, i) => ({
+          type: 'edit',
+          messageId: ids[(from + i) % ids.length],
+          text: 'x',
+        })),
+      );
+    for (let i = 0; i < 20; i += 1) for (const socket of sockets) socket.sendText(edits(i));
+    const longest = await longestAck(
+      clients,
+      eventually(
+        () => sockets.every((socket) => !socket.isOpen || socket.ofType('error').length >= 120),
+        'all edits are refused',
+        30_000,
+      ),
+    );
+    assert.ok(longest < ACK_MS_MAX, `an ack took ${Math.round(longest)} ms`);
+    const codes = new Set(sockets.flatMap((socket) => socket.ofType('error').map((error) => error.code)));
+    assert.deepEqual([...codes].sort(), ['capRequired', 'rateLimited']);
+  });
+
   test('thirty readers that come back at once keep nobody waiting', async () => {
     const { spaceId, clients } = await setUp();
     const token = await world.token(spaceId);

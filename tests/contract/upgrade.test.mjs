@@ -4,7 +4,8 @@
  * Owns how a connection begins and what may end it. What is said on it has files of its own.
  */
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
+import http from 'node:http';
 import { after, before, describe, test } from 'node:test';
 import { SecondVersionClient, secondVersion } from './lib/second-version-client.mjs';
 import { RecordedSocket } from './lib/socket.mjs';
@@ -15,6 +16,33 @@ before(async () => {
   world = await World.start();
 });
 after(() => world.stop());
+
+/** Upgrades a connection whose other end never answers a frame: its status, its body if it is no upgrade, its socket. */
+function silentUpgrade(url, spaceId, token) {
+  return new Promise((resolve, reject) => {
+    const request = http.request(`${url}/?spaceId=${spaceId}`, {
+      agent: false,
+      headers: {
+        Connection: 'Upgrade',
+        Upgrade: 'websocket',
+        'Sec-WebSocket-Key': randomBytes(16).toString('base64'),
+        'Sec-WebSocket-Version': '13',
+        'Sec-WebSocket-Protocol': secondVersion(token).join(', '),
+      },
+    });
+    request.on('upgrade', (response, socket) => {
+      socket.on('error', () => {});
+      resolve({ status: response.statusCode, socket });
+    });
+    request.on('response', async (response) => {
+      let body = '';
+      for await (const part of response) body += part;
+      resolve({ status: response.statusCode, body, socket: request.socket });
+    });
+    request.on('error', reject);
+    request.end();
+  });
+}
 
 describe('upgrade', { concurrency: true }, () => {
   test('the answer echoes spaces.v2 only, whatever else was offered', async () => {
@@ -194,6 +222,31 @@ describe('upgrade', { concurrency: true }, () => {
     await world.second(world.newSpace(), { userId: 'ada' });
     await open[0].close();
     await world.second(spaceId, { userId: 'ada' });
+  });
+
+  test('429 without a socket, where a hundred were turned away and have not answered their close', async () => {
+    const spaceId = world.newSpace();
+    const token = await world.token(spaceId, { userId: 'ada' });
+    const open = await Promise.all(Array.from({ length: 20 }, () => world.secondSocket({ spaceId, token })));
+    await Promise.all(open.map((client) => client.welcome()));
+    const silent = [];
+    try {
+      for (let i = 0; i < 120; i += 1) silent.push(await silentUpgrade(world.url, spaceId, token));
+      assert.deepEqual(
+        silent.map(({ status }) => status),
+        [...Array(100).fill(101), ...Array(20).fill(429)],
+      );
+      assert.equal(JSON.parse(silent.at(-1).body).code, 'tooManyConnections');
+    } finally {
+      for (const { socket } of silent) socket.destroy();
+    }
+    // Once they have gone, a surplus connection is told why again.
+    await eventually(async () => {
+      const surplus = await silentUpgrade(world.url, spaceId, token);
+      surplus.socket.destroy();
+      return surplus.status === 101;
+    }, 'places of those who left');
+    await world.second(spaceId, { userId: 'bob' });
   });
 
   test('4413 or an error alone: a frame above 256 KiB is refused before it is parsed', async () => {

@@ -17,13 +17,15 @@ use protocol::frame::Refusal;
 use protocol::http::refusal_text;
 use protocol::limits::{
     ANONYMOUS_RATE_FACTOR, BYTES_PER_PERMIT, READ_BYTES_PER_PERMIT, RETRY_PERMITS, SEND_BURST,
-    SEND_PER_SECOND, STAY_AWAY_MS, WINDOW_BYTES_MAX,
+    SEND_PER_SECOND, STAY_AWAY_MS,
 };
 use protocol::principal::Principal;
 use protocol::time::UnixMillis;
 
 use crate::buckets::{Bucket, Buckets};
+use crate::entry_reads::EntryReads;
 use crate::io::PeerId;
+use crate::pause::READ_EVERY_MS;
 use crate::settings::{Rate, Settings};
 
 /// Most users that are turned away at a time.
@@ -40,15 +42,9 @@ pub(crate) struct Rates {
     connections: BTreeMap<PeerId, Connection>,
     /// Until when callers are turned away.
     away: BTreeMap<String, UnixMillis>,
-    /// Bytes of messages that were read while the entries of the present input are decided.
-    input_read: usize,
+    /// What entries have read for them.
+    entry_reads: EntryReads,
 }
-
-/// Bytes of messages that are read for one input, the last message not counted: a frame of edits that is paid for is still
-/// one stretch of work in which nobody else is heard.
-const INPUT_READ_BYTES_MAX: usize = 2 * WINDOW_BYTES_MAX;
-/// When an entry may come again that was refused for it, in milliseconds.
-const INPUT_PAUSE_MS: u64 = 50;
 
 /// What is counted beside frames.
 #[derive(Clone, Copy, Debug)]
@@ -85,15 +81,17 @@ pub(crate) struct Purse<'a> {
     bucket: &'a mut Bucket,
     rate: Rate,
     now: UnixMillis,
-    input_read: &'a mut usize,
+    /// The bucket's name.
+    name: &'a str,
+    reads: &'a mut EntryReads,
 }
 
 impl Purse<'_> {
-    /// Refuses while something is owed, and once so much was read for the input that others have waited long enough. Call
+    /// Refuses while something is owed, and while others have waited long enough for what is read (see [`EntryReads`]). Call
     /// it before a message is read.
     pub(crate) fn open(&mut self) -> Result<(), Refusal> {
-        if *self.input_read >= INPUT_READ_BYTES_MAX {
-            return Err(rate_limited(INPUT_PAUSE_MS));
+        if !self.reads.may_read(self.name, self.now) {
+            return Err(rate_limited(READ_EVERY_MS));
         }
         match self.bucket.wait_ms(0, self.rate, self.now) {
             0 => Ok(()),
@@ -104,7 +102,7 @@ impl Purse<'_> {
     /// Takes the permits of a message of `bytes` that was read, except the first, which was taken with its entry. If there are
     /// too few, refuses, takes what is left and leaves one owed, so that [`Self::open`] refuses the next read.
     pub(crate) fn pay(&mut self, bytes: usize) -> Result<(), Refusal> {
-        *self.input_read += bytes;
+        self.reads.add(self.name, bytes, self.now);
         let permits = permits_beyond_first(bytes).min(self.rate.burst);
         let paid = self.bucket.take(permits, self.rate, self.now);
         paid.map_err(|_| {
@@ -149,13 +147,13 @@ impl Rates {
             http: Buckets::new(settings.http_rate),
             connections: BTreeMap::new(),
             away: BTreeMap::new(),
-            input_read: 0,
+            entry_reads: EntryReads::default(),
         }
     }
 
-    /// An input ends: what was read while its entries were decided. The next may have as much.
-    pub(crate) fn take_input_read(&mut self) -> usize {
-        std::mem::take(&mut self.input_read)
+    /// An input ends: what was read while its entries were decided.
+    pub(crate) fn end_input(&mut self, now: UnixMillis) -> usize {
+        self.entry_reads.end_input(now)
     }
 
     /// Takes `permits` of the principal's bucket, or says when they will be there.
@@ -186,7 +184,8 @@ impl Rates {
             bucket: self.frames.bucket(&principal.bucket, rate, now),
             rate,
             now,
-            input_read: &mut self.input_read,
+            name: &principal.bucket,
+            reads: &mut self.entry_reads,
         }
     }
 

@@ -3,7 +3,7 @@
 //! Reading half a megabyte takes as long as storing hundreds of messages, so reads that were all served at once would
 //! delay every message. There is one queue for each rate-limit bucket (see [`crate::rates`]), and the queues are served in
 //! turn: a user that asks for much delays nobody else's reads. A read is served at once if nothing is queued and the pause
-//! after the last read is over. While inputs keep coming, half a megabyte is read each [`READ_EVERY_MS`]; the room's
+//! after the last read is over. While inputs keep coming, half a megabyte is read each [`READ_EVERY_MS`](crate::pause::READ_EVERY_MS); the room's
 //! timeout, which a shell runs when no input is waiting, serves the rest without pauses.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -17,16 +17,12 @@ use protocol::time::UnixMillis;
 use crate::failure::storage_refusal;
 use crate::history;
 use crate::io::{PeerId, Query, RequestId};
+use crate::pause::Pause;
 use crate::room::Room;
 use crate::storage::Storage;
 
-/// The pause after [`WINDOW_BYTES_MAX`] were read, in milliseconds; it is shorter in proportion after less. A shorter pause
-/// serves queued reads faster, a longer one everything else.
-const READ_EVERY_MS: u64 = 50;
 /// Bytes after which one call of [`Room::read_turn`] stops; the last read may exceed it.
 const TURN_BYTES_MAX: usize = WINDOW_BYTES_MAX / 4;
-/// After this time a pause is over in any case, in milliseconds.
-const PAUSE_MS_MAX: u64 = 1_000;
 
 /// A queued read.
 pub(crate) enum Reader {
@@ -48,15 +44,6 @@ pub(crate) struct Reads {
     /// When a read was last queued while nothing else was.
     waits_since: UnixMillis,
     pause: Option<Pause>,
-}
-
-/// A pause between two reads.
-struct Pause {
-    /// The time of the input that read: the clock stands still while reading takes its time.
-    read_at: UnixMillis,
-    /// When the pause began: the first time that was seen after the read.
-    since: Option<UnixMillis>,
-    ms: u64,
 }
 
 impl Reads {
@@ -108,28 +95,16 @@ impl Reads {
     }
 
     fn pause_is_over(&mut self, now: UnixMillis) -> bool {
-        let Some(pause) = &mut self.pause else {
-            return true;
-        };
-        let since = *pause.since.get_or_insert(now);
-        // A clock that stepped back says nothing.
-        let is_over = now < since
-            || now.ms_since(since) >= pause.ms
-            || now.ms_since(pause.read_at) >= PAUSE_MS_MAX;
-        if is_over {
-            self.pause = None;
+        if self.pause.as_mut().is_some_and(|pause| !pause.is_over(now)) {
+            return false;
         }
-        is_over
+        self.pause = None;
+        true
     }
 
     /// Starts the pause after `read` bytes.
     pub(crate) fn start_pause(&mut self, read: usize, now: UnixMillis) {
-        let ms = READ_EVERY_MS * read as u64 / WINDOW_BYTES_MAX as u64;
-        self.pause = Some(Pause {
-            read_at: now,
-            since: None,
-            ms,
-        });
+        self.pause = Some(Pause::after(read, now));
     }
 }
 

@@ -173,7 +173,7 @@ impl Room {
                 return;
             }
         }
-        self.work.read_bytes += self.rates.take_input_read();
+        self.work.read_bytes += self.rates.end_input(now);
         self.read_in_time(&*storage, now);
         self.settle(now);
     }

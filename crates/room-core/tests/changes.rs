@@ -482,6 +482,7 @@ fn a_replay_of_many_changes_of_a_long_message_is_short() {
     for n in 0..500 {
         let text = format!("{n} {}", "x".repeat(16_000));
         assert_eq!(shell.edit(user("ada"), &id, json!({ "text": text })).0, 200);
+        shell.pass(10);
     }
     let reader = shell.resume(anonymous("r"), None, 0);
     assert_eq!(

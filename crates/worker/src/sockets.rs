@@ -40,6 +40,17 @@ pub(crate) struct Found {
 /// Every socket that the room knows as a peer.
 pub(crate) struct Sockets {
     open: BTreeMap<PeerId, Slot>,
+    /// The socket that arrives, if the room has turned it away.
+    turned_away: Option<TurnedAway>,
+}
+
+/// A socket that the room did not let in.
+pub(crate) struct TurnedAway {
+    pub(crate) socket: Socket,
+    /// What it is told.
+    pub(crate) frames: Vec<JsValue>,
+    pub(crate) code: u16,
+    pub(crate) reason: String,
 }
 
 /// A peer's socket.
@@ -59,6 +70,7 @@ impl Sockets {
     pub(crate) fn wake(state: &ObjectState) -> Result<(Self, Vec<Found>), JsValue> {
         let mut sockets = Self {
             open: BTreeMap::new(),
+            turned_away: None,
         };
         let mut found = Vec::new();
         for socket in state.web_sockets()?.iter() {
@@ -90,9 +102,14 @@ impl Sockets {
         Ok(peer)
     }
 
-    /// Accepts a socket that the room let in. One that it did not is accepted and closed by
-    /// [`Sockets::close`] in the ordinary way and not to hibernate: the runtime never ends the connection of
-    /// a hibernatable socket that is closed before its client said anything, and the client would wait.
+    /// The socket that has arrived, if the room turned it away. It is accepted and closed in the ordinary way and not to
+    /// hibernate: the runtime never ends the connection of a hibernatable socket that is closed before its client said
+    /// anything, and the client would wait.
+    pub(crate) fn take_turned_away(&mut self) -> Option<TurnedAway> {
+        self.turned_away.take()
+    }
+
+    /// Accepts a socket that the room let in.
     pub(crate) fn settle(&mut self, state: &ObjectState, peer: PeerId) -> Result<(), JsValue> {
         match self.open.remove(&peer) {
             None => Ok(()),
@@ -173,13 +190,11 @@ impl Sockets {
             None => {}
             Some(Slot::Accepted(socket)) => close_socket(&socket, code, reason),
             Some(Slot::Arriving { socket, frames, .. }) => {
-                // An exception means that the client left while we looked at it.
-                let _gone = socket.accept().and_then(|()| {
-                    frames
-                        .take()
-                        .iter()
-                        .try_for_each(|frame| socket.send(frame))?;
-                    socket.close(code, reason)
+                self.turned_away = Some(TurnedAway {
+                    socket,
+                    frames: frames.take(),
+                    code,
+                    reason: reason.to_owned(),
                 });
             }
         }

@@ -10,7 +10,7 @@ mod wishes;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, VecDeque};
 
-use js_sys::{ArrayBuffer, Function, Uint8Array};
+use js_sys::{Array, ArrayBuffer, Function, Uint8Array};
 use protocol::codes::{CloseCode, ErrorCode};
 use protocol::dialect::Dialect;
 use protocol::frame::{Frame, Refusal};
@@ -31,7 +31,7 @@ use crate::host::{
 };
 use crate::log::Log;
 use crate::reply;
-use crate::sockets::{Sockets, close_socket};
+use crate::sockets::{Sockets, TurnedAway, close_socket};
 use crate::sqlite::Sqlite;
 use crate::upgrade::UpgradeRefusal;
 use crate::variables::{Configuration, Level};
@@ -52,10 +52,14 @@ pub struct SpaceObject {
     space: RefCell<Option<SpaceId>>,
     live: RefCell<Option<Live>>,
     requests: Cell<u32>,
+    /// The request whose input is being run.
+    asking: Cell<Option<RequestId>>,
     /// Requests that the room answers later.
     postponed: RefCell<BTreeSet<RequestId>>,
     /// Takes their answers: `(id, Response)`.
     answered: Function,
+    /// Turns a socket away: `(socket, frames, code, reason)`, gives whether it did.
+    turn_away: Function,
     /// Bytes of the frames that were sent since `message` last told, each counted once however many got it.
     sent_bytes: Cell<usize>,
     #[cfg(feature = "test-hooks")]
@@ -88,10 +92,11 @@ struct Asleep;
 #[wasm_bindgen]
 impl SpaceObject {
     /// Never fails: an object that could not be constructed could not tell anybody why. `answered(id, response)` is called
-    /// for requests that [`SpaceObject::fetch`] gave an id of.
+    /// for requests that [`SpaceObject::fetch`] gave an id of, `turn_away(socket, frames, code, reason)` for a new socket that
+    /// is to be told `frames` and closed; it gives false where it may not accept one more of those.
     #[wasm_bindgen(constructor)]
     #[must_use]
-    pub fn new(state: ObjectState, env: &JsValue, answered: Function) -> Self {
+    pub fn new(state: ObjectState, env: &JsValue, answered: Function, turn_away: Function) -> Self {
         crate::panics::log_places_only();
         let configuration = Configuration::read(|name| variable(env, name)).ok();
         let level = configuration
@@ -111,8 +116,10 @@ impl SpaceObject {
             space: RefCell::new(None),
             live: RefCell::new(None),
             requests: Cell::new(0),
+            asking: Cell::new(None),
             postponed: RefCell::default(),
             answered,
+            turn_away,
             sent_bytes: Cell::new(0),
             #[cfg(feature = "test-hooks")]
             trap: crate::hooks::Trap::default(),
@@ -299,7 +306,35 @@ impl SpaceObject {
                 .map_err(asleep)?;
             return Err(thrown);
         }
+        if let Some(turned_away) = self
+            .with_live(|live| live.sockets.take_turned_away())
+            .map_err(asleep)?
+            && !self.turn_away(&turned_away)?
+        {
+            let code = CloseCode::from_number(turned_away.code);
+            let refusal = plain(code.map_or(ErrorCode::Internal, CloseCode::error));
+            return reply::refusal(&refusal);
+        }
         reply::accepted(&client, dialect)
+    }
+
+    /// Tells a socket why it is not wanted. Gives false where too many of those are still there.
+    fn turn_away(&self, turned_away: &TurnedAway) -> Result<bool, JsValue> {
+        let TurnedAway {
+            socket,
+            frames,
+            code,
+            reason,
+        } = turned_away;
+        let frames: Array = frames.iter().collect();
+        let done = self.turn_away.call4(
+            &JsValue::UNDEFINED,
+            socket,
+            &frames,
+            &JsValue::from(*code),
+            &JsValue::from_str(reason),
+        )?;
+        Ok(done.is_truthy())
     }
 
     fn handle_frame(&self, socket: &Socket, input: impl FnOnce(PeerId) -> Input) {

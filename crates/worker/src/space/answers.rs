@@ -20,7 +20,9 @@ impl SpaceObject {
         let id = self.requests.get();
         self.requests.set(id.wrapping_add(1));
         let request = RequestId(u64::from(id));
+        self.asking.set(Some(request));
         let answers = self.run(Event::Input(input(request))).unwrap_or_default();
+        self.asking.set(None);
         let answer = answers
             .into_iter()
             .find(|(answered, _)| *answered == request);
@@ -35,13 +37,14 @@ impl SpaceObject {
         self.postponed.borrow_mut().insert(request);
     }
 
-    /// Hands the answer of a queued request to `entry.js`. Returns the answer if the request was not queued.
+    /// Hands the answer of a queued request to `entry.js`. Returns the answer if the request was not queued, or is queued and
+    /// answered by the input that brings it: then `entry.js` does not wait for it yet.
     pub(super) fn answer_if_postponed(
         &self,
         request: RequestId,
         answer: RoomResponse,
     ) -> Option<RoomResponse> {
-        if !self.postponed.borrow_mut().remove(&request) {
+        if !self.postponed.borrow_mut().remove(&request) || self.asking.get() == Some(request) {
             return Some(answer);
         }
         deliver(&self.answered, request, response(&answer));
