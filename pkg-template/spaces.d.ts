@@ -387,8 +387,8 @@ export class KuratchiSpaceClient {
    * messages to it, and everything is shown once and in order. What the page brings that was not told yet is told before it,
    * so that a list of an earlier page is whole as well.
    *
-   * A request that is one too many is made again when the server says, for up to 30 s; so are the other calls that only
-   * read.
+   * A request that is one too many is made again when the server says, for up to 30 s; so are those of all other calls but
+   * `setTyping()`.
    *
    * @param options Which part. The newest 50 messages if absent.
    * @returns Oldest first, unless `order` says otherwise.

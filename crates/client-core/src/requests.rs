@@ -107,11 +107,12 @@ impl<J: Json> Pending<J> {
         }
     }
 
-    /// Whether the request only reads, for a call of the app: then it can be repeated.
-    fn only_reads(&self) -> bool {
+    /// Whether a call of the app waits that still makes sense later: then a request that was one too many is repeated, of
+    /// which nothing was done. A typing sign (`POST`) does not.
+    fn may_wait(&self) -> bool {
         match self.purpose {
             Purpose::History(_) => true,
-            Purpose::Call { .. } => self.method == "GET",
+            Purpose::Call { .. } => self.method != "POST",
             Purpose::Health
             | Purpose::Poll(_)
             | Purpose::Entry { .. }
@@ -341,7 +342,7 @@ impl<J: Json> Client<J> {
                     );
                 }
                 let is_one_too_many = error.code == Code::Server(ErrorCode::RateLimited);
-                if is_one_too_many && pending.only_reads() {
+                if is_one_too_many && pending.may_wait() {
                     let Some(refused) = self.postpone(pending, retry_after_ms, now) else {
                         return;
                     };

@@ -314,6 +314,22 @@ fn never_connected_is_one_http_request() {
 }
 
 #[test]
+fn never_connected_edit_that_is_one_too_many_is_made_again() {
+    let mut bench = Bench::new();
+    bench.edit(6, "m1-0", "new");
+    bench.give_token(TOKEN);
+    bench.take();
+    let refusal = json!({"error": "too many", "code": "rateLimited", "retryAfterMs": 50});
+    bench.answer(429, &refusal);
+    bench.advance(49);
+    bench.expect(&[]);
+    bench.advance(1);
+    bench.expect(&["PATCH https://x/messages/m1-0?v=2"]);
+    bench.answer(200, &json!({"success": true, "message": message(1)}));
+    bench.expect(&["6 value \"m1\""]);
+}
+
+#[test]
 fn edits_and_deletions_go_through_the_outbox_and_come_as_events() {
     let mut bench = Bench::ready();
     bench.close(1006);
