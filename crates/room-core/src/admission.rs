@@ -47,13 +47,15 @@ pub(crate) enum Replay {
     Refused,
     /// The first window after the cursor.
     Followed(Window),
+    /// The cursor is followed, and the first window after it waits until others' reads are served.
+    Queued(Seq),
 }
 
 impl Replay {
     /// Bytes that were read for it.
     pub(crate) fn read(&self) -> usize {
         match self {
-            Self::NotAsked | Self::Refused => 0,
+            Self::NotAsked | Self::Refused | Self::Queued(_) => 0,
             Self::Followed(window) => window.read,
         }
     }
@@ -163,8 +165,14 @@ impl Room {
         };
         // The others hear of it whatever becomes of this peer: it is stored.
         self.perform(met, now);
-        let replay = self.replay_from(cursor.as_ref(), &*storage)?;
-        self.rates.owe_read(replay.read(), &principal, now);
+        let replay = match self.queued_replay(cursor.as_ref(), now) {
+            Some(queued) => queued,
+            None => self.replay_from(cursor.as_ref(), &*storage)?,
+        };
+        if replay.read() > 0 {
+            self.rates.owe_read(replay.read(), &principal, now);
+            self.reads.start_pause(replay.read(), now);
+        }
         let peer = Peer {
             dialect,
             principal: Rc::new(principal),
@@ -189,6 +197,25 @@ impl Room {
         Ok(())
     }
 
+    /// What the cursor brings if its first window has to wait: a crowd that comes back at once would keep everybody waiting.
+    fn queued_replay(&mut self, cursor: Option<&Cursor>, now: UnixMillis) -> Option<Replay> {
+        let after = self.followed(cursor?)?;
+        let head = self.ledger.head();
+        let is_due = after < head.seq && history::reaches(head, self.ledger.oldest(), after);
+        (is_due && !self.reads.can_read_now(now)).then_some(Replay::Queued(after))
+    }
+
+    /// Where the cursor stands, if it is of the log's present life.
+    fn followed(&self, cursor: &Cursor) -> Option<Seq> {
+        let head = self.ledger.head();
+        // Who met an empty space has missed nothing of whatever epoch began afterwards.
+        let same_epoch = match &cursor.epoch {
+            Some(epoch) => head.epoch.as_ref() == Some(epoch),
+            None => cursor.since == Seq::ZERO,
+        };
+        same_epoch.then_some(cursor.since)
+    }
+
     /// What the cursor brings.
     pub(crate) fn replay_from(
         &self,
@@ -198,16 +225,11 @@ impl Room {
         let Some(cursor) = cursor else {
             return Ok(Replay::NotAsked);
         };
-        let head = self.ledger.head();
-        // Who met an empty space has missed nothing of whatever epoch began afterwards.
-        let same_epoch = match &cursor.epoch {
-            Some(epoch) => head.epoch.as_ref() == Some(epoch),
-            None => cursor.since == Seq::ZERO,
-        };
-        let window = if same_epoch {
-            history::window(storage, head, self.ledger.oldest(), cursor.since)?
-        } else {
-            None
+        let window = match self.followed(cursor) {
+            Some(after) => {
+                history::window(storage, self.ledger.head(), self.ledger.oldest(), after)?
+            }
+            None => None,
         };
         Ok(window.map_or(Replay::Refused, Replay::Followed))
     }
@@ -223,6 +245,7 @@ impl Room {
             Replay::NotAsked => (None, false),
             Replay::Refused => (Some(false), false),
             Replay::Followed(window) => (Some(true), window.more),
+            Replay::Queued(_) => (Some(true), true),
         };
         let head = self.ledger.head().clone();
         let welcome = ServerFrame::Welcome(Welcome {
@@ -243,11 +266,18 @@ impl Room {
         let text = self.welcome_text(Some(connection_id), &replay, now);
         self.fanout
             .tell_text(id, Dialect::V2, text, &mut self.outputs);
-        if let Replay::Followed(window) = replay {
-            if window.more {
-                self.fanout.fall_behind(id, window.end, false);
+        match replay {
+            Replay::NotAsked | Replay::Refused => {}
+            Replay::Followed(window) => {
+                if window.more {
+                    self.fanout.fall_behind(id, window.end, false);
+                }
+                self.fanout.send_window(id, window, &mut self.outputs);
             }
-            self.fanout.send_window(id, window, &mut self.outputs);
+            Replay::Queued(after) => {
+                self.fanout.fall_behind(id, after, false);
+                self.enqueue_window(id, now);
+            }
         }
         let here = self.here();
         self.fanout.tell(id, Dialect::V2, &here, &mut self.outputs);

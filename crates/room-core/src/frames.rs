@@ -267,7 +267,7 @@ impl Room {
     }
 
     /// Queues a window for the peer, which may be due one.
-    fn enqueue_window(&mut self, id: PeerId, now: UnixMillis) {
+    pub(crate) fn enqueue_window(&mut self, id: PeerId, now: UnixMillis) {
         if let Some(peer) = self.peers.get(id) {
             self.reads.enqueue_window(id, &peer.principal.bucket, now);
         }

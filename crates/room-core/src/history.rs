@@ -177,15 +177,20 @@ pub(crate) struct Window {
     pub(crate) read: usize,
 }
 
+/// Whether the events after `after` can be had: it is not beyond the head, nor before the `oldest` event that is kept.
+pub(crate) fn reaches(head: &LogHead, oldest: Seq, after: Seq) -> bool {
+    after <= head.seq && (after == head.seq || after.next() >= oldest)
+}
+
 /// The events after `after` and up to `head`, as the present state of what they are about: as many as a window holds.
-/// `None` where they cannot be had: `after` is beyond the head, or before the `oldest` event that is kept.
+/// `None` where they cannot be had (see [`reaches`]).
 pub(crate) fn window(
     storage: &dyn Storage,
     head: &LogHead,
     oldest: Seq,
     after: Seq,
 ) -> Result<Option<Window>, StorageError> {
-    if after > head.seq || (after < head.seq && after.next() < oldest) {
+    if !reaches(head, oldest, after) {
         return Ok(None);
     }
     let mut present = Present {

@@ -10,13 +10,15 @@
 mod common;
 
 use common::{Shell, anonymous, gateway, message, user};
+use protocol::dialect::Dialect;
 use protocol::frame::Frame;
+use protocol::ids::{Epoch, Seq};
 use protocol::limits::{
     FIRST_VERSION_BYTES_BURST, MARK_EVERY_BYTES, MARK_OWED_MS_MAX, UNCONFIRMED_BYTES_MAX,
     WINDOW_BYTES_MAX,
 };
 use protocol::time::UnixMillis;
-use room_core::{Call, Input, PeerId, Rate, Settings};
+use room_core::{Call, Cursor, Input, PeerId, Rate, Settings};
 use serde_json::{Value, json};
 
 const KB_16: usize = 16_000;
@@ -410,6 +412,7 @@ fn resume_is_sent_in_windows_that_follow_the_echoes() {
     assert!(heard[0].get("more").is_none(), "a socket need not ask");
     assert_eq!(seqs(&heard), (2..=head).collect::<Vec<u64>>());
     // Who does not echo is sent the first window alone.
+    shell.pass(1_000);
     shell.stalled.insert(reader + 1);
     let stalled = shell.resume(anonymous("s"), epoch.as_deref(), 1);
     let first = shell.heard(stalled);
@@ -427,6 +430,52 @@ fn resume_is_sent_in_windows_that_follow_the_echoes() {
         [seqs(&first), seqs(&shell.heard(stalled))].concat().len(),
         9_000
     );
+}
+
+#[test]
+fn crowd_that_comes_back_at_once_is_welcomed_and_its_first_windows_take_turns() {
+    let mut shell = Shell::unlimited();
+    let sender = shell.join(user("ada"));
+    for n in 0..4_000 {
+        shell.say(sender, message("a text of some bytes", &n.to_string()));
+    }
+    let (epoch, head) = shell.head();
+    shell.pass(2_000);
+    let cursor = Cursor {
+        epoch: epoch.map(Epoch),
+        since: Seq(1),
+    };
+    let crowd: Vec<u64> = (1_000..1_030).collect();
+    let mut read = Vec::new();
+    for peer in &crowd {
+        let before = shell.storage.log_rows_read();
+        shell.feed(Input::Connected {
+            peer: PeerId(*peer),
+            dialect: Dialect::V2,
+            principal: Some(user(&format!("u{peer}"))),
+            cursor: Some(cursor.clone()),
+            client_scope: None,
+        });
+        read.push(shell.storage.log_rows_read() - before);
+    }
+    assert!(
+        read[0] > 1_000 && read[1..].iter().all(|rows| *rows == 0),
+        "{read:?}"
+    );
+    // All of it in the end, once and in order.
+    shell.say(sender, message("between", "x"));
+    shell.pass(10_000);
+    for peer in &crowd {
+        let heard = shell.heard(*peer);
+        assert_eq!(
+            (&heard[0]["type"], &heard[0]["recovered"]),
+            (&json!("welcome"), &json!(true))
+        );
+        assert!(heard[0].get("more").is_none(), "a socket need not ask");
+        let mut told = seqs(&heard);
+        assert_eq!(told.pop().map(|last| last > head), Some(true));
+        assert_eq!(told, (2..=head).collect::<Vec<u64>>(), "{peer}");
+    }
 }
 
 #[test]
