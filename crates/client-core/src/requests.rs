@@ -107,8 +107,8 @@ impl<J: Json> Pending<J> {
         }
     }
 
-    /// Whether a call of the app waits that still makes sense later: then a request that was one too many is repeated, of
-    /// which nothing was done. A typing sign (`POST`) does not.
+    /// Returns whether the request is repeated after `rateLimited`, when the server says. The server did nothing for it, so
+    /// this is safe for every call of the app; but a typing sign (`POST`) is worth nothing later.
     fn may_wait(&self) -> bool {
         match self.purpose {
             Purpose::History(_) => true,

@@ -102,9 +102,8 @@ impl Sockets {
         Ok(peer)
     }
 
-    /// The socket that has arrived, if the room turned it away. It is accepted and closed in the ordinary way and not to
-    /// hibernate: the runtime never ends the connection of a hibernatable socket that is closed before its client said
-    /// anything, and the client would wait.
+    /// Returns the arriving socket if the room turned it away. Accept it with `accept()`, not as hibernatable: the runtime
+    /// never ends the connection of a hibernatable socket that is closed before its client sent anything.
     pub(crate) fn take_turned_away(&mut self) -> Option<TurnedAway> {
         self.turned_away.take()
     }

@@ -111,6 +111,7 @@ impl Shell {
             ..Settings::default()
         })
     }
+
     /// A room whose rate limits nothing in a test reaches.
     pub fn unlimited() -> Self {
         let rate = Rate {
