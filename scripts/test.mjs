@@ -109,6 +109,10 @@ runMain(async () => {
     (result.ms / 1000).toFixed(1),
     result.why ?? '',
   ]);
+  // Said again: what a suite printed stands far above, and some logs are cut.
+  for (const { name, failures } of results) {
+    if (failures.length > 0) console.log(`\n== what failed in ${name}\n${failures.join('\n')}`);
+  }
   console.log(`\n${table([['suite', 'passed', 'failed', 'seconds', ''], ...rows])}`);
   console.log(`\nSet-up and tests took ${seconds(Date.now() - started)}.`);
   console.log(`${passed} passed, ${failed} failed`);
@@ -128,7 +132,7 @@ function chosenSuites(words) {
 async function runSuite(name) {
   console.log(`\n== ${name}`);
   const started = Date.now();
-  const { line, counts } = counter();
+  const { line, counts, failures } = counter();
   let code;
   try {
     const [command, args, env] = SUITES[name].command();
@@ -139,7 +143,7 @@ async function runSuite(name) {
     console.log(error.message);
     code = NOT_STARTED;
   }
-  return { name, ms: Date.now() - started, ...verdict(counts, code) };
+  return { name, ms: Date.now() - started, failures, ...verdict(counts, code) };
 }
 
 function wasmTests(driver) {

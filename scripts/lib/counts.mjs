@@ -1,17 +1,30 @@
 /**
- * Test counts, read from the runners' own closing lines.
+ * Test counts and what failed, read from the runners' own lines.
  *
  * Owns the formats of cargo, the wasm-bindgen test runner, Node's test runner and our own check.
  */
 
+/** What a suite says of its failures may be as long as it likes; what is said again at the end may not. */
+const FAILURE_LINES_MAX = 80;
+
 /**
- * Collects counts from the lines of a run.
+ * Collects counts from the lines of a run, and the runner's own words about what failed.
  *
- * @returns {{ line: (text: string) => void, counts: { passed: number, failed: number, skipped: number } }}
+ * @returns {{
+ *   line: (text: string) => void,
+ *   counts: { passed: number, failed: number, skipped: number },
+ *   failures: string[],
+ * }}
  */
 export function counter() {
   const counts = { passed: 0, failed: 0, skipped: 0 };
+  const failures = [];
+  let isAboutFailures = false;
   const line = (text) => {
+    // Node's `spec` reporter says it last; cargo says it before the result of each test program.
+    if (/^(\S+ failing tests|failures):$/.test(text)) isAboutFailures = true;
+    else if (text.startsWith('test result:')) isAboutFailures = false;
+    if (isAboutFailures && failures.length < FAILURE_LINES_MAX) failures.push(text);
     // cargo test and wasm-bindgen-test-runner, once for each test program.
     const rust = /^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored/.exec(text);
     if (rust) {
@@ -33,7 +46,7 @@ export function counter() {
       counts.failed += Number(own[2]);
     }
   };
-  return { line, counts };
+  return { line, counts, failures };
 }
 
 /**

@@ -40,6 +40,18 @@ test('counts come from the closing line of the check', () => {
   assert.deepEqual(counts, { passed: 8, failed: 1, skipped: 0 });
 });
 
+test('what the runners say of failed tests is kept, up to a length', () => {
+  const { line, failures } = counter();
+  const ofCargo = ['failures:', '', '---- a_case stdout ----', "thread 'a_case' panicked at src/lib.rs:1:1"];
+  const ofNode = ['✖ failing tests:', '', 'test at tests/unit/a.test.mjs:1:1', '✖ a case (1.5ms)'];
+  for (const text of ['running 1 test', ...ofCargo, 'test result: FAILED. 0 passed; 1 failed; 0 ignored'])
+    line(text);
+  for (const text of ['✖ a case (1.5ms)', 'ℹ fail 1', ...ofNode]) line(text);
+  assert.deepEqual(failures, [...ofCargo, ...ofNode]);
+  for (let i = 0; i < 1_000; i += 1) line('    at a line of a long stack');
+  assert.equal(failures.length, 80);
+});
+
 test('a suite that runs nothing, leaves a test out, crashes or hangs has failed', () => {
   const none = { passed: 0, failed: 0, skipped: 0 };
   assert.deepEqual(verdict(none, 0), { passed: 0, failed: 1, why: 'ran no test' });
