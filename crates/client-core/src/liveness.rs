@@ -13,7 +13,7 @@ use crate::io::Output;
 use crate::timer::Timer;
 
 /// A deadline that comes later than this was not judged by a running clock: the page slept.
-const SLEPT_MS: u64 = 1_000;
+pub(crate) const SLEPT_MS: u64 = 1_000;
 /// How long an attempt that was under way when the page woke up may take from then on.
 const WAKE_CONNECT_MS_MAX: u64 = 5_000;
 

@@ -15,6 +15,7 @@ use crate::history::HistoryRun;
 use crate::io::{CallId, FetchId, Fetched, Output, Reply, Request, Transport};
 use crate::legacy::{self, unsupported};
 use crate::legacy_history::LegacyRun;
+use crate::liveness::SLEPT_MS;
 use crate::polling::PollId;
 use crate::timer::Timer;
 
@@ -291,13 +292,22 @@ impl<J: Json> Client<J> {
         }
     }
 
+    /// Gives up the requests whose time is over. A page that slept may have the answer in its queue: a call of the app
+    /// waits anew, and what serves the link is asked again.
     pub(crate) fn give_up_requests(&mut self, now: Instant) {
-        let late: Vec<FetchId> = self
-            .pending
-            .iter()
-            .filter(|(_, pending)| pending.deadline.is_some_and(|deadline| deadline <= now))
-            .map(|(fetch, _)| *fetch)
-            .collect();
+        let mut late = Vec::new();
+        for (fetch, pending) in &mut self.pending {
+            match pending.deadline {
+                Some(deadline)
+                    if now.ms_since(deadline) > SLEPT_MS && !pending.purpose.is_of_the_link() =>
+                {
+                    let within_ms = pending.purpose.answer_ms_max();
+                    pending.deadline = Some(now.plus_ms(within_ms));
+                }
+                Some(deadline) if deadline <= now => late.push(*fetch),
+                Some(_) | None => {}
+            }
+        }
         for fetch in late {
             self.handle_fetched(fetch, Err("no answer in time".to_owned()), now);
         }

@@ -3,7 +3,7 @@
 use client_core::io::{CallId, Input};
 use serde_json::json;
 
-use crate::bench::Bench;
+use crate::bench::{Bench, page};
 
 #[test]
 fn a_silent_link_does_not_count_as_connected_for_ever() {
@@ -26,6 +26,24 @@ fn a_page_that_slept_asks_before_it_judges() {
     bench.expect(&["transmit ping", "transmit ping"]);
     bench.advance(2_000);
     assert!(!bench.client.is_connected());
+}
+
+#[test]
+fn a_call_that_was_on_its_way_when_the_page_slept_waits_anew() {
+    let mut bench = Bench::ready();
+    bench.history(9, json!({}));
+    bench.take();
+    bench.advance(300_000);
+    bench.take();
+    bench.answer(200, &page(1..=4, 4));
+    bench.expect(&["9 page 1,2,3,4", "yield"]);
+    bench.history(10, json!({}));
+    bench.advance(300_000);
+    bench.take();
+    bench.advance(30_000);
+    let told = bench.take();
+    let failed = "10 network: Failed to get messages: no answer in time";
+    assert!(told.iter().any(|it| it == failed), "{told:?}");
 }
 
 #[test]
