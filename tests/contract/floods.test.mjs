@@ -37,6 +37,8 @@ const FLOODS = {
   'types that nobody knows': () => '{"type":"nonsense"}',
   'what comes after something that was never sent': (i) =>
     JSON.stringify({ type: 'message', text: 'x', clientMessageId: `f${i}`, after: 'never' }),
+  'frames of many keys': () =>
+    `{"type":"message",${Array.from({ length: 16_000 }, (_, i) => `"k${i}":0`).join()}}`,
   'frames that are no JSON': () => '{'.repeat(10_000),
   'frames of 4 MiB': () => 'x'.repeat(4 * 1024 * 1024),
 };

@@ -107,6 +107,9 @@ pub const RETRY_PERMITS: u64 = 10;
 pub const PAGE_MESSAGES_PER_PERMIT: usize = 50;
 /// A frame costs at least one permit for each of these bytes.
 pub const BYTES_PER_PERMIT: usize = 32 * 1024;
+/// A frame or HTTP body costs at least one permit for each of these JSON values: to read so many is as much work as to store a
+/// short message. A message with 20 attachments has about 130.
+pub const VALUES_PER_PERMIT: usize = 64;
 /// Permits of the HTTP limit that a connection costs when it is made.
 pub const CONNECT_PERMITS: u64 = 2;
 /// Permits of the HTTP limit that a `sync` costs: a few bytes ask for the whole log.

@@ -132,7 +132,7 @@ impl Room {
             mut held,
         } = candidate;
         if !held.is_empty() {
-            let cost = Cost::of(0, held.len());
+            let cost = Cost::of(0, held.len(), 1);
             let (paid, rest) = match self.rates.take_frame(id, cost, &principal, now) {
                 Verdict::Paid { entries, rest } => (entries, rest),
                 Verdict::TooMany(refusal) => (0, Some(refusal)),

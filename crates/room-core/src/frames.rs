@@ -9,7 +9,7 @@ use protocol::draft::Draft;
 use protocol::frame::{ClientFrame, Frame, Refusal, ServerFrame};
 use protocol::ids::{MarkId, Seq};
 use protocol::json::Outline;
-use protocol::limits::{BYTES_PER_PERMIT, CLIENT_FRAME_BYTES_MAX, SYNC_PERMITS};
+use protocol::limits::{BYTES_PER_PERMIT, CLIENT_FRAME_BYTES_MAX, SYNC_PERMITS, VALUES_PER_PERMIT};
 use protocol::principal::Principal;
 use protocol::time::UnixMillis;
 use protocol::wire::Key;
@@ -60,8 +60,9 @@ impl Room {
             Frame::Text(_) | Frame::Binary(_) => None,
         };
         let entries = entries(dialect, outline);
-        self.work.entries += entries;
-        let cost = Cost::of(frame.bytes(), entries);
+        let values = outline.map_or(0, |outline| outline.values);
+        self.work.entries += entries.max(values / VALUES_PER_PERMIT);
+        let cost = Cost::of(frame.bytes(), entries, values);
         let Some((paid, rest)) = self.charge(id, cost, &principal, now) else {
             return;
         };
@@ -106,7 +107,7 @@ impl Room {
         bytes <= CLIENT_FRAME_BYTES_MAX
             && self
                 .rates
-                .can_pay(id, Cost::of(bytes, 1), &peer.principal, now)
+                .can_pay(id, Cost::of(bytes, 1, 1), &peer.principal, now)
     }
 
     /// Takes a frame that its shell did not pass on.
@@ -116,7 +117,7 @@ impl Room {
             return self.hold_unread(id, bytes, now);
         };
         let principal = Rc::clone(&peer.principal);
-        if let Some((_, rest)) = self.charge(id, Cost::of(bytes, 1), &principal, now) {
+        if let Some((_, rest)) = self.charge(id, Cost::of(bytes, 1, 1), &principal, now) {
             let refusal = rest.unwrap_or_else(|| frame_too_large(bytes));
             self.answer(id, &ServerFrame::Error(refusal));
         }

@@ -17,7 +17,7 @@ use protocol::frame::Refusal;
 use protocol::http::refusal_text;
 use protocol::limits::{
     ANONYMOUS_RATE_FACTOR, BYTES_PER_PERMIT, READ_BYTES_PER_PERMIT, RETRY_PERMITS, SEND_BURST,
-    SEND_PER_SECOND, STAY_AWAY_MS,
+    SEND_PER_SECOND, STAY_AWAY_MS, VALUES_PER_PERMIT,
 };
 use protocol::principal::Principal;
 use protocol::time::UnixMillis;
@@ -61,7 +61,8 @@ pub(crate) enum Counted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cost {
     entries: u64,
-    bytes: u64,
+    /// Those of its bytes and JSON values.
+    size: u64,
 }
 
 /// What becomes of a frame.
@@ -112,6 +113,13 @@ impl Purse<'_> {
     }
 }
 
+/// What the size of a frame or HTTP body costs: at least 1.
+pub(crate) fn size_permits(bytes: usize, values: usize) -> u64 {
+    let of_bytes = bytes.div_ceil(BYTES_PER_PERMIT);
+    let of_values = values.div_ceil(VALUES_PER_PERMIT);
+    of_bytes.max(of_values).max(1) as u64
+}
+
 fn permits_beyond_first(bytes: usize) -> u64 {
     (bytes / BYTES_PER_PERMIT) as u64
 }
@@ -124,17 +132,17 @@ struct Connection {
 }
 
 impl Cost {
-    /// The cost of a frame of so many bytes and entries.
-    pub(crate) fn of(bytes: usize, entries: usize) -> Self {
+    /// The cost of a frame of so many bytes, entries and JSON values.
+    pub(crate) fn of(bytes: usize, entries: usize, values: usize) -> Self {
         Self {
             entries: entries as u64,
-            bytes: bytes.div_ceil(BYTES_PER_PERMIT) as u64,
+            size: size_permits(bytes, values),
         }
     }
 
     /// The permits below which nothing of the frame is paid for: those of its size.
     fn least(self, rate: Rate) -> u64 {
-        self.bytes.max(1).min(rate.burst)
+        self.size.min(rate.burst)
     }
 }
 
@@ -248,7 +256,7 @@ impl Rates {
             let work = if paid > 0 {
                 refused
             } else {
-                refused.max(cost.bytes)
+                refused.max(cost.size)
             };
             let work = work.min(refusals_rate.burst);
             let own = connection.refusals.take(work, refusals_rate, now);
@@ -437,7 +445,12 @@ mod tests {
         count: usize,
         ms: u64,
     ) -> usize {
-        match rates.take_frame(PeerId(peer), Cost::of(10, count), principal, UnixMillis(ms)) {
+        match rates.take_frame(
+            PeerId(peer),
+            Cost::of(10, count, 1),
+            principal,
+            UnixMillis(ms),
+        ) {
             Verdict::Paid { entries, rest } => {
                 assert_eq!(rest.is_some(), entries < count);
                 entries
@@ -522,7 +535,7 @@ mod tests {
     fn large_frame_is_paid_for_wholly_or_refused() {
         let (mut rates, ada) = (rates(10, 1), named("ada"));
         let mut take = |bytes: usize, ms: u64| {
-            let verdict = rates.take_frame(PEER, Cost::of(bytes, 1), &ada, UnixMillis(ms));
+            let verdict = rates.take_frame(PEER, Cost::of(bytes, 1, 1), &ada, UnixMillis(ms));
             matches!(verdict, Verdict::Paid { entries: 1, .. })
         };
         assert!(take(8 * BYTES_PER_PERMIT, 0));
@@ -543,7 +556,7 @@ mod tests {
         for _ in 0..SEND_BURST {
             assert_eq!(entries(&mut rates, 1, &ada, 1, 0), 0);
         }
-        let verdict = rates.take_frame(PEER, Cost::of(1, 1), &ada, UnixMillis(0));
+        let verdict = rates.take_frame(PEER, Cost::of(1, 1, 1), &ada, UnixMillis(0));
         let Verdict::TooMany(refusal) = verdict else {
             panic!("{verdict:?}")
         };
@@ -573,7 +586,8 @@ mod tests {
         let mut refused = 0;
         for peer in 1..20 {
             for _ in 0..SEND_BURST - 10 {
-                let verdict = rates.take_frame(PeerId(peer), Cost::of(1, 1), &ada, UnixMillis(0));
+                let verdict =
+                    rates.take_frame(PeerId(peer), Cost::of(1, 1, 1), &ada, UnixMillis(0));
                 if let Verdict::Paid { entries: 0, .. } = verdict {
                     refused += 1;
                 }

@@ -10,7 +10,7 @@ use protocol::http::refusal_text;
 use protocol::ids::Seq;
 use protocol::json::{Outline, parse_text};
 use protocol::limits::{
-    BYTES_PER_PERMIT, CLIENT_FRAME_BYTES_MAX, FIRST_VERSION_PAGE_BYTES_MAX, METADATA_KEYS_MAX,
+    CLIENT_FRAME_BYTES_MAX, FIRST_VERSION_PAGE_BYTES_MAX, METADATA_KEYS_MAX,
     METADATA_VALUE_BYTES_MAX, NAME_BYTES_MAX, PAGE_BYTES_MAX, PAGE_MESSAGES_DEFAULT,
     PAGE_MESSAGES_MAX, PAGE_MESSAGES_PER_PERMIT, READ_BYTES_PER_PERMIT, SAFE_INTEGER_MAX,
 };
@@ -26,7 +26,7 @@ use crate::frames::decide_typing;
 use crate::history::PageQuery;
 use crate::io::{Call, Cursor, Output, Query, RequestId, Response};
 use crate::ledger::{Effect, Transaction};
-use crate::rates::Counted;
+use crate::rates::{Counted, size_permits};
 use crate::reads::Reader;
 use crate::room::Room;
 use crate::sends::{self, Sender};
@@ -479,7 +479,12 @@ fn permits(call: &Call) -> u64 {
 }
 
 fn body_permits(body: &str) -> u64 {
-    body.len().div_ceil(BYTES_PER_PERMIT).max(1) as u64
+    let values = if body.len() > CLIENT_FRAME_BYTES_MAX {
+        0
+    } else {
+        Outline::of(body).values
+    };
+    size_permits(body.len(), values)
 }
 
 fn parse(body: &str) -> Result<Value, Refusal> {

@@ -495,6 +495,33 @@ fn long_frame_that_is_not_paid_for_is_refused_unread() {
 }
 
 #[test]
+fn frame_of_many_values_costs_more_than_its_bytes() {
+    use protocol::limits::VALUES_PER_PERMIT;
+    let mut shell = Shell::with_send_rate(100, 1);
+    let ada = shell.join(user("ada"));
+    let mut large = message("a", "1");
+    for key in 0..6_000 {
+        large[format!("k{key}")] = 0.into();
+    }
+    let permits = 6_000_u64.div_ceil(VALUES_PER_PERMIT as u64);
+    assert!(permits < 97 && 2 * permits > 100);
+    shell.forget_heard();
+    shell.say(ada, large.clone());
+    assert!(shell.heard_types(ada).contains(&"ack".to_owned()));
+    shell.forget_heard();
+    shell.say(ada, large.clone());
+    assert_eq!(shell.heard(ada)[0]["code"], "rateLimited");
+    // What an honest client sends at most costs three.
+    let attachment = json!({"id": "i", "url": "https://x.test/1", "filename": "f", "contentType": "c", "size": 1});
+    let mut honest = message("b", "2");
+    honest["attachments"] = vec![attachment; 20].into();
+    shell.forget_heard();
+    shell.say(ada, honest);
+    shell.pass(10);
+    assert!(shell.heard_types(ada).contains(&"ack".to_owned()));
+}
+
+#[test]
 fn one_sender_and_5000_readers_take_two_sends() {
     let mut shell = Shell::new();
     let sender = shell.join(user("ada"));
