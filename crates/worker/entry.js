@@ -70,6 +70,21 @@ function enter(work) {
 }
 
 /**
+ * How long a text is in UTF-8, in bytes, without a copy of it. One with more units than a frame may have bytes is too long
+ * whatever they are, and is not read: its units are told.
+ */
+function utf8Bytes(text) {
+  if (text.length > FRAME_BYTES_MAX || /^[\0-\x7f]*$/.test(text)) return text.length;
+  let bytes = text.length;
+  for (let at = 0; at < text.length; at += 1) {
+    const unit = text.charCodeAt(at);
+    const isHalf = unit >= 0xd800 && unit <= 0xdfff;
+    if (unit > 0x7f) bytes += unit > 0x7ff && !isHalf ? 2 : 1;
+  }
+  return bytes;
+}
+
+/**
  * The text of a body of at most `bytesMax` bytes, or the code of what is wrong with it. Reads on to the body's end
  * in either case: workerd drops the connection of a request that was not read, and the answer, or the next request
  * on that connection, may be lost with it. Only a body that has no end in sight is left.
@@ -181,12 +196,11 @@ export class Space extends DurableObject {
     // Frames of a socket that we closed go on coming until its other end answers: they cost nothing but their turn.
     if (socket.readyState === OPEN) {
       work = this.#survive((space) => {
-        // Rust says whether a long one is paid for before it is copied. How long a text is in UTF-8 is known only by
-        // reading it: one that is not plain counts as the longest it may be.
-        const isPlain = !isText || units * 3 <= LONG_FRAME_BYTES || /^[\0-\x7f]*$/.test(message);
-        const bytes = isPlain ? units : units * 3;
+        // Rust says whether a long one is paid for before it is copied.
+        const mayBeLong = isText && units * 3 > LONG_FRAME_BYTES;
+        const bytes = mayBeLong ? utf8Bytes(message) : units;
         const isWanted =
-          bytes <= LONG_FRAME_BYTES || (units <= FRAME_BYTES_MAX && space.wants(socket, bytes));
+          bytes <= LONG_FRAME_BYTES || (bytes <= FRAME_BYTES_MAX && space.wants(socket, bytes));
         if (isWanted) space.message(socket, message);
         else space.unread(socket, bytes);
         return space.work();

@@ -34,6 +34,7 @@ const GOOD = [
     'text of 16 KiB of control characters, which JSON writes six times as long',
     { text: '\u0001'.repeat(TEXT_BYTES_MAX) },
   ],
+  ['the same with one character that is not ASCII', { text: `${'\u0001'.repeat(TEXT_BYTES_MAX - 2)}é` }],
   ['text with line ends, tabs, zero bytes and right-to-left marks', { text: 'a\r\n\tb\u0000c\u202ed' }],
   ['text that looks like JSON', { text: '{"type":"auth"}' }],
   ['senderId of 128 bytes', { senderId: 'n'.repeat(NAME_BYTES_MAX) }],

@@ -188,6 +188,30 @@ describe('sends', { concurrency: true }, () => {
     for (const frame of frames) if (Array.isArray(frame)) assert.ok(frame.length <= 50);
   });
 
+  for (const [name, filler] of [
+    ['ASCII', 'x'],
+    ['two-byte characters', 'é'],
+    ['three-byte characters', '語'],
+    ['emoji', '🙂'],
+  ]) {
+    test(`a frame of ${name} may have 256 KiB as UTF-8 has it, and no byte more`, async () => {
+      const { ada } = await room();
+      const texts = Array.from({ length: 16 }, () => filler.repeat(16_100 / Buffer.byteLength(filler)));
+      const frame = texts.map((text, i) => ({ type: 'message', text, clientMessageId: `m${i}` }));
+      // The rest is a key that nobody knows.
+      const rest = (bytes) => ({ ...frame[0], filler: filler + 'x'.repeat(bytes) });
+      const missing = 256 * 1024 - Buffer.byteLength(JSON.stringify([rest(0), ...frame.slice(1)]));
+      const full = [rest(missing), ...frame.slice(1)];
+      assert.equal(Buffer.byteLength(JSON.stringify(full)), 256 * 1024);
+      ada.send(full);
+      await ada.wait(({ clientMessageId }) => clientMessageId === 'm15', 'the last ack');
+      assert.deepEqual(ada.ofType('error'), []);
+      ada.send([rest(missing + 1), ...frame.slice(1)]);
+      const refused = await ada.error('tooLarge');
+      assert.match(refused.error, /262145 bytes: at most 262144/);
+    });
+  }
+
   test('a lone message after silence comes whole: its event, then its ack, and nothing else', async () => {
     const { ada } = await room();
     await ada.fence();

@@ -456,6 +456,19 @@ impl<J: Json> Outbox<J> {
         self.window = (self.window / 2).max(1);
     }
 
+    /// From now on one entry is on its way at once, and one more with each ack.
+    pub(crate) fn go_alone(&mut self) {
+        self.window = 1;
+    }
+
+    /// The one entry that the present connection carried and that is not confirmed; `None` where there are several.
+    pub(crate) fn alone_in_flight(&self) -> Option<ClientMessageId> {
+        let is_in_flight = |entry: &&Entry<J>| entry.sent && entry.row.failure.is_none();
+        let mut in_flight = self.entries.iter().filter(is_in_flight);
+        let alone = in_flight.next().filter(|_| in_flight.next().is_none())?;
+        Some(alone.row.client_message_id.clone())
+    }
+
     /// Whether the present connection carried something that is not confirmed.
     pub(crate) fn in_flight(&self) -> bool {
         self.entries

@@ -109,11 +109,11 @@ impl<J: Json> Pending<J> {
     }
 
     /// Returns whether the request is repeated after `rateLimited`, when the server says. The server did nothing for it, so
-    /// this is safe for every call of the app; but a typing sign (`POST`) is worth nothing later.
+    /// this is safe for every call of the app; but a typing sign, the `POST` that wants no message, is worth nothing later.
     fn may_wait(&self) -> bool {
         match self.purpose {
             Purpose::History(_) => true,
-            Purpose::Call { .. } => self.method != "POST",
+            Purpose::Call { value, .. } => self.method != "POST" || value == Some(Key::Message),
             Purpose::Health
             | Purpose::Poll(_)
             | Purpose::Entry { .. }

@@ -171,7 +171,11 @@ impl<J: Json> Client<J> {
             if payload.code == Some(ErrorCode::RateLimited) && self.outbox.in_flight() {
                 return self.pause_outbox(payload.code, payload.retry_after_ms, now);
             }
+            let is_too_large = payload.code == Some(ErrorCode::TooLarge);
             let error = ClientError::of_payload(payload);
+            if is_too_large && self.outbox.in_flight() {
+                return self.find_too_large(error, now);
+            }
             self.last_frame_error = Some(error.code);
             return self.tell(Event::Error(error));
         };
@@ -184,6 +188,18 @@ impl<J: Json> Client<J> {
         self.fail_entry(&id, ClientError::of_payload(payload));
         self.wait_for_acks(now);
         self.flush_outbox(now);
+    }
+
+    /// A frame of the outbox is larger than is taken, and it is not told which: only that kind of frame can be so large.
+    /// Entries go one at a time until the one that goes alone is refused.
+    fn find_too_large(&mut self, error: ClientError, now: Instant) {
+        if let Some(id) = self.outbox.alone_in_flight() {
+            self.fail_entry(&id, error);
+            self.wait_for_acks(now);
+            return self.flush_outbox(now);
+        }
+        self.outbox.go_alone();
+        self.pause_outbox(None, None, now);
     }
 
     /// Sends everything again that is not confirmed, a little later. One refusal is mostly followed by those of what

@@ -330,6 +330,28 @@ fn never_connected_edit_that_is_one_too_many_is_made_again() {
 }
 
 #[test]
+fn never_connected_message_that_is_one_too_many_is_posted_again_and_typing_is_not() {
+    let mut bench = Bench::new();
+    bench.send(6, "a", false);
+    bench.give_token(TOKEN);
+    bench.take();
+    let refusal = json!({"error": "too many", "code": "rateLimited", "retryAfterMs": 50});
+    bench.answer(429, &refusal);
+    bench.advance(50);
+    bench.expect(&["POST https://x/messages?v=2"]);
+    bench.answer(201, &json!({"success": true, "message": message(1)}));
+    bench.expect(&["6 value \"m1\""]);
+    bench
+        .client
+        .set_typing(CallId(7), &json!("ada"), &json!(true), bench.now);
+    bench.drain();
+    bench.take();
+    bench.answer(429, &refusal);
+    bench.advance(1_000);
+    assert!(bench.take()[0].starts_with("7 rateLimited"));
+}
+
+#[test]
 fn edits_and_deletions_go_through_the_outbox_and_come_as_events() {
     let mut bench = Bench::ready();
     bench.close(1006);
@@ -532,6 +554,33 @@ fn a_silent_link_does_not_swallow_sends_while_others_talk() {
         bench.take().contains(&"close 4000".to_owned()),
         "20 s after the send, whatever comes down"
     );
+}
+
+#[test]
+fn an_entry_that_is_too_large_is_found_and_fails_and_the_others_go_on() {
+    const TOO_LARGE: &str = r#"{"type":"error","code":"tooLarge","error":"no"}"#;
+    let mut bench = Bench::ready();
+    bench.send(5, "a", false);
+    bench.frame(TOO_LARGE);
+    bench.expect(&["transmit a", "5 tooLarge: no"]);
+    for (call, text) in [(6, "b"), (7, "c"), (8, "d")] {
+        bench.send(call, text, false);
+    }
+    bench.take();
+    bench.frame(TOO_LARGE);
+    bench.expect(&[]);
+    bench.advance(2_000);
+    bench.expect(&["transmit b"]);
+    bench.ack(4);
+    assert_eq!(bench.take()[1..], ["transmit c+d"]);
+    bench.frame(TOO_LARGE);
+    bench.advance(4_000);
+    bench.expect(&["transmit c"]);
+    bench.frame(TOO_LARGE);
+    bench.expect(&["7 tooLarge: no", "transmit d"]);
+    bench.client.discard(CallId(9), &json!(bench.sent_ids[0]));
+    bench.drain();
+    bench.expect(&["9 done"]);
 }
 
 #[test]
