@@ -178,40 +178,43 @@ export class MessageList {
     this.#overlay(messageId);
   }
 
-  /** Puts messages in their places. The ends are where nearly all belong: live ones, and pages of history. */
+  /**
+   * Puts messages in their places. Only what comes after the first of them is touched: live messages belong to the end, or
+   * right before one's own, which is told by its ack while a long window is still being worked off.
+   */
   #join(news) {
     news.sort(compare);
     const [first] = news;
     if (first === undefined) {
       return;
     }
-    const newest = this.#stored.at(-1);
-    if (newest === undefined || compare(newest, first) <= 0) {
-      for (const message of news) {
-        this.#stored.push(message);
-      }
-    } else if (compare(news.at(-1), this.#stored[0]) < 0) {
-      this.#stored = news.concat(this.#stored);
-    } else {
-      this.#stored = this.#stored.concat(news).sort(compare);
+    const after = this.#stored.splice(this.#countWhere((stored) => compare(stored, first) <= 0));
+    for (const message of after.concat(news).sort(compare)) {
+      this.#stored.push(message);
     }
   }
 
   /** Where a stored message stands. */
   #indexOf(message) {
+    const from = this.#countWhere((stored) => compare(stored, message) < 0);
+    // Several may share a time, where the time is all there is.
+    const index = this.#stored.indexOf(message, from);
+    return index === -1 ? this.#stored.indexOf(message) : index;
+  }
+
+  /** How many stored messages stand before a place: `isBefore` holds for them, and for none behind them. */
+  #countWhere(isBefore) {
     let low = 0;
     let high = this.#stored.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (compare(this.#stored[middle], message) < 0) {
+      if (isBefore(this.#stored[middle])) {
         low = middle + 1;
       } else {
         high = middle;
       }
     }
-    // Several may share a time, where the time is all there is.
-    const index = this.#stored.indexOf(message, low);
-    return index === -1 ? this.#stored.indexOf(message) : index;
+    return low;
   }
 
   /** Takes a message out of its place, to be put where it stands among those it is told with. */

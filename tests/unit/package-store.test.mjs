@@ -25,6 +25,31 @@ describe('messages', () => {
     assert.deepEqual(seqs(store), [1, 2, 3, 4, 5, 6]);
   });
 
+  test('what comes before one’s own, told by its ack, costs no walk through the whole list', () => {
+    const store = new Store();
+    const many = STORE_MESSAGES_MAX - 200;
+    let looks = 0;
+    const counted = (seq) => {
+      const { seq: _, ...rest } = message(seq);
+      const get = () => {
+        looks += 1;
+        return seq;
+      };
+      return Object.defineProperty(rest, 'seq', { enumerable: true, get });
+    };
+    store.addMessages(Array.from({ length: many }, (_, i) => counted(i + 1)));
+    for (const own of [1, 2, 3]) store.addMessages([counted(1_000_000 + own)]);
+    looks = 0;
+    for (let i = 1; i <= 100; i += 1) store.addMessages([counted(many + i)]);
+    assert.ok(looks > 0 && looks < 100 * 100, `${looks} looks at places`);
+    const all = seqs(store);
+    assert.deepEqual(all.slice(-4), [many + 100, 1_000_001, 1_000_002, 1_000_003]);
+    assert.deepEqual(
+      all,
+      [...all].sort((a, b) => a - b),
+    );
+  });
+
   test('messages without a place in the log are ordered by time, and keep their order when it is equal', () => {
     const store = new Store();
     const plain = (id, createdAt) => ({ id, createdAt });
