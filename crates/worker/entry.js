@@ -69,6 +69,11 @@ function enter(work) {
   throw thrown;
 }
 
+/** Rust counts what is logged again and again. */
+function logFailure(error) {
+  enter(() => rust.log_failure(String(error)));
+}
+
 /**
  * How long a text is in UTF-8, in bytes, without a copy of it. One with more units than a frame may have bytes is too long
  * whatever they are, and is not read: its units are told.
@@ -94,31 +99,27 @@ async function readText(request, bytesMax) {
   let text = '';
   let bytes = 0;
   let refused;
-  for await (const chunk of request.body ?? []) {
-    bytes += chunk.byteLength;
-    if (bytes > UNWANTED_BYTES_MAX) return { refused: 'tooLarge' };
-    if (bytes > bytesMax) refused = 'tooLarge';
-    if (refused) continue;
-    try {
-      text += decoder.decode(chunk, { stream: true });
-    } catch {
-      refused = 'badFrame';
+  try {
+    for await (const chunk of request.body ?? []) {
+      bytes += chunk.byteLength;
+      if (bytes > UNWANTED_BYTES_MAX) return { refused: 'tooLarge' };
+      if (bytes > bytesMax) refused = 'tooLarge';
+      if (refused) continue;
+      try {
+        text += decoder.decode(chunk, { stream: true });
+      } catch {
+        refused = 'badFrame';
+      }
     }
+  } catch {
+    // The client left in the middle of it: nobody is there to be told.
+    refused ??= 'badFrame';
   }
   if (refused) return { refused };
   try {
     return { text: text + decoder.decode() };
   } catch {
     return { refused: 'badFrame' };
-  }
-}
-
-/** Reads a body that nobody asked for. */
-async function skipBody(request) {
-  try {
-    await readText(request, 0);
-  } catch {
-    // The client left in the middle of it: nobody is there to be told.
   }
 }
 
@@ -134,7 +135,8 @@ async function answer(request, env) {
   const received = enter(() => rust.receive(request, env));
   let body;
   if (received.bodyBytesMax === undefined) {
-    await skipBody(request);
+    // Nobody asked for it.
+    await readText(request, 0);
     if (received instanceof Response) return received;
   } else {
     const read = await readText(request, received.bodyBytesMax);
@@ -151,8 +153,8 @@ export default {
     try {
       return await answer(request, env);
     } catch (error) {
-      // An object that failed, a client that left in mid-body, or a panic of ours.
-      console.error(JSON.stringify({ level: 'error', event: 'failed', error: String(error) }));
+      // An object that failed, or a panic of ours.
+      logFailure(error);
       return enter(() => rust.refuse(request, env, 'internal'));
     }
   },
@@ -313,7 +315,7 @@ export class Space extends DurableObject {
       return this.#enter(work);
     } catch (error) {
       if (!(error instanceof WebAssembly.RuntimeError)) {
-        console.error(JSON.stringify({ level: 'error', event: 'failed', error: String(error) }));
+        logFailure(error);
       }
       return undefined;
     }

@@ -4,6 +4,8 @@
  * Owns the count of rows written and the search of the log for secrets.
  */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { World } from './lib/world.mjs';
@@ -90,6 +92,37 @@ describe('cost', { concurrency: true }, () => {
 });
 
 describe('logs', () => {
+  test('are as short as ever when clients leave in the middle of a body', async () => {
+    const world = await World.start();
+    try {
+      const spaceId = world.newSpace();
+      const token = await world.token(spaceId, { userId: 'ada' });
+      const { hostname, port } = new URL(world.url);
+      const head = `POST /messages HTTP/1.1\r\nHost: x\r\nx-space-id: ${spaceId}\r\nx-space-token: ${token}\r\n`;
+      const leave = async () => {
+        const socket = connect(Number(port), hostname);
+        await once(socket, 'connect');
+        socket.write(`${head}Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"text":`);
+        await sleep(10);
+        socket.end();
+        await Promise.race([once(socket, 'close'), sleep(500)]);
+        socket.destroy();
+      };
+      for (let i = 0; i < 4; i += 1) await Promise.all(Array.from({ length: 10 }, leave));
+      assert.equal(
+        (await world.call('POST', '/messages', { spaceId, token, body: { text: 'on' } })).status,
+        201,
+      );
+      await sleep(500);
+      const all = world.logs.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line));
+      const lines = all.filter(({ event }) => event !== 'woke');
+      assert.ok(lines.length >= 1 && lines.length <= 2, JSON.stringify(lines));
+      for (const { level, event } of lines) assert.deepEqual([level, event], ['info', 'refused']);
+    } finally {
+      await world.stop();
+    }
+  });
+
   test('hold no token, no key, no name and no text', async () => {
     const world = await World.start({ vars: { LOG: 'debug' } });
     try {

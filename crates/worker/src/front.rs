@@ -102,6 +102,12 @@ pub fn refuse(request: &Request, env: &JsValue, code: &str) -> Result<Response, 
     }
 }
 
+/// Writes that something failed outside of Rust: `entry.js` met `error`.
+#[wasm_bindgen]
+pub fn log_failure(error: &str) {
+    Log::new(Level::Error, None).error("failed", &[("error", error.into())]);
+}
+
 /// One request and what its answer depends on.
 struct Front<'a> {
     request: &'a Request,
