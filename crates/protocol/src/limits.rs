@@ -117,6 +117,9 @@ pub const SYNC_PERMITS: u64 = 5;
 /// An HTTP answer, and the window that a connection begins with, costs another permit of that limit for each of these bytes
 /// that were read for it.
 pub const READ_BYTES_PER_PERMIT: usize = 128 * 1024;
+/// What a sender writes goes to its own user's or token's other connections as well, and costs another permit for each of
+/// these bytes.
+pub const OWN_FAN_OUT_BYTES_PER_PERMIT: usize = 256 * 1024;
 /// Tokens that name nobody are shared by many people: all connections of one together may use this many times what
 /// one connection may.
 pub const ANONYMOUS_RATE_FACTOR: u64 = 10;

@@ -181,8 +181,23 @@ impl Room {
                 break;
             }
         }
+        let delivered = transaction.delivered_bytes();
         let decided = transaction.decided();
-        Ok((count, self.commit(decided, storage)?))
+        let effects = self.commit(decided, storage)?;
+        self.owe_own_fan_out(delivered, sender.principal, now);
+        Ok((count, effects))
+    }
+
+    /// Charges a sender for what its own other connections are sent of what it wrote: `delivered` bytes each.
+    pub(crate) fn owe_own_fan_out(
+        &mut self,
+        delivered: usize,
+        principal: &Principal,
+        now: UnixMillis,
+    ) {
+        let others = self.peers.connections_of(principal).saturating_sub(1);
+        let bytes = delivered.saturating_mul(others);
+        self.rates.owe_own_fan_out(bytes, principal, now);
     }
 
     /// Does what follows from an input that is stored.

@@ -93,6 +93,9 @@ pub(crate) enum Effect {
     Replay { peer: PeerId, since: Seq },
 }
 
+/// To deliver an event is as much work as to deliver so many bytes more of one, however short it is.
+const EVENT_DELIVERY_BYTES: usize = 4 * 1024;
+
 /// All that one input decided.
 pub(crate) struct Decided {
     pub(crate) writes: Vec<Write>,
@@ -216,6 +219,14 @@ impl<'a> Transaction<'a> {
     /// Bytes of the entities that are to be written so far.
     pub(crate) fn written_bytes(&self) -> usize {
         self.written_bytes
+    }
+
+    /// What it is to deliver to one connection what was decided so far, in bytes of text.
+    pub(crate) fn delivered_bytes(&self) -> usize {
+        let events = self.head().seq.0.saturating_sub(self.ledger.head.seq.0);
+        let events = usize::try_from(events).unwrap_or(usize::MAX);
+        self.written_bytes
+            .saturating_add(events.saturating_mul(EVENT_DELIVERY_BYTES))
     }
 
     /// How many things follow so far.

@@ -16,8 +16,8 @@ use protocol::codes::ErrorCode;
 use protocol::frame::Refusal;
 use protocol::http::refusal_text;
 use protocol::limits::{
-    ANONYMOUS_RATE_FACTOR, BYTES_PER_PERMIT, READ_BYTES_PER_PERMIT, RETRY_PERMITS, SEND_BURST,
-    SEND_PER_SECOND, STAY_AWAY_MS, VALUES_PER_PERMIT,
+    ANONYMOUS_RATE_FACTOR, BYTES_PER_PERMIT, OWN_FAN_OUT_BYTES_PER_PERMIT, READ_BYTES_PER_PERMIT,
+    RETRY_PERMITS, SEND_BURST, SEND_PER_SECOND, STAY_AWAY_MS, VALUES_PER_PERMIT,
 };
 use protocol::principal::Principal;
 use protocol::time::UnixMillis;
@@ -204,6 +204,17 @@ impl Rates {
         let permits = ((bytes / READ_BYTES_PER_PERMIT) as u64).min(rate.burst);
         if permits > 0 {
             let bucket = self.http.bucket(&principal.bucket, rate, now);
+            bucket.owe(permits, rate, now);
+        }
+    }
+
+    /// Takes what it costs to deliver so many bytes to connections that the sender's own bucket pays for. What is not there is
+    /// owed.
+    pub(crate) fn owe_own_fan_out(&mut self, bytes: usize, principal: &Principal, now: UnixMillis) {
+        let rate = shared_rate(self.frames.rate, principal);
+        let permits = ((bytes / OWN_FAN_OUT_BYTES_PER_PERMIT) as u64).min(rate.burst);
+        if permits > 0 {
+            let bucket = self.frames.bucket(&principal.bucket, rate, now);
             bucket.owe(permits, rate, now);
         }
     }

@@ -233,8 +233,10 @@ impl Room {
         let mut transaction = Transaction::new(&self.ledger, &*storage, &mut self.random, now);
         let mut purse = self.rates.purse(principal, now);
         let stored = sends::store(&draft, sender, &mut transaction, &mut purse)?;
+        let delivered = transaction.delivered_bytes();
         let decided = transaction.decided();
         let effects = self.commit(decided, storage)?;
+        self.owe_own_fan_out(delivered, principal, now);
         let body = json!({ "success": true, "message": dialect.message(&stored.message) });
         Ok(Answer {
             status: 201,
@@ -259,8 +261,10 @@ impl Room {
         let mut transaction = Transaction::new(&self.ledger, &*storage, &mut self.random, now);
         let mut purse = self.rates.purse(principal, now);
         let changed = changes::change(change, sender, &mut transaction, &mut purse)?;
+        let delivered = transaction.delivered_bytes();
         let decided = transaction.decided();
         let effects = self.commit(decided, storage)?;
+        self.owe_own_fan_out(delivered, principal, now);
         let body = json!({ "success": true, "message": dialect.message(&changed.message) });
         Ok(Answer {
             effects,

@@ -522,6 +522,44 @@ fn frame_of_many_values_costs_more_than_its_bytes() {
 }
 
 #[test]
+fn what_goes_to_a_sender_s_own_connections_is_paid_for() {
+    use protocol::limits::{ANONYMOUS_RATE_FACTOR, TEXT_BYTES_MAX};
+    // A crowd of one token, and as many people with tokens of their own.
+    let sent = |is_crowd: bool| {
+        let mut shell = Shell::with_send_rate(100, 1);
+        let join = |shell: &mut Shell, n: usize| {
+            let token = if is_crowd {
+                "crowd".to_owned()
+            } else {
+                format!("token{n}")
+            };
+            shell.join(anonymous(&token))
+        };
+        let peers: Vec<_> = (0..100).map(|n| join(&mut shell, n)).collect();
+        let mut sent = 0;
+        for n in 0..10 {
+            for peer in &peers {
+                shell.forget_heard();
+                let mut text = message(&"x".repeat(TEXT_BYTES_MAX), &format!("m{n}"));
+                text["senderId"] = "visitor".into();
+                text["senderType"] = "user".into();
+                text["clientScope"] = format!("scope-of-{sent}-{n}").into();
+                shell.say(*peer, text);
+                shell.pass(10);
+                sent += usize::from(shell.heard_types(*peer).contains(&"ack".to_owned()));
+            }
+        }
+        sent
+    };
+    let all = 1_000;
+    assert_eq!(sent(false), all);
+    // 20 kB for each of 99 others are seven permits more.
+    let permits = 100 * ANONYMOUS_RATE_FACTOR as usize;
+    let crowd = sent(true);
+    assert!(crowd > permits / 12 && crowd < permits / 4, "{crowd}");
+}
+
+#[test]
 fn one_sender_and_5000_readers_take_two_sends() {
     let mut shell = Shell::new();
     let sender = shell.join(user("ada"));
