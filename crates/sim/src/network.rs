@@ -230,7 +230,10 @@ impl Network {
 
     /// How long a request or an answer of `bytes` takes between a person's machine and the server.
     pub fn request_ms(&self, person: usize, bytes: usize, random: &mut Random) -> u64 {
-        random.between(self.latency.0, self.latency.1) + transfer_ms(bytes, self.rate(person))
+        // An app that asks anew after each failure would else ask for ever in no time.
+        let ms =
+            random.between(self.latency.0, self.latency.1) + transfer_ms(bytes, self.rate(person));
+        ms.max(1)
     }
 
     fn rate(&self, person: usize) -> u64 {
