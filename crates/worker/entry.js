@@ -69,7 +69,7 @@ function enter(work) {
   throw thrown;
 }
 
-/** Rust counts what is logged again and again. */
+/** Logs a failure. Rust counts repeated lines instead of writing each. */
 function logFailure(error) {
   enter(() => rust.log_failure(String(error)));
 }

@@ -456,24 +456,27 @@ impl<J: Json> Outbox<J> {
         self.window = (self.window / 2).max(1);
     }
 
-    /// From now on one entry is on its way at once, and one more with each ack.
-    pub(crate) fn go_alone(&mut self) {
+    /// Sends one entry at a time, and one more for each ack.
+    pub(crate) fn send_one_at_a_time(&mut self) {
         self.window = 1;
     }
 
-    /// The one entry that the present connection carried and that is not confirmed; `None` where there are several.
-    pub(crate) fn alone_in_flight(&self) -> Option<ClientMessageId> {
-        let is_in_flight = |entry: &&Entry<J>| entry.sent && entry.row.failure.is_none();
-        let mut in_flight = self.entries.iter().filter(is_in_flight);
-        let alone = in_flight.next().filter(|_| in_flight.next().is_none())?;
-        Some(alone.row.client_message_id.clone())
+    /// Returns the only unconfirmed entry that this connection carried, or `None` if there are several or none.
+    pub(crate) fn only_in_flight(&self) -> Option<ClientMessageId> {
+        let mut in_flight = self.entries_in_flight();
+        let only = in_flight.next().filter(|_| in_flight.next().is_none())?;
+        Some(only.row.client_message_id.clone())
     }
 
     /// Whether the present connection carried something that is not confirmed.
     pub(crate) fn in_flight(&self) -> bool {
+        self.entries_in_flight().next().is_some()
+    }
+
+    fn entries_in_flight(&self) -> impl Iterator<Item = &Entry<J>> {
         self.entries
             .iter()
-            .any(|entry| entry.sent && entry.row.failure.is_none())
+            .filter(|entry| entry.sent && entry.row.failure.is_none())
     }
 
     /// Everything that is not confirmed is carried again, in order.

@@ -185,20 +185,23 @@ impl<J: Json> Client<J> {
             }
             return;
         }
-        self.fail_entry(&id, ClientError::of_payload(payload));
+        self.fail_refused(&id, ClientError::of_payload(payload), now);
+    }
+
+    /// Fails an entry that the server refused, and sends those behind it.
+    fn fail_refused(&mut self, id: &ClientMessageId, error: ClientError, now: Instant) {
+        self.fail_entry(id, error);
         self.wait_for_acks(now);
         self.flush_outbox(now);
     }
 
-    /// A frame of the outbox is larger than is taken, and it is not told which: only that kind of frame can be so large.
-    /// Entries go one at a time until the one that goes alone is refused.
+    /// Handles `tooLarge` without a `ref`: only a frame of the outbox can be that large, and the server did not read which
+    /// entries it has. Sends entries one at a time until a single one is refused.
     fn find_too_large(&mut self, error: ClientError, now: Instant) {
-        if let Some(id) = self.outbox.alone_in_flight() {
-            self.fail_entry(&id, error);
-            self.wait_for_acks(now);
-            return self.flush_outbox(now);
+        if let Some(id) = self.outbox.only_in_flight() {
+            return self.fail_refused(&id, error, now);
         }
-        self.outbox.go_alone();
+        self.outbox.send_one_at_a_time();
         self.pause_outbox(None, None, now);
     }
 

@@ -208,8 +208,8 @@ impl Rates {
         }
     }
 
-    /// Takes what it costs to deliver so many bytes to connections that the sender's own bucket pays for. What is not there is
-    /// owed.
+    /// Charges a sender for bytes that are delivered to connections of its own bucket. Permits that are missing are owed: the
+    /// next frame is refused until they are back.
     pub(crate) fn owe_own_fan_out(&mut self, bytes: usize, principal: &Principal, now: UnixMillis) {
         let rate = shared_rate(self.frames.rate, principal);
         let permits = ((bytes / OWN_FAN_OUT_BYTES_PER_PERMIT) as u64).min(rate.burst);
