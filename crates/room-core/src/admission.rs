@@ -178,6 +178,7 @@ impl Room {
             principal: Rc::new(principal),
             client_scope,
             connected_at,
+            behind: None,
             heard_at: now,
             warned: false,
         };

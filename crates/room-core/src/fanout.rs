@@ -160,12 +160,14 @@ impl Fanout {
         self.flows.window_due(peer)
     }
 
-    /// The first event that a peer which is behind still needs.
-    pub(crate) fn oldest_needed(&self) -> Option<Seq> {
-        self.flows
-            .behind()
-            .map(|(_, behind)| behind.after.next())
-            .min()
+    /// The last event that a peer was sent that is behind.
+    pub(crate) fn behind_at(&self, peer: PeerId) -> Option<Seq> {
+        self.flows.behind_at(peer)
+    }
+
+    /// Peers that may be behind who were not, or the other way round, since the last call.
+    pub(crate) fn take_moved(&mut self) -> BTreeSet<PeerId> {
+        self.flows.take_moved()
     }
 
     /// Queues a window for a peer that is behind. Where it reaches the head the peer is live again; gives what it is

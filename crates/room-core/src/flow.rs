@@ -16,7 +16,7 @@
 //! All of it is in memory only: a room that was built anew starts with peers that are not behind, and the `head` that
 //! it sends them makes those ask that miss something.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use protocol::dialect::Dialect;
 use protocol::ids::{MarkId, Seq};
@@ -40,6 +40,8 @@ const MARK_ID_BYTES: usize = 8;
 pub(crate) struct Flows {
     second: BTreeMap<PeerId, Flow>,
     first: BTreeMap<PeerId, Budget>,
+    /// Peers that fell behind, reached the head or confirmed a mark since they were last looked at.
+    moved: BTreeSet<PeerId>,
     random: Random,
     /// For how long the room has been running, in milliseconds.
     running_ms: u64,
@@ -103,6 +105,7 @@ impl Flows {
         Self {
             second: BTreeMap::new(),
             first: BTreeMap::new(),
+            moved: BTreeSet::new(),
             random,
             running_ms: 0,
             input_at: None,
@@ -133,6 +136,7 @@ impl Flows {
     pub(crate) fn leave(&mut self, peer: PeerId) {
         self.first.remove(&peer);
         self.second.remove(&peer);
+        self.moved.remove(&peer);
     }
 
     /// Whether the peer speaks the second version and is here.
@@ -192,6 +196,7 @@ impl Flows {
             flow.confirmed = mark.end;
         }
         flow.confirmed_at = self.running_ms;
+        self.moved.insert(peer);
         true
     }
 
@@ -224,6 +229,7 @@ impl Flows {
                 missed_presence: before.is_some_and(|before| before.missed_presence),
                 window_open: false,
             });
+            self.moved.insert(peer);
         }
     }
 
@@ -239,13 +245,23 @@ impl Flows {
         let flow = self.second.get_mut(&peer)?;
         let behind = flow.behind.take()?;
         flow.position = position;
+        self.moved.insert(peer);
         Some(behind)
     }
 
     pub(crate) fn is_behind(&self, peer: PeerId) -> bool {
-        self.second
-            .get(&peer)
-            .is_some_and(|flow| flow.behind.is_some())
+        self.behind_at(peer).is_some()
+    }
+
+    /// The last event that a peer was sent that is behind.
+    pub(crate) fn behind_at(&self, peer: PeerId) -> Option<Seq> {
+        let behind = self.second.get(&peer)?.behind?;
+        Some(behind.after)
+    }
+
+    /// Peers that may be behind who were not, or the other way round, since the last call.
+    pub(crate) fn take_moved(&mut self) -> BTreeSet<PeerId> {
+        std::mem::take(&mut self.moved)
     }
 
     /// All peers that are behind.

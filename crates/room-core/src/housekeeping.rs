@@ -139,13 +139,23 @@ impl Room {
         };
     }
 
+    /// The first event that a connected peer still has to be sent: one that is behind, or was when the room was built anew and
+    /// has not asked for the rest yet.
+    fn oldest_needed(&self) -> Option<Seq> {
+        let had = self
+            .peers
+            .accepted()
+            .filter_map(|(id, peer)| self.fanout.behind_at(id).or(peer.behind));
+        had.map(Seq::next).min()
+    }
+
     fn keep_house_once(
         &mut self,
         now: UnixMillis,
         storage: &mut dyn Storage,
     ) -> Result<Housekeeping, StorageError> {
         let (settings, before) = (&self.settings, &self.housekeeping.kept);
-        let (oldest, needed) = (self.ledger.oldest(), self.fanout.oldest_needed());
+        let (oldest, needed) = (self.ledger.oldest(), self.oldest_needed());
         let mut transaction = Transaction::new(&self.ledger, &*storage, &mut self.random, now);
         let more = remove_messages(settings, &mut transaction)?;
         let more = trim_log(settings, oldest, needed, &mut transaction)? || more;

@@ -48,6 +48,10 @@ pub struct PeerRecord {
     pub client_scope: Option<String>,
     /// When it connected.
     pub connected_at: UnixMillis,
+    /// The last event that it was sent when it fell behind, while it is: a room that is built anew keeps the log behind that
+    /// until the peer asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behind: Option<Seq>,
     /// Whether it was told that its token's time is over soon.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub warned: bool,

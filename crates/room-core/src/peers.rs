@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use protocol::dialect::Dialect;
+use protocol::ids::Seq;
 use protocol::limits::PRESENCE_GRACE_MS;
 use protocol::model::PresentUser;
 use protocol::principal::Principal;
@@ -26,6 +27,8 @@ pub(crate) struct Peer {
     pub(crate) principal: Rc<Principal>,
     pub(crate) client_scope: Option<String>,
     pub(crate) connected_at: UnixMillis,
+    /// As in [`PeerRecord::behind`].
+    pub(crate) behind: Option<Seq>,
     /// When it last gave a sign of life.
     pub(crate) heard_at: UnixMillis,
     /// Whether it was told that its token's time is over soon.
@@ -40,6 +43,7 @@ impl Peer {
             principal: Some((*self.principal).clone()),
             client_scope: self.client_scope.clone(),
             connected_at: self.connected_at,
+            behind: self.behind,
             warned: self.warned,
         }
     }
@@ -52,6 +56,7 @@ impl Peer {
             principal: Rc::new(record.principal?),
             client_scope: record.client_scope,
             connected_at: record.connected_at,
+            behind: record.behind,
             heard_at: record.connected_at,
             warned: record.warned,
         })
@@ -67,6 +72,7 @@ pub(crate) fn record_of_waiting(client_scope: Option<String>, now: UnixMillis) -
         principal: None,
         client_scope,
         connected_at: now,
+        behind: None,
         warned: false,
     }
 }
@@ -187,6 +193,16 @@ impl Peers {
     pub(crate) fn grace_deadline(&self) -> Option<UnixMillis> {
         let deadlines = self.users.values().filter_map(|user| user.grace_ends);
         deadlines.min().filter(|_| !self.accepted.is_empty())
+    }
+
+    /// Notes where a peer fell behind, or that it is not. Gives the peer if that is news.
+    pub(crate) fn note_behind(&mut self, id: PeerId, behind: Option<Seq>) -> Option<&Peer> {
+        let peer = self.accepted.get_mut(&id)?;
+        if peer.behind.is_some() == behind.is_some() {
+            return None;
+        }
+        peer.behind = behind;
+        Some(peer)
     }
 
     /// Notes that a peer was told that its token's time is over soon.

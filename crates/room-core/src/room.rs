@@ -276,7 +276,18 @@ impl Room {
         while self.close_slow(now) {
             self.fanout.settle(now, &mut self.outputs);
         }
+        self.remember_who_is_behind();
         self.see_to_the_alarm(now);
+    }
+
+    fn remember_who_is_behind(&mut self) {
+        for peer in self.fanout.take_moved() {
+            let behind = self.fanout.behind_at(peer);
+            if let Some(noted) = self.peers.note_behind(peer, behind) {
+                let record = noted.record();
+                self.outputs.push_back(Output::Remember { peer, record });
+            }
+        }
     }
 
     fn see_to_the_alarm(&mut self, now: UnixMillis) {

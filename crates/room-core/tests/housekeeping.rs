@@ -247,6 +247,42 @@ fn trimming_spares_the_last_hour_and_what_connected_peers_need_up_to_a_limit() {
 }
 
 #[test]
+fn trimming_spares_what_peers_need_that_were_behind_when_the_room_was_built_anew() {
+    let mut shell = Shell::with(Settings {
+        log_events_kept: 1_000,
+        ..settings()
+    });
+    let ada = shell.join(user("ada"));
+    let slow = shell.join(anonymous("slow"));
+    shell.stalled.insert(slow);
+    send_text(&mut shell, ada, "long", &"x".repeat(2_000), 3_000);
+    let had = last_seq(&mut shell, slow);
+    shell.rebuild();
+    shell.wait(DAY + 60_000);
+    send(&mut shell, ada, "young", 2_000);
+    shell.wait(10_000);
+    let oldest = |shell: &Shell| shell.storage.log(Seq::ZERO, 1).unwrap()[0].seq.0;
+    assert_eq!(oldest(&shell), had + 1, "it has not read the head yet");
+    shell.read(slow);
+    shell.forget_heard();
+    shell.say(slow, json!({"type": "sync", "since": had}));
+    shell.wait(10_000);
+    assert_eq!(last_seq(&mut shell, slow), shell.head().1);
+    assert_eq!(shell.records[&slow].behind, None, "it has everything");
+    shell.rebuild();
+    shell.wait(DAY + 60_000);
+    send(&mut shell, ada, "younger", 2_000);
+    shell.wait(10_000);
+    assert!(oldest(&shell) > 3_000, "nothing old is needed any more");
+}
+
+/// The last message that the peer heard.
+fn last_seq(shell: &mut Shell, id: u64) -> u64 {
+    let messages = shell.heard_of(id, "message");
+    messages.last().unwrap()["seq"].as_u64().unwrap()
+}
+
+#[test]
 fn messages_go_when_their_time_is_over_and_the_rest_is_read_over_the_hole() {
     let mut shell = Shell::with(Settings {
         retention_ms: Some(10 * DAY),
