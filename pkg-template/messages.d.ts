@@ -187,7 +187,13 @@ export interface EditMessageOptions {
  * const older: GetMessagesOptions = { limit: 20, before: messages[0]?.createdAt };
  */
 export interface GetMessagesOptions {
-  /** How many messages: 1 to 1,000. @defaultValue 50 @example limit: 20 */
+  /**
+   * How many messages: 1 to 1,000. The newest page is longer where messages were told while it was on its way, so that the two
+   * join: by much, while the client catches up after a time without a connection.
+   *
+   * @defaultValue 50
+   * @example limit: 20
+   */
   limit?: number | undefined;
   /**
    * Only messages stored strictly before this time, in milliseconds since 1970. A page is made longer than

@@ -23,6 +23,9 @@ const health = rust.__worker_init_state();
 /** Longest body that is read to its end although nobody wants it. */
 const UNWANTED_BYTES_MAX = 4 * 1024 * 1024;
 
+/** Each part of a body but the first is paid for before it is read, in bytes: `BODY_PART_BYTES` of limits.rs. */
+const BODY_PART_BYTES = 64 * 1024;
+
 /** Longest frame that is copied into Wasm, in bytes: `CLIENT_FRAME_BYTES_MAX` of limits.rs. */
 const FRAME_BYTES_MAX = 256 * 1024;
 
@@ -90,23 +93,22 @@ function utf8Bytes(text) {
 }
 
 /**
- * The text of a body of at most `bytesMax` bytes, or the code of what is wrong with it. Reads on to the body's end
- * in either case: workerd drops the connection of a request that was not read, and the answer, or the next request
- * on that connection, may be lost with it. Only a body that has no end in sight is left.
+ * The text of a body of at most `bytesMax` bytes, or the code of what is wrong with it. `caller` pays for it. Reads on to the
+ * body's end in either case: workerd drops the connection of a request that was not read, and the answer, or the next request
+ * on that connection, may be lost with it. Only a body that has no end in sight, or is not paid for, is left.
  */
-async function readText(request, bytesMax) {
+async function readText(request, bytesMax, caller) {
   const decoder = new TextDecoder('utf-8', { fatal: true });
   let text = '';
-  let bytes = 0;
   let refused;
   try {
-    for await (const chunk of request.body ?? []) {
-      bytes += chunk.byteLength;
-      if (bytes > UNWANTED_BYTES_MAX) return { refused: 'tooLarge' };
-      if (bytes > bytesMax) refused = 'tooLarge';
+    for await (const part of parts(request, () => (refused ? undefined : caller))) {
+      if (!part.isPaid) return { refused: refused ?? 'rateLimited' };
+      if (part.end > UNWANTED_BYTES_MAX) return { refused: 'tooLarge' };
+      if (part.end > bytesMax) refused = 'tooLarge';
       if (refused) continue;
       try {
-        text += decoder.decode(chunk, { stream: true });
+        text += decoder.decode(part.bytes, { stream: true });
       } catch {
         refused = 'badFrame';
       }
@@ -120,6 +122,31 @@ async function readText(request, bytesMax) {
     return { text: text + decoder.decode() };
   } catch {
     return { refused: 'badFrame' };
+  }
+}
+
+/**
+ * The parts of a body, each but the first paid for by `payer()` before it is read; the last one given may not be. A part is as
+ * large as it may be: the small ones in which they arrive cost more than their bytes.
+ */
+async function* parts(request, payer) {
+  if (!request.body) return;
+  const announced = Number(request.headers.get('content-length') ?? BODY_PART_BYTES);
+  // A byte more, so that the end is found with the last of them.
+  const size = Math.min(announced + 1 || BODY_PART_BYTES, BODY_PART_BYTES);
+  const reader = request.body.getReader({ mode: 'byob' });
+  try {
+    for (let end = 0; ; ) {
+      const isPaid = end < BODY_PART_BYTES || enter(() => rust.pay_body_part(payer()));
+      if (!isPaid) yield { isPaid };
+      const { value, done } = await reader.readAtLeast(size, new Uint8Array(size));
+      end += value?.byteLength ?? 0;
+      if (value?.byteLength) yield { isPaid, end, bytes: value };
+      if (done || value.byteLength < size) return;
+    }
+  } finally {
+    // Those that are left are not wanted.
+    reader.cancel().catch(() => {});
   }
 }
 
@@ -139,7 +166,7 @@ async function answer(request, env) {
     await readText(request, 0);
     if (received instanceof Response) return received;
   } else {
-    const read = await readText(request, received.bodyBytesMax);
+    const read = await readText(request, received.bodyBytesMax, received.caller);
     if (read.refused) return enter(() => rust.refuse(request, env, read.refused));
     body = read.text;
   }

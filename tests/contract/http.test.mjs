@@ -411,6 +411,34 @@ describe('HTTP', { concurrency: true }, () => {
       }
     });
 
+    test('429 for long bodies that are not paid for, to their sender alone', async () => {
+      const spaceId = world.newSpace();
+      const [call, other] = [await world.caller(spaceId), await world.caller(spaceId)];
+      const body = { senderId: 'ada', senderType: 'user', text: 'hi', padding: 'x'.repeat(250 * 1024) };
+      // Three parts of such a body are paid for; 16 MiB at once, and 1 MiB a second.
+      const freeMax = Math.ceil((16 * 1024 * 1024) / (3 * 64 * 1024));
+      const answers = [];
+      // One after the other: a connection whose request was not read may be dropped.
+      for (let i = 0; i < 3 * freeMax; i += 1)
+        answers.push(await call('POST', '/messages', body).catch(() => {}));
+      const stored = answers.filter((answer) => answer?.status === 201);
+      const refused = answers.filter((answer) => answer?.status === 429);
+      assert.ok(stored.length >= freeMax, `${stored.length} are let through`);
+      assert.ok(refused.length > 0, 'what comes faster is refused');
+      for (const answer of refused) {
+        assert.equal(answer.body.code, 'rateLimited');
+        assert.equal(answer.headers.get('retry-after'), '1');
+        assertCors(answer, '429');
+      }
+      const short = { ...body, padding: 'x'.repeat(60 * 1024) };
+      assert.equal(
+        (await call('POST', '/messages', short)).status,
+        201,
+        'others are paid for by the request',
+      );
+      assert.equal((await other('POST', '/messages', body)).status, 201, 'and other callers have their own');
+    });
+
     test('a_refusal_that_did_not_need_the_body_keeps_the_connection', async () => {
       const agent = new Agent({ keepAlive: true, maxSockets: 1 });
       try {

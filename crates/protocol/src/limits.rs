@@ -120,6 +120,13 @@ pub const READ_BYTES_PER_PERMIT: usize = 128 * 1024;
 /// What a sender writes goes to its own user's or token's other connections as well, and costs another permit for each of
 /// these bytes.
 pub const OWN_FAN_OUT_BYTES_PER_PERMIT: usize = 256 * 1024;
+/// The first so many bytes of an HTTP body are paid for when the room is asked; each further part of this size before it is read.
+pub const BODY_PART_BYTES: usize = 64 * 1024;
+/// Bytes of HTTP bodies, their first parts aside, that one caller may have read at once. The same again, of all callers
+/// together, for bodies that are refused.
+pub const BODY_BYTES_BURST: usize = 16 * 1024 * 1024;
+/// Bytes of them that come back each second.
+pub const BODY_BYTES_PER_SECOND: usize = 1024 * 1024;
 /// Tokens that name nobody are shared by many people: all connections of one together may use this many times what
 /// one connection may.
 pub const ANONYMOUS_RATE_FACTOR: u64 = 10;

@@ -14,7 +14,18 @@ const BUCKETS_MAX: usize = 10_000;
 const PERMIT: i64 = 1_000;
 
 /// Buckets by name.
-pub(crate) struct Buckets {
+///
+/// # Examples
+/// ```
+/// use protocol::time::UnixMillis;
+/// use room_core::{Buckets, Rate};
+/// let rate = Rate { burst: 2, per_second: 1 };
+/// let mut buckets = Buckets::new(rate);
+/// let mut take = |permits, ms| buckets.bucket("ada", rate, UnixMillis(ms)).take(permits, rate, UnixMillis(ms));
+/// assert_eq!(take(2, 0), Ok(()));
+/// assert_eq!(take(1, 400), Err(600));
+/// ```
+pub struct Buckets {
     /// What one name may use, where nothing else is said.
     pub(crate) rate: Rate,
     table: BTreeMap<String, Bucket>,
@@ -22,7 +33,7 @@ pub(crate) struct Buckets {
 
 /// What one name may use.
 #[derive(Clone, Copy)]
-pub(crate) struct Bucket {
+pub struct Bucket {
     /// Below zero, something is owed.
     level: i64,
     at: UnixMillis,
@@ -60,8 +71,11 @@ impl Bucket {
         missing.div_ceil(rate.per_second)
     }
 
-    /// Takes so many permits, or says when they will be there.
-    pub(crate) fn take(&mut self, permits: u64, rate: Rate, now: UnixMillis) -> Result<(), u64> {
+    /// Takes so many permits.
+    ///
+    /// # Errors
+    /// When they are not there: in how many milliseconds they will be.
+    pub fn take(&mut self, permits: u64, rate: Rate, now: UnixMillis) -> Result<(), u64> {
         match self.wait_ms(permits, rate, now) {
             0 => {
                 self.spend(permits);
@@ -102,7 +116,8 @@ fn levels(permits: u64) -> i64 {
 
 impl Buckets {
     /// No bucket yet. A rate of nothing lets one through.
-    pub(crate) fn new(rate: Rate) -> Self {
+    #[must_use]
+    pub fn new(rate: Rate) -> Self {
         let rate = Rate {
             burst: rate.burst.max(1),
             per_second: rate.per_second.max(1),
@@ -113,8 +128,8 @@ impl Buckets {
         }
     }
 
-    /// The bucket of this name.
-    pub(crate) fn bucket(&mut self, name: &str, rate: Rate, now: UnixMillis) -> &mut Bucket {
+    /// The bucket of this name, which refills by `rate`.
+    pub fn bucket(&mut self, name: &str, rate: Rate, now: UnixMillis) -> &mut Bucket {
         if !self.table.contains_key(name) {
             self.make_place(now);
         }

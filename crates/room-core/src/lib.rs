@@ -130,6 +130,7 @@ pub mod storage;
 mod stored;
 mod typing;
 
+pub use buckets::{Bucket, Buckets};
 pub use io::{Call, Cursor, Input, Output, PeerId, PeerRecord, Query, RequestId, Response};
 pub use room::{Room, Work};
 pub use settings::{Rate, Settings};

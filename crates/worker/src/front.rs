@@ -5,6 +5,8 @@
 //! it reads the body, asks the object, and passes the object's answer through [`deliver`], or a failure on
 //! the way through [`refuse`].
 
+use std::rc::Rc;
+
 use js_sys::Object;
 use protocol::codes::ErrorCode;
 use protocol::dialect::Dialect;
@@ -21,15 +23,16 @@ use worker::web_sys::{Request, Response};
 use crate::credentials::{self, CredentialHeaders, plain};
 use crate::cursor;
 use crate::errand::{CallName, Errand, Parameters, Task};
-use crate::host::{now, variable};
+use crate::host::now;
 use crate::log::Log;
-use crate::origins::Origins;
 use crate::reply::{self, Cors};
 use crate::upgrade::{self, UpgradeRefusal};
-use crate::variables::{BadVariable, Configuration, Level, read_origins};
+use crate::variables::{Configuration, Level, Variables};
 
 /// `limit`, `before` and `cursor` are passed on this long at most: what is longer is no number either way.
 const PARAMETER_CHARS_MAX: usize = 32;
+/// When a body that was not paid for may come again, in milliseconds: as much as a whole one has come back by then.
+const BODY_RETRY_MS: u64 = 1_000;
 /// An id of the path is passed on this long at most: long enough to be told from the longest that is one.
 const ID_CHARS_MAX: usize = NAME_BYTES_MAX + 1;
 
@@ -47,6 +50,10 @@ extern "C" {
 
     #[wasm_bindgen(method, setter)]
     fn set_upgrade(this: &Visit, upgrade: bool);
+
+    /// Who pays for the body.
+    #[wasm_bindgen(method, setter)]
+    fn set_caller(this: &Visit, caller: &str);
 
     #[wasm_bindgen(method, setter, js_name = bodyBytesMax)]
     fn set_body_bytes_max(this: &Visit, bytes: Option<u32>);
@@ -81,7 +88,7 @@ pub fn deliver(request: &Request, env: &JsValue, answer: &Response) -> Result<Re
 }
 
 /// Answers a request that failed on its way, for one of the reasons that `entry.js` can meet: `tooLarge`,
-/// `badFrame` (a body that is not UTF-8), `internal`.
+/// `badFrame` (a body that is not UTF-8), `rateLimited` (a body that its sender cannot pay for), `internal`.
 ///
 /// # Errors
 /// When the runtime refuses to make an answer.
@@ -94,7 +101,10 @@ pub fn refuse(request: &Request, env: &JsValue, code: &str) -> Result<Response, 
     } else if code == ErrorCode::BadFrame {
         Refusal::new(code, "the body is not text in UTF-8")
     } else {
-        plain(code)
+        Refusal {
+            retry_after_ms: (code == ErrorCode::RateLimited).then_some(BODY_RETRY_MS),
+            ..plain(code)
+        }
     };
     match front.offered_dialect() {
         Some(dialect) if front.is_upgrade() => front.turn_away(dialect, refusal.into()),
@@ -115,7 +125,7 @@ struct Front<'a> {
     method: String,
     origin: Option<String>,
     cors: Cors,
-    configuration: Result<Configuration, BadVariable>,
+    variables: Rc<Variables>,
     log: Log,
 }
 
@@ -125,22 +135,16 @@ impl<'a> Front<'a> {
         let url =
             Url::parse(&request.url()).map_err(|error| JsValue::from_str(&error.to_string()))?;
         let origin = request.headers().get("Origin")?;
-        // A list that can not be read admits no page; the answer about it is for the owner, not for pages.
-        let origins =
-            read_origins(|name| variable(env, name)).unwrap_or(Origins::Listed(Vec::new()));
-        let cors = Cors::new(&origins, origin.as_deref(), url.path());
-        let configuration = Configuration::read(|name| variable(env, name));
-        let level = configuration
-            .as_ref()
-            .map_or(Level::Info, |configuration| configuration.level);
-        let log = Log::new(level, None);
+        let variables = Variables::of(env);
+        let cors = Cors::new(&variables.origins, origin.as_deref(), url.path());
+        let log = Log::new(variables.level(), None);
         Ok(Self {
             request,
             url,
             method: request.method(),
             origin,
             cors,
-            configuration,
+            variables,
             log,
         })
     }
@@ -160,7 +164,7 @@ impl<'a> Front<'a> {
         #[cfg(feature = "test-hooks")]
         if let (Some(hook), Ok(configuration)) = (
             crate::hooks::Hook::find(self.url.path()),
-            &self.configuration,
+            &self.variables.configuration,
         ) {
             return self.test(hook, configuration);
         }
@@ -302,7 +306,7 @@ impl<'a> Front<'a> {
 
     /// The settings, or what is wrong with them: told to whoever asks, because it is the owner who tries first.
     fn configuration(&self) -> Result<&Configuration, Refusal> {
-        self.configuration.as_ref().map_err(|error| {
+        self.variables.configuration.as_ref().map_err(|error| {
             let refusal = Refusal::new(ErrorCode::Internal, error.to_string());
             self.log
                 .error("misconfigured", &[("error", refusal.error.as_str().into())]);
@@ -354,6 +358,9 @@ impl<'a> Front<'a> {
         visit.set_space(&errand.space);
         visit.set_errand(&header);
         visit.set_upgrade(matches!(errand.task, Task::Connect { .. }));
+        if let Task::Call { principal, .. } = &errand.task {
+            visit.set_caller(&format!("{}\n{}", errand.space, principal.bucket));
+        }
         visit.set_body_bytes_max(has_body.then_some(CLIENT_FRAME_BYTES_MAX as u32));
         Ok(visit.into())
     }

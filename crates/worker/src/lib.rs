@@ -17,6 +17,7 @@
 //! | [`front`] | the Worker: what comes in, what goes out |
 //! | `origins`, `reply` | CORS, answers and their headers |
 //! | `credentials`, `upgrade` | who asks, by HTTP and by WebSocket |
+//! | [`bodies`] | who pays for long bodies |
 //! | `errand` | what the Worker asks of an object |
 //! | [`space`] | the object: drives the room |
 //! | `sockets` | hibernatable sockets by peer, and what is kept with them |
@@ -27,6 +28,7 @@
 //! | `panics` | what is logged of a panic |
 //! | `hooks` | what only tests ask; in no shipped build |
 
+pub mod bodies;
 mod clock;
 mod credentials;
 mod cursor;

@@ -9,6 +9,7 @@ mod wishes;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, VecDeque};
+use std::rc::Rc;
 
 use js_sys::{Array, ArrayBuffer, Function, Uint8Array};
 use protocol::codes::{CloseCode, ErrorCode};
@@ -27,14 +28,13 @@ use crate::credentials::{authenticate, plain};
 use crate::errand::{Errand, Task};
 use crate::host::{
     AutoResponse, ObjectState, ObjectStorage, Socket, message, object_id, random, socket_pair,
-    variable,
 };
 use crate::log::Log;
 use crate::reply;
 use crate::sockets::{Sockets, TurnedAway, close_socket};
 use crate::sqlite::Sqlite;
 use crate::upgrade::UpgradeRefusal;
-use crate::variables::{Configuration, Level};
+use crate::variables::Variables;
 
 /// Bytes sent that are as much work as an entry: a window of the log is as much as a turn of `entry.js` has.
 const SENT_BYTES_PER_WORK: usize = WINDOW_BYTES_MAX / 100;
@@ -44,8 +44,8 @@ const SENT_BYTES_PER_WORK: usize = WINDOW_BYTES_MAX / 100;
 pub struct SpaceObject {
     state: ObjectState,
     storage: ObjectStorage,
-    /// `None` when a variable is wrong; the Worker says which, and lets nobody through.
-    configuration: Option<Configuration>,
+    /// Where one is wrong, the Worker says which, and lets nobody through.
+    variables: Rc<Variables>,
     log: Log,
     clock: Clock,
     /// The space's name, once somebody told it.
@@ -98,11 +98,8 @@ impl SpaceObject {
     #[must_use]
     pub fn new(state: ObjectState, env: &JsValue, answered: Function, turn_away: Function) -> Self {
         crate::panics::log_places_only();
-        let configuration = Configuration::read(|name| variable(env, name)).ok();
-        let level = configuration
-            .as_ref()
-            .map_or(Level::Info, |configuration| configuration.level);
-        let log = Log::new(level, Some(object_id(&state)));
+        let variables = Variables::of(env);
+        let log = Log::new(variables.level(), Some(object_id(&state)));
         let storage = state.storage();
         #[cfg(feature = "test-hooks")]
         crate::hooks::count_construction(&storage.sql());
@@ -110,7 +107,7 @@ impl SpaceObject {
         Self {
             state,
             storage,
-            configuration,
+            variables,
             log,
             clock,
             space: RefCell::new(None),
@@ -416,10 +413,8 @@ impl SpaceObject {
     }
 
     fn open(&self, now: UnixMillis) -> Result<(Live, Vec<Output>), String> {
-        let configuration = self
-            .configuration
-            .as_ref()
-            .ok_or("a variable of the Worker is wrong")?;
+        let configuration = self.variables.configuration.as_ref();
+        let configuration = configuration.map_err(ToString::to_string)?;
         let text = |thrown: JsValue| message(&thrown);
         let pings = AutoResponse::new(PING, PONG).map_err(text)?;
         self.state.set_auto_response(&pings).map_err(text)?;
@@ -515,8 +510,8 @@ impl SpaceObject {
         gateway_key: Option<&str>,
         now: UnixMillis,
     ) -> Result<protocol::principal::Principal, Refusal> {
-        match (&self.configuration, &*self.space.borrow()) {
-            (Some(configuration), Some(space)) => {
+        match (&self.variables.configuration, &*self.space.borrow()) {
+            (Ok(configuration), Some(space)) => {
                 authenticate(token, gateway_key, space, &configuration.gateway_key, now)
             }
             (_, _) => Err(plain(ErrorCode::Internal)),

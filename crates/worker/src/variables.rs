@@ -1,13 +1,17 @@
-//! What an owner sets: the Worker's environment variables, read once per use.
+//! What an owner sets: the Worker's environment variables, read once: they do not change while it lives.
 //!
 //! Owns their names, their spelling and the errors that name them. It must not know what a setting does.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::rc::Rc;
 
 use protocol::limits::LOG_EVENTS_KEPT_MIN;
 use room_core::{Rate, Settings};
+use wasm_bindgen::JsValue;
 
+use crate::host::variable;
 use crate::origins::Origins;
 
 /// The variables that hold the gateway key, first one first.
@@ -84,6 +88,44 @@ impl fmt::Display for BadVariable {
 
 impl std::error::Error for BadVariable {}
 
+/// What was read of the Worker's environment.
+#[derive(Debug)]
+pub(crate) struct Variables {
+    /// Which pages may talk to us, also where another variable is wrong. A list that can not be read admits no page: what is
+    /// wrong with it is for the owner, not for pages.
+    pub(crate) origins: Origins,
+    pub(crate) configuration: Result<Configuration, BadVariable>,
+}
+
+thread_local! {
+    static READ: RefCell<Option<(JsValue, Rc<Variables>)>> = const { RefCell::new(None) };
+}
+
+impl Variables {
+    /// The variables of the Worker's `env`. To read them takes longer than all the rest of a short request.
+    pub(crate) fn of(env: &JsValue) -> Rc<Self> {
+        READ.with_borrow_mut(|read| match read {
+            Some((known, variables)) if known == env => Rc::clone(variables),
+            Some(_) | None => {
+                let lookup = |name: &str| variable(env, name);
+                let variables = Rc::new(Self {
+                    origins: read_origins(lookup).unwrap_or(Origins::Listed(Vec::new())),
+                    configuration: Configuration::read(lookup),
+                });
+                *read = Some((env.clone(), Rc::clone(&variables)));
+                variables
+            }
+        })
+    }
+
+    /// How much is logged.
+    pub(crate) fn level(&self) -> Level {
+        self.configuration
+            .as_ref()
+            .map_or(Level::Info, |configuration| configuration.level)
+    }
+}
+
 impl Configuration {
     /// Reads every variable. `lookup` gives a variable's text.
     ///
@@ -111,12 +153,7 @@ impl Configuration {
 
 /// The pages that may talk to us. Read apart as well, because an answer about another variable has to reach
 /// its page.
-///
-/// # Errors
-/// When an entry is no origin.
-pub(crate) fn read_origins(
-    lookup: impl Fn(&str) -> Option<String>,
-) -> Result<Origins, BadVariable> {
+fn read_origins(lookup: impl Fn(&str) -> Option<String>) -> Result<Origins, BadVariable> {
     let list = lookup("ALLOWED_ORIGINS").unwrap_or_default();
     Origins::parse(&list).ok_or_else(|| BadVariable {
         name: "ALLOWED_ORIGINS",

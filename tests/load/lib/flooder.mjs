@@ -48,6 +48,8 @@ const NESTED = `[[${Array(80_000).fill('[]').join(',')}]]`;
 const JUNK_BATCH = JSON.stringify(Array.from({ length: 1_000 }, () => ({})));
 const LARGEST_FRAME = filledFrame(FRAME_BYTES_MAX);
 const TOO_LARGE_FRAME = filledFrame(FRAME_BYTES_MAX + 1);
+/** A body far beyond what a request may have. */
+const TOO_LARGE_BODY = 'x'.repeat(4_000_000);
 const JUNK_BYTES = Buffer.alloc(1_000, 7);
 
 /** Every kind of frame, and how many of it come in one round. Each makes its text, or bytes for a binary frame. */
@@ -165,6 +167,7 @@ const REQUEST_KINDS = [
   () => ['PATCH', `/messages/${someId}`, { text: 'edited' }],
   () => ['PUT', '/metadata', { topic: 'x'.repeat(4_000) }],
   () => ['GET', '/metadata'],
+  () => ['POST', '/messages', TOO_LARGE_BODY],
 ];
 
 /** Asks over HTTP as long as the flood lasts, one request at a time. */
