@@ -139,13 +139,10 @@ impl Room {
         };
     }
 
-    /// The first event that a connected peer still has to be sent: one that is behind, or was when the room was built anew and
-    /// has not asked for the rest yet.
+    /// The first event that a connected peer may still have to be sent: one that is behind. Where it was so when it fell behind
+    /// counts, not where it is by now: a room that was built anew only learns from the peer itself what it has.
     fn oldest_needed(&self) -> Option<Seq> {
-        let had = self
-            .peers
-            .accepted()
-            .filter_map(|(id, peer)| self.fanout.behind_at(id).or(peer.behind));
+        let had = self.peers.accepted().filter_map(|(_, peer)| peer.behind);
         had.map(Seq::next).min()
     }
 
