@@ -120,12 +120,13 @@ pub const READ_BYTES_PER_PERMIT: usize = 128 * 1024;
 /// What a sender writes goes to its own user's or token's other connections as well, and costs another permit for each of
 /// these bytes.
 pub const OWN_FAN_OUT_BYTES_PER_PERMIT: usize = 256 * 1024;
-/// The first so many bytes of an HTTP body are paid for when the room is asked; each further part of this size before it is read.
+/// Size of the parts in which an HTTP body is read. The request itself pays for the first part; each further part takes a permit
+/// before it is read.
 pub const BODY_PART_BYTES: usize = 64 * 1024;
-/// Bytes of HTTP bodies, their first parts aside, that one caller may have read at once. The same again, of all callers
-/// together, for bodies that are refused.
+/// Bytes of HTTP bodies, without their first parts, that one caller may send at once. Bodies of refused requests have a limit of
+/// the same size that all callers share.
 pub const BODY_BYTES_BURST: usize = 16 * 1024 * 1024;
-/// Bytes of them that come back each second.
+/// Bytes by which these limits refill each second.
 pub const BODY_BYTES_PER_SECOND: usize = 1024 * 1024;
 /// Tokens that name nobody are shared by many people: all connections of one together may use this many times what
 /// one connection may.

@@ -327,12 +327,7 @@ impl Room {
         match renewed {
             Ok(principal) => {
                 self.peers.renew(id, principal);
-                if let Some(peer) = self.peers.get(id) {
-                    self.outputs.push_back(Output::Remember {
-                        peer: id,
-                        record: peer.record(),
-                    });
-                }
+                self.remember(id);
             }
             // The connection was accepted with a token that was good then; it stays.
             Err(refusal) => {

@@ -10,7 +10,7 @@ use protocol::limits::RENEW_BEFORE_MS;
 use protocol::time::UnixMillis;
 
 use crate::failure::refuse;
-use crate::io::{Output, PeerId};
+use crate::io::PeerId;
 use crate::peers::Peer;
 use crate::room::Room;
 
@@ -48,12 +48,10 @@ impl Room {
                 continue;
             };
             let exp = peer.principal.exp;
-            let record = peer.record();
             let expiring = ServerFrame::Expiring { exp };
             self.fanout
                 .tell(id, Dialect::V2, &expiring, &mut self.outputs);
-            self.outputs
-                .push_back(Output::Remember { peer: id, record });
+            self.remember(id);
         }
     }
 

@@ -160,12 +160,12 @@ impl Fanout {
         self.flows.window_due(peer)
     }
 
-    /// The last event that a peer was sent that is behind.
+    /// Returns the last event that was sent to the peer if it is behind, otherwise `None`.
     pub(crate) fn behind_at(&self, peer: PeerId) -> Option<Seq> {
         self.flows.behind_at(peer)
     }
 
-    /// Peers that may be behind who were not, or the other way round, since the last call.
+    /// Returns the peers that fell behind, caught up or confirmed a mark since the last call.
     pub(crate) fn take_moved(&mut self) -> BTreeSet<PeerId> {
         self.flows.take_moved()
     }

@@ -13,8 +13,8 @@
 //!
 //! Peers of the first version confirm nothing. They have a budget of bytes that refills with time.
 //!
-//! All of it is in memory only: a room that was built anew starts with peers that are not behind, and the `head` that
-//! it sends them makes those ask that miss something.
+//! All of it is in memory only: a rebuilt room treats every peer as live, and the `head` that it sends makes those `sync` that
+//! lack events. Only where a peer fell behind is kept with its socket (`PeerRecord::behind`), so that trimming spares what it lacks.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -40,7 +40,7 @@ const MARK_ID_BYTES: usize = 8;
 pub(crate) struct Flows {
     second: BTreeMap<PeerId, Flow>,
     first: BTreeMap<PeerId, Budget>,
-    /// Peers that fell behind, reached the head or confirmed a mark since they were last looked at.
+    /// Peers that fell behind, caught up or confirmed a mark since the last [`Self::take_moved`].
     moved: BTreeSet<PeerId>,
     random: Random,
     /// For how long the room has been running, in milliseconds.
@@ -253,13 +253,13 @@ impl Flows {
         self.behind_at(peer).is_some()
     }
 
-    /// The last event that a peer was sent that is behind.
+    /// Returns the last event that was sent to the peer if it is behind, otherwise `None`.
     pub(crate) fn behind_at(&self, peer: PeerId) -> Option<Seq> {
         let behind = self.second.get(&peer)?.behind?;
         Some(behind.after)
     }
 
-    /// Peers that may be behind who were not, or the other way round, since the last call.
+    /// Returns the peers that fell behind, caught up or confirmed a mark since the last call.
     pub(crate) fn take_moved(&mut self) -> BTreeSet<PeerId> {
         std::mem::take(&mut self.moved)
     }

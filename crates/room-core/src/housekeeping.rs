@@ -139,8 +139,8 @@ impl Room {
         };
     }
 
-    /// The first event that a connected peer may still have to be sent: one that is behind. Where it was so when it fell behind
-    /// counts, not where it is by now: a room that was built anew only learns from the peer itself what it has.
+    /// Returns the first event that a peer which is behind may still need, or `None` if no peer is behind. Counts from where the
+    /// peer fell behind, not from its present position: a rebuilt room knows that only after the peer's `sync`.
     fn oldest_needed(&self) -> Option<Seq> {
         let had = self.peers.accepted().filter_map(|(_, peer)| peer.behind);
         had.map(Seq::next).min()

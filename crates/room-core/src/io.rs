@@ -48,8 +48,8 @@ pub struct PeerRecord {
     pub client_scope: Option<String>,
     /// When it connected.
     pub connected_at: UnixMillis,
-    /// The last event that it was sent when it fell behind, while it is: a room that is built anew keeps the log behind that
-    /// until the peer asks for it.
+    /// The last event that was sent before the peer fell behind; `None` while it is not behind. A rebuilt room keeps the log
+    /// after this event until the peer has caught up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub behind: Option<Seq>,
     /// Whether it was told that its token's time is over soon.

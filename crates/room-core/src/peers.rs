@@ -195,14 +195,17 @@ impl Peers {
         deadlines.min().filter(|_| !self.accepted.is_empty())
     }
 
-    /// Notes where a peer fell behind, or that it is not. Gives the peer if that is news.
-    pub(crate) fn note_behind(&mut self, id: PeerId, behind: Option<Seq>) -> Option<&Peer> {
-        let peer = self.accepted.get_mut(&id)?;
-        if peer.behind.is_some() == behind.is_some() {
-            return None;
+    /// Sets where a peer fell behind, or that it is not behind. Keeps the older place of a peer that was behind already.
+    /// Returns whether anything changed.
+    pub(crate) fn note_behind(&mut self, id: PeerId, behind: Option<Seq>) -> bool {
+        let Some(peer) = self.accepted.get_mut(&id) else {
+            return false;
+        };
+        let changes = peer.behind.is_some() != behind.is_some();
+        if changes {
+            peer.behind = behind;
         }
-        peer.behind = behind;
-        Some(peer)
+        changes
     }
 
     /// Notes that a peer was told that its token's time is over soon.

@@ -283,10 +283,16 @@ impl Room {
     fn remember_who_is_behind(&mut self) {
         for peer in self.fanout.take_moved() {
             let behind = self.fanout.behind_at(peer);
-            if let Some(noted) = self.peers.note_behind(peer, behind) {
-                let record = noted.record();
-                self.outputs.push_back(Output::Remember { peer, record });
+            if self.peers.note_behind(peer, behind) {
+                self.remember(peer);
             }
+        }
+    }
+
+    /// Has the shell keep the peer's present record with its socket.
+    pub(crate) fn remember(&mut self, peer: PeerId) {
+        if let Some(record) = self.peers.get(peer).map(Peer::record) {
+            self.outputs.push_back(Output::Remember { peer, record });
         }
     }
 

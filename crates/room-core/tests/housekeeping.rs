@@ -190,23 +190,12 @@ fn the_log_is_trimmed_and_pages_are_not() {
 
 #[test]
 fn trimming_spares_the_last_hour_and_what_connected_peers_need_up_to_a_limit() {
-    let mut shell = Shell::with(Settings {
-        log_events_kept: 1_000,
-        ..settings()
-    });
-    let ada = shell.join(user("ada"));
-    let slow = shell.join(anonymous("slow"));
-    shell.stalled.insert(slow);
+    let (mut shell, ada, slow, had) = room_with_peer_behind();
     let text = "x".repeat(2_000);
-    send_text(&mut shell, ada, "long", &text, 3_000);
-    let had = shell.heard_of(slow, "message").last().unwrap()["seq"]
-        .as_u64()
-        .unwrap();
     assert!(had < (UNCONFIRMED_BYTES_MAX / 2_000) as u64 + 100);
     shell.wait(DAY + 60_000);
     send(&mut shell, ada, "young", 2_000);
     shell.wait(10_000);
-    let oldest = |shell: &Shell| shell.storage.log(Seq::ZERO, 1).unwrap()[0].seq.0;
     assert_eq!(oldest(&shell), had + 1, "a connected peer needs the rest");
     shell.leave(slow);
     shell.wait(DAY + 60_000);
@@ -248,21 +237,12 @@ fn trimming_spares_the_last_hour_and_what_connected_peers_need_up_to_a_limit() {
 
 #[test]
 fn trimming_spares_what_peers_need_that_were_behind_when_the_room_was_built_anew() {
-    let mut shell = Shell::with(Settings {
-        log_events_kept: 1_000,
-        ..settings()
-    });
-    let ada = shell.join(user("ada"));
-    let slow = shell.join(anonymous("slow"));
-    shell.stalled.insert(slow);
-    send_text(&mut shell, ada, "long", &"x".repeat(2_000), 3_000);
-    let had = last_seq(&mut shell, slow);
+    let (mut shell, ada, slow, had) = room_with_peer_behind();
     shell.rebuild();
     shell.wait(DAY + 60_000);
     // More than it can take: it falls behind anew, at a later place.
     send_text(&mut shell, ada, "young", &"x".repeat(2_000), 2_000);
     shell.wait(10_000);
-    let oldest = |shell: &Shell| shell.storage.log(Seq::ZERO, 1).unwrap()[0].seq.0;
     assert_eq!(oldest(&shell), had + 1, "it has not read the head yet");
     shell.read(slow);
     shell.forget_heard();
@@ -277,7 +257,27 @@ fn trimming_spares_what_peers_need_that_were_behind_when_the_room_was_built_anew
     assert!(oldest(&shell) > 3_000, "nothing old is needed any more");
 }
 
-/// The last message that the peer heard.
+/// Returns a room that keeps 1,000 events, its writer, a peer that stopped reading among 3,000 long messages, and the last one
+/// that the peer was sent.
+fn room_with_peer_behind() -> (Shell, u64, u64, u64) {
+    let mut shell = Shell::with(Settings {
+        log_events_kept: 1_000,
+        ..settings()
+    });
+    let ada = shell.join(user("ada"));
+    let slow = shell.join(anonymous("slow"));
+    shell.stalled.insert(slow);
+    send_text(&mut shell, ada, "long", &"x".repeat(2_000), 3_000);
+    let had = last_seq(&mut shell, slow);
+    (shell, ada, slow, had)
+}
+
+/// Returns the place of the oldest event in the log.
+fn oldest(shell: &Shell) -> u64 {
+    shell.storage.log(Seq::ZERO, 1).unwrap()[0].seq.0
+}
+
+/// Returns the place of the last message that was sent to the peer.
 fn last_seq(shell: &mut Shell, id: u64) -> u64 {
     let messages = shell.heard_of(id, "message");
     messages.last().unwrap()["seq"].as_u64().unwrap()

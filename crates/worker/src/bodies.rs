@@ -24,9 +24,9 @@ thread_local! {
     static PAYERS: RefCell<Buckets> = RefCell::new(Buckets::new(RATE));
 }
 
-/// Whether the next [`BODY_PART_BYTES`] of a body may be read; its first part may always. `caller` is
-/// [`crate::front::Visit`]'s, or absent for a body that nobody wants. Such parts are taken from a bucket for all, so that no
-/// caller is kept from anything by them.
+/// Takes the permit for the next [`BODY_PART_BYTES`] of a body. Returns whether there was one; without it the part must not be
+/// read. The first part of a body needs none. `caller` is the one of [`crate::front::Visit`]; without it the permit comes from
+/// the bucket for bodies of refused requests, which all callers share.
 #[wasm_bindgen]
 #[must_use]
 pub fn pay_body_part(caller: Option<String>) -> bool {

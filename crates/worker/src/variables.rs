@@ -102,7 +102,7 @@ thread_local! {
 }
 
 impl Variables {
-    /// The variables of the Worker's `env`. To read them takes longer than all the rest of a short request.
+    /// Returns the variables of the Worker's `env`. Reads them once: they do not change while the isolate lives.
     pub(crate) fn of(env: &JsValue) -> Rc<Self> {
         READ.with_borrow_mut(|read| match read {
             Some((known, variables)) if known == env => Rc::clone(variables),
