@@ -7,7 +7,6 @@
  */
 
 import { createHost } from './core-host.js';
-import { getSpacesEnvironment } from './environment.js';
 import { ChatError } from './errors.js';
 import { CALLBACK_OF, Events } from './events.js';
 import { Older } from './older.js';
@@ -81,7 +80,7 @@ export class SpaceClient {
       onLost: (error) => this.#losePersistence(error),
     });
     this.#store.setPersistence(this.#outbox.persistence);
-    warnOfKey(this.#config.gatewayKey);
+    warnOfKey(this.#config);
   }
 
   connect(options) {
@@ -460,6 +459,8 @@ export class SpaceClient {
 
   #createCore(SpaceCore) {
     const { spaceId, workerUrl, newestFirst, webSocket, spaceToken } = this.#config;
+    // Only a worker of the TypeScript SDK is ever sent the key, and only where the app says that there is one.
+    const legacyWorker = this.#config.legacyWorker ? this.#config.gatewayKey : undefined;
     const clientScope = tabId('scope', placeOf(this.#config));
     const host = createHost({
       spaceToken,
@@ -473,9 +474,7 @@ export class SpaceClient {
       tellDiscontinuity: (reason) => this.#tellDiscontinuity(reason),
       tellError: (error) => this.#tellError(error),
     });
-    // Only a worker of the TypeScript SDK is ever sent it: the core decides.
-    const gatewayKey = this.#config.gatewayKey || getSpacesEnvironment().gatewayKey || undefined;
-    return new SpaceCore({ spaceId, workerUrl, newestFirst, webSocket, clientScope, gatewayKey }, host);
+    return new SpaceCore({ spaceId, workerUrl, newestFirst, webSocket, clientScope, legacyWorker }, host);
   }
 
   /** Tells the core what the outbox's keeper has to say, while there is a core. */
@@ -545,13 +544,15 @@ function isTrap(error) {
   return typeof WebAssembly === 'object' && error instanceof WebAssembly.RuntimeError;
 }
 
-function warnOfKey(gatewayKey) {
+function warnOfKey({ gatewayKey, legacyWorker }) {
   if (gatewayKey && globalThis.window?.document && !hasWarned) {
     hasWarned = true;
+    const why = legacyWorker
+      ? 'legacyWorker: true sends it to the worker at workerUrl, and everybody who opens the page can read it'
+      : 'it is not needed in a browser, and is sent to nobody';
     console.warn(
-      'kuratchi-spaces: gatewayKey is not needed in a browser and is not sent to a Worker of this package; only a ' +
-        'worker of the TypeScript SDK asks for it. It signs tokens: whoever has it can enter every space. Remove ' +
-        'it from the page, replace it, and pass spaceToken alone.',
+      `kuratchi-spaces: gatewayKey: ${why}. It signs tokens: whoever has it can enter every space. Remove it from the ` +
+        'page, replace it, and pass spaceToken alone.',
     );
   }
 }

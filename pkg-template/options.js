@@ -37,7 +37,7 @@ export function readConfig(config) {
   if (config === null || typeof config !== 'object') {
     throw invalid('config', `must be an object (got ${shapeOf(config)})`);
   }
-  const { spaceId, spaceToken, gatewayKey, order, webSocket, wasm } = config;
+  const { spaceId, spaceToken, gatewayKey, legacyWorker, order, webSocket, wasm } = config;
   if (!isSpaceId(spaceId)) {
     const expected = `a string of 1 to ${SPACE_ID_BYTES_MAX} bytes in UTF-8 without control characters`;
     const got = typeof spaceId === 'string' && spaceId !== '' ? 'another string' : shapeOf(spaceId);
@@ -46,6 +46,11 @@ export function readConfig(config) {
   const isToken = typeof spaceToken === 'function' || (typeof spaceToken === 'string' && spaceToken !== '');
   expect(isToken, 'spaceToken', spaceToken, 'a non-empty string, or a function that gives one');
   expect(typeof gatewayKey === 'string', 'gatewayKey', gatewayKey, 'a string');
+  expect(typeof legacyWorker === 'boolean', 'legacyWorker', legacyWorker, 'true or false');
+  if (legacyWorker && !gatewayKey) {
+    // Not from the environment: whoever shows the key to a worker says so here.
+    throw invalid('gatewayKey', 'is required with legacyWorker: true, which speaks to a worker of the TypeScript SDK');
+  }
   expect(order === 'asc' || order === 'desc', 'order', order, "'asc' or 'desc'");
   expect(typeof webSocket === 'function', 'webSocket', webSocket, 'a WebSocket class');
   expect(wasm == null || isWasm(wasm), 'wasm', wasm, 'a URL, a WebAssembly.Module, or the bytes of one');
@@ -62,6 +67,7 @@ export function readConfig(config) {
     spaceId,
     spaceToken,
     gatewayKey,
+    legacyWorker: legacyWorker === true,
     workerUrl,
     newestFirst: order === 'desc',
     webSocket,

@@ -53,14 +53,22 @@ export interface SpaceClientConfig {
    */
   spaceToken?: string | TokenSource | undefined;
   /**
-   * The key that a worker of the TypeScript SDK asks its clients for. It is sent to a worker that was recognised as
-   * one, see {@link KuratchiSpaceClient.transport}, and never to a Worker of this package, which needs none. It signs
-   * tokens: keep it on the server. In a browser a warning says so, once.
+   * The key that signs tokens. It is sent to nobody, unless {@link SpaceClientConfig.legacyWorker} says that the worker is
+   * one of the TypeScript SDK, which asks for it; it is never read from the environment. Keep it on the server: in a browser
+   * a warning says so, once.
    *
-   * @defaultValue the environment variable `KURATCHI_GATEWAY_KEY`, else `KURATCHI_SPACES_GATEWAY_KEY`
    * @example gatewayKey: undefined
    */
   gatewayKey?: string | undefined;
+  /**
+   * Whether the worker at `workerUrl` was deployed from the TypeScript SDK. It is spoken to by its own HTTP endpoints, with
+   * `gatewayKey`, which has to be given then; see {@link KuratchiSpaceClient.transport}. A worker of this package that takes
+   * its place is noticed by its answer, and from then on the key goes nowhere.
+   *
+   * @defaultValue false
+   * @example legacyWorker: true
+   */
+  legacyWorker?: boolean | undefined;
   /**
    * Address of the Worker: absolute, http(s) or ws(s); path and query are kept.
    *

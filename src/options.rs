@@ -33,7 +33,8 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Reads `{ spaceId, workerUrl, newestFirst?, webSocket?, clientScope?, gatewayKey? }`.
+    /// Reads `{ spaceId, workerUrl, newestFirst?, webSocket?, clientScope?, legacyWorker? }`;
+    /// `legacyWorker` is the gateway key.
     ///
     /// # Errors
     /// Names the field that is absent or wrong.
@@ -51,7 +52,7 @@ impl Options {
         let as_function = |value: &JsValue| value.dyn_ref::<Function>().cloned();
         let web_socket = optional(options, "webSocket", "a WebSocket class", as_function)?;
         let client_scope = optional(options, "clientScope", "a string", JsValue::as_string)?;
-        let gateway_key = optional(options, "gatewayKey", "a string", JsValue::as_string)?;
+        let legacy_worker = optional(options, "legacyWorker", "a string", JsValue::as_string)?;
         let clock = Clock::default();
         let config = Config {
             space_id,
@@ -60,7 +61,7 @@ impl Options {
             seed: seed()?,
             client_scope,
             wall_clock_at_zero: clock.wall_at_zero(),
-            gateway_key: gateway_key.filter(|key| !key.is_empty()).map(GatewayKey),
+            legacy_worker: legacy_worker.map(GatewayKey),
         };
         Ok(Self {
             config,

@@ -8,7 +8,14 @@ import { Ledger } from './lib/ledger.mjs';
 import { startMiddlebox } from './lib/middlebox.mjs';
 import { settle } from './lib/person.mjs';
 import { assertNoProblems, test, until, useStack } from './lib/stack.mjs';
-import { isOn, newLegacyWorker, newSdkUser, transportWarnings, urlsToldTheKey } from './lib/transports.mjs';
+import {
+  isOn,
+  newLegacyUser,
+  newLegacyWorker,
+  newSdkUser,
+  transportWarnings,
+  urlsToldTheKey,
+} from './lib/transports.mjs';
 import { sleep } from './lib/waiting.mjs';
 
 const TEST_MS = 150_000;
@@ -16,7 +23,7 @@ const TEST_MS = 150_000;
 const stack = useStack();
 
 test(
-  'a_worker_of_the_sdk_is_known_for_what_it_is_and_serves',
+  'a_worker_of_the_sdk_serves_whom_it_is_named_to',
   async () => {
     const ledger = new Ledger('a worker of the TypeScript SDK');
     const legacy = await newLegacyWorker(stack);
@@ -24,8 +31,8 @@ test(
     const before = ['of old 0', 'of old 1', 'of old 2'];
     for (const text of before) legacy.post(space, { senderId: 'of old', text });
     ledger.send('of old', ...before);
-    const ada = await newSdkUser(stack, 'ada', space, { network: legacy });
-    const bob = await newSdkUser(stack, 'bob', space, { network: legacy });
+    const ada = await newLegacyUser(stack, 'ada', space, { network: legacy });
+    const bob = await newLegacyUser(stack, 'bob', space, { network: legacy });
     await ada.arrive();
     await bob.arrive();
     for (const person of [ada, bob]) {
@@ -78,18 +85,20 @@ test(
   { timeout: TEST_MS },
 );
 
-test('a_worker_of_the_sdk_and_no_gateway_key_ends_in_a_typed_failure', async () => {
+test('a_worker_of_the_sdk_that_nobody_named_is_told_of_and_gets_no_key', async () => {
   const legacy = await newLegacyWorker(stack);
-  const ada = await newSdkUser(stack, 'ada', stack.newSpace('keyless'), {
-    network: legacy,
-    gatewayKey: undefined,
-  });
+  const ada = await newSdkUser(stack, 'ada', stack.newSpace('unnamed'), { network: legacy });
   await ada.open();
-  const refused = await ada.tab.evaluate(() => globalThis.attempt((client) => client.connect()));
-  assert.equal(refused.code, 'gatewayKeyInvalid', JSON.stringify(refused));
-  const { state, transports } = await ada.report();
-  assert.deepEqual([state, transports.client], ['failed', undefined]);
+  await ada.tab.evaluate(() => {
+    globalThis.attempt((client) => client.connect());
+  });
+  const hints = async () => (await ada.report()).errors.filter((code) => code === 'unsupported');
+  await until(async () => (await hints()).length > 0, 'the hint');
+  await until(() => legacy.count('GET', '/health') > 2, 'further attempts');
+  assert.equal((await hints()).length, 1, 'once');
+  assert.equal((await ada.report()).transports.client, undefined);
   assert.ok(legacy.requests.every(({ hasKey }) => !hasKey));
+  assert.deepEqual(await urlsToldTheKey(ada), []);
 });
 
 test(
@@ -111,8 +120,8 @@ test(
     speak(5, frozen - 10);
     speak(130, frozen);
     speak(5, frozen + 10);
-    const ada = await newSdkUser(stack, 'ada', space, { network: legacy });
-    const bob = await newSdkUser(stack, 'bob', space, { network: legacy });
+    const ada = await newLegacyUser(stack, 'ada', space, { network: legacy });
+    const bob = await newLegacyUser(stack, 'bob', space, { network: legacy });
     await ada.arrive();
     await bob.arrive();
     await isOn(ada, 'legacy');
@@ -149,8 +158,8 @@ test(
     const ledger = new Ledger('legacy: answers lost after storing, and errors of the server');
     const legacy = await newLegacyWorker(stack);
     const space = stack.newSpace('lost');
-    const ada = await newSdkUser(stack, 'ada', space, { network: legacy });
-    const bob = await newSdkUser(stack, 'bob', space, { network: legacy });
+    const ada = await newLegacyUser(stack, 'ada', space, { network: legacy });
+    const bob = await newLegacyUser(stack, 'bob', space, { network: legacy });
     await ada.arrive();
     await bob.arrive();
     legacy.loseAnswers('none', 'before', 'none', 'within', 'within', 'before', 'none', 'before');
@@ -195,8 +204,8 @@ test(
     const legacy = await newLegacyWorker(stack);
     legacy.opensSockets = true;
     const space = stack.newSpace('first');
-    const ada = await newSdkUser(stack, 'ada', space, { network: legacy });
-    const bob = await newSdkUser(stack, 'bob', space, { network: legacy });
+    const ada = await newLegacyUser(stack, 'ada', space, { network: legacy });
+    const bob = await newLegacyUser(stack, 'bob', space, { network: legacy });
     await ada.arrive();
     await bob.arrive();
     await isOn(ada, 'legacy');
@@ -240,7 +249,7 @@ test(
     let target = legacy.url;
     const middlebox = stack.keep(await startMiddlebox(() => target));
     const space = stack.newSpace('moved');
-    const ada = await newSdkUser(stack, 'ada', space, { network: middlebox });
+    const ada = await newLegacyUser(stack, 'ada', space, { network: middlebox });
     await ada.tab.clock.install();
     await ada.arrive();
     await isOn(ada, 'legacy');

@@ -133,7 +133,7 @@ describe('loading', () => {
     const core = await load();
     const { spaceId, workerUrl } = CONFIG;
     const { clientScope, ...options } = core.options;
-    assert.deepEqual(options, { spaceId, workerUrl, newestFirst: true, webSocket, gatewayKey: undefined });
+    assert.deepEqual(options, { spaceId, workerUrl, newestFirst: true, webSocket, legacyWorker: undefined });
     assert.equal(clientScope, tabId('scope', { workerUrl, spaceId }));
     assert.equal(core.host.token(true), 'token true');
     client.close();
@@ -677,27 +677,33 @@ describe('the gateway key', () => {
     setUp({ gatewayKey: 'secret' });
     setUp({ gatewayKey: 'secret' });
     assert.equal(warn.mock.callCount(), 1);
-    assert.match(warn.mock.calls[0].arguments[0], /gatewayKey is not needed in a browser and is not sent/);
+    assert.match(
+      warn.mock.calls[0].arguments[0],
+      /gatewayKey: it is not needed in a browser, and is sent to nobody/,
+    );
     assert.doesNotMatch(warn.mock.calls[0].arguments[0], /secret/);
     delete globalThis.window;
   });
 
-  test('is handed to the core, which alone decides who is sent it; the environment has one on servers', async () => {
+  test('reaches the core only where the app says that the worker is one of the SDK, and never from the environment', async () => {
     const keyAtCore = async (config) => {
       const { client, load } = setUp(config);
       client.getMetadata();
-      const { gatewayKey } = (await load()).options;
+      const { options } = await load();
       client.close();
-      return gatewayKey;
+      return [options.legacyWorker, JSON.stringify(options).includes('of the environment')];
     };
-    assert.equal(await keyAtCore({ gatewayKey: 'given' }), 'given');
     process.env.KURATCHI_GATEWAY_KEY = 'of the environment';
+    process.env.KURATCHI_SPACES_GATEWAY_KEY = 'of the environment';
     try {
-      assert.equal(await keyAtCore({}), 'of the environment');
-      assert.equal(await keyAtCore({ gatewayKey: 'given' }), 'given');
+      assert.deepEqual(await keyAtCore({}), [undefined, false]);
+      assert.deepEqual(await keyAtCore({ gatewayKey: 'given' }), [undefined, false]);
+      assert.deepEqual(await keyAtCore({ gatewayKey: 'given', legacyWorker: false }), [undefined, false]);
+      assert.deepEqual(await keyAtCore({ gatewayKey: 'given', legacyWorker: true }), ['given', false]);
+      assert.throws(() => setUp({ legacyWorker: true }), { code: 'invalidArgument', field: 'gatewayKey' });
     } finally {
       delete process.env.KURATCHI_GATEWAY_KEY;
+      delete process.env.KURATCHI_SPACES_GATEWAY_KEY;
     }
-    assert.equal(await keyAtCore({ gatewayKey: '' }), undefined);
   });
 });

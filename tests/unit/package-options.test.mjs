@@ -110,6 +110,18 @@ describe('config', () => {
       'gatewayKey',
       /^gatewayKey must be a string \(got array\)$/,
     );
+    checkRefused(
+      { ...GOOD, legacyWorker: 'yes', gatewayKey: 'k' },
+      'legacyWorker',
+      /^legacyWorker must be true or false \(got string\)$/,
+    );
+    for (const gatewayKey of [undefined, '']) {
+      checkRefused(
+        { ...GOOD, legacyWorker: true, gatewayKey },
+        'gatewayKey',
+        /is required with legacyWorker: true/,
+      );
+    }
     checkRefused({ ...GOOD, order: 'newest' }, 'order', /^order must be 'asc' or 'desc' \(got string\)$/);
     checkRefused(
       { ...GOOD, webSocket: {} },

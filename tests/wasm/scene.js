@@ -99,7 +99,7 @@ export class Scene {
       spaceId: 'lobby',
       workerUrl: 'http://127.0.0.1:9',
       webSocket: TestSocket,
-      gatewayKey: 'the key',
+      legacyWorker: this.legacyWorker,
     };
   }
 
@@ -160,6 +160,7 @@ export class Scene {
   /** Lets no socket open, and `fetch` answer as a worker of this kind does. */
   serveByHttp(kind) {
     this.refuses = true;
+    this.legacyWorker = kind === 'legacy' ? 'the key' : undefined;
     const message = {
       id: 'x1',
       senderId: 'ada',
@@ -174,7 +175,6 @@ export class Scene {
         '/events': [200, [{ type: 'welcome', epoch: 'e1', seq: 0, serverTime: 1 }]],
       },
       legacy: {
-        '/health': [401, { error: 'Invalid or missing gateway key' }],
         '/messages': [200, { success: true, messages: [message] }],
       },
       busy: {

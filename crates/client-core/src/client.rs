@@ -109,6 +109,11 @@ impl<J: Json> Client<J> {
     #[must_use]
     pub fn new(config: Config) -> Self {
         let mut random = Random::new(config.seed);
+        let way = if config.legacy_worker.is_some() {
+            Transport::Legacy
+        } else {
+            Transport::WebSocket
+        };
         let client_scope = config.client_scope.clone().unwrap_or_else(|| random.id());
         Self {
             wall_clock_at_zero: config.wall_clock_at_zero,
@@ -144,7 +149,7 @@ impl<J: Json> Client<J> {
             next_socket: 0,
             next_poll: 0,
             answer_in_work: None,
-            answerer: Answerer::default(),
+            answerer: Answerer::new(way),
             beside: None,
             legacy: Legacy::default(),
         }

@@ -28,8 +28,9 @@ pub struct Config {
     pub client_scope: Option<String>,
     /// What the wall clock showed at [`protocol::time::Instant`] 0. The server's clock takes over at the first welcome.
     pub wall_clock_at_zero: UnixMillis,
-    /// The key that a worker of the TypeScript SDK asks for. It is sent to nobody else.
-    pub gateway_key: Option<GatewayKey>,
+    /// Where the app says that the worker is one of the TypeScript SDK: the key that it asks for. Nothing that a worker
+    /// answers makes a client speak to it in that way, or show a key.
+    pub legacy_worker: Option<GatewayKey>,
 }
 
 /// A secret that signs tokens. Its debug form does not tell it.

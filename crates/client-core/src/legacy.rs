@@ -6,7 +6,7 @@
 //! at once, and polls go on, because nothing there says what was missed.
 //!
 //! Owns those decisions and the worker's error texts. Must not know how pages are fetched
-//! ([`crate::legacy_history`]), nor who decided that this is such a worker ([`crate::transport`]).
+//! ([`crate::legacy_history`]), nor when a client leaves such a worker ([`crate::transport`]).
 
 use protocol::codes::ErrorCode;
 use protocol::frame::Frame;
@@ -151,7 +151,7 @@ impl Legacy {
 impl<J: Json> Client<J> {
     /// The header that such a worker asks for; nobody else is sent it.
     pub(crate) fn key_header(&self) -> Option<(&'static str, String)> {
-        let key = self.config.gateway_key.as_ref();
+        let key = self.config.legacy_worker.as_ref();
         let key = key.filter(|_| self.answerer.way == Transport::Legacy)?;
         Some(("Authorization", format!("Bearer {}", key.0)))
     }
@@ -304,7 +304,8 @@ impl<J: Json> Client<J> {
 
     /// The socket opened. It has to show its credentials before anything else.
     pub(crate) fn greet_first_version(&mut self, socket: SocketId, now: Instant) {
-        let (Some(token), Some(key)) = (self.credentials.token(), &self.config.gateway_key) else {
+        let (Some(token), Some(key)) = (self.credentials.token(), &self.config.legacy_worker)
+        else {
             return;
         };
         let greeting = J::object(&[
@@ -390,14 +391,13 @@ pub(crate) fn code_of(status: u16, text: &str) -> Option<ErrorCode> {
     told.or(is_malformed.then_some(ErrorCode::TokenInvalid))
 }
 
-/// Such a worker asks for the gateway key, and the app gave none.
-pub(crate) fn key_required() -> ClientError {
-    let told = "the worker at workerUrl is one of the TypeScript SDK, which asks clients for its gateway key: pass \
-                gatewayKey, or deploy the Worker of this package, which needs none \
-                (npx kuratchi-spaces deploy)";
+/// Such a worker answered, and the app did not say that there is one.
+pub(crate) fn not_asked_for() -> ClientError {
+    let told = "the worker at workerUrl seems to be one of the TypeScript SDK: deploy the Worker of this package (npx \
+                kuratchi-spaces deploy); to use the old one until then, pass legacyWorker: true with its gatewayKey";
     ClientError {
-        field: Some("gatewayKey".to_owned()),
-        ..ClientError::new(Code::Server(ErrorCode::GatewayKeyInvalid), told)
+        field: Some("legacyWorker".to_owned()),
+        ..ClientError::new(Code::Unsupported, told)
     }
 }
 

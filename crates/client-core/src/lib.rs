@@ -23,7 +23,7 @@
 //!     seed: [7; 32],
 //!     client_scope: None,
 //!     wall_clock_at_zero: UnixMillis(1_700_000_000_000),
-//!     gateway_key: None,
+//!     legacy_worker: None,
 //! };
 //! let mut client = Client::<serde_json::Value>::new(config);
 //! let now = Instant(0);

@@ -50,9 +50,6 @@ pub(crate) struct PollAnswer<J> {
 impl<J: Json> Client<J> {
     /// An attempt that polls: the space accepts by its first answer.
     pub(crate) fn start_polling(&mut self, again: bool, now: Instant) {
-        if self.answerer.way == Transport::Legacy && self.config.gateway_key.is_none() {
-            return self.fail_for_good(crate::legacy::key_required());
-        }
         let poll = self.name_poll();
         self.link = Link::Asking { poll, again };
         self.ask_what_is_new(poll, now);

@@ -3,12 +3,14 @@
 //! ```text
 //!              a socket never opened: GET /health
 //!  WebSocket ─────────┬─ our Worker, twice in a row ──▶ Polling ── a socket is welcomed ──▶ WebSocket
-//!                     ├─ a worker of the TypeScript SDK ──▶ Legacy ── our Worker there ──▶ WebSocket
 //!                     └─ anything else: an outage, go on as before
+//!
+//!  Legacy ── our Worker answers there ──▶ WebSocket
 //! ```
 //! A socket that does not open says nothing about why. The question is asked after such an opening and at no other
-//! time, without credentials: whoever answers may be anybody. What our Worker once answered stays true for the
-//! client's life, so that the gateway key can not be coaxed out of it later.
+//! time, without credentials: whoever answers may be anybody. So a worker of the TypeScript SDK, which is sent the key that
+//! signs tokens, is never found out by asking: the app says that there is one ([`crate::io::Config::legacy_worker`]), and once
+//! our Worker has answered in its place no other is spoken to in that way.
 //!
 //! Owns that choice, and the socket that is tried beside polls. Must not know how polls are made ([`crate::polling`],
 //! [`crate::legacy`]).
@@ -41,19 +43,19 @@ const LOOK_FOR_OURS_EVERY_MS: u64 = 5 * 60_000;
 pub(crate) struct Answerer {
     /// The way that attempts take.
     pub(crate) way: Transport,
-    /// Whether our Worker ever answered.
-    is_ours: bool,
+    /// Whether the app was told that a worker of the TypeScript SDK seems to be there.
+    hinted: bool,
     /// Whether the question is out.
     asked: bool,
     /// Openings in a row that failed while our Worker answered.
     blocked: u32,
 }
 
-impl Default for Answerer {
-    fn default() -> Self {
+impl Answerer {
+    pub(crate) fn new(way: Transport) -> Self {
         Self {
-            way: Transport::WebSocket,
-            is_ours: false,
+            way,
+            hinted: false,
             asked: false,
             blocked: 0,
         }
@@ -65,8 +67,26 @@ impl Default for Answerer {
 enum Who {
     Ours,
     Legacy,
-    /// Nobody, a captive portal, an error page: it may be anybody.
+    /// Nobody, a captive portal, an error page.
     Unknown,
+}
+
+fn recognise<J: Json>(answer: &Fetched<J>) -> Who {
+    let Some(body) = J::parse(&answer.body) else {
+        return Who::Unknown;
+    };
+    let service = body.get(Key::Service).and_then(|service| service.string());
+    let payload = incoming::error(&body);
+    // Errors of ours have a code.
+    let is_legacy =
+        body.get(Key::Code).is_none() && legacy::code_of(answer.status, &payload.error).is_some();
+    if answer.status == 200 && service.as_deref() == Some(SERVICE) {
+        Who::Ours
+    } else if is_legacy {
+        Who::Legacy
+    } else {
+        Who::Unknown
+    }
 }
 
 impl<J: Json> Client<J> {
@@ -98,59 +118,36 @@ impl<J: Json> Client<J> {
     /// Takes the answer, if there was one.
     pub(crate) fn learn_who_answers(&mut self, answer: Option<&Fetched<J>>, now: Instant) {
         self.answerer.asked = false;
-        let who = answer.map_or(Who::Unknown, |answer| self.recognise_answerer(answer));
-        self.answerer.is_ours |= who == Who::Ours;
+        let who = answer.map_or(Who::Unknown, recognise);
         match (who, self.answerer.way) {
             (Who::Ours, Transport::Legacy) => self.move_to_ours(now),
             (Who::Ours, Transport::WebSocket) if !self.is_connected() => {
                 self.answerer.blocked += 1;
                 if self.answerer.blocked >= BLOCKED_MIN {
-                    self.turn_to(Transport::Polling, now);
+                    self.turn_to_polling(now);
                 }
             }
-            (Who::Legacy, Transport::WebSocket) if !self.is_connected() => {
-                self.turn_to(Transport::Legacy, now);
+            (Who::Legacy, Transport::WebSocket)
+                if !std::mem::replace(&mut self.answerer.hinted, true) =>
+            {
+                self.answerer.blocked = 0;
+                self.tell(Event::Error(legacy::not_asked_for()));
             }
             (Who::Ours | Who::Legacy | Who::Unknown, _) => self.answerer.blocked = 0,
         }
     }
 
-    /// Strict: who is taken for a worker of the TypeScript SDK is sent the gateway key.
-    fn recognise_answerer(&self, answer: &Fetched<J>) -> Who {
-        let Some(body) = J::parse(&answer.body) else {
-            return Who::Unknown;
-        };
-        let service = body.get(Key::Service).and_then(|service| service.string());
-        let payload = incoming::error(&body);
-        // Errors of ours have a code.
-        let is_legacy = !self.answerer.is_ours
-            && body.get(Key::Code).is_none()
-            && legacy::code_of(answer.status, &payload.error).is_some();
-        if answer.status == 200 && service.as_deref() == Some(SERVICE) {
-            Who::Ours
-        } else if is_legacy {
-            Who::Legacy
-        } else {
-            Who::Unknown
-        }
-    }
-
-    /// Takes another way from now on. An attempt that is under way on the old one ends, or goes on beside.
-    fn turn_to(&mut self, way: Transport, now: Instant) {
+    /// Polls from now on. A socket that is being opened goes on beside.
+    fn turn_to_polling(&mut self, now: Instant) {
         self.answerer.blocked = 0;
-        self.answerer.way = way;
+        self.answerer.way = Transport::Polling;
         match self.link {
             Link::Connecting { socket, again, .. } => {
                 self.link = Link::Waiting { again };
-                if way == Transport::Polling {
-                    self.forget_socket();
-                    self.beside = Some(socket);
-                    let due = now.plus_ms(CONNECT_MS_MAX);
-                    self.timers.set(Timer::Beside, Some(due));
-                } else {
-                    self.close_socket(socket, 1000, "not needed");
-                    self.forget_socket();
-                }
+                self.forget_socket();
+                self.beside = Some(socket);
+                let due = now.plus_ms(CONNECT_MS_MAX);
+                self.timers.set(Timer::Beside, Some(due));
             }
             Link::AwaitingToken { .. } | Link::Waiting { .. } => {}
             // Whoever connects later finds the way.
@@ -171,7 +168,6 @@ impl<J: Json> Client<J> {
 
     /// Our Worker answered where another one did.
     pub(crate) fn find_ours(&mut self, now: Instant) {
-        self.answerer.is_ours = true;
         self.move_to_ours(now);
     }
 

@@ -183,7 +183,7 @@ fn client(name: &str, random: &mut Random) -> Result<Client<Value>, String> {
         client_scope: Some(name.to_owned()),
         // Clocks of people's machines are minutes wrong.
         wall_clock_at_zero: UnixMillis(wall(0).0 + random.between(0, 600_000) - 300_000),
-        gateway_key: None,
+        legacy_worker: None,
     }))
 }
 

@@ -39,6 +39,7 @@ class Person {
     workerUrl,
     spaceToken,
     gatewayKey,
+    legacyWorker,
     tokenUrl,
     tokensUnanswered,
     historyMessages,
@@ -56,7 +57,7 @@ class Person {
       spaceId,
       workerUrl,
       spaceToken: tokenUrl ? token : spaceToken,
-      ...(gatewayKey === undefined ? {} : { gatewayKey }),
+      ...(gatewayKey === undefined ? {} : { gatewayKey, legacyWorker }),
       onMessage: (message) => {
         this.messages = [...this.messages, message];
       },

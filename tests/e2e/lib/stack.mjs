@@ -208,6 +208,7 @@ export class Stack {
    * @param {boolean} [options.recorded] Whether the tab keeps what they said beyond its pages: see `record()`.
    * @param {boolean} [options.renews] Whether the client gets a function that fetches tokens, and not a token.
    * @param {string} [options.gatewayKey] What an app of the TypeScript SDK passes as well.
+   * @param {boolean} [options.legacyWorker] Whether the app says that the worker is one of that SDK.
    * @param {{ url: string, faults: object }} [options.network] The way to a worker. Default: one of their own to ours.
    */
   async newPerson(
@@ -221,6 +222,7 @@ export class Stack {
       recorded = false,
       renews = true,
       gatewayKey,
+      legacyWorker,
       network,
     } = {},
   ) {
@@ -234,7 +236,15 @@ export class Stack {
     return new Person(name, place, {
       pageUrl: this.#people.url,
       network: network ?? (await this.newNetwork()),
-      options: { spaceId, user: user ?? name, tokensUnanswered, recorded, gatewayKey, ...token },
+      options: {
+        spaceId,
+        user: user ?? name,
+        tokensUnanswered,
+        recorded,
+        gatewayKey,
+        legacyWorker,
+        ...token,
+      },
     });
   }
 

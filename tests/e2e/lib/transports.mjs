@@ -43,6 +43,10 @@ export async function newSdkUser(stack, name, space, options) {
   return person;
 }
 
+/** The same, whose app says that the worker is one of the TypeScript SDK. */
+export const newLegacyUser = (stack, name, space, options) =>
+  newSdkUser(stack, name, space, { legacyWorker: true, ...options });
+
 /** Waits until somebody's client is connected by `transport`, and says so wherever it is asked. */
 export async function isOn(person, transport, patienceMs = NOTICED_MS) {
   const is = async () => {
@@ -59,7 +63,7 @@ export async function isOn(person, transport, patienceMs = NOTICED_MS) {
 export function transportWarnings({ warnings, gatewayKey }) {
   for (const text of warnings) assert.equal(text.includes(gatewayKey), false, 'the key is not told');
   // The browser has warnings of its own; our other one is about a key in a page, whoever is at the other end.
-  return warnings.filter((text) => /^kuratchi-spaces: (?!gatewayKey )/.test(text));
+  return warnings.filter((text) => /^kuratchi-spaces: (?!gatewayKey: )/.test(text));
 }
 
 /** The URLs of the page's requests that said the key in any way. */

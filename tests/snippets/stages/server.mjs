@@ -83,6 +83,16 @@ export const SERVER = {
     kind: 'node',
     after: 'assert.equal(same, true);',
   },
+  'moving-legacy': {
+    kind: 'node',
+    // Our Worker stands in the old one's place: it is noticed, and served as ever.
+    after: `
+      await space.connect();
+      await space.sendMessage({ senderId: 'ada', senderType: 'user', text: 'moved' }, { until: 'stored' });
+      assert.equal(space.transport, 'websocket');
+      space.close();
+    `,
+  },
   'moving-import': {
     kind: 'node',
     after: `

@@ -63,7 +63,7 @@ pub(crate) fn token_of(user: &str, exp: u64) -> String {
     .unwrap()
 }
 
-/// The gateway key of a [`Bench::with_key`].
+/// The gateway key of a [`Bench::of_legacy_worker`].
 pub(crate) const KEY: &str = "a key that signs tokens";
 
 impl Bench {
@@ -72,11 +72,11 @@ impl Bench {
     }
 
     /// A client that has the gateway key.
-    pub(crate) fn with_key() -> Self {
+    pub(crate) fn of_legacy_worker() -> Self {
         Self::made(Some(GatewayKey(KEY.to_owned())))
     }
 
-    fn made(gateway_key: Option<GatewayKey>) -> Self {
+    fn made(legacy_worker: Option<GatewayKey>) -> Self {
         let config = Config {
             space_id: SpaceId::parse("room").unwrap(),
             endpoint: Endpoint::parse("https://x").unwrap(),
@@ -84,7 +84,7 @@ impl Bench {
             seed: [1; 32],
             client_scope: Some("tab".to_owned()),
             wall_clock_at_zero: UnixMillis(EPOCH_MS),
-            gateway_key,
+            legacy_worker,
         };
         Self {
             client: Client::new(config),
@@ -185,16 +185,6 @@ impl Bench {
         let asked = |(_, said, _): &&(FetchId, String, Request<Value>)| said.starts_with(words);
         let found = self.requests.iter().rev().find(asked);
         found.unwrap_or_else(|| panic!("{words} was not asked for"))
-    }
-
-    /// Whether anything that was asked for carried the gateway key.
-    pub(crate) fn told_the_key(&self) -> bool {
-        let holds = |text: &str| text.contains(KEY);
-        self.requests.iter().any(|(_, words, request)| {
-            holds(words)
-                || request.headers.iter().any(|(_, value)| holds(value))
-                || request.body.as_deref().is_some_and(holds)
-        })
     }
 
     pub(crate) fn input(&mut self, input: Input<Value>) {

@@ -3,7 +3,7 @@
 use client_core::io::{CallId, Fetched, Input, Transport};
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, EPOCH_MS, KEY, TOKEN, message, page, token_of};
+use crate::bench::{Bench, EPOCH_MS, TOKEN, message, page, token_of};
 
 const HEALTH: &str = "GET https://x/health";
 const EVENTS: &str = "GET https://x/events";
@@ -38,7 +38,7 @@ impl Bench {
 
     /// A client that polls and stands at 4, with nothing noted.
     pub(crate) fn polling() -> Self {
-        let mut bench = Self::with_key();
+        let mut bench = Self::new();
         bench.connect(1);
         bench.block();
         bench.advance(0);
@@ -102,7 +102,7 @@ fn a_link_that_worked_and_later_never_opens_leads_to_it_too() {
 
 #[test]
 fn an_outage_is_an_outage_and_each_failed_opening_asks_once() {
-    let mut bench = Bench::with_key();
+    let mut bench = Bench::new();
     bench.connect(1);
     let answers: [fn(&mut Bench); 6] = [
         |bench| bench.break_off(HEALTH),
@@ -125,7 +125,6 @@ fn an_outage_is_an_outage_and_each_failed_opening_asks_once() {
         bench.advance(20_000);
         assert_eq!(bench.take().last().unwrap(), "open", "goes on as before");
     }
-    assert!(!bench.told_the_key());
     bench.welcome(r#""seq":0"#);
     assert_eq!(bench.client.transport(), Some(Transport::WebSocket));
 }
@@ -162,7 +161,7 @@ fn one_hiccup_is_no_polling_and_an_opening_between_is_none_either() {
 
 #[test]
 fn polling_connects_with_the_first_answer_and_says_so() {
-    let mut bench = Bench::with_key();
+    let mut bench = Bench::new();
     bench.connect(1);
     bench.block();
     bench.advance(0);
@@ -178,7 +177,6 @@ fn polling_connects_with_the_first_answer_and_says_so() {
     bench.answer_to(EVENTS, 200, &welcome);
     bench.expect(&["connected true", "connected polling", "1 done"]);
     assert!(bench.client.is_connected());
-    assert!(!bench.told_the_key());
 }
 
 #[test]
@@ -746,25 +744,31 @@ fn disconnecting_ends_polls_and_what_is_beside() {
 }
 
 #[test]
-fn ours_stays_ours_and_the_key_is_never_sent() {
-    let mut bench = Bench::polling();
-    bench.next_poll();
-    bench.answer_to(
-        EVENTS,
-        404,
-        &json!({"error": "Invalid endpoint", "code": "notFound"}),
-    );
-    for _ in 0..4 {
-        bench.advance(20_000);
-        bench.close(1006);
-        let legacy = json!({"error": "Invalid or missing gateway key"});
-        bench.answer_to(HEALTH, 401, &legacy);
+fn a_worker_of_the_sdk_is_hinted_at_once_and_never_spoken_to_unasked() {
+    for answer in [
+        (401, "Invalid or missing gateway key"),
+        (404, "Invalid endpoint"),
+        (400, "x-space-id required"),
+    ] {
+        let mut bench = Bench::new();
+        bench.connect(1);
+        bench.take();
+        for opening in 0..4 {
+            bench.close(1006);
+            bench.answer_to(HEALTH, answer.0, &json!({ "error": answer.1 }));
+            let seen = bench.take();
+            let hints = seen.iter().filter(|said| *said == "error unsupported");
+            assert_eq!(hints.count(), usize::from(opening == 0), "{seen:?}");
+            bench.advance(20_000);
+            assert_eq!(bench.take().last().unwrap(), "open", "it may be anybody");
+        }
+        bench.send(5, "a", false);
+        assert!(
+            bench.requests.iter().all(|(_, words, _)| words == HEALTH),
+            "{:?}",
+            bench.requests
+        );
+        bench.welcome(r#""seq":0"#);
+        assert_eq!(bench.client.transport(), Some(Transport::WebSocket));
     }
-    assert_eq!(bench.client.transport(), None);
-    bench.send(5, "a", false);
-    assert!(!bench.told_the_key());
-    assert!(
-        !format!("{:?}", bench.client).contains(KEY),
-        "nor written to a log"
-    );
 }
