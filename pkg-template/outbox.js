@@ -314,7 +314,7 @@ export class Outbox {
 
   /** Lines up for the lanes of others: each is ours once its tab is no more. */
   async #lookAround() {
-    if (!this.#lanes.areShared || !this.#isHolding) {
+    if (!this.#lanes.areShared || !this.#isHolding || !this.#database) {
       return;
     }
     const lanes = await this.#database.lanes().catch(() => []);
@@ -412,6 +412,8 @@ export class Outbox {
     const rows = [...this.#rows.values()].map(({ row }) => row);
     this.#database = undefined;
     this.#persistence = 'memory';
+    // Nothing is looked for any more, and nothing given up.
+    this.#unlisten();
     this.#becomeReady();
     this.#tell((core) => core.persistFailed());
     if (this.#isAsked || this.#isReleased) {

@@ -485,6 +485,28 @@ describe('memory serves', () => {
     assert.deepEqual(take(), [], 'nothing is given up that nobody else could take');
   });
 
+  test('once storage was lost, tab switches, frozen pages and news of other tabs look for nothing', async () => {
+    const { disk, locks } = browser();
+    const { outbox, page, document, take } = await loadedTab({ disk, locks });
+    disk.trouble = { write: new Error('no space left') };
+    outbox.put(row('a'));
+    await settle();
+    take();
+    const channels = [...FakeChannel.all];
+    disk.log.length = 0;
+    // What throws in a listener is an uncaught exception, and fails this test.
+    document.dispatchEvent(new Event('visibilitychange'));
+    page.dispatchEvent(new Event('pagehide'));
+    page.dispatchEvent(new Event('pageshow'));
+    for (const channel of channels) channel.onmessage?.({ data: 'a lane' });
+    outbox.setWanted(false);
+    outbox.setWanted(true);
+    await settle();
+    document.dispatchEvent(new Event('visibilitychange'));
+    await settle();
+    assert.deepEqual([disk.log, take()], [[], []]);
+  });
+
   test('when the database fails before the first rows came, the core still gets its answer', async () => {
     const { disk, locks } = browser();
     disk.trouble = { open: new Error('not allowed') };
