@@ -35,7 +35,7 @@ export class SpaceClient {
   #config;
   #engine;
   #events = new Events();
-  #store = new Store();
+  #store = new Store(() => this.#events.hears('messageUpdate'));
   #outbox;
   #refill = new Refill(this.#store, (take, fail) =>
     this.#tellCore((core) => {

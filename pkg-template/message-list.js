@@ -6,8 +6,25 @@
  * not know who looks at the list. An entry stays the same object until it changes.
  */
 
-/** Most stored messages that are kept; beyond it the oldest go, because memory has to end somewhere. */
-export const STORE_MESSAGES_MAX = 100_000;
+/**
+ * How much of what is stored a list keeps; beyond it the oldest go, because memory has to end somewhere.
+ *
+ * @typedef {object} Limits
+ * @property {number} messages
+ * @property {number} bytes As {@link weightOf} counts them.
+ */
+
+/** What a list weighs that a message stands in, beside its texts, in bytes. */
+const ENTRY_BYTES = 512;
+
+/** About how much memory a message takes, in bytes: an engine keeps a character in one or two. */
+export function weightOf({ text, attachments }) {
+  let characters = text?.length ?? 0;
+  for (const { url, filename } of attachments ?? []) {
+    characters += (url?.length ?? 0) + (filename?.length ?? 0) + ENTRY_BYTES / 2;
+  }
+  return ENTRY_BYTES + 2 * characters;
+}
 
 /** Messages in the order of the log. Other servers' messages have no `seq`: their time has to do. */
 function compare(a, b) {
@@ -36,6 +53,19 @@ export class MessageList {
   #changes = new Map();
   /** By message id: what is shown in place of a stored message with changes. */
   #shown = new Map();
+  /** What the stored messages weigh together. */
+  #bytes = 0;
+  #limits;
+
+  /** @param {Limits} limits */
+  constructor(limits) {
+    this.#limits = limits;
+  }
+
+  /** Other limits, from now on. What is too much goes with the next message. */
+  setLimits(limits) {
+    this.#limits = limits;
+  }
 
   /** Whether anything stored is in it. */
   get isEmpty() {
@@ -49,7 +79,7 @@ export class MessageList {
 
   /** Whether the oldest go when more are added. */
   get isFull() {
-    return this.#stored.length >= STORE_MESSAGES_MAX;
+    return this.#stored.length >= this.#limits.messages || this.#bytes >= this.#limits.bytes;
   }
 
   /** What a view shows: one copy, however many changes there were since the last. */
@@ -96,15 +126,32 @@ export class MessageList {
     this.#join(news);
     for (const message of news) {
       this.#byId.set(message.id, message);
+      this.#bytes += weightOf(message);
       this.#overlay(message.id);
     }
-    const dropped = this.#stored.splice(0, this.#stored.length - STORE_MESSAGES_MAX);
+    const dropped = this.#dropOldest();
+    return { isChanged: isChanged || news.length > 0, added: news.length - moved, dropped: dropped.length };
+  }
+
+  /** Keeps the limits. The newest message stays, however long it is. */
+  #dropOldest() {
+    let count = Math.max(0, this.#stored.length - this.#limits.messages);
+    let freed = 0;
+    for (const message of this.#stored.slice(0, count)) {
+      freed += weightOf(message);
+    }
+    while (this.#bytes - freed > this.#limits.bytes && count < this.#stored.length - 1) {
+      freed += weightOf(this.#stored[count]);
+      count += 1;
+    }
+    this.#bytes -= freed;
+    const dropped = this.#stored.splice(0, count);
     for (const { id } of dropped) {
       this.#byId.delete(id);
       this.#shown.delete(id);
       this.#untold.delete(id);
     }
-    return { isChanged: isChanged || news.length > 0, added: news.length - moved, dropped: dropped.length };
+    return dropped;
   }
 
   /** Takes the present state of a stored message that was edited or deleted. Gives whether that changed something. */
@@ -131,6 +178,7 @@ export class MessageList {
   /** Forgets what is stored; what is on its way stays. */
   clear() {
     this.#stored = [];
+    this.#bytes = 0;
     this.#byId.clear();
     this.#shown.clear();
     this.#untold.clear();
@@ -222,6 +270,7 @@ export class MessageList {
     this.#replace(known, message);
     const latest = this.#byId.get(known.id);
     this.#stored.splice(this.#indexOf(latest), 1);
+    this.#bytes -= weightOf(latest);
     this.#byId.delete(latest.id);
     return latest;
   }
@@ -235,6 +284,7 @@ export class MessageList {
     const next =
       clientMessageId === undefined ? message : { clientMessageId, key, status: 'sent', ...message };
     this.#stored[this.#indexOf(known)] = next;
+    this.#bytes += weightOf(next) - weightOf(known);
     this.#byId.set(next.id, next);
     this.#overlay(next.id);
     return true;

@@ -29,6 +29,7 @@ export class Older {
 
   /** Loads a page of about `limit` messages. A call while one is on its way waits for that. */
   load(limit) {
+    this.#store.look();
     this.#loading ??= this.#load(limit).finally(() => {
       this.#loading = undefined;
       this.#store.setHistory({ isLoadingOlder: false });

@@ -154,8 +154,10 @@ export interface SpaceSnapshot {
   /** How far what waits in the outbox reaches. @example snapshot.persistence === 'memory' */
   readonly persistence: Persistence;
   /**
-   * Live messages and all pages loaded so far, oldest first, each once; the newest 100,000. Then one's own that are on
-   * their way or failed, in the order of sending. A message that nothing happens to stays the same object.
+   * Live messages and all pages loaded so far, oldest first, each once, from the first call of `subscribe`, `getSnapshot` or
+   * `loadOlder` on; the newest 100,000, and of those the newest 64 MiB, with two bytes a character and 512 a message. Then
+   * one's own that are on their way or failed, in the order of sending. A message that nothing happens to stays the same
+   * object.
    *
    * @example snapshot.messages.length
    */
@@ -411,7 +413,7 @@ export class KuratchiSpaceClient {
    * Loads history into {@link SpaceSnapshot.messages}: the newest messages at the first call, which join live ones as
    * {@link getMessages} has it, and then the ones before those. One request is out at a time: a call meanwhile
    * gives the first one's promise. Does nothing once {@link SpaceSnapshot.hasOlder} is `false`, nor while the list
-   * holds 100,000 messages; what is older still can be read with {@link getMessages}.
+   * holds 100,000 messages or 64 MiB; what is older still can be read with {@link getMessages}.
    *
    * @param options How many.
    * @throws {ChatError} `invalidArgument` with the `field`, and what {@link getMessages} fails with.

@@ -25,14 +25,28 @@ const IDLE = Object.freeze({
   error: undefined,
 });
 
-/** Collects what a view shows. */
+/** What is kept for a view. A message of the greatest length counts as 32 kB. */
+export const STORE_LIMITS = Object.freeze({ messages: 100_000, bytes: 64 * 1024 * 1024 });
+/** What an app without a view that hears of updates gets: an edit on its way is told as a whole message. */
+const TAIL_LIMITS = Object.freeze({ messages: 1_000, bytes: 4 * 1024 * 1024 });
+/** What any other app without a view gets. */
+const NO_LIMITS = Object.freeze({ messages: 0, bytes: 0 });
+
+/** Collects what a view shows, from the moment on that somebody looks. */
 export class Store {
-  #messages = new MessageList();
+  #hearsUpdates;
+  #messages = new MessageList(NO_LIMITS);
+  #isLookedAt = false;
   #snapshot = IDLE;
   #subscribers = new Set();
   #scheduled = false;
   #messagesChanged = false;
   #generation = 0;
+
+  /** @param {() => boolean} hearsUpdates Whether somebody is told of edits. */
+  constructor(hearsUpdates) {
+    this.#hearsUpdates = hearsUpdates;
+  }
 
   /** Counts how often the messages were forgotten: what was asked for before belongs to another list. */
   get generation() {
@@ -54,13 +68,20 @@ export class Store {
     return this.#messages.isFull;
   }
 
-  /** Whether somebody looks at the messages, or some are there. */
+  /** Whether somebody looks at the messages, or has looked and some are there. */
   get isInUse() {
-    return this.#subscribers.size > 0 || !this.#messages.isEmpty;
+    return this.#subscribers.size > 0 || (this.#isLookedAt && !this.#messages.isEmpty);
+  }
+
+  /** Somebody wants to see what is here: from now on messages are kept. */
+  look() {
+    this.#isLookedAt = true;
+    this.#messages.setLimits(STORE_LIMITS);
   }
 
   /** Calls `listener` after changes, once for all of a task's. Returns the function that ends it. */
   subscribe(listener) {
+    this.look();
     const entry = { listener };
     this.#subscribers.add(entry);
     return () => {
@@ -70,6 +91,7 @@ export class Store {
 
   /** The present snapshot. */
   snapshot() {
+    this.look();
     if (this.#messagesChanged) {
       this.#messagesChanged = false;
       this.#snapshot = Object.freeze({ ...this.#snapshot, messages: Object.freeze(this.#messages.view()) });
@@ -94,6 +116,9 @@ export class Store {
    * @returns {number} How many were not there.
    */
   addMessages(messages) {
+    if (!this.#keepsAny()) {
+      return 0;
+    }
     const { isChanged, added, dropped } = this.#messages.add(messages);
     if (isChanged) {
       this.#touchMessages();
@@ -129,6 +154,7 @@ export class Store {
 
   /** Takes news of an entry of the outbox. */
   followOutbox(news) {
+    this.#keepsAny();
     this.#messages.follow(news);
     this.#touchMessages();
   }
@@ -177,6 +203,16 @@ export class Store {
   /** Something went wrong. */
   setError(error) {
     this.#change({ error });
+  }
+
+  /** Whether messages are kept at all. Listeners come and go, so it is asked each time. */
+  #keepsAny() {
+    if (this.#isLookedAt) {
+      return true;
+    }
+    const hearsUpdates = this.#hearsUpdates();
+    this.#messages.setLimits(hearsUpdates ? TAIL_LIMITS : NO_LIMITS);
+    return hearsUpdates;
   }
 
   #touchMessages() {

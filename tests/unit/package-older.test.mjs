@@ -8,11 +8,17 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { STORE_MESSAGES_MAX } from '../../pkg-template/message-list.js';
 import { Older } from '../../pkg-template/older.js';
-import { Store } from '../../pkg-template/store.js';
+import { STORE_LIMITS, Store } from '../../pkg-template/store.js';
 import { setUpConnected } from './lib/core-double.mjs';
 import { row } from './lib/outbox-fakes.mjs';
+
+/** A store that somebody looks at. */
+function newStore() {
+  const store = new Store(() => false);
+  store.look();
+  return store;
+}
 
 const message = (seq, createdAt = seq * 10) => ({ id: `m${seq}`, seq, createdAt, updatedAt: createdAt });
 const log = (count, timeOf) =>
@@ -23,7 +29,7 @@ const nextTask = () => new Promise((resolve) => setImmediate(resolve));
 
 /** A store, and a server that it asks; `cuts` makes one that does not keep a millisecond together. */
 function setUp(messages, { cuts = false } = {}) {
-  const store = new Store();
+  const store = newStore();
   const asked = [];
   const server = {
     messages,
@@ -199,7 +205,7 @@ describe('what happens in between', () => {
 
 describe('a list that is full', () => {
   test('drops the oldest and never what is on its way, and can load them again', async () => {
-    const all = log(STORE_MESSAGES_MAX + 100);
+    const all = log(STORE_LIMITS.messages + 100);
     const { store, server, older } = setUp(all.slice(0, 200));
     await loadAll(store, older, 1_000);
     assert.equal(store.snapshot().hasOlder, false);
@@ -208,24 +214,24 @@ describe('a list that is full', () => {
     store.addMessages(all.slice(200));
     const { messages, hasOlder } = store.snapshot();
     assert.equal(hasOlder, true, 'what was dropped can be asked for');
-    assert.equal(messages.length, STORE_MESSAGES_MAX + 1);
+    assert.equal(messages.length, STORE_LIMITS.messages + 1);
     assert.equal(messages[0].seq, 101);
     assert.equal(messages.at(-1).clientMessageId, 'mine');
     const { length } = server.asked;
     await older.load(50);
     assert.equal(server.asked.length, length, 'there is no room for more');
-    assert.equal(store.snapshot().messages.length, STORE_MESSAGES_MAX + 1);
+    assert.equal(store.snapshot().messages.length, STORE_LIMITS.messages + 1);
   });
 
   test('a page that is dropped in part leaves hasOlder true', async () => {
-    const all = log(STORE_MESSAGES_MAX + 100);
+    const all = log(STORE_LIMITS.messages + 100);
     const { store, server, older } = setUp(all.slice(30, 60));
     await older.load(1_000);
-    store.addMessages(all.slice(60, STORE_MESSAGES_MAX + 20));
+    store.addMessages(all.slice(60, STORE_LIMITS.messages + 20));
     assert.equal(store.snapshot().hasOlder, false);
     store.clearMessages();
-    server.messages = all.slice(0, STORE_MESSAGES_MAX + 20);
-    store.addMessages(all.slice(30, STORE_MESSAGES_MAX + 20));
+    server.messages = all.slice(0, STORE_LIMITS.messages + 20);
+    store.addMessages(all.slice(30, STORE_LIMITS.messages + 20));
     await older.load(1_000);
     assert.equal(store.snapshot().messages[0].seq, 21);
     assert.equal(store.snapshot().hasOlder, true);

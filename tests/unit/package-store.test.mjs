@@ -7,9 +7,15 @@
 import assert from 'node:assert/strict';
 import { describe, mock, test } from 'node:test';
 
-import { STORE_MESSAGES_MAX } from '../../pkg-template/message-list.js';
-import { Store } from '../../pkg-template/store.js';
+import { STORE_LIMITS, Store } from '../../pkg-template/store.js';
 import { row } from './lib/outbox-fakes.mjs';
+
+/** A store that somebody looks at. */
+function newStore() {
+  const store = new Store(() => false);
+  store.look();
+  return store;
+}
 
 const message = (seq, id = `m${seq}`) => ({ id, seq, createdAt: seq * 10, text: id });
 const seqs = (store) => store.snapshot().messages.map(({ seq }) => seq);
@@ -17,7 +23,7 @@ const microtask = () => Promise.resolve();
 
 describe('messages', () => {
   test('live messages and pages are merged in the order of the log, each once', () => {
-    const store = new Store();
+    const store = newStore();
     store.addMessages([message(5)]);
     store.addMessages([message(3), message(4), message(5)]);
     store.addMessages([message(6)]);
@@ -51,7 +57,7 @@ describe('messages', () => {
   });
 
   test('messages without a place in the log are ordered by time, and keep their order when it is equal', () => {
-    const store = new Store();
+    const store = newStore();
     const plain = (id, createdAt) => ({ id, createdAt });
     store.addMessages([plain('c', 2), plain('a', 1), plain('d', 2), plain('b', 1)]);
     assert.equal(
@@ -64,7 +70,7 @@ describe('messages', () => {
   });
 
   test('one’s own, confirmed before others of its time were told, moves to where it is told', () => {
-    const store = new Store();
+    const store = newStore();
     const plain = (id, createdAt) => ({ id, createdAt, updatedAt: createdAt, text: id });
     const ids = () => store.snapshot().messages.map(({ id }) => id);
     store.addMessages([plain('a', 1)]);
@@ -85,7 +91,7 @@ describe('messages', () => {
   });
 
   test('a row keeps its key from writing on, through storing, edits and refusals', () => {
-    const store = new Store();
+    const store = newStore();
     const stored = { id: 'm1', seq: 1, createdAt: 1, updatedAt: 1, text: 'one' };
     const key = () => {
       const [{ key: given, id }] = store.snapshot().messages;
@@ -109,15 +115,72 @@ describe('messages', () => {
   });
 
   test('the newest are kept when there are too many', () => {
-    const store = new Store();
-    const many = Array.from({ length: STORE_MESSAGES_MAX }, (_, index) => message(index + 1));
+    const store = newStore();
+    const many = Array.from({ length: STORE_LIMITS.messages }, (_, index) => message(index + 1));
     store.addMessages(many);
-    store.addMessages([message(STORE_MESSAGES_MAX + 1)]);
-    assert.equal(store.snapshot().messages.length, STORE_MESSAGES_MAX);
+    store.addMessages([message(STORE_LIMITS.messages + 1)]);
+    assert.equal(store.snapshot().messages.length, STORE_LIMITS.messages);
     assert.equal(store.snapshot().messages[0].seq, 2);
     // What was dropped is unknown again, and too old to come back.
     store.addMessages([message(1)]);
     assert.equal(store.snapshot().messages[0].seq, 2);
+  });
+
+  test('the newest are kept when they are too long, the very newest however long it is', () => {
+    const store = newStore();
+    const long = (seq, length = 16_384) => ({ ...message(seq), text: 'x'.repeat(length) });
+    // One text for all: the test itself takes no memory.
+    const { text } = long(0);
+    const count = 4_000;
+    for (let seq = 1; seq <= count; seq += 1) store.addMessages([{ ...message(seq), text }]);
+    const kept = store.snapshot().messages.length;
+    const most = STORE_LIMITS.bytes / (2 * text.length + 512);
+    assert.equal(kept, Math.floor(most));
+    assert.equal(store.snapshot().hasOlder, true);
+    assert.equal(store.isFull, false, 'there is a little room');
+    // What is edited weighs what it then has.
+    for (const { id, seq } of store.snapshot().messages.slice(0, 100)) {
+      store.updateMessage({ ...message(seq), id, text: '', updatedAt: 9_999 });
+    }
+    for (let seq = count + 1; seq <= count + 90; seq += 1) store.addMessages([{ ...message(seq), text }]);
+    assert.ok(store.snapshot().messages.length >= kept + 80, 'room for as many');
+    store.addMessages([long(count + 100, STORE_LIMITS.bytes)]);
+    assert.deepEqual(
+      store.snapshot().messages.map(({ seq }) => seq),
+      [count + 100],
+    );
+    store.clearMessages();
+    store.addMessages([message(1)]);
+    assert.equal(store.snapshot().messages.length, 1);
+  });
+
+  test('nothing is kept until somebody looks', () => {
+    const store = new Store(() => false);
+    assert.equal(store.addMessages([message(1), message(2)]), 0);
+    store.followOutbox({ row: row('mine'), status: 'pending' });
+    store.followOutbox({ row: row('mine'), status: 'sent', message: message(3) });
+    store.followOutbox({ row: row('waits'), status: 'pending' });
+    assert.equal(store.find(message(3).id), undefined);
+    assert.equal(store.isInUse, false);
+    assert.deepEqual(
+      store.snapshot().messages.map(({ clientMessageId }) => clientMessageId),
+      ['waits'],
+      'what is on its way is known',
+    );
+    store.addMessages([message(4)]);
+    assert.equal(store.snapshot().messages.length, 2);
+  });
+
+  test('for an app that only hears of updates a tail is kept', () => {
+    let hears = true;
+    const store = new Store(() => hears);
+    for (let seq = 1; seq <= 3_000; seq += 1) store.addMessages([message(seq)]);
+    assert.equal(store.find(message(2_000).id), undefined);
+    assert.equal(store.find(message(2_001).id).seq, 2_001);
+    assert.equal(store.isInUse, false, 'nobody looks');
+    hears = false;
+    store.addMessages([message(3_001)]);
+    assert.equal(store.find(message(3_001).id), undefined);
   });
 
   test('whatever comes in whichever order, each message stands in its place in its latest state', () => {
@@ -128,7 +191,7 @@ describe('messages', () => {
       return seed % bound;
     };
     for (let run = 0; run < 50; run += 1) {
-      const store = new Store();
+      const store = newStore();
       const latest = new Map();
       for (let step = 0; step < 60; step += 1) {
         const from = below(80);
@@ -162,7 +225,7 @@ describe('messages', () => {
   });
 
   test('a page that holds a message twice shows its latest state', () => {
-    const store = new Store();
+    const store = newStore();
     store.addMessages([
       { ...message(1), updatedAt: 1 },
       { ...message(1), updatedAt: 3 },
@@ -175,7 +238,7 @@ describe('messages', () => {
   });
 
   test('one more message leaves all others the same objects, in a list of 50,000 too', () => {
-    const store = new Store();
+    const store = newStore();
     store.addMessages(Array.from({ length: 50_000 }, (_, index) => message(index + 1)));
     const edit = { operation: 'edit', body: { messageId: 'm25000', text: 'edited' } };
     store.followOutbox({ row: row('edit', edit), status: 'pending' });
@@ -191,7 +254,7 @@ describe('messages', () => {
   });
 
   test('a log that began anew starts from nothing', () => {
-    const store = new Store();
+    const store = newStore();
     store.addMessages([message(7)]);
     store.followOutbox({
       row: row('e1', { operation: 'edit', body: { messageId: 'm7', text: 'x' } }),
@@ -210,7 +273,7 @@ describe('updates', () => {
   const texts = (store) => store.snapshot().messages.map(({ text }) => text);
 
   test('that are older than what is there, or of messages that are not there, change nothing', () => {
-    const store = new Store();
+    const store = newStore();
     store.addMessages([known(1, 10, 'new')]);
     const before = store.snapshot();
     store.updateMessage(known(1, 9, 'older'));
@@ -223,14 +286,14 @@ describe('updates', () => {
   });
 
   test('a page that knows more than the store brings it up to date, one that knows less does not', () => {
-    const store = new Store();
+    const store = newStore();
     store.addMessages([known(1, 10, 'a'), known(2, 10, 'b')]);
     store.addMessages([known(1, 12, 'a edited'), known(2, 8, 'b before')]);
     assert.deepEqual(texts(store), ['a edited', 'b']);
   });
 
   test('messages that nothing happened to stay the same objects', () => {
-    const store = new Store();
+    const store = newStore();
     const quiet = known(1, 10, 'quiet');
     store.addMessages([quiet, known(2, 10, 'edited')]);
     store.updateMessage(known(2, 11, 'new'));
@@ -243,7 +306,7 @@ describe('updates', () => {
   });
 
   test('rows from the disk stand before what was written since, in their order', () => {
-    const store = new Store();
+    const store = newStore();
     store.followOutbox({ row: row('new'), status: 'pending' });
     store.reserveOutbox(['old1', 'old2', 'somebody else']);
     assert.deepEqual(texts(store), ['text of new'], 'a place that is kept free is not shown');
@@ -258,7 +321,7 @@ describe('updates', () => {
 
 describe('snapshots', () => {
   test('stay the same object until something changes, and so do their parts', () => {
-    const store = new Store();
+    const store = newStore();
     store.addMessages([message(1)]);
     const first = store.snapshot();
     assert.equal(store.snapshot(), first);
@@ -273,7 +336,7 @@ describe('snapshots', () => {
   });
 
   test('are frozen, with their lists', () => {
-    const store = new Store();
+    const store = newStore();
     store.addMessages([message(1)]);
     store.setPresence([{ userId: 'ada', role: 'agent' }]);
     store.setTyping('ada', true);
@@ -284,13 +347,13 @@ describe('snapshots', () => {
   });
 
   test('a server renders the constant idle one', () => {
-    assert.equal(new Store().snapshot(), Store.idle());
+    assert.equal(newStore().snapshot(), Store.idle());
     const { state, connected, messages } = Store.idle();
     assert.deepEqual({ state, connected, messages }, { state: 'idle', connected: false, messages: [] });
   });
 
   test('tell state, typing and errors, and a connection clears the error', () => {
-    const store = new Store();
+    const store = newStore();
     const reason = new Error('gone');
     store.setState({ state: 'reconnecting', retryInMs: 500, reason });
     assert.equal(store.snapshot().error, reason);
@@ -312,7 +375,7 @@ describe('snapshots', () => {
 
 describe('subscribers', () => {
   test('are told once for a burst, after it', async () => {
-    const store = new Store();
+    const store = newStore();
     const seen = [];
     store.subscribe(() => seen.push(seqs(store)));
     store.addMessages([message(1)]);
@@ -332,7 +395,7 @@ describe('subscribers', () => {
     });
     const reported = mock.fn();
     globalThis.reportError = reported;
-    const store = new Store();
+    const store = newStore();
     const told = [];
     const stops = [];
     store.subscribe(() => {
@@ -351,7 +414,7 @@ describe('subscribers', () => {
   });
 
   test('one function subscribed twice is two subscriptions', async () => {
-    const store = new Store();
+    const store = newStore();
     const listener = mock.fn();
     const stop = store.subscribe(listener);
     store.subscribe(listener);

@@ -163,9 +163,10 @@ export function setUp(config = {}, glue = {}) {
   return { client, engine, source, loading, load };
 }
 
-/** A client whose core is there, and connected. */
+/** A client that is looked at, whose core is there, and connected. */
 export async function setUpConnected(config, glue) {
   const all = setUp(config, glue);
+  all.client.getSnapshot();
   const connecting = all.client.connect();
   const core = await all.load();
   core.accept();
