@@ -25,7 +25,7 @@ use crate::polling::PollAnswer;
 use crate::presence::Presence;
 use crate::random::Random;
 use crate::requests::{Pending, Postponed, Purpose};
-use crate::session::{Cursor, Session};
+use crate::session::{Breaks, Cursor, Session};
 use crate::timeline::{Timeline, Version};
 use crate::timer::{Timer, TimerTable};
 use crate::transport::Answerer;
@@ -65,6 +65,8 @@ pub struct Client<J: Json> {
     pub(crate) session: Session<J>,
     /// How often the app was told of a discontinuity.
     pub(crate) discontinuities: u32,
+    /// When links broke off the log lately.
+    pub(crate) breaks: Breaks,
     pub(crate) timeline: Timeline<J>,
     pub(crate) outbox: Outbox<J>,
     /// Whether an entry left the outbox during this input, so that queued entries may be sent.
@@ -130,6 +132,7 @@ impl<J: Json> Client<J> {
             connecting: Vec::new(),
             session: Session::new(),
             discontinuities: 0,
+            breaks: Breaks::default(),
             timeline: Timeline::new(version),
             outbox: Outbox::new(),
             place_freed: false,
@@ -194,6 +197,9 @@ impl<J: Json> Client<J> {
     /// Brings in something that happened. Inputs of sockets, requests and questions that are over are ignored.
     pub fn handle_input(&mut self, input: Input<J>, now: Instant) {
         self.take_input(input, now);
+        if let Some(here) = self.presence.take_news() {
+            self.tell(Event::Presence(here));
+        }
         self.fill_freed_places(now);
     }
 

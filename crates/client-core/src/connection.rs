@@ -345,6 +345,17 @@ impl<J: Json> Client<J> {
         }
     }
 
+    /// Leaves a server whose log begins anew again and again: each time everything is loaded anew.
+    pub(crate) fn leave_for_long(&mut self, now: Instant) {
+        if self.link.is_under_way() {
+            self.drop_socket(4000, "no longer usable");
+            let told = "the server told of a new log too often: it is left alone for a while";
+            let error = ClientError::new(Code::Protocol, told);
+            self.tell(Event::Error(error.clone()));
+            self.wait_for_retry(Some(error), Reaction::RetryLater, now);
+        }
+    }
+
     pub(crate) fn give_up_attempt(&mut self, now: Instant) {
         if matches!(self.link, Link::Connecting { .. } | Link::Asking { .. }) {
             self.lose_link(None, now);

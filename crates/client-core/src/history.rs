@@ -27,6 +27,8 @@ pub(crate) struct HistoryRun<J> {
     discontinuities: u32,
     /// What came so far, newest first.
     collected: Vec<Placed<J>>,
+    /// Where the last part ended.
+    cursor: Option<u64>,
     /// Where the log stood when the first page was read.
     head: Option<(Option<Epoch>, Seq)>,
     /// The last message that the page may hold, where the newest would hide others: see [`Client::hides_news`].
@@ -67,6 +69,7 @@ impl<J: Json> Client<J> {
             read_again: false,
             discontinuities: self.discontinuities,
             collected: Vec::new(),
+            cursor: None,
             head: None,
             end: None,
         };
@@ -107,7 +110,15 @@ impl<J: Json> Client<J> {
             // It is the link. What it still sends is in the page already, or never was in this epoch.
             self.lose_link(None, now);
         }
-        // A page is bounded in bytes as well: a short one is not the last.
+        // A page is bounded in bytes as well: a short one is not the last. But each goes further back.
+        let is_stuck = page.cursor.is_some_and(|cursor| {
+            page.messages.is_empty() || run.cursor.is_some_and(|before| cursor >= before)
+        });
+        if is_stuck {
+            let told = "Failed to get messages: the server's pages lead nowhere";
+            return self.fail_history(&run, ClientError::new(Code::Protocol, told));
+        }
+        run.cursor = page.cursor;
         run.collected.extend(page.messages);
         if page.cursor.is_some() && run.missing() > 0 {
             return self.ask_for_page(run, page.cursor, now);
@@ -115,6 +126,7 @@ impl<J: Json> Client<J> {
         if page.cursor.is_some() && self.hides_news(&run) {
             run.collected.clear();
             (run.head, run.end) = (None, Some(self.timeline.accounted()));
+            run.cursor = None;
             return self.ask_for_page(run, None, now);
         }
         self.give_page(run, now);
@@ -213,6 +225,7 @@ impl<J> HistoryRun<J> {
     fn start_anew(&mut self, discontinuities: u32) {
         self.collected.clear();
         (self.head, self.end, self.read_again) = (None, None, false);
+        self.cursor = None;
         self.discontinuities = discontinuities;
     }
 

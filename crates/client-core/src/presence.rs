@@ -2,23 +2,34 @@
 
 use litemap::LiteMap;
 use protocol::json::Json;
+use protocol::limits::CONNECTIONS_PER_SPACE_MAX;
 use protocol::wire::{Key, Word};
+
+/// Most people who are known to be here: as many as a space has places.
+const HERE_MAX: usize = CONNECTIONS_PER_SPACE_MAX;
 
 /// The people who are connected, by id.
 #[derive(Clone, Debug)]
-pub(crate) struct Presence<J>(LiteMap<String, J>);
+pub(crate) struct Presence<J> {
+    here: LiteMap<String, J>,
+    /// Whether there is news that the app was not told.
+    is_news: bool,
+}
 
 impl<J: Json> Presence<J> {
     pub(crate) fn new() -> Self {
-        Self(LiteMap::new_vec())
+        Self {
+            here: LiteMap::new_vec(),
+            is_news: false,
+        }
     }
 
-    /// Takes a change; gives everybody who is here afterwards.
-    pub(crate) fn change(&mut self, status: Word, users: &J) -> Vec<J> {
+    /// Takes a change, of [`HERE_MAX`] people at most.
+    pub(crate) fn change(&mut self, status: Word, users: &J) {
         if status == Word::Here {
-            self.0.clear();
+            self.here.clear();
         }
-        for index in 0..users.items().unwrap_or(0) {
+        for index in 0..users.items().unwrap_or(0).min(HERE_MAX) {
             let Some(user) = users.item(index) else {
                 continue;
             };
@@ -26,18 +37,24 @@ impl<J: Json> Presence<J> {
                 continue;
             };
             if status == Word::Left {
-                self.0.remove(&id);
-            } else {
-                self.0.insert(id, user);
+                self.here.remove(&id);
+            } else if self.here.len() < HERE_MAX || self.here.contains_key(&id) {
+                self.here.insert(id, user);
             }
         }
-        self.0.values().cloned().collect()
+        self.is_news = true;
+    }
+
+    /// Everybody who is here, if that is news: once for all changes of a frame.
+    pub(crate) fn take_news(&mut self) -> Option<Vec<J>> {
+        std::mem::take(&mut self.is_news).then(|| self.here.values().cloned().collect())
     }
 
     /// Forgets everybody; tells whether there was anybody.
     pub(crate) fn clear(&mut self) -> bool {
-        let any = !self.0.is_empty();
-        self.0.clear();
+        let any = !self.here.is_empty();
+        self.here.clear();
+        self.is_news = false;
         any
     }
 }
@@ -52,7 +69,8 @@ mod tests {
     fn people_come_and_go() {
         let mut presence = Presence::new();
         let mut check = |status: Word, users: Value, expected: &[&str]| {
-            let here = presence.change(status, &users);
+            presence.change(status, &users);
+            let here = presence.take_news().unwrap();
             let ids: Vec<&str> = here
                 .iter()
                 .filter_map(|user| user["userId"].as_str())

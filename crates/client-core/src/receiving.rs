@@ -135,8 +135,7 @@ impl<J: Json> Client<J> {
                 self.hear_typing(user_id, is_typing, now)
             }
             (_, Incoming::Presence { status, users }) => {
-                let here = self.presence.change(status, &users);
-                self.tell(Event::Presence(here));
+                self.presence.change(status, &users);
             }
             (_, Incoming::Error(payload)) => self.handle_error(payload, now),
             (_, Incoming::Mark { id }) => self.echo_mark(&id, now),
@@ -288,6 +287,9 @@ impl<J: Json> Client<J> {
                 }
                 self.tell(Event::Discontinuity { reason });
                 self.fail_stale(now);
+                if self.breaks.are_too_many(now) {
+                    self.leave_for_long(now);
+                }
             }
             Next::Reconnect => self.lose_link(None, now),
             Next::StartAfresh(reason) => {

@@ -7,6 +7,8 @@ use protocol::time::Instant;
 /// How long an app may leave "is typing" standing without saying it again. A form that was abandoned in the
 /// middle of a sentence should not keep a room waiting.
 const ABANDONED_MS: u64 = 60_000;
+/// Most people elsewhere who are shown to type: more than any view can tell of.
+const SHOWN_MAX: usize = 100;
 
 /// Somebody who types here.
 #[derive(Clone, Copy, Debug)]
@@ -77,9 +79,11 @@ impl Typing {
             .collect()
     }
 
-    /// Somebody elsewhere types or stopped. Tells whether that is news.
+    /// Somebody elsewhere types or stopped. Tells whether that is news. Beyond [`SHOWN_MAX`] nobody new is heard of.
     pub(crate) fn heard(&mut self, user_id: &str, is_typing: bool, now: Instant) -> bool {
-        if is_typing {
+        if is_typing && self.remote.len() >= SHOWN_MAX && !self.remote.contains_key(user_id) {
+            false
+        } else if is_typing {
             self.remote
                 .insert(user_id.to_owned(), now.plus_ms(TYPING_SHOWN_MS))
                 .is_none()
@@ -167,6 +171,18 @@ mod tests {
         assert_eq!(typing.next_deadline(), Some(at_ms(9_000)));
         assert_eq!(typing.take_expired(at_ms(9_000)), ["bo"]);
         assert!(!typing.heard("bo", false, at_ms(9_100)), "no news");
+    }
+
+    #[test]
+    fn a_crowd_that_types_is_bounded() {
+        let mut typing = Typing::default();
+        let heard = |typing: &mut Typing, n: usize, is_typing: bool| {
+            typing.heard(&format!("u{n}"), is_typing, at_ms(0))
+        };
+        let news = (0..10_000).filter(|n| heard(&mut typing, *n, true));
+        assert_eq!(news.count(), SHOWN_MAX);
+        assert!(heard(&mut typing, 0, false) && heard(&mut typing, 9_999, true));
+        assert!(!heard(&mut typing, 5_000, false), "never shown");
     }
 
     #[test]

@@ -117,7 +117,10 @@ fn it_is_asked_with_key_space_and_token_and_connects_by_its_first_page() {
         (Some("room"), Some(TOKEN))
     );
     assert_eq!(bench.count(HEALTH), 0, "nobody is asked who it is");
-    assert!(!format!("{:?}", bench.client).contains(KEY), "no log holds it");
+    assert!(
+        !format!("{:?}", bench.client).contains(KEY),
+        "no log holds it"
+    );
     bench.answer_to(PAGE, 200, &newest(3, 3));
     bench.expect(&[
         "connected true",

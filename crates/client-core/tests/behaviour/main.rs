@@ -9,6 +9,7 @@
 mod bench;
 mod connection;
 mod history;
+mod hostile;
 mod legacy;
 mod liveness;
 mod outbox;
