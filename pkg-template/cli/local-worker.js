@@ -57,7 +57,8 @@ export async function startLocalWorker({
       path: name,
       contents: content,
     })),
-    bindings: { ...vars, GATEWAY_KEY: gatewayKey },
+    // Pings are answered by the Worker: a local runtime that answers them can be ended by a client that goes.
+    bindings: { PING_ANSWERS: 'code', ...vars, GATEWAY_KEY: gatewayKey },
     durableObjects: { SPACES: { className: 'Space', useSQLite: true } },
     durableObjectsPersist: persistDir ? join(persistDir, 'spaces') : false,
   });

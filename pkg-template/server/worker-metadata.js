@@ -20,6 +20,13 @@ const OBJECT_BINDING = 'SPACES';
  */
 const KEY_BINDING = 'GATEWAY_KEY';
 
+/**
+ * Who answers pings: on Cloudflare the runtime, so that a space whose sockets are quiet sleeps. Local runtimes are told
+ * otherwise (local-worker.js).
+ */
+const PINGS_BINDING = 'PING_ANSWERS';
+const PINGS_DEPLOYED = 'runtime';
+
 /** Every migration so far. The runtime applies each once and remembers the tag of the last. */
 export const MIGRATIONS = Object.freeze([{ tag: 'v1', new_sqlite_classes: [OBJECT_CLASS] }]);
 
@@ -70,12 +77,14 @@ export function isOurs({ name, settings }) {
 export function uploadMetadata({ gatewayKey, script }) {
   const settings = script?.settings ?? {};
   const migrations = migrationsToApply(script);
+  const isPingsSet = keptBindings(script).includes(PINGS_BINDING);
   return {
     main_module: MAIN_MODULE,
     ...compatibility(script),
     bindings: [
       { type: 'durable_object_namespace', name: OBJECT_BINDING, class_name: OBJECT_CLASS },
       { type: 'secret_text', name: KEY_BINDING, text: gatewayKey },
+      ...(isPingsSet ? [] : [{ type: 'plain_text', name: PINGS_BINDING, text: PINGS_DEPLOYED }]),
     ],
     keep_bindings: keptTypes(script),
     ...(migrations && { migrations }),

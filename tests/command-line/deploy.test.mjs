@@ -110,6 +110,7 @@ describe('a first deployment', () => {
     assert.deepEqual(script().bindings, [
       { type: 'durable_object_namespace', name: 'SPACES', class_name: 'Space' },
       { type: 'secret_text', name: 'GATEWAY_KEY', text: GATEWAY_KEY },
+      { type: 'plain_text', name: 'PING_ANSWERS', text: 'runtime' },
     ]);
     assert.deepEqual(script().workersDev, { enabled: true, previews_enabled: false });
     assert.deepEqual(
@@ -523,7 +524,7 @@ describe('the modules', () => {
       })),
       bindings: Object.fromEntries(
         script()
-          .bindings.filter(({ type }) => type === 'secret_text')
+          .bindings.filter(({ type }) => type === 'secret_text' || type === 'plain_text')
           .map(({ name, text }) => [name, text]),
       ),
       durableObjects: Object.fromEntries(
@@ -603,6 +604,7 @@ describe('wrangler', () => {
     const [objects] = metadata.bindings;
     assert.ok(toml.includes(`compatibility_date = "${metadata.compatibility_date}"`));
     assert.ok(toml.includes(`name = "${objects.name}"\nclass_name = "${objects.class_name}"`));
+    assert.ok(toml.includes('PING_ANSWERS = "runtime"'));
     assert.ok(toml.includes(`tag = "${metadata.migrations.new_tag}"\nnew_sqlite_classes = ["Space"]`));
   });
 });

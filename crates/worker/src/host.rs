@@ -35,6 +35,10 @@ extern "C" {
     pub(crate) fn set_auto_response(this: &ObjectState, pair: &AutoResponse)
     -> Result<(), JsValue>;
 
+    /// Ends what [`Self::set_auto_response`] began; an object keeps that over its life.
+    #[wasm_bindgen(method, catch, js_name = setWebSocketAutoResponse)]
+    pub(crate) fn end_auto_response(this: &ObjectState) -> Result<(), JsValue>;
+
     #[wasm_bindgen(method, catch, js_name = getWebSocketAutoResponseTimestamp)]
     pub(crate) fn auto_response_timestamp(
         this: &ObjectState,

@@ -34,7 +34,7 @@ use crate::reply;
 use crate::sockets::{Sockets, TurnedAway, close_socket};
 use crate::sqlite::Sqlite;
 use crate::upgrade::UpgradeRefusal;
-use crate::variables::Variables;
+use crate::variables::{PingAnswers, Variables};
 
 /// Bytes sent that are as much work as an entry: a window of the log is as much as a turn of `entry.js` has.
 const SENT_BYTES_PER_WORK: usize = WINDOW_BYTES_MAX / 100;
@@ -416,8 +416,13 @@ impl SpaceObject {
         let configuration = self.variables.configuration.as_ref();
         let configuration = configuration.map_err(ToString::to_string)?;
         let text = |thrown: JsValue| message(&thrown);
-        let pings = AutoResponse::new(PING, PONG).map_err(text)?;
-        self.state.set_auto_response(&pings).map_err(text)?;
+        match configuration.ping_answers {
+            PingAnswers::Runtime => {
+                let pings = AutoResponse::new(PING, PONG).map_err(text)?;
+                self.state.set_auto_response(&pings).map_err(text)?;
+            }
+            PingAnswers::Code => self.state.end_auto_response().map_err(text)?,
+        }
         let (sockets, found) = Sockets::wake(&self.state).map_err(text)?;
         let mut space = self.space.borrow_mut();
         if space.is_none() {

@@ -33,6 +33,16 @@ pub(crate) enum Level {
     Debug,
 }
 
+/// Who answers the pings of sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PingAnswers {
+    /// The runtime, without waking the object: a quiet room sleeps, and is not paid for. Such pings cannot be charged.
+    Runtime,
+    /// The room, as any other frame: where there is no sleep to win. An answer of the runtime that meets a frame of ours while
+    /// the client goes ends workerd 1.20260426, with every space in it.
+    Code,
+}
+
 /// The gateway key: signs tokens, and opens every door. Not printable, so that it gets into no log.
 #[derive(Clone)]
 pub(crate) struct GatewayKey(String);
@@ -67,6 +77,8 @@ pub(crate) struct Configuration {
     pub(crate) room: Settings,
     /// How much is logged.
     pub(crate) level: Level,
+    /// Who answers pings.
+    pub(crate) ping_answers: PingAnswers,
 }
 
 /// A variable that is absent or has a value it may not have. `Display` names it and says what to do.
@@ -147,6 +159,7 @@ impl Configuration {
             origins: read_origins(lookup)?,
             room: read_room(lookup)?,
             level: read_level(lookup)?,
+            ping_answers: read_ping_answers(lookup)?,
         })
     }
 }
@@ -244,6 +257,21 @@ fn read_switch(
     }
 }
 
+fn read_ping_answers(
+    lookup: impl Fn(&str) -> Option<String>,
+) -> Result<PingAnswers, BadVariable> {
+    match lookup("PING_ANSWERS").as_deref().map(str::trim) {
+        None | Some("runtime") => Ok(PingAnswers::Runtime),
+        Some("code") => Ok(PingAnswers::Code),
+        Some(_) => Err(BadVariable {
+            name: "PING_ANSWERS",
+            expected: "runtime (pings are answered without waking the space) or code (they are \
+                       answered and charged like any frame)"
+                .to_owned(),
+        }),
+    }
+}
+
 fn read_level(lookup: impl Fn(&str) -> Option<String>) -> Result<Level, BadVariable> {
     match lookup("LOG").as_deref().map(str::trim) {
         Some("error") => Ok(Level::Error),
@@ -290,6 +318,7 @@ mod tests {
                 .contains("GATEWAY_KEY")
         );
         for (name, text) in [
+            ("PING_ANSWERS", "nobody"),
             ("SEND_BURST", "0"),
             ("SEND_PER_SECOND", "-1"),
             ("TYPING_BURST", "many"),
