@@ -99,6 +99,8 @@ const BAD = [
     { attachments: [attachment({ url: 'java\nscript:alert(1)' })] },
   ],
   ['url that carries data', 'url', { attachments: [attachment({ url: 'data:text/html,x' })] }],
+  ['url that no browser reads', 'url', { attachments: [attachment({ url: 'http://[' })] }],
+  ['url with a port that is none', 'url', { attachments: [attachment({ url: 'https://x:99999/' })] }],
   ['url as a number', 'url', { attachments: [attachment({ url: 5 })] }],
   ['no url', 'url', { attachments: [attachment({ url: undefined })] }],
   ['filename of 256 bytes', 'filename', { attachments: [attachment({ filename: 'f'.repeat(256) })] }],
@@ -138,8 +140,11 @@ describe('fields of a message', { concurrency: true }, () => {
 
   const draft = (fields) => ({ senderId: 'ada', senderType: 'user', text: 'x', ...fields });
 
+  /** Names nobody, and may speak as support. */
+  const claims = { role: 'agent' };
+
   async function overHttp(spaceId, fields) {
-    const { status, body } = await world.call('POST', '/messages', { spaceId, body: draft(fields) });
+    const { status, body } = await world.call('POST', '/messages', { spaceId, claims, body: draft(fields) });
     return { status, code: body.code, field: body.field, error: body.error, message: body.message };
   }
 
@@ -154,7 +159,7 @@ describe('fields of a message', { concurrency: true }, () => {
 
   test('every_message_within_the_limits_is_accepted_by_both_transports', async () => {
     const [here, there] = [world.newSpace(), world.newSpace()];
-    const client = await world.second(there);
+    const client = await world.second(there, claims);
     for (const [name, fields] of GOOD) {
       const http = await overHttp(here, fields);
       assert.equal(http.status, 201, `HTTP: ${name}: ${http.error}`);

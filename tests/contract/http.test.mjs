@@ -43,6 +43,7 @@ describe('HTTP', { concurrency: true }, () => {
       const sentAt = Date.now();
       const posted = await world.call('POST', '/messages', {
         spaceId,
+        claims: { role: 'agent' },
         body: { senderId: 'ada', senderType: 'support', text: 'hello', attachments },
       });
       assert.equal(posted.status, 201);
@@ -89,7 +90,7 @@ describe('HTTP', { concurrency: true }, () => {
 
     test('participants_and_metadata_are_written', async () => {
       const spaceId = world.newSpace();
-      const call = await world.caller(spaceId, { caps: ['metadata'] });
+      const call = await world.caller(spaceId, { caps: ['metadata'], role: 'agent' });
       assert.deepEqual((await call('GET', '/participants')).body, { success: true, participants: [] });
       assert.deepEqual((await call('GET', '/metadata')).body, { success: true, metadata: {} });
       await call('POST', '/messages', { senderId: 'ada', senderType: 'user', text: 'hi' });

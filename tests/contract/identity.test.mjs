@@ -23,8 +23,8 @@ describe('identity', { concurrency: true }, () => {
     const answer = await client.deliver(body);
     const event = client.frames.slice(from).find(({ type }) => type === 'message');
     return [
-      { way: 'HTTP', status: http.status, code: http.body.code, message: http.body.message },
-      { way: 'socket', code: answer.code, message: answer.type === 'ack' ? event?.message : undefined },
+      { way: 'HTTP', status: http.status, code: http.body.code, field: http.body.field, message: http.body.message },
+      { way: 'socket', code: answer.code, field: answer.field, message: answer.type === 'ack' ? event?.message : undefined },
     ];
   }
 
@@ -72,6 +72,32 @@ describe('identity', { concurrency: true }, () => {
       for (const each of await bothWays(world.newSpace(), { userId: 'ada', role }, { senderType: claimed })) {
         assert.equal(each.message?.senderType, stored, `${each.way}: ${role} says ${claimed}`);
       }
+    }
+  });
+
+  test('support takes a token with the role agent or the gateway key, where it names nobody', async () => {
+    const spaceId = world.newSpace();
+    const support = { senderId: 'desk', senderType: 'support' };
+    for (const each of await bothWays(spaceId, {}, support)) {
+      assert.deepEqual([each.code, each.field], ['capRequired', 'senderType'], each.way);
+      if (each.way === 'HTTP') assert.equal(each.status, 403);
+    }
+    for (const each of await bothWays(spaceId, { role: 'agent' }, support)) {
+      assert.equal(each.message?.senderType, 'support', each.way);
+    }
+    const { gatewayKey } = world;
+    const body = { ...support, text: 'with the key' };
+    assert.equal((await world.call('POST', '/messages', { spaceId, gatewayKey, body })).status, 201);
+  });
+
+  test('ids that nobody has proven can be told apart by people', async () => {
+    const spaceId = world.newSpace();
+    for (const senderId of [' ada', 'ada ', 'a\u200bda', 'ad\u202ea', '\ufeffada']) {
+      for (const each of await bothWays(spaceId, {}, { senderId, senderType: 'user' })) {
+        assert.deepEqual([each.code, each.field], ['invalidField', 'senderId'], each.way);
+      }
+      const typing = { spaceId, body: { userId: senderId, isTyping: true } };
+      assert.equal((await world.call('POST', '/typing', typing)).body.field, 'userId');
     }
   });
 

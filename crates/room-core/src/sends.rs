@@ -7,12 +7,14 @@ use protocol::draft::Draft;
 use protocol::fields::FieldError;
 use protocol::frame::Refusal;
 use protocol::ids::{ClientMessageId, MessageId, Seq};
-use protocol::model::{Message, SenderType};
+use protocol::model::{Attachment, Message, SenderType};
 use protocol::principal::{CAP_SYSTEM, Principal};
 use protocol::time::UnixMillis;
+use protocol::token::Role;
 use protocol::wire::Key;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
+use url::Url;
 
 use crate::failure::{Failure, refuse};
 use crate::ledger::Transaction;
@@ -45,6 +47,7 @@ pub(crate) fn store(
     purse: &mut Purse<'_>,
 ) -> Result<Stored, Failure> {
     let principal = sender.principal;
+    check_addresses(&draft.attachments)?;
     let sender_id = speaker(
         draft.sender_id.as_deref(),
         Key::SenderId,
@@ -161,6 +164,11 @@ pub(crate) fn speaker(
             Err(FieldError::new(field.as_str(), "a string: the token names nobody", None).into())
         }
         (None, Some(said)) => {
+            if looks_like_another(said) {
+                let expected = "an id without spaces at its ends, and without characters that are invisible or turn the \
+                                direction of writing";
+                return Err(FieldError::new(field.as_str(), expected, Some("another one")).into());
+            }
             let owned = transaction
                 .participant(said)?
                 .is_some_and(|participant| participant.verified);
@@ -173,6 +181,45 @@ pub(crate) fn speaker(
             Ok(said.to_owned())
         }
     }
+}
+
+/// Whether an id that nobody has proven could be taken for somebody else's by people who see it: what is not seen makes
+/// no difference to them. (Unicode's default-ignorable and bidirectional controls, as far as they are used in names.) The
+/// selector that makes an emoji of a sign is fine behind a sign.
+fn looks_like_another(id: &str) -> bool {
+    let mut before = ' ';
+    let mut is_hidden = |c: char| {
+        let behind_sign = before > '\u{2000}' && !before.is_alphanumeric();
+        before = c;
+        match c {
+            '\u{fe0f}' => !behind_sign,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}'
+            | '\u{17b5}' => true,
+            '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' => true,
+            '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0e}' | '\u{feff}' => true,
+            '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' => true,
+            '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}' => true,
+            _other => false,
+        }
+    };
+    id.trim() != id || id.chars().any(&mut is_hidden)
+}
+
+/// Refuses an attachment whose address a browser could not read, or would not take for one of the web: a page that makes a
+/// link of it would fail, for everybody who comes. (WHATWG URL Standard, by the crate `url`.)
+pub(crate) fn check_addresses(attachments: &[Attachment]) -> Result<(), FieldError> {
+    let base = Url::parse("https://base.invalid/").ok();
+    for (index, attachment) in attachments.iter().enumerate() {
+        let read = Url::options()
+            .base_url(base.as_ref())
+            .parse(&attachment.url);
+        if !read.is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
+            let field = format!("attachments[{index}].url");
+            let expected = "an http, https or relative URL that a browser can read";
+            return Err(FieldError::new(&field, expected, Some("another string")));
+        }
+    }
+    Ok(())
 }
 
 fn sender_type(said: Option<SenderType>, principal: &Principal) -> Result<SenderType, Failure> {
@@ -188,6 +235,17 @@ fn sender_type(said: Option<SenderType>, principal: &Principal) -> Result<Sender
         .into()),
         Some(SenderType::User | SenderType::Support) | None if principal.verified() => {
             Ok(SenderType::of_role(principal.role))
+        }
+        // Whoever has a token that names nobody could else speak for the house.
+        Some(SenderType::Support) if principal.role != Role::Agent && !principal.gateway => {
+            Err(Refusal {
+                field: Some(Key::SenderType.as_str().to_owned()),
+                ..Refusal::new(
+                    ErrorCode::CapRequired,
+                    "to speak as 'support' takes a token with the role 'agent', or the gateway key",
+                )
+            }
+            .into())
         }
         Some(said) => Ok(said),
         None => Err(FieldError::new(

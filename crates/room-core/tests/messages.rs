@@ -12,6 +12,7 @@ mod common;
 use common::{Shell, agent, anonymous, gateway, message, user, with_caps};
 use protocol::codes::ErrorCode;
 use protocol::principal::Principal;
+use protocol::token::Role;
 use room_core::{Rate, Settings, StorageError};
 use serde_json::{Value, json};
 
@@ -66,6 +67,46 @@ fn check_sender(principal: Principal, body: Value, expected: &str) {
 }
 
 #[test]
+fn addresses_that_no_browser_reads_are_refused_by_name() {
+    let mut shell = Shell::new();
+    let mut check = |url: &str, expected: &str| {
+        let good =
+            json!({"id": "f0", "url": "/f/0", "filename": "f", "contentType": "a/b", "size": 1});
+        let mut bad = good.clone();
+        bad["url"] = url.into();
+        let (status, body) = shell.post(
+            user("ada"),
+            json!({"text": "hi", "attachments": [good, bad]}),
+        );
+        let field = body["field"].as_str().unwrap_or("-");
+        assert_eq!(format!("{status} {field}"), expected, "{url}");
+    };
+    for url in [
+        "http://[",
+        "https://",
+        "http://a b",
+        "//[",
+        "https://x:99999",
+        "http://%zz",
+        "https://[::1",
+    ] {
+        check(url, "400 attachments[1].url");
+    }
+    for url in [
+        "//cdn.example/x",
+        "a/b:c",
+        "?x",
+        "#y",
+        "https://日本.example/ä",
+        "http://1.2.3.4:8/x",
+        "https:x",
+        "../f",
+    ] {
+        check(url, "201 -");
+    }
+}
+
+#[test]
 fn senders_are_who_their_token_names_or_say_who_they_are() {
     let system = |principal| with_caps(principal, &["system"]);
     check_sender(user("bob"), json!({}), "bob/user/true");
@@ -108,7 +149,37 @@ fn senders_are_who_their_token_names_or_say_who_they_are() {
     check_sender(
         anonymous("t"),
         json!({"senderId": "guest", "senderType": "support"}),
-        "guest/support/false",
+        "capRequired senderType",
+    );
+    let nameless_agent = Principal {
+        role: Role::Agent,
+        ..anonymous("t")
+    };
+    for principal in [nameless_agent, gateway(anonymous("t"))] {
+        check_sender(
+            principal,
+            json!({"senderId": "guest", "senderType": "support"}),
+            "guest/support/false",
+        );
+    }
+    for id in [
+        " guest",
+        "guest ",
+        "gu\u{200b}est",
+        "gu\u{202e}est",
+        "\u{3164}",
+        "gue\u{ad}st",
+    ] {
+        check_sender(
+            anonymous("t"),
+            json!({"senderId": id, "senderType": "user"}),
+            "invalidField senderId",
+        );
+    }
+    check_sender(
+        anonymous("t"),
+        json!({"senderId": "Zoë von 日本 👩🏽 ❤\u{fe0f}", "senderType": "user"}),
+        "Zoë von 日本 👩🏽 ❤\u{fe0f}/user/false",
     );
     check_sender(
         anonymous("t"),

@@ -177,7 +177,7 @@ fn participants_and_metadata_are_written() {
     );
     shell.now += 1;
     shell.post(
-        anonymous("t"),
+        gateway(anonymous("t")),
         json!({"senderId": "agent", "senderType": "support", "text": "hi"}),
     );
     shell.post(

@@ -257,9 +257,7 @@ fn read_switch(
     }
 }
 
-fn read_ping_answers(
-    lookup: impl Fn(&str) -> Option<String>,
-) -> Result<PingAnswers, BadVariable> {
+fn read_ping_answers(lookup: impl Fn(&str) -> Option<String>) -> Result<PingAnswers, BadVariable> {
     match lookup("PING_ANSWERS").as_deref().map(str::trim) {
         None | Some("runtime") => Ok(PingAnswers::Runtime),
         Some("code") => Ok(PingAnswers::Code),
