@@ -44,6 +44,7 @@ export type ChatErrorCode =
   | 'spaceFull'
   | 'slowConsumer'
   | 'storageFull'
+  | 'quotaExceeded'
   | 'internal'
   | 'closed'
   | 'invalidArgument'

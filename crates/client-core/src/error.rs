@@ -119,6 +119,7 @@ impl ClientError {
                     | ErrorCode::SpaceFull
                     | ErrorCode::SlowConsumer
                     | ErrorCode::StorageFull
+                    | ErrorCode::QuotaExceeded
                     | ErrorCode::Internal
             ),
             Code::OutboxExpired | Code::EpochChanged | Code::OwnerUnknown => true,

@@ -89,6 +89,8 @@ error_codes! {
     SlowConsumer => "slowConsumer", 503;
     /// The space's storage is full or refuses the write.
     StorageFull => "storageFull", 507;
+    /// The space has stored as much as its owner lets it (`SPACE_BYTES_MAX`), or as a token that names nobody may fill.
+    QuotaExceeded => "quotaExceeded", 507;
     /// Something went wrong inside the server. Trying again under the same `clientMessageId` does no harm.
     Internal => "internal", 500;
 }
@@ -268,7 +270,8 @@ impl From<ErrorCode> for CloseCode {
             | ErrorCode::NotFound
             | ErrorCode::MethodNotAllowed
             | ErrorCode::ConflictingDuplicate
-            | ErrorCode::OutOfOrder => Self::BadFrame,
+            | ErrorCode::OutOfOrder
+            | ErrorCode::QuotaExceeded => Self::BadFrame,
         }
     }
 }

@@ -139,6 +139,9 @@ pub fn refusal_text(code: ErrorCode) -> &'static str {
         ErrorCode::SpaceFull => "too many connections to this space",
         ErrorCode::SlowConsumer => "too far behind: connect again",
         ErrorCode::StorageFull => "the space's storage refuses the write: nothing was stored",
+        ErrorCode::QuotaExceeded => {
+            "the space is full: nothing was stored, its owner can raise SPACE_BYTES_MAX"
+        }
         ErrorCode::Internal => "internal error: try again",
     }
 }

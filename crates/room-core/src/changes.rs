@@ -63,6 +63,9 @@ pub(crate) fn change(
             }),
         };
     }
+    if change.text.is_some() {
+        transaction.check_quota(sender.principal)?;
+    }
     let seq = transaction.next_seq();
     let at = transaction.now.max(stored.message.updated_at.plus_ms(1));
     let message = match &change.text {

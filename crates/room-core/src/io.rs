@@ -242,6 +242,13 @@ pub enum Output {
         /// With what.
         response: Response,
     },
+    /// Tell the owner that the space has stored as much as it may: writes are refused. At most once an hour.
+    QuotaReached {
+        /// Bytes that are stored.
+        bytes: u64,
+        /// Bytes that may be stored by callers whom tokens name, half of them by others.
+        bytes_max: u64,
+    },
     /// Wake the room by [`crate::Room::handle_alarm`] at this time, instead of any set before. `None`: no alarm.
     SetAlarm(Option<UnixMillis>),
 }

@@ -10,13 +10,16 @@ use protocol::frame::{EventBody, ServerFrame};
 use protocol::ids::{ClientMessageId, Epoch, MarkId, Seq};
 use protocol::limits::{PAGE_BYTES_MAX, PAGE_MESSAGES_MAX};
 use protocol::model::{Message, Participant};
+use protocol::principal::Principal;
 use protocol::time::UnixMillis;
 use protocol::token::Role;
 
 use crate::failure::Failure;
 use crate::io::PeerId;
+use crate::quota::Quota;
 use crate::random::Random;
 use crate::rates::Purse;
+use crate::settings::Settings;
 use crate::storage::{
     EntityKey, EntityKind, EntityRange, EventKind, LogHead, LogRow, Storage, StorageError, Write,
 };
@@ -31,6 +34,7 @@ pub(crate) struct Ledger {
     oldest: Seq,
     newest: Newest,
     known: BTreeMap<String, Participant>,
+    quota: Quota,
 }
 
 /// The newest message's time, and how many messages and bytes share it.
@@ -107,7 +111,7 @@ pub(crate) struct Decided {
 }
 
 impl Ledger {
-    pub(crate) fn open(storage: &dyn Storage) -> Result<Self, StorageError> {
+    pub(crate) fn open(settings: &Settings, storage: &dyn Storage) -> Result<Self, StorageError> {
         let head = storage.head()?;
         let range = EntityRange {
             kind: EntityKind::Message,
@@ -131,7 +135,13 @@ impl Ledger {
                 bytes: 0,
             },
             known: BTreeMap::new(),
+            quota: Quota::new(settings.bytes_max),
         })
+    }
+
+    /// What may be stored.
+    pub(crate) fn quota(&self) -> &Quota {
+        &self.quota
     }
 
     /// Where the log stands.
@@ -392,6 +402,15 @@ impl<'a> Transaction<'a> {
         );
         self.sends.insert(key, record);
         Ok(())
+    }
+
+    /// Refuses what would be stored where the space has reached its quota.
+    ///
+    /// # Errors
+    /// With [`protocol::codes::ErrorCode::QuotaExceeded`], and when the store fails.
+    pub(crate) fn check_quota(&self, principal: &Principal) -> Result<(), Failure> {
+        let bytes = self.storage.bytes()? + self.written_bytes as u64;
+        self.ledger.quota.check(bytes, principal)
     }
 
     /// The message at `seq`, of this input or before; `None` where it is kept no longer, or never was. `purse` pays for the

@@ -119,6 +119,7 @@ mod metadata;
 mod pause;
 mod peers;
 mod presence;
+mod quota;
 mod random;
 mod rates;
 mod reads;

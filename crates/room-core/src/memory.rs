@@ -36,6 +36,7 @@ pub struct MemoryStorage {
     read_failure: Option<StorageError>,
     rows_written: u64,
     commits: u64,
+    bytes: u64,
     bytes_got: Cell<u64>,
     log_rows_read: Cell<u64>,
 }
@@ -207,6 +208,12 @@ impl Storage for MemoryStorage {
             .transpose()
     }
 
+    /// The JSON of all entities.
+    fn bytes(&self) -> Result<u64, StorageError> {
+        self.readable()?;
+        Ok(self.bytes)
+    }
+
     fn note(&self, name: &str) -> Result<Option<String>, StorageError> {
         self.readable()?;
         Ok(self.notes.get(name).cloned())
@@ -224,13 +231,14 @@ impl Storage for MemoryStorage {
                 Write::Begin(epoch) => self.epoch = Some(epoch.clone()),
                 Write::Append(row) => self.log.push_back(row.clone()),
                 Write::Put(kind, key, json) => {
-                    self.entities
-                        .entry(*kind)
-                        .or_default()
-                        .insert(key.clone(), json.clone());
+                    let entities = self.entities.entry(*kind).or_default();
+                    let before = entities.insert(key.clone(), json.clone());
+                    self.bytes += json.len() as u64;
+                    self.bytes -= before.map_or(0, |json| json.len() as u64);
                 }
                 Write::Remove(kind, key) => {
-                    self.entities.entry(*kind).or_default().remove(key);
+                    let removed = self.entities.entry(*kind).or_default().remove(key);
+                    self.bytes -= removed.map_or(0, |json| json.len() as u64);
                 }
                 Write::TrimLog(to) => {
                     let trimmed = to.0.saturating_sub(self.trimmed).min(self.log.len() as u64);

@@ -75,6 +75,9 @@ pub(crate) fn merge(
         let expected = format!("at most {METADATA_KEYS_MAX} keys in all");
         return Err(FieldError::new(Key::Metadata.as_str(), expected, Some("more")).into());
     }
+    if changed.values().any(Option::is_some) {
+        transaction.check_quota(principal)?;
+    }
     if !changed.is_empty() {
         let keys: Vec<&String> = changed.keys().collect();
         let seq = transaction.next_seq();

@@ -67,7 +67,7 @@ impl Room {
         now: UnixMillis,
         storage: &dyn Storage,
     ) -> Result<Self, StorageError> {
-        let ledger = Ledger::open(storage)?;
+        let ledger = Ledger::open(&settings, storage)?;
         let mut random = Random::new(seed);
         let mut room = Self {
             rates: Rates::new(&settings),
@@ -174,6 +174,7 @@ impl Room {
             }
         }
         self.work.read_bytes += self.rates.end_input(now);
+        self.tell_quota(now);
         self.read_in_time(&*storage, now);
         self.settle(now);
     }

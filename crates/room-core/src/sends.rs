@@ -97,6 +97,7 @@ pub(crate) fn store(
             repeated: true,
         });
     }
+    transaction.check_quota(principal)?;
     let role = if principal.verified() {
         Some(principal.role)
     } else {

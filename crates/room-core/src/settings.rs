@@ -39,6 +39,9 @@ pub struct Settings {
     /// connected peers still need are kept besides. Default: [`limits::LOG_EVENTS_KEPT`]; less than
     /// [`limits::LOG_EVENTS_KEPT_MIN`] counts as that.
     pub log_events_kept: u64,
+    /// Bytes that the space may take in the store; half of them at most are filled by callers whom no token names. Beyond,
+    /// sends, edits and metadata are refused; reading and deleting is not. Default: [`limits::SPACE_BYTES_MAX`].
+    pub bytes_max: u64,
     /// How long messages are kept, in milliseconds; older ones are removed when the house is kept, once a day.
     /// Default: for ever.
     pub retention_ms: Option<u64>,
@@ -62,6 +65,7 @@ impl Default for Settings {
             },
             strict_expiry: false,
             log_events_kept: limits::LOG_EVENTS_KEPT,
+            bytes_max: limits::SPACE_BYTES_MAX,
             retention_ms: None,
         }
     }

@@ -176,6 +176,13 @@ pub trait Storage {
         name: &str,
     ) -> Result<Option<(EntityKey, u64)>, StorageError>;
 
+    /// How many bytes the store takes, as far as that is known without looking through it: what is removed may count for a
+    /// while longer.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn bytes(&self) -> Result<u64, StorageError>;
+
     /// What [`Write::Note`] keeps under `name`; `None` where nothing was kept.
     ///
     /// # Errors

@@ -110,6 +110,9 @@ extern "C" {
     #[wasm_bindgen(method, catch, variadic)]
     pub(crate) fn exec(this: &Sql, query: &str, bindings: &Array) -> Result<Cursor, JsValue>;
 
+    #[wasm_bindgen(method, catch, getter, js_name = databaseSize)]
+    pub(crate) fn database_size(this: &Sql) -> Result<f64, JsValue>;
+
     /// `SqlStorageCursor`
     pub(crate) type Cursor;
 

@@ -494,6 +494,10 @@ impl SpaceObject {
                         answers.push((request, answer));
                     }
                 }
+                Output::QuotaReached { bytes, bytes_max } => self.log.error(
+                    "quotaExceeded",
+                    &[("bytes", bytes.into()), ("bytesMax", bytes_max.into())],
+                ),
                 Output::SetAlarm(at) => self.clock.set_alarm(at),
             }
         }

@@ -21,10 +21,23 @@ pub(crate) struct Sqlite {
     sql: Sql,
     log: Log,
     tables: Cell<Tables>,
+    bytes: Cell<Option<Bytes>>,
     #[cfg(feature = "test-hooks")]
     rows_written: Cell<f64>,
     #[cfg(feature = "test-hooks")]
     committed: Cell<bool>,
+}
+
+/// After so many bytes that were written SQLite is asked again how large it is: asking takes a query.
+const MEASURE_EVERY_BYTES: u64 = 64 * 1024;
+
+/// How large the database is.
+#[derive(Clone, Copy, Debug)]
+struct Bytes {
+    /// When it was asked last.
+    measured: u64,
+    /// Texts written since.
+    written: u64,
 }
 
 /// Whether there are tables.
@@ -46,6 +59,7 @@ impl Sqlite {
             sql,
             log,
             tables: Cell::new(Tables::Unknown),
+            bytes: Cell::new(None),
             #[cfg(feature = "test-hooks")]
             rows_written: Cell::new(0.0),
             #[cfg(feature = "test-hooks")]
@@ -267,6 +281,20 @@ impl Storage for Sqlite {
             .ok_or_else(|| self.unreadable("entity"))
     }
 
+    fn bytes(&self) -> Result<u64, StorageError> {
+        let known = self.bytes.get();
+        if let Some(known) = known.filter(|known| known.written < MEASURE_EVERY_BYTES) {
+            return Ok(known.measured + known.written);
+        }
+        let measured = self.sql.database_size();
+        let measured = measured.map_err(|thrown| self.failed("read", &thrown))? as u64;
+        self.bytes.set(Some(Bytes {
+            measured,
+            written: 0,
+        }));
+        Ok(measured)
+    }
+
     fn note(&self, name: &str) -> Result<Option<String>, StorageError> {
         if !self.has_tables()? {
             return Ok(None);
@@ -302,6 +330,11 @@ impl Storage for Sqlite {
         match self.storage.transaction_sync(&mut write) {
             Ok(_) => {
                 self.tables.set(Tables::Present);
+                let written: usize = statements.iter().map(|it| it.rows.len()).sum();
+                self.bytes.set(self.bytes.get().map(|known| Bytes {
+                    written: known.written + written as u64,
+                    ..known
+                }));
                 #[cfg(feature = "test-hooks")]
                 self.committed.set(true);
                 Ok(())

@@ -18,6 +18,8 @@ use crate::origins::Origins;
 const GATEWAY_KEY: [&str; 2] = ["GATEWAY_KEY", "KURATCHI_GATEWAY_KEY"];
 /// Nothing that is counted is more.
 const COUNT_MAX: u64 = 1_000_000_000;
+/// Less than this holds no chat worth the name.
+const SPACE_BYTES_MIN: u64 = 1_000_000;
 /// A hundred years: whoever wants more wants messages for ever.
 const RETENTION_DAYS_MAX: u64 = 36_500;
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
@@ -182,7 +184,14 @@ fn read_room(lookup: impl Fn(&str) -> Option<String> + Copy) -> Result<Settings,
             per_second: read_count(lookup, per_second, 1..=COUNT_MAX, default.per_second)?,
         })
     };
+    let bytes_max = read_count(
+        lookup,
+        "SPACE_BYTES_MAX",
+        SPACE_BYTES_MIN..=default.bytes_max,
+        default.bytes_max,
+    )?;
     Ok(Settings {
+        bytes_max,
         require_identity: read_switch(lookup, "REQUIRE_IDENTITY")?,
         send_rate: rate("SEND_BURST", "SEND_PER_SECOND", default.send_rate)?,
         typing_rate: rate("TYPING_BURST", "TYPING_PER_SECOND", default.typing_rate)?,
@@ -329,6 +338,8 @@ mod tests {
             ("TOKEN_EXPIRY", "never"),
             ("LOG_EVENTS_KEPT", "999"),
             ("LOG_EVENTS_KEPT", "all"),
+            ("SPACE_BYTES_MAX", "999999"),
+            ("SPACE_BYTES_MAX", "10000000001"),
             ("RETENTION_DAYS", "-1"),
             ("RETENTION_DAYS", "0.5"),
             ("RETENTION_DAYS", "36501"),

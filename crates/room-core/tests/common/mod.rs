@@ -92,6 +92,8 @@ pub struct Shell {
     pub alarms: Vec<u64>,
     /// When the alarm rings.
     pub alarm_at: Option<u64>,
+    /// What the owner heard of a full space.
+    pub full_at: Vec<u64>,
     pub sends: usize,
     /// Peers that do not read: they echo no mark until [`Shell::read`].
     pub stalled: BTreeSet<u64>,
@@ -149,6 +151,7 @@ impl Shell {
             responses: Vec::new(),
             alarms: Vec::new(),
             alarm_at: None,
+            full_at: Vec::new(),
             sends: 0,
             stalled: BTreeSet::new(),
             owed: BTreeMap::new(),
@@ -331,6 +334,7 @@ impl Shell {
                     self.records.insert(peer.0, record);
                 }
                 Output::Postpone { .. } => {}
+                Output::QuotaReached { bytes, .. } => self.full_at.push(bytes),
                 Output::Respond {
                     request: _,
                     response,

@@ -209,8 +209,8 @@ impl World {
                         .retain(|(recorded, _)| *recorded != peer);
                     self.server.records.push((peer, record));
                 }
-                // Whoever asked waits by itself.
-                room_io::Output::Postpone { .. } => {}
+                // Whoever asked waits by itself, and no run writes gigabytes.
+                room_io::Output::Postpone { .. } | room_io::Output::QuotaReached { .. } => {}
                 room_io::Output::Respond { request, response } => self.respond(request, response),
                 room_io::Output::SetAlarm(at) => {
                     self.server.alarm = at.map(virtual_ms);

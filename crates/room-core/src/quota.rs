@@ -1,0 +1,72 @@
+//! How much a space may store, and who may fill it.
+//!
+//! Owns the check and how often the owner hears of it. It must not know what is stored.
+
+use std::cell::Cell;
+
+use protocol::codes::ErrorCode;
+use protocol::principal::Principal;
+use protocol::time::UnixMillis;
+
+use crate::failure::{Failure, refuse};
+use crate::io::Output;
+use crate::room::Room;
+
+/// How often the owner hears that a space is full, in milliseconds.
+const TOLD_EVERY_MS: u64 = 60 * 60 * 1_000;
+
+/// The bytes that a space may store.
+pub(crate) struct Quota {
+    bytes_max: u64,
+    /// The bytes that were stored when a write was last refused.
+    refused_at: Cell<Option<u64>>,
+    told_at: Cell<Option<UnixMillis>>,
+}
+
+impl Quota {
+    pub(crate) fn new(bytes_max: u64) -> Self {
+        Self {
+            bytes_max,
+            refused_at: Cell::new(None),
+            told_at: Cell::new(None),
+        }
+    }
+
+    /// Refuses a write of the principal where `bytes` are stored. Whom no token names stops at half: there is always room
+    /// for those whom the owner knows.
+    pub(crate) fn check(&self, bytes: u64, principal: &Principal) -> Result<(), Failure> {
+        let is_known = principal.verified() || principal.gateway;
+        let most = if is_known {
+            self.bytes_max
+        } else {
+            self.bytes_max / 2
+        };
+        if bytes < most {
+            return Ok(());
+        }
+        self.refused_at.set(Some(bytes));
+        Err(refuse(ErrorCode::QuotaExceeded).into())
+    }
+
+    /// The bytes stored, if a write was refused and the owner is to hear of it now.
+    fn news(&self, now: UnixMillis) -> Option<u64> {
+        let bytes = self.refused_at.take()?;
+        let is_told = |at: UnixMillis| at <= now && now.ms_since(at) < TOLD_EVERY_MS;
+        if self.told_at.get().is_some_and(is_told) {
+            return None;
+        }
+        self.told_at.set(Some(now));
+        Some(bytes)
+    }
+}
+
+impl Room {
+    /// Has the shell tell the owner that the space is full, at most once an hour.
+    pub(crate) fn tell_quota(&mut self, now: UnixMillis) {
+        if let Some(bytes) = self.ledger.quota().news(now) {
+            let bytes_max = self.settings.bytes_max;
+            self.outputs
+                .push_back(Output::QuotaReached { bytes, bytes_max });
+        }
+    }
+}

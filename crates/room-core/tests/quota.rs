@@ -1,0 +1,142 @@
+//! A space stores as much as its owner lets it; whom no token names stops at half.
+
+mod common;
+
+use common::{Shell, anonymous, gateway, user, with_caps};
+use protocol::principal::Principal;
+use room_core::{Call, Settings};
+use serde_json::{Value, json};
+
+const HOUR_MS: u64 = 60 * 60 * 1_000;
+
+fn shell(bytes_max: u64) -> Shell {
+    Shell::with(Settings {
+        bytes_max,
+        ..Settings::default()
+    })
+}
+
+fn message(n: usize) -> Value {
+    json!({"type": "message", "text": "x".repeat(1_000), "clientMessageId": n.to_string(), "senderId": "visitor",
+           "senderType": "user"})
+}
+
+fn named(n: usize) -> Value {
+    json!({"type": "message", "text": "x".repeat(1_000), "clientMessageId": n.to_string()})
+}
+
+/// How many of a hundred messages are taken.
+fn taken(shell: &mut Shell, peer: u64, message: fn(usize) -> Value, from: usize) -> usize {
+    let acked = |shell: &mut Shell| {
+        let heard = shell.heard(peer);
+        let refused = heard.iter().find(|frame| frame["type"] == "error");
+        if let Some(error) = refused {
+            assert_eq!(error["code"], "quotaExceeded", "{error}");
+            assert!(error["ref"].is_string());
+        }
+        heard.iter().filter(|frame| frame["type"] == "ack").count()
+    };
+    let mut count = 0;
+    for n in from..from + 100 {
+        shell.say(peer, message(n));
+        shell.pass(20);
+        count += acked(shell);
+    }
+    count
+}
+
+#[test]
+fn whom_no_token_names_fills_half_a_space_and_the_others_the_rest() {
+    let mut shell = shell(100_000);
+    let visitor = shell.join(anonymous("a"));
+    let ada = shell.join(user("ada"));
+    let of_visitor = taken(&mut shell, visitor, message, 0);
+    assert!((20..50).contains(&of_visitor), "{of_visitor}");
+    let half = room_core::Storage::bytes(&shell.storage).unwrap();
+    assert!((50_000..52_000).contains(&half), "{half}");
+    let of_ada = taken(&mut shell, ada, named, 0);
+    assert!((20..50).contains(&of_ada), "{of_ada}");
+    assert_eq!(taken(&mut shell, visitor, message, 500), 0);
+    assert_eq!(shell.full_at.len(), 1, "told once an hour");
+    shell.now += HOUR_MS;
+    assert_eq!(taken(&mut shell, ada, named, 500), 0);
+    assert_eq!(shell.full_at.len(), 2);
+}
+
+#[test]
+fn full_space_is_read_joined_repeated_and_made_room_in() {
+    let mut shell = shell(20_000);
+    let ada = shell.join(user("ada"));
+    let first = taken(&mut shell, ada, named, 0);
+    assert!(first > 5);
+    // A repeat of what is stored is acked, not refused.
+    shell.say(ada, named(0));
+    shell.pass(20);
+    assert!(shell.heard(ada).iter().any(|frame| frame["type"] == "ack"));
+    let bob = shell.join(user("bob"));
+    shell.pass(20);
+    assert_eq!(shell.heard(bob)[0]["type"], "welcome");
+    let (_, page) = shell.list(None, None);
+    assert_eq!(page["messages"].as_array().unwrap().len(), first);
+    shell.forget_heard();
+    // An edit writes, a deletion makes room.
+    let id = page["messages"][0]["id"].clone();
+    shell.say(
+        ada,
+        json!({"type": "edit", "messageId": id, "text": "y", "clientMessageId": "e"}),
+    );
+    shell.pass(20);
+    let refused = shell.heard(ada);
+    assert_eq!(refused[0]["code"], "quotaExceeded", "{refused:?}");
+    for message in page["messages"].as_array().unwrap().iter().take(3) {
+        shell.say(
+            ada,
+            json!({"type": "delete", "messageId": message["id"], "clientMessageId": message["id"]}),
+        );
+    }
+    shell.pass(20);
+    let heard = shell.heard(ada);
+    assert_eq!(
+        heard.iter().filter(|frame| frame["type"] == "ack").count(),
+        3,
+        "{heard:?}"
+    );
+    assert!(taken(&mut shell, ada, named, 500) > 0);
+}
+
+#[test]
+fn http_is_answered_by_507_and_the_owner_goes_on_where_visitors_stop() {
+    let mut shell = shell(20_000);
+    let post = |shell: &mut Shell, principal: Principal, n: usize| {
+        let mut body = message(n);
+        body.as_object_mut().unwrap().remove("type");
+        body["clientMessageId"] = json!(format!("h{n}"));
+        shell.post(principal, body)
+    };
+    let mut statuses = Vec::new();
+    for n in 0..30 {
+        statuses.push(post(&mut shell, anonymous("a"), n).0);
+    }
+    assert_eq!(statuses.first(), Some(&201));
+    let (status, body) = post(&mut shell, anonymous("a"), 99);
+    assert_eq!(status, 507);
+    assert_eq!(body["code"], "quotaExceeded");
+    assert!(
+        body["error"].as_str().unwrap().contains("SPACE_BYTES_MAX"),
+        "{body}"
+    );
+    assert_eq!(post(&mut shell, gateway(anonymous("owner")), 100).0, 201);
+    let editor = with_caps(user("ada"), &["metadata"]);
+    let put = |shell: &mut Shell, value: Value| {
+        let body = json!({ "topic": value }).to_string();
+        shell.call(editor.clone(), Call::PutMetadata { body }).0
+    };
+    assert_eq!(put(&mut shell, json!("x".repeat(900))), 200);
+    let mut n = 200;
+    while post(&mut shell, gateway(anonymous("owner")), n).0 == 201 {
+        n += 1;
+        assert!(n < 300, "the owner's own writes end as well");
+    }
+    assert_eq!(put(&mut shell, json!("y")), 507);
+    assert_eq!(put(&mut shell, Value::Null), 200, "removing makes room");
+}
