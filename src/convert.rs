@@ -73,6 +73,6 @@ pub(crate) fn reply(reply: Reply<JsJson>) -> JsValue {
     match reply {
         Reply::Done => JsValue::UNDEFINED,
         Reply::Value(value) => value.0,
-        Reply::Messages(messages) => array(messages).into(),
+        Reply::List(messages) => array(messages).into(),
     }
 }

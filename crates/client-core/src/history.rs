@@ -37,7 +37,7 @@ pub(crate) struct HistoryRun<J> {
 
 impl<J: Json> Client<J> {
     /// Loads messages: `options` is `{limit?, before?, order?}` as the app gave it. The call is settled with
-    /// [`Reply::Messages`]; without `before` the page joins live messages (Rule J, see `timeline.rs`).
+    /// [`Reply::List`]; without `before` the page joins live messages (Rule J, see `timeline.rs`).
     pub fn messages(&mut self, call: CallId, options: Option<&J>, now: Instant) {
         let query = match arguments::history(options, self.config.newest_first) {
             Ok(query) => query,
@@ -179,7 +179,7 @@ impl<J: Json> Client<J> {
         if run.query.newest_first {
             messages.reverse();
         }
-        self.settle(run.call, Ok(Reply::Messages(messages)));
+        self.settle(run.call, Ok(Reply::List(messages)));
         for (call, message) in stored {
             self.settle(call, Ok(Reply::Value(message)));
         }

@@ -215,10 +215,10 @@ pub struct Request<J: Json> {
 pub enum Reply<J> {
     /// Nothing.
     Done,
-    /// One value: a stored message, metadata, participants.
+    /// One value: a stored message, metadata.
     Value(J),
-    /// A page of messages.
-    Messages(Vec<J>),
+    /// A page of messages, or the participants.
+    List(Vec<J>),
 }
 
 /// What an entry of the outbox wants done.

@@ -343,7 +343,7 @@ impl<J: Json> Client<J> {
         if query.newest_first {
             messages.reverse();
         }
-        self.settle(call, Ok(Reply::Messages(messages)));
+        self.settle(call, Ok(Reply::List(messages)));
         for (call, message) in calls {
             self.settle(call, Ok(Reply::Value(message)));
         }

@@ -77,6 +77,7 @@ mod legacy_feed;
 mod legacy_history;
 mod liveness;
 mod outbox;
+mod participants;
 mod polling;
 mod presence;
 mod random;

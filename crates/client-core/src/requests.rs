@@ -16,6 +16,7 @@ use crate::io::{CallId, FetchId, Fetched, Output, Reply, Request, Transport};
 use crate::legacy::{self, unsupported};
 use crate::legacy_history::LegacyRun;
 use crate::liveness::SLEPT_MS;
+use crate::participants::{self, ParticipantsRun};
 use crate::polling::PollId;
 use crate::timer::Timer;
 
@@ -41,6 +42,8 @@ pub(crate) enum Purpose<J> {
     },
     /// A page of a `getMessages()`.
     History(Box<HistoryRun<J>>),
+    /// A page of a `getParticipants()`.
+    Participants(Box<ParticipantsRun<J>>),
     /// Who answers at the Worker's address.
     Health,
     /// What is new.
@@ -63,6 +66,7 @@ impl<J> Purpose<J> {
             Self::History(run) => run.joins(),
             Self::LegacyPage(run) => run.joins(),
             Self::Call { .. }
+            | Self::Participants(_)
             | Self::Health
             | Self::Poll(_)
             | Self::Entry { .. }
@@ -112,7 +116,7 @@ impl<J: Json> Pending<J> {
     /// this is safe for every call of the app; but a typing sign, the `POST` that wants no message, is worth nothing later.
     fn may_wait(&self) -> bool {
         match self.purpose {
-            Purpose::History(_) => true,
+            Purpose::History(_) | Purpose::Participants(_) => true,
             Purpose::Call { value, .. } => self.method != "POST" || value == Some(Key::Message),
             Purpose::Health
             | Purpose::Poll(_)
@@ -124,17 +128,6 @@ impl<J: Json> Pending<J> {
 }
 
 impl<J: Json> Client<J> {
-    /// Asks who has been in the space.
-    pub fn participants(&mut self, call: CallId, now: Instant) {
-        self.get_value(
-            call,
-            "/participants",
-            "Failed to get participants: ",
-            Key::Participants,
-            now,
-        );
-    }
-
     /// Asks for the space's metadata.
     pub fn metadata(&mut self, call: CallId, now: Instant) {
         self.get_value(
@@ -439,6 +432,7 @@ impl<J: Json> Client<J> {
                 };
                 self.settle(call, reply);
             }
+            Purpose::Participants(run) => self.take_participants(*run, &answer, now),
             Purpose::Poll(poll) => self.take_poll(poll, &answer, now),
             Purpose::Entry { id, .. } => self.handle_entry_stored(&id, &answer, now),
             Purpose::LegacyPage(run) => self.take_legacy_page(*run, &answer, now),
@@ -465,6 +459,7 @@ impl<J: Json> Client<J> {
         match purpose {
             Purpose::Call { call, .. } => self.settle(call, Err(error)),
             Purpose::History(run) => self.fail_history(&run, error),
+            Purpose::Participants(run) => self.settle(run.call, Err(error)),
             Purpose::Poll(poll) => self.handle_poll_failed(poll, error, retry_after_ms, now),
             Purpose::Entry { id, .. } => self.handle_entry_failed(&id, error, retry_after_ms, now),
             Purpose::LegacyPage(run) => self.fail_legacy_page(*run, error, retry_after_ms, now),
@@ -512,6 +507,7 @@ impl<J> Purpose<J> {
             Self::Call { prefix, .. } => prefix,
             Self::Entry { prefix, .. } => prefix,
             Self::History(_) | Self::LegacyPage(_) => "Failed to get messages: ",
+            Self::Participants(_) => participants::PREFIX,
             Self::Poll(_) => "Failed to get events: ",
             Self::Health | Self::Typing => "",
         }
@@ -522,7 +518,7 @@ impl<J> Purpose<J> {
         match self {
             Self::Poll(_) | Self::Entry { .. } | Self::Typing | Self::Health => true,
             Self::LegacyPage(run) => run.is_poll(),
-            Self::Call { .. } | Self::History(_) => false,
+            Self::Call { .. } | Self::History(_) | Self::Participants(_) => false,
         }
     }
 
@@ -534,6 +530,7 @@ impl<J> Purpose<J> {
             Self::LegacyPage(_)
             | Self::Call { .. }
             | Self::History(_)
+            | Self::Participants(_)
             | Self::Entry { .. }
             | Self::Typing => ANSWER_MS_MAX,
         }

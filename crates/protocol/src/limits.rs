@@ -73,6 +73,10 @@ pub const DEDUPLICATION_MS: u64 = 30 * 24 * 60 * 60 * 1_000;
 pub const LOG_EVENTS_KEPT: u64 = 10_000;
 /// The fewest that may be set.
 pub const LOG_EVENTS_KEPT_MIN: u64 = 1_000;
+/// Senders whom no token has proven that a space lists: those who spoke last ...
+pub const GUESTS_MAX: usize = 200;
+/// ... in this time, in milliseconds: 7 days.
+pub const GUEST_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
 /// Bytes that a space may store where nothing else is set: as many as Cloudflare gives a Durable Object.
 pub const SPACE_BYTES_MAX: u64 = 10_000_000_000;
 /// Events that are younger than this, in milliseconds, are not trimmed, nor those that a connected peer still needs ...

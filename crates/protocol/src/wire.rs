@@ -93,6 +93,7 @@ words! {
         Url => "url",
         UpdatedAt => "updatedAt",
         UserId => "userId",
+        JoinedAt => "joinedAt",
         Users => "users",
     }
 }

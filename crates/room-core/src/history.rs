@@ -146,23 +146,29 @@ fn newest_messages(
     storage.range(&range)?.into_iter().map(read).collect()
 }
 
-/// Everybody who has been here, by when they were first known.
-pub(crate) fn participants(storage: &dyn Storage) -> Result<Vec<Participant>, StorageError> {
+/// A page of the participants that tokens have proven, by id: those behind `after`, until they take `bytes_max`. The next
+/// page follows the id that stands beside them, if there is one.
+pub(crate) fn participants(
+    storage: &dyn Storage,
+    after: Option<&str>,
+    bytes_max: usize,
+) -> Result<(Vec<Participant>, Option<String>), StorageError> {
     let range = EntityRange {
         kind: EntityKind::Participant,
-        from: None,
+        from: after.map(|after| EntityKey::Text(after.to_owned())),
         before: None,
         descending: false,
         limit: usize::MAX,
-        bytes_max: usize::MAX,
+        bytes_max,
     };
     let found = storage.range(&range)?;
-    let mut participants: Vec<Participant> = found
-        .iter()
-        .map(|(_, json)| from_json(json))
-        .collect::<Result<_, _>>()?;
-    participants.sort_by(|a, b| (a.joined_at, &a.user_id).cmp(&(b.joined_at, &b.user_id)));
-    Ok(participants)
+    let bytes: usize = found.iter().map(|(_, json)| json.len()).sum();
+    let found = found.iter().map(|(_, json)| from_json::<Participant>(json));
+    let mut participants = found.collect::<Result<Vec<_>, _>>()?;
+    let last = participants.last().map(|last| last.user_id.clone());
+    participants.retain(|participant| Some(participant.user_id.as_str()) != after);
+    // A range that holds `after` alone has come to its end, or to a participant larger than a page, which there is none of.
+    Ok((participants, last.filter(|_| bytes >= bytes_max)))
 }
 
 /// A part of the log, spelled for the second version.

@@ -179,7 +179,12 @@ pub enum Query {
         cursor: Option<Cursor>,
     },
     /// `GET /participants`
-    Participants,
+    Participants {
+        /// The `cursor` parameter: where the page before ended.
+        cursor: Option<String>,
+        /// The shape of the answer.
+        dialect: Dialect,
+    },
     /// `GET /metadata`
     Metadata,
 }

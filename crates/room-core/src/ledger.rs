@@ -4,7 +4,9 @@
 //! input decides and shows it to the entries that follow in the same input; nothing of it counts before the
 //! store has taken all of it and [`Ledger::apply`] is called.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use protocol::frame::{EventBody, ServerFrame};
 use protocol::ids::{ClientMessageId, Epoch, MarkId, Seq};
@@ -15,6 +17,7 @@ use protocol::time::UnixMillis;
 use protocol::token::Role;
 
 use crate::failure::Failure;
+use crate::guests::{Greeting, Guests};
 use crate::io::PeerId;
 use crate::quota::Quota;
 use crate::random::Random;
@@ -35,6 +38,8 @@ pub(crate) struct Ledger {
     newest: Newest,
     known: BTreeMap<String, Participant>,
     quota: Quota,
+    /// The guests, once somebody asked for them.
+    guests: RefCell<Option<Rc<Guests>>>,
 }
 
 /// The newest message's time, and how many messages and bytes share it.
@@ -108,6 +113,8 @@ pub(crate) struct Decided {
     oldest: Seq,
     newest: Newest,
     known: BTreeMap<String, Participant>,
+    /// The guests as they are now, if the input changes them.
+    guests: Option<Rc<Guests>>,
 }
 
 impl Ledger {
@@ -136,7 +143,18 @@ impl Ledger {
             },
             known: BTreeMap::new(),
             quota: Quota::new(settings.bytes_max),
+            guests: RefCell::new(None),
         })
+    }
+
+    /// The guests that are stored.
+    pub(crate) fn guests(&self, storage: &dyn Storage) -> Result<Rc<Guests>, StorageError> {
+        if let Some(guests) = &*self.guests.borrow() {
+            return Ok(Rc::clone(guests));
+        }
+        let guests = Rc::new(Guests::read(storage)?);
+        self.guests.replace(Some(Rc::clone(&guests)));
+        Ok(guests)
     }
 
     /// What may be stored.
@@ -168,12 +186,16 @@ impl Ledger {
             oldest,
             newest,
             known,
+            guests,
         } = decided;
         (self.head, self.oldest, self.newest) = (head, oldest, newest);
         if self.known.len() + known.len() > KNOWN_MAX {
             self.known.clear();
         }
         self.known.extend(known);
+        if guests.is_some() {
+            self.guests = RefCell::new(guests);
+        }
         effects
     }
 }
@@ -204,6 +226,7 @@ impl<'a> Transaction<'a> {
             oldest: ledger.oldest,
             newest: ledger.newest,
             known: BTreeMap::new(),
+            guests: None,
         };
         Self {
             storage,
@@ -376,7 +399,37 @@ impl<'a> Transaction<'a> {
             to_json(&participant)?,
         );
         self.decided.known.insert(user_id.to_owned(), participant);
+        let mut guests = Rc::unwrap_or_clone(self.guests()?);
+        if guests.forget(user_id) {
+            self.remove(EntityKind::Guest, EntityKey::Text(user_id.to_owned()));
+            self.decided.guests = Some(Rc::new(guests));
+        }
         Ok(())
+    }
+
+    /// Takes note of a sender whom no token has proven.
+    pub(crate) fn greet(&mut self, user_id: &str, role: Role) -> Result<(), StorageError> {
+        let guests = self.guests()?;
+        if self.participant(user_id)?.is_some() || guests.is_known(user_id, self.now) {
+            return Ok(());
+        }
+        let mut guests = Rc::unwrap_or_clone(guests);
+        let Greeting { guest, forgotten } = guests.greet(user_id, role, self.now);
+        let key = |id: &str| EntityKey::Text(id.to_owned());
+        self.put(EntityKind::Guest, key(user_id), to_json(&guest)?);
+        for id in forgotten {
+            self.remove(EntityKind::Guest, key(&id));
+        }
+        self.decided.guests = Some(Rc::new(guests));
+        Ok(())
+    }
+
+    /// The guests with what was decided so far.
+    fn guests(&self) -> Result<Rc<Guests>, StorageError> {
+        match &self.decided.guests {
+            Some(guests) => Ok(Rc::clone(guests)),
+            None => self.ledger.guests(self.storage),
+        }
     }
 
     /// What was decided about a `clientMessageId`, in this input or before.

@@ -57,7 +57,8 @@
 //!                 Output::Send { frame: Frame::Text(text), .. } => sent.push(text),
 //!                 // A shell does each of these; this loop only shows the order.
 //!                 Output::Send { .. } | Output::Close { .. } | Output::Authenticate { .. } => {}
-//!                 Output::Remember { .. } | Output::Postpone { .. } | Output::Respond { .. } | Output::SetAlarm(_) => {}
+//!                 Output::Remember { .. } | Output::Postpone { .. } | Output::Respond { .. } => {}
+//!                 Output::QuotaReached { .. } | Output::SetAlarm(_) => {}
 //!             }
 //!         }
 //!         let Some(deadline) = room.poll_timeout() else { break };
@@ -109,6 +110,7 @@ mod fanout;
 mod first_version;
 mod flow;
 mod frames;
+mod guests;
 mod history;
 mod housekeeping;
 pub mod io;

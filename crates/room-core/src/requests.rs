@@ -170,11 +170,8 @@ impl Room {
                 self.list_messages(query, dialect, storage)
             }
             Query::Events { cursor } => self.list_events(cursor.as_ref(), now, storage),
-            Query::Participants => {
-                let participants = history::participants(storage)?;
-                Ok(Answer::of(
-                    json!({ "success": true, "participants": participants }),
-                ))
+            Query::Participants { cursor, dialect } => {
+                self.list_participants(cursor.as_deref(), dialect, now, storage)
             }
             Query::Metadata => {
                 let metadata = metadata::read(storage)?;
@@ -315,6 +312,36 @@ impl Room {
             read: read.max(answer.read),
             ..answer
         })
+    }
+
+    /// Everybody whom tokens have proven, page by page, and with the first page the guests. By when they were first known.
+    fn list_participants(
+        &self,
+        cursor: Option<&str>,
+        dialect: Dialect,
+        now: UnixMillis,
+        storage: &dyn Storage,
+    ) -> Result<Answer, Failure> {
+        if cursor.is_some_and(|cursor| cursor.len() > NAME_BYTES_MAX) {
+            let expected = "the `cursor` of the page before";
+            return Err(
+                FieldError::new(Key::Cursor.as_str(), expected, Some("a longer one")).into(),
+            );
+        }
+        let bytes_max = match dialect {
+            Dialect::V1 => FIRST_VERSION_PAGE_BYTES_MAX,
+            Dialect::V2 => PAGE_BYTES_MAX,
+        };
+        let (mut participants, next) = history::participants(storage, cursor, bytes_max)?;
+        if cursor.is_none() {
+            participants.extend(self.ledger.guests(storage)?.list(now));
+        }
+        participants.sort_by(|a, b| (a.joined_at, &a.user_id).cmp(&(b.joined_at, &b.user_id)));
+        let mut body = json!({ "success": true, "participants": participants });
+        if let (Dialect::V2, Some(next), Value::Object(fields)) = (dialect, next, &mut body) {
+            fields.insert(Key::Cursor.as_str().to_owned(), json!(next));
+        }
+        Ok(Answer::of(body))
     }
 
     /// Reads what a caller wants of the history.
@@ -477,7 +504,7 @@ fn permits(call: &Call) -> u64 {
             let search = u64::from(before.is_some());
             limit.div_ceil(PAGE_MESSAGES_PER_PERMIT).max(1) as u64 + search
         }
-        Call::Read(Query::Events { .. } | Query::Participants | Query::Metadata)
+        Call::Read(Query::Events { .. } | Query::Participants { .. } | Query::Metadata)
         | Call::RenewEpoch => 1,
     }
 }

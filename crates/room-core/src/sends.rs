@@ -98,13 +98,15 @@ pub(crate) fn store(
         });
     }
     transaction.check_quota(principal)?;
-    let role = if principal.verified() {
-        Some(principal.role)
-    } else {
-        sender_type.role()
-    };
-    if let (Some(role), false) = (role, sender_type == SenderType::System) {
-        transaction.meet(&sender_id, role, principal.verified())?;
+    match sender_type.role() {
+        // Who speaks as system only is never a participant.
+        None => {}
+        Some(_) if principal.verified() => {
+            transaction.meet(&sender_id, principal.role, true)?;
+        }
+        // The owner's own server says whom it speaks for.
+        Some(role) if principal.gateway => transaction.meet(&sender_id, role, false)?,
+        Some(_) => transaction.greet(&sender_id, principal.role)?,
     }
     let seq = transaction.next_seq();
     let at = transaction.stamp();

@@ -49,6 +49,8 @@ pub enum EntityKind {
     Metadata = 3,
     /// What became of a `clientMessageId`, keyed by sender scope and id.
     Send = 4,
+    /// A sender whom no token has proven, keyed by the id that a message gave.
+    Guest = 5,
 }
 
 /// Key of an entity: numbers sort by value and before texts.

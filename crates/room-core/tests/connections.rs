@@ -37,7 +37,10 @@ fn a_name_seen_before_is_upgraded_when_a_token_proves_it() {
     shell.say(again, json!({"type": "typing", "isTyping": true}));
     let (_, body) = shell.call(
         anonymous("r"),
-        room_core::Call::Read(room_core::Query::Participants),
+        room_core::Call::Read(room_core::Query::Participants {
+            cursor: None,
+            dialect: Dialect::V2,
+        }),
     );
     let expected = json!([{"userId": "ada", "role": "agent", "joinedAt": START, "verified": true}]);
     assert_eq!(body["participants"], expected);

@@ -161,10 +161,10 @@ fn answers_have_the_shape_of_their_version() {
     );
     assert_eq!(
         (&second["seq"], second["messages"][0].get("attachments")),
-        (&json!(2), None)
+        (&json!(1), None)
     );
     let id = second["messages"][0]["id"].as_str().unwrap();
-    assert!(id.starts_with("m2-") && id.len() == 3 + 16, "{id}");
+    assert!(id.starts_with("m1-") && id.len() == 3 + 16, "{id}");
 }
 
 #[test]
@@ -184,7 +184,13 @@ fn participants_and_metadata_are_written() {
         gateway(anonymous("t")),
         json!({"senderId": "system", "senderType": "system", "text": "hi"}),
     );
-    let (status, body) = shell.call(anonymous("t"), Call::Read(Query::Participants));
+    let (status, body) = shell.call(
+        anonymous("t"),
+        Call::Read(Query::Participants {
+            cursor: None,
+            dialect: Dialect::V2,
+        }),
+    );
     let expected = json!([
         {"userId": "guest", "role": "customer", "joinedAt": START, "verified": false},
         {"userId": "agent", "role": "agent", "joinedAt": START + 1, "verified": false},
@@ -476,4 +482,82 @@ fn what_many_read_comes_in_turns_and_nobody_pays_for_less_than_was_read() {
         .filter(|response| response.status == 429);
     let refused = refused.count();
     assert!((45..55).contains(&refused), "{refused} of 101");
+}
+
+#[test]
+fn thousands_of_names_that_nobody_has_proven_are_two_hundred_guests_and_no_events() {
+    let mut shell = Shell::unlimited();
+    shell.join(user("ada"));
+    shell.posted("ada", "hello");
+    let (_, before) = shell.head();
+    for n in 0..2_000 {
+        shell.now += 1;
+        let (status, _) = shell.post(
+            anonymous("crowd"),
+            json!({"senderId": format!("g{n}"), "senderType": "user", "text": "x"}),
+        );
+        assert_eq!(status, 201);
+    }
+    assert_eq!(shell.head().1, before + 2_000, "one event a message");
+    let list = |shell: &mut Shell| {
+        let query = Query::Participants {
+            cursor: None,
+            dialect: Dialect::V2,
+        };
+        let (_, body) = shell.call(anonymous("r"), Call::Read(query));
+        body["participants"].as_array().unwrap().clone()
+    };
+    let listed = list(&mut shell);
+    assert_eq!(listed.len(), 201);
+    assert_eq!(listed[0]["userId"], "ada");
+    assert_eq!(listed[1]["userId"], "g1800", "those who spoke last");
+    let proven = |it: &&Value| it["verified"] == json!(true);
+    assert_eq!(listed.iter().filter(proven).count(), 1);
+    assert!(listed.iter().all(|it| it["role"] == "customer"));
+    // Whom a token proves is no guest any more; the others are, after the memory was lost, for a week.
+    shell.join(user("g1999"));
+    shell.rebuild();
+    let listed = list(&mut shell);
+    assert_eq!(listed.len(), 201);
+    let is_it = |it: &&Value| it["userId"] == "g1999";
+    assert_eq!(listed.iter().filter(is_it).count(), 1);
+    assert_eq!(listed.iter().find(is_it).unwrap()["verified"], json!(true));
+    shell.now += 7 * 24 * 60 * 60 * 1_000;
+    assert_eq!(list(&mut shell).len(), 2);
+}
+
+#[test]
+fn participants_come_in_pages_of_bounded_bytes() {
+    let mut shell = Shell::unlimited();
+    for n in 0..6_000 {
+        let id = shell.join(user(&format!("member-{n:05}-{}", "x".repeat(60))));
+        shell.leave(id);
+    }
+    let mut cursor = None;
+    let mut ids = Vec::new();
+    let mut pages = 0;
+    loop {
+        let query = Query::Participants {
+            cursor,
+            dialect: Dialect::V2,
+        };
+        let (status, body) = shell.call(gateway(anonymous("r")), Call::Read(query));
+        assert_eq!(status, 200, "{body}");
+        assert!(body.to_string().len() < 600 * 1_024);
+        let page = body["participants"].as_array().unwrap();
+        ids.extend(
+            page.iter()
+                .map(|it| it["userId"].as_str().unwrap().to_owned()),
+        );
+        pages += 1;
+        cursor = body["cursor"].as_str().map(str::to_owned);
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert!(pages > 1);
+    let count = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!((count, ids.len()), (6_000, 6_000));
 }

@@ -69,7 +69,7 @@ fn a_replay_tells_the_present_state_in_bounded_batches() {
         },
     );
     shell.post(
-        anonymous("t"),
+        owner.clone(),
         json!({"senderId": "ada", "senderType": "user", "text": "before"}),
     );
     shell.call(

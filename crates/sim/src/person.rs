@@ -334,7 +334,7 @@ impl Person {
         } else if let Some(at) = self.loading.iter().position(|it| *it == call) {
             self.loading.remove(at);
             match result {
-                Ok(Reply::Messages(page)) => {
+                Ok(Reply::List(page)) => {
                     self.shown = page.iter().map(Shown::of).collect();
                     self.kept.get_or_insert_with(|| self.shown.clone());
                     self.loaded = true;

@@ -144,7 +144,10 @@ impl Server {
             Route::ListEvents => Call::Read(Query::Events {
                 cursor: cursor(query),
             }),
-            Route::ListParticipants => Call::Read(Query::Participants),
+            Route::ListParticipants => Call::Read(Query::Participants {
+                cursor: parameter(query, "cursor"),
+                dialect,
+            }),
             Route::PostTyping => Call::PostTyping { body },
             Route::GetMetadata => Call::Read(Query::Metadata),
             Route::PutMetadata => Call::PutMetadata { body },

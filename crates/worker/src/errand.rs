@@ -149,7 +149,10 @@ impl CallName {
             Self::EditMessage => Call::EditMessage { id, body, dialect },
             Self::DeleteMessage => Call::DeleteMessage { id, body, dialect },
             Self::ListEvents => Call::Read(Query::Events { cursor }),
-            Self::ListParticipants => Call::Read(Query::Participants),
+            Self::ListParticipants => Call::Read(Query::Participants {
+                cursor: page_cursor,
+                dialect,
+            }),
             Self::PostTyping => Call::PostTyping { body },
             Self::GetMetadata => Call::Read(Query::Metadata),
             Self::PutMetadata => Call::PutMetadata { body },

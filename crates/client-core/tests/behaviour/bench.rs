@@ -286,7 +286,7 @@ impl Bench {
             Output::Settle { call, result } => match result {
                 Ok(Reply::Done) => format!("{} done", call.0),
                 Ok(Reply::Value(value)) => format!("{} value {}", call.0, value["text"]),
-                Ok(Reply::Messages(list)) => {
+                Ok(Reply::List(list)) => {
                     let place = |m: &Value| match m.get("seq") {
                         Some(seq) => seq.to_string(),
                         None => m["id"].as_str().unwrap().to_owned(),

@@ -52,7 +52,7 @@ fn there_is_a_way_to_refresh_a_token_and_it_is_tried_once() {
     );
     bench.expect(&[
         "token fresh=false",
-        "GET https://x/participants",
+        "GET https://x/participants?v=2",
         "token fresh=true",
     ]);
     bench.give_token(TOKEN);
