@@ -4,21 +4,14 @@
  * Owns the awaits there are (a body, an object's answer, a turn for others), each object's one timer, and recovery. It
  * decides nothing about protocol: what it cannot do it passes to Rust's `refuse`.
  *
- * Recovery. One Wasm instance serves the Worker and every object of the isolate. A panic leaves it unusable:
- * nothing is unwound, whatever was borrowed stays borrowed. Rust is entered synchronously only, so a panic
- * always comes out of `enter` as an exception; `enter` then puts a fresh instance in place
- * (`__wbg_reset_state`, which also makes closures of the old one throw instead of running). An object notices
- * at its next event that its own half is of an older instance and builds it anew from sockets, attachments
- * and SQLite, which the runtime keeps; its timer is here and not in Rust, so that this event comes by itself.
+ * Recovery (see instance.js). An object notices at its next event that its own half is of an older instance and builds it
+ * anew from sockets, attachments and SQLite, which the runtime keeps; its timer is here and not in Rust, so that this event
+ * comes by itself.
  */
 import { DurableObject } from 'cloudflare:workers';
+import { acceptFirstVersion } from './first-version.js';
+import { enter, health, logFailure, survive } from './instance.js';
 import * as rust from './index.js';
-
-/**
- * Kept by the `worker` crate, and written by Rust: `criticalError` by the panic hook (panics.rs), because an
- * exception alone may be swallowed on its way out, and `instanceId` by every new instance, whoever made it.
- */
-const health = rust.__worker_init_state();
 
 /** Longest body that is read to its end although nobody wants it. */
 const UNWANTED_BYTES_MAX = 4 * 1024 * 1024;
@@ -53,29 +46,6 @@ const PAUSE_MS = 1;
 
 /** Header in which the Worker tells an object what to do; see errand.rs. */
 const ERRAND = 'x-space-errand';
-
-/** Runs `work`, and replaces the Wasm instance should it have panicked. */
-function enter(work) {
-  let thrown;
-  try {
-    const result = work();
-    if (!health.criticalError) return result;
-    thrown = new Error('Rust panicked');
-  } catch (error) {
-    thrown = error;
-  }
-  if (health.criticalError || thrown instanceof WebAssembly.RuntimeError) {
-    console.error(JSON.stringify({ level: 'error', event: 'panicked', error: String(thrown) }));
-    rust.__wbg_reset_state();
-    health.criticalError = false;
-  }
-  throw thrown;
-}
-
-/** Logs a failure. Rust counts repeated lines instead of writing each. */
-function logFailure(error) {
-  enter(() => rust.log_failure(String(error)));
-}
 
 /**
  * How long a text is in UTF-8, in bytes, without a copy of it. One with more units than a frame may have bytes is too long
@@ -165,6 +135,10 @@ async function answer(request, env) {
     // Nobody asked for it.
     await readText(request, 0);
     if (received instanceof Response) return received;
+    if (received.isUnproven) {
+      const { space } = received;
+      return acceptFirstVersion(space, env, (errand) => ask(env, { space, errand, upgrade: true }));
+    }
   } else {
     const read = await readText(request, received.bodyBytesMax, received.caller);
     if (read.refused) return enter(() => rust.refuse(request, env, read.refused));
@@ -336,16 +310,9 @@ export class Space extends DurableObject {
     return true;
   }
 
-  /** For events that nobody waits for: the panic is logged, and the next event starts afresh. */
+  /** For events that nobody waits for. */
   #survive(work) {
-    try {
-      return this.#enter(work);
-    } catch (error) {
-      if (!(error instanceof WebAssembly.RuntimeError)) {
-        logFailure(error);
-      }
-      return undefined;
-    }
+    return survive(() => this.#enter(work));
   }
 
   /** Keeps one timer, for the room's next deadline (ms since 1970), or none; none in a pause. */

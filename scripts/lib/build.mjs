@@ -38,7 +38,7 @@ import { requireWasmCargo, WASM_TARGET } from './toolchain.mjs';
 import { wasmBindgen, wasmPack, withTools } from './tools.mjs';
 
 const STAMP = '.built-from';
-const WORKER_ENTRY = join(ROOT, 'crates', 'worker', 'entry.js');
+const WORKER_SCRIPTS = ['entry.js', 'first-version.js', 'instance.js'].map((name) => join(ROOT, 'crates', 'worker', name));
 /** The one module of the package that imports another package, and that package. */
 const BUNDLED = 'outbox-database.js';
 const IDB = join(ROOT, 'node_modules', 'idb');
@@ -84,15 +84,15 @@ export function buildWorker({ testHooks = false } = {}) {
   return locked(async () => {
     const features = testHooks ? ['--features', 'test-hooks'] : [];
     const wasm = await cargoWasm(['--profile', 'worker', '-p', CRATES.worker, ...features]);
-    const id = fingerprint(['worker', wasmBindgen().version], [wasm, WORKER_ENTRY]);
+    const id = fingerprint(['worker', wasmBindgen().version], [wasm, ...WORKER_SCRIPTS]);
     return produce(testHooks ? WORKER_TEST : WORKER, id, async (folder) => {
       const stage = join(folder, 'stage');
       await bindgen(wasm, stage, [
         ...['--target', 'module', '--no-typescript', '--out-name', 'index'],
-        // Lets the entry make a fresh instance after a panic: see crates/worker/entry.js.
+        // Lets the entry make a fresh instance after a panic: see crates/worker/instance.js.
         ...['--experimental-reset-state-function', '--force-enable-abort-handler'],
       ]);
-      cpSync(WORKER_ENTRY, join(stage, 'entry.js'));
+      for (const script of WORKER_SCRIPTS) cpSync(script, join(stage, basename(script)));
       await bundleWorker(stage, join(folder, 'index.js'));
       renameSync(join(stage, 'index_bg.wasm'), join(folder, 'index_bg.wasm'));
       rmSync(stage, { recursive: true });

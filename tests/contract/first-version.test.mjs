@@ -11,6 +11,7 @@ import { World } from './lib/world.mjs';
 
 const FRAME_TYPES = new Set(['message', 'typing', 'error']);
 const AUTHENTICATE_MS_MAX = 5_000;
+const UNPROVEN_MAX = 500;
 /** An alarm may be late on a busy machine. */
 const AUTHENTICATE_SLACK_MS = 7_000;
 
@@ -297,19 +298,66 @@ describe('first version', { concurrency: true }, () => {
     assert.equal(socket.frames.at(-1)?.type, 'error');
   });
 
-  test('the 51st socket that has not authenticated is refused, and others are not', async () => {
-    const spaceId = world.newSpace();
-    const waiting = await Promise.all(Array.from({ length: 50 }, () => silent(spaceId)));
-    const surplus = await silent(spaceId);
-    assert.equal((await surplus.ended(4_000)).code, 4408);
-    assert.equal(surplus.frames.at(-1).type, 'error');
-    assert.ok(waiting.every(({ isOpen }) => isOpen));
-    waiting[0].send({ type: 'auth', spaceToken: await world.token(spaceId) });
-    waiting[0].send({ type: 'message', senderId: 'ada', senderType: 'user', text: 'in' });
-    await waiting[0].wait(({ type }) => type === 'message', 'its own message');
-    const modern = await world.second(spaceId);
-    assert.equal(modern.isOpen, true, 'the second version is not counted among them');
-    for (const socket of waiting) socket.kill();
+  test('the oldest of 501 sockets that have not authenticated makes place, and nobody else', async () => {
+    // In a world of its own: the sockets of all spaces count together.
+    const crowd = await World.start();
+    try {
+      const url = new URL(crowd.url);
+      url.protocol = 'ws:';
+      url.searchParams.set('spaceId', crowd.newSpace());
+      const open = async () => {
+        const socket = new RecordedSocket(url);
+        await socket.opened;
+        return socket;
+      };
+      const oldest = await open();
+      const waiting = await Promise.all(Array.from({ length: UNPROVEN_MAX - 1 }, open));
+      assert.equal(oldest.isOpen, true);
+      const newest = await open();
+      assert.equal((await oldest.ended(4_000)).code, 4408);
+      assert.equal(oldest.frames.at(-1).type, 'error');
+      assert.ok(
+        [...waiting, newest].every(({ isOpen }) => isOpen),
+        'nobody else is closed',
+      );
+      for (const socket of [...waiting, newest]) socket.kill();
+    } finally {
+      await crowd.stop();
+    }
+  });
+
+  test('nobody is kept out by sockets that come and never authenticate', async () => {
+    const crowd = await World.start();
+    let isOver = false;
+    try {
+      const spaceId = crowd.newSpace();
+      const url = new URL(crowd.url);
+      url.protocol = 'ws:';
+      url.searchParams.set('spaceId', spaceId);
+      let cycles = 0;
+      const cycle = async () => {
+        while (!isOver) {
+          const socket = new RecordedSocket(url);
+          await socket.opened.catch(() => {});
+          cycles += 1;
+          await sleep(100);
+          socket.kill();
+        }
+      };
+      const cycling = Promise.all(Array.from({ length: 60 }, cycle));
+      for (let i = 0; i < 30; i += 1) {
+        const client = await crowd.first(spaceId);
+        await client.sendMessage({ senderId: `ada${i}`, senderType: 'user', text: `in ${i}` });
+        await client.message(`in ${i}`);
+        client.disconnect();
+      }
+      isOver = true;
+      await cycling;
+      assert.ok(cycles > 60, `${cycles} came and went`);
+    } finally {
+      isOver = true;
+      await crowd.stop();
+    }
   });
 
   test('no spaceId: an error frame that names it, and 4404', async () => {

@@ -39,8 +39,8 @@ pub const CONNECTIONS_PER_ANONYMOUS_TOKEN_MAX: usize = 200;
 pub const CONNECTIONS_ANONYMOUS_MAX: usize = 4_000;
 /// Most connections to one space.
 pub const CONNECTIONS_PER_SPACE_MAX: usize = 5_000;
-/// Most sockets of the first version that have not authenticated yet, per space.
-pub const UNAUTHENTICATED_PEERS_MAX: usize = 50;
+/// Most sockets of the first version that have not authenticated yet, per isolate of the Worker: the oldest makes place.
+pub const UNPROVEN_SOCKETS_MAX: usize = 500;
 /// Bytes of frames held for a socket of the first version until it authenticates.
 pub const HELD_BYTES_MAX: usize = 8 * 1024;
 /// Frames held for a socket of the first version until it authenticates.

@@ -14,14 +14,12 @@ use protocol::principal::Principal;
 use protocol::time::UnixMillis;
 
 use crate::failure::{refuse, storage_refusal};
-use crate::frames::{self, Entry};
 use crate::history::{self, Window};
 use crate::io::{Cursor, Output, PeerId};
 use crate::ledger::Transaction;
 use crate::peers::Peer;
-use crate::rates::{Cost, Counted, Verdict};
+use crate::rates::Counted;
 use crate::room::Room;
-use crate::sends::Sender;
 use crate::storage::{Storage, StorageError};
 
 /// Longest close reason in bytes (RFC 6455 §5.5).
@@ -34,9 +32,6 @@ pub(crate) struct Candidate {
     pub(crate) principal: Principal,
     pub(crate) cursor: Option<Cursor>,
     pub(crate) client_scope: Option<String>,
-    pub(crate) connected_at: UnixMillis,
-    /// What a peer of the first version said before.
-    pub(crate) held: Vec<Entry>,
 }
 
 /// What a cursor brings.
@@ -128,39 +123,16 @@ impl Room {
             principal,
             cursor,
             client_scope,
-            connected_at,
-            mut held,
         } = candidate;
-        if !held.is_empty() {
-            let cost = Cost::of(0, held.len(), 1);
-            let (paid, rest) = match self.rates.take_frame(id, cost, &principal, now) {
-                Verdict::Paid { entries, rest } => (entries, rest),
-                Verdict::TooMany(refusal) => (0, Some(refusal)),
-            };
-            frames::refuse_rest(&mut held, paid, rest.as_ref());
-        }
-        let sender = Sender {
-            principal: &principal,
-            client_scope: client_scope.as_deref(),
-        };
         let mut transaction = Transaction::new(&self.ledger, &*storage, &mut self.random, now);
         if let Some(sub) = &principal.sub {
             transaction.meet(sub, principal.role, true)?;
         }
-        let met = transaction.effect_count();
-        for entry in &held {
-            frames::decide(id, entry, sender, &mut transaction, &mut self.rates)?;
-        }
         let decided = transaction.decided();
-        let (met, said) = match self.commit(decided, storage) {
-            Ok(mut effects) => {
-                let said = effects.split_off(met);
-                (effects, said)
-            }
-            // A full store is still worth reading: they enter, and what they said is refused.
-            Err(StorageError::Full) => {
-                (Vec::new(), frames::failures(id, &held, StorageError::Full))
-            }
+        let met = match self.commit(decided, storage) {
+            Ok(effects) => effects,
+            // A full store is still worth reading.
+            Err(StorageError::Full) => Vec::new(),
             Err(StorageError::Broken) => return Err(StorageError::Broken),
         };
         // The others hear of it whatever becomes of this peer: it is stored.
@@ -177,7 +149,7 @@ impl Room {
             dialect,
             principal: Rc::new(principal),
             client_scope,
-            connected_at,
+            connected_at: now,
             behind: None,
             heard_at: now,
             warned: false,
@@ -191,7 +163,6 @@ impl Room {
         if dialect == Dialect::V2 {
             self.welcome(id, replay, now);
         }
-        self.perform(said, now);
         if let Some(user) = arrived {
             self.share_arrival(user, id);
         }
@@ -284,36 +255,12 @@ impl Room {
         self.fanout.tell(id, Dialect::V2, &here, &mut self.outputs);
     }
 
-    /// Follows the shell's verdict on a token: a waiting peer gets in or goes, an accepted one is renewed.
+    /// Follows the shell's verdict on a token that a peer sent: its principal is renewed.
     pub(crate) fn judge_token(
         &mut self,
         id: PeerId,
         verdict: Result<Principal, Refusal>,
-        now: UnixMillis,
-        storage: &mut dyn Storage,
     ) {
-        if let Some(mut waiting) = self.peers.waiting.remove(&id) {
-            match verdict {
-                Ok(principal) => {
-                    let held = waiting.take_held();
-                    let candidate = Candidate {
-                        id,
-                        dialect: Dialect::V1,
-                        principal,
-                        cursor: None,
-                        connected_at: waiting.since(),
-                        client_scope: waiting.client_scope,
-                        held: held
-                            .iter()
-                            .flat_map(|text| Dialect::V1.decode(text))
-                            .collect(),
-                    };
-                    self.admit(candidate, now, storage);
-                }
-                Err(refusal) => self.dismiss(id, Dialect::V1, refusal, now),
-            }
-            return;
-        }
         let Some(peer) = self.peers.get(id) else {
             return;
         };
@@ -338,6 +285,24 @@ impl Room {
         }
     }
 
+    /// Says why, and closes: for peers that never get in, or broke the terms.
+    pub(crate) fn dismiss(
+        &mut self,
+        peer: PeerId,
+        dialect: Dialect,
+        refusal: Refusal,
+        now: UnixMillis,
+    ) {
+        let (code, reason) = (CloseCode::from(refusal.code), refusal.error.clone());
+        self.fanout.tell(
+            peer,
+            dialect,
+            &ServerFrame::Error(refusal),
+            &mut self.outputs,
+        );
+        self.close(peer, code, &reason, now);
+    }
+
     /// Closes a socket after it heard what is queued for it, and forgets the peer.
     pub(crate) fn close(&mut self, id: PeerId, code: CloseCode, reason: &str, now: UnixMillis) {
         self.fanout.part(id, &mut self.outputs);
@@ -357,7 +322,6 @@ impl Room {
     /// Forgets a peer; the others hear that it types no more, and after a while, if it was its user's last
     /// connection and none follows, that the user left.
     pub(crate) fn forget(&mut self, id: PeerId, now: UnixMillis) {
-        self.peers.waiting.remove(&id);
         self.fanout.leave(id);
         self.rates.leave(id);
         let stopped = self.typists.leave(id);

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use protocol::change::Change;
-use protocol::dialect::{Dialect, frame_too_large};
+use protocol::dialect::{Dialect, binary_refusal, frame_too_large};
 use protocol::draft::Draft;
 use protocol::frame::{ClientFrame, Frame, Refusal, ServerFrame};
 use protocol::ids::{MarkId, Seq};
@@ -16,7 +16,6 @@ use protocol::wire::Key;
 
 use crate::changes::{self, Changed};
 use crate::failure::{Failure, storage_refusal};
-use crate::first_version::binary_refusal;
 use crate::io::{Output, PeerId};
 use crate::ledger::{Effect, Transaction};
 use crate::rates::{Cost, Counted, Rates, Verdict};
@@ -47,7 +46,6 @@ impl Room {
     ) {
         self.peers.heard(id, now);
         let Some(peer) = self.peers.get(id) else {
-            self.hear_waiting(id, frame, now);
             return;
         };
         let (dialect, principal) = (peer.dialect, Rc::clone(&peer.principal));
@@ -114,7 +112,7 @@ impl Room {
     pub(crate) fn handle_unread(&mut self, id: PeerId, bytes: usize, now: UnixMillis) {
         self.peers.heard(id, now);
         let Some(peer) = self.peers.get(id) else {
-            return self.hold_unread(id, bytes, now);
+            return;
         };
         let principal = Rc::clone(&peer.principal);
         if let Some((_, rest)) = self.charge(id, Cost::of(bytes, 1, 1), &principal, now) {

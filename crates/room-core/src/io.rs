@@ -40,9 +40,8 @@ pub struct PeerRecord {
     pub v: u8,
     /// The peer's protocol version.
     pub dialect: u8,
-    /// Who it is; `None` until a first-version peer authenticates.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub principal: Option<Principal>,
+    /// Who it is.
+    pub principal: Principal,
     /// Tells outboxes of senders without a `sub` apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_scope: Option<String>,
@@ -66,8 +65,8 @@ pub enum Input {
         peer: PeerId,
         /// How it speaks.
         dialect: Dialect,
-        /// Who it is. `None` for the first version, which authenticates by a frame.
-        principal: Option<Principal>,
+        /// Who it is.
+        principal: Principal,
         /// Where it stands, if it was connected before.
         cursor: Option<Cursor>,
         /// Tells outboxes of senders without a `sub` apart.

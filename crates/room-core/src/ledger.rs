@@ -262,11 +262,6 @@ impl<'a> Transaction<'a> {
             .saturating_add(events.saturating_mul(EVENT_DELIVERY_BYTES))
     }
 
-    /// How many things follow so far.
-    pub(crate) fn effect_count(&self) -> usize {
-        self.decided.effects.len()
-    }
-
     /// Where the log stands with what was decided so far.
     pub(crate) fn head(&self) -> &LogHead {
         &self.decided.head

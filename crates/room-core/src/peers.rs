@@ -1,6 +1,6 @@
 //! Who is connected, and which people that makes present.
 //!
-//! Owns the accepted peers, those that have not said who they are yet, and presence: a person counts once over
+//! Owns the accepted peers and presence: a person counts once over
 //! all connections, only if a token names them, and for [`PRESENCE_GRACE_MS`] after the last connection ended, so
 //! that nobody hears of a page that was reloaded.
 
@@ -14,7 +14,6 @@ use protocol::model::PresentUser;
 use protocol::principal::Principal;
 use protocol::time::UnixMillis;
 
-use crate::first_version::Waiting;
 use crate::io::{PeerId, PeerRecord};
 
 /// Version of [`PeerRecord`]'s shape.
@@ -40,7 +39,7 @@ impl Peer {
         PeerRecord {
             v: RECORD_VERSION,
             dialect: self.dialect.version(),
-            principal: Some((*self.principal).clone()),
+            principal: (*self.principal).clone(),
             client_scope: self.client_scope.clone(),
             connected_at: self.connected_at,
             behind: self.behind,
@@ -48,12 +47,12 @@ impl Peer {
         }
     }
 
-    /// The peer that a record tells of; `None` for one that had not authenticated, or of another shape.
+    /// The peer that a record tells of; `None` for one of another shape.
     pub(crate) fn of_record(record: PeerRecord) -> Option<Self> {
         let dialect = Dialect::of_version(record.dialect).filter(|_| record.v == RECORD_VERSION)?;
         Some(Self {
             dialect,
-            principal: Rc::new(record.principal?),
+            principal: Rc::new(record.principal),
             client_scope: record.client_scope,
             connected_at: record.connected_at,
             behind: record.behind,
@@ -63,23 +62,8 @@ impl Peer {
     }
 }
 
-/// The record of a peer that has not authenticated: enough to know, after a rebuild, that its frames are gone.
-pub(crate) fn record_of_waiting(client_scope: Option<String>, now: UnixMillis) -> PeerRecord {
-    let dialect = Dialect::V1.version();
-    PeerRecord {
-        v: RECORD_VERSION,
-        dialect,
-        principal: None,
-        client_scope,
-        connected_at: now,
-        behind: None,
-        warned: false,
-    }
-}
-
 #[derive(Default)]
 pub(crate) struct Peers {
-    pub(crate) waiting: BTreeMap<PeerId, Waiting>,
     accepted: BTreeMap<PeerId, Peer>,
     users: BTreeMap<String, User>,
     /// How many connections there are by each token that names nobody.
@@ -98,7 +82,7 @@ struct User {
 impl Peers {
     /// All open sockets.
     pub(crate) fn count(&self) -> usize {
-        self.waiting.len() + self.accepted.len()
+        self.accepted.len()
     }
 
     /// Open sockets of tokens that name nobody, without the gateway key.
@@ -107,7 +91,7 @@ impl Peers {
     }
 
     pub(crate) fn knows(&self, peer: PeerId) -> bool {
-        self.waiting.contains_key(&peer) || self.accepted.contains_key(&peer)
+        self.accepted.contains_key(&peer)
     }
 
     pub(crate) fn get(&self, peer: PeerId) -> Option<&Peer> {

@@ -388,7 +388,7 @@ fn shared_rate(own: Rate, principal: &Principal) -> Rate {
 }
 
 /// What a connection may be refused. However little somebody may send: a full outbox on its way is no reason to close.
-fn refusals_rate(own: Rate) -> Rate {
+pub(crate) fn refusals_rate(own: Rate) -> Rate {
     Rate {
         burst: own.burst.max(SEND_BURST),
         per_second: own.per_second.max(SEND_PER_SECOND),

@@ -2,13 +2,11 @@
 
 use std::collections::VecDeque;
 
-use protocol::codes::{CloseCode, ErrorCode};
-use protocol::dialect::Dialect;
+use protocol::codes::CloseCode;
 use protocol::frame::ServerFrame;
 use protocol::time::UnixMillis;
 
 use crate::admission::Candidate;
-use crate::failure::refuse;
 use crate::fanout::Fanout;
 use crate::housekeeping::Housekeeping;
 use crate::io::{Input, Output, PeerId, PeerRecord};
@@ -54,8 +52,7 @@ impl Room {
     /// Builds the room from what is stored and the sockets that are open.
     ///
     /// Queues `head {epoch, seq}` to each open peer of the second version, so that one that missed something
-    /// while the room was away asks for it. Closes peers that had not authenticated, with
-    /// [`CloseCode::Internal`]: what they had said is gone. `seed` must be random and secret, and another one
+    /// while the room was away asks for it. Closes peers whose record it cannot read, with [`CloseCode::Internal`]. `seed` must be random and secret, and another one
     /// each time: epochs come from it, and the ids of messages that their senders gave none.
     ///
     /// # Errors
@@ -125,43 +122,22 @@ impl Room {
             Input::Connected {
                 peer,
                 dialect,
-                principal: Some(principal),
+                principal,
                 cursor,
                 client_scope,
             } => {
-                let held = Vec::new();
                 let candidate = Candidate {
                     id: peer,
                     dialect,
                     principal,
                     cursor,
                     client_scope,
-                    connected_at: now,
-                    held,
                 };
                 self.admit(candidate, now, storage);
             }
-            Input::Connected {
-                peer,
-                dialect: Dialect::V1,
-                principal: None,
-                cursor: _,
-                client_scope,
-            } => {
-                self.admit_waiting(peer, client_scope, now);
-            }
-            Input::Connected {
-                peer,
-                dialect: Dialect::V2,
-                principal: None,
-                ..
-            } => {
-                // The second version brings its token in the upgrade; there is no frame to wait for.
-                self.dismiss(peer, Dialect::V2, refuse(ErrorCode::NotAuthenticated), now);
-            }
             Input::Frame { peer, frame } => self.handle_frame(peer, frame, now, storage),
             Input::Unread { peer, bytes } => self.handle_unread(peer, bytes, now),
-            Input::Authenticated { peer, result } => self.judge_token(peer, result, now, storage),
+            Input::Authenticated { peer, result } => self.judge_token(peer, result),
             Input::Disconnected { peer } => self.forget(peer, now),
             Input::Request {
                 request,
@@ -267,7 +243,6 @@ impl Room {
 
     /// Ends an input: closes who is overdue, gone or too slow, lets the queue leave, sees to the alarm.
     fn settle(&mut self, now: UnixMillis) {
-        self.dismiss_overdue(now);
         self.expire(now);
         if self.liveness.judge() {
             self.close_silent(now);
@@ -306,7 +281,6 @@ impl Room {
             None => None,
         };
         let deadlines = [
-            self.waiting_deadline(),
             self.peers.grace_deadline(),
             self.expiry_deadline(),
             house,

@@ -2,6 +2,8 @@
 
 use protocol::limits;
 
+use crate::rates::refusals_rate;
+
 /// How fast something may happen: a bucket of `burst` permits that refills by `per_second`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
@@ -45,6 +47,19 @@ pub struct Settings {
     /// How long messages are kept, in milliseconds; older ones are removed when the house is kept, once a day.
     /// Default: for ever.
     pub retention_ms: Option<u64>,
+}
+
+impl Settings {
+    /// What one connection may send, refused or not, before the room closes it: for a relay that has nothing more than that
+    /// wait for the room.
+    #[must_use]
+    pub fn connection_rate(&self) -> Rate {
+        let (send, refusals) = (self.send_rate, refusals_rate(self.send_rate));
+        Rate {
+            burst: send.burst.saturating_add(refusals.burst),
+            per_second: send.per_second.saturating_add(refusals.per_second),
+        }
+    }
 }
 
 impl Default for Settings {

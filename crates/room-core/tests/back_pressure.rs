@@ -452,7 +452,7 @@ fn crowd_that_comes_back_at_once_is_welcomed_and_its_first_windows_take_turns() 
         shell.feed(Input::Connected {
             peer: PeerId(*peer),
             dialect: Dialect::V2,
-            principal: Some(user(&format!("u{peer}"))),
+            principal: user(&format!("u{peer}")),
             cursor: Some(cursor.clone()),
             client_scope: None,
         });

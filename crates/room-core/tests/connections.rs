@@ -116,109 +116,6 @@ fn a_full_store_is_still_worth_reading() {
 }
 
 #[test]
-fn frames_before_auth_are_held_and_then_taken_in_order() {
-    let mut shell = Shell::new();
-    let watcher = shell.join(user("ada"));
-    let old = shell.knock();
-    let rows = shell.storage.rows_written();
-    for text in ["one", "two"] {
-        shell.say(
-            old,
-            json!({"type": "message", "senderId": "guest", "senderType": "user", "text": text}),
-        );
-    }
-    shell.say_text(old, "garbage");
-    shell.pass(10);
-    assert_eq!(
-        (
-            shell.storage.rows_written(),
-            shell.frames.contains_key(&old)
-        ),
-        (rows, false)
-    );
-    shell.forget_heard();
-    shell.tokens.insert("good".into(), anonymous("t"));
-    shell.say(old, json!({"type": "auth", "spaceToken": "good"}));
-    shell.pass(10);
-    let heard = shell.heard(old);
-    let expected = ["one", "two"].map(|text| ("message", text));
-    let got: Vec<(&str, &str)> = heard[..2]
-        .iter()
-        .map(|frame| {
-            (
-                frame["type"].as_str().unwrap(),
-                frame["message"]["text"].as_str().unwrap(),
-            )
-        })
-        .collect();
-    assert_eq!(got, expected);
-    assert_eq!(heard[0]["message"]["attachments"], Value::Null);
-    assert_eq!(
-        heard[2],
-        json!({"type": "error", "error": "the frame is not JSON"})
-    );
-    assert_eq!(shell.heard_of(watcher, "message").len(), 2);
-    assert_eq!(
-        shell.storage.commits(),
-        2,
-        "all that was held is stored at once"
-    );
-}
-
-#[test]
-fn who_does_not_authenticate_is_refused_and_writes_nothing() {
-    let mut shell = Shell::new();
-    let auth = json!({"type": "auth", "spaceToken": "bad"});
-    let check = |shell: &mut Shell, id: u64, code: u16, error: &str| {
-        assert_eq!(shell.closed.get(&id).map(|(code, _)| *code), Some(code));
-        let said = shell.heard(id).pop().unwrap();
-        assert_eq!(said["type"], "error");
-        assert!(said["error"].as_str().unwrap().starts_with(error), "{said}");
-    };
-    let id = shell.knock();
-    shell.say(id, auth.clone());
-    check(&mut shell, id, 4402, "Invalid token signature");
-    let id = shell.knock();
-    for _ in 0..=limits::HELD_FRAMES_MAX {
-        shell.say(
-            id,
-            json!({"type": "typing", "userId": "x", "isTyping": true}),
-        );
-    }
-    check(&mut shell, id, 4408, "authenticate first");
-    let id = shell.knock();
-    shell.say_text(id, &"x".repeat(limits::HELD_BYTES_MAX + 1));
-    check(&mut shell, id, 4408, "authenticate first");
-    let ids: Vec<u64> = (0..limits::UNAUTHENTICATED_PEERS_MAX)
-        .map(|_| shell.knock())
-        .collect();
-    let id = shell.knock();
-    check(&mut shell, id, 4408, "too many connections wait");
-    assert_eq!(
-        shell.alarms,
-        [START + limits::AUTHENTICATE_MS_MAX],
-        "one alarm for all of them"
-    );
-    shell.pass(limits::AUTHENTICATE_MS_MAX - 1);
-    shell.alarm(&[]);
-    assert!(
-        !shell.closed.contains_key(&ids[0]),
-        "an alarm that rings too early does nothing"
-    );
-    shell.pass(1);
-    shell.alarm(&[]);
-    for id in ids {
-        check(&mut shell, id, 4408, "authenticate first");
-    }
-    // Or by the next event, when the alarm is late.
-    let (old, new) = (shell.knock(), shell.join(anonymous("t")));
-    shell.pass(limits::AUTHENTICATE_MS_MAX);
-    shell.say(new, json!({"type": "ping"}));
-    check(&mut shell, old, 4408, "authenticate first");
-    assert_eq!(shell.storage.rows_written(), 0);
-}
-
-#[test]
 fn a_token_is_renewed_in_place_for_the_same_user_only() {
     let mut shell = Shell::new();
     let ada = shell.join(user("ada"));
@@ -237,14 +134,14 @@ fn a_token_is_renewed_in_place_for_the_same_user_only() {
         .map(|event| event["message"]["senderType"].clone())
         .collect();
     assert_eq!(types, ["user", "support"]);
-    assert_eq!(shell.records[&ada].principal, Some(agent("ada")));
+    assert_eq!(shell.records[&ada].principal, agent("ada"));
     for (token, code) in [("bob", "senderMismatch"), ("bad", "tokenInvalid")] {
         shell.say(ada, json!({"type": "auth", "token": token}));
         shell.pass(10);
         assert_eq!(shell.heard(ada)[0]["code"], code);
     }
     assert!(shell.closed.is_empty());
-    assert_eq!(shell.records[&ada].principal, Some(agent("ada")));
+    assert_eq!(shell.records[&ada].principal, agent("ada"));
 }
 
 #[test]
@@ -338,14 +235,10 @@ fn typing_reaches_the_others_and_stops_with_the_last_socket() {
 #[test]
 fn bytes_are_refused_in_both_versions() {
     let mut shell = Shell::new();
-    let (new, old, waiting) = (
-        shell.join(user("ada")),
-        shell.join_v1(user("bob")),
-        shell.knock(),
-    );
+    let (new, old) = (shell.join(user("ada")), shell.join_v1(user("bob")));
     shell.pass(10);
     shell.forget_heard();
-    for id in [new, old, waiting] {
+    for id in [new, old] {
         shell.input(Input::Frame {
             peer: PeerId(id),
             frame: Frame::Binary(vec![1, 2]),
@@ -419,7 +312,7 @@ fn strangers_and_second_connects_do_nothing() {
     let again = Input::Connected {
         peer: PeerId(ada),
         dialect: Dialect::V2,
-        principal: Some(user("bob")),
+        principal: user("bob"),
         cursor: None,
         client_scope: None,
     };
@@ -435,13 +328,4 @@ fn strangers_and_second_connects_do_nothing() {
     });
     shell.pass(10);
     assert!(shell.frames.is_empty() && shell.closed.is_empty());
-    let nobody = Input::Connected {
-        peer: PeerId(98),
-        dialect: Dialect::V2,
-        principal: None,
-        cursor: None,
-        client_scope: None,
-    };
-    shell.input(nobody);
-    assert_eq!(shell.closed[&98].0, 4408);
 }

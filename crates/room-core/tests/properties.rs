@@ -23,7 +23,6 @@ use serde_json::{Value, json};
 enum Step {
     Join(u8),
     JoinFirstVersion(u8),
-    Knock,
     Leave(usize),
     Say(usize, String),
     Post(u8, String),
@@ -88,7 +87,6 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => any::<u8>().prop_map(Step::Join),
         1 => any::<u8>().prop_map(Step::JoinFirstVersion),
-        1 => Just(Step::Knock),
         1 => any::<usize>().prop_map(Step::Leave),
         10 => (any::<usize>(), frame()).prop_map(|(peer, frame)| Step::Say(peer, frame)),
         2 => (any::<u8>(), frame()).prop_map(|(who, body)| Step::Post(who, body)),
@@ -207,7 +205,6 @@ proptest! {
                     readers.insert(id, Reader::default());
                 }
                 Step::JoinFirstVersion(who) => peers.push(shell.join_v1(principal(who))),
-                Step::Knock => peers.push(shell.knock()),
                 Step::Leave(index) if !peers.is_empty() => {
                     let id = peers.swap_remove(index % peers.len());
                     shell.leave(id);

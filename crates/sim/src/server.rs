@@ -93,7 +93,7 @@ impl Server {
         Some(Input::Connected {
             peer,
             dialect: Dialect::V2,
-            principal: Some(principal(&token, now)?),
+            principal: principal(&token, now)?,
             cursor: cursor(query),
             client_scope: parameter(query, "clientScope"),
         })

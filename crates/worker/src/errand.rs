@@ -28,7 +28,7 @@ pub(crate) enum Task {
     /// Accept a socket.
     Connect {
         dialect: u8,
-        principal: Option<Principal>,
+        principal: Principal,
         cursor: Option<Cursor>,
         client_scope: Option<String>,
     },
@@ -173,7 +173,16 @@ mod tests {
             space: "房间".into(),
             task: Task::Connect {
                 dialect: 2,
-                principal: None,
+                principal: Principal {
+                    tenant: None,
+                    sub: Some("ada".into()),
+                    name: None,
+                    role: protocol::token::Role::Customer,
+                    caps: Vec::new(),
+                    exp: protocol::time::UnixMillis(1),
+                    bucket: "sub:ada".into(),
+                    gateway: false,
+                },
                 cursor: Some(Cursor {
                     epoch: Some(Epoch("ab".into())),
                     since: Seq(7),

@@ -55,6 +55,10 @@ extern "C" {
     #[wasm_bindgen(method, setter)]
     fn set_caller(this: &Visit, caller: &str);
 
+    /// The Worker holds the socket until its client has proven who it is.
+    #[wasm_bindgen(method, setter, js_name = isUnproven)]
+    fn set_is_unproven(this: &Visit, is_unproven: bool);
+
     #[wasm_bindgen(method, setter, js_name = bodyBytesMax)]
     fn set_body_bytes_max(this: &Visit, bytes: Option<u32>);
 }
@@ -274,17 +278,28 @@ impl<'a> Front<'a> {
             return self.refused(&refusal).map(JsValue::from);
         };
         match self.read_upgrade(dialect) {
-            Ok(upgrade) => {
+            Ok(upgrade::Upgrade {
+                space,
+                principal: Some(principal),
+                cursor,
+                client_scope,
+            }) => {
                 let errand = Errand {
-                    space: upgrade.space.as_str().to_owned(),
+                    space: space.as_str().to_owned(),
                     task: Task::Connect {
                         dialect: dialect.version(),
-                        principal: upgrade.principal,
-                        cursor: upgrade.cursor,
-                        client_scope: upgrade.client_scope,
+                        principal,
+                        cursor,
+                        client_scope,
                     },
                 };
                 self.visit(&errand, false)
+            }
+            Ok(upgrade) => {
+                let visit: Visit = Object::new().unchecked_into();
+                visit.set_space(upgrade.space.as_str());
+                visit.set_is_unproven(true);
+                Ok(visit.into())
             }
             Err(refused) => self.turn_away(dialect, refused).map(JsValue::from),
         }

@@ -5,7 +5,7 @@
 //! what it looks like is `protocol`'s.
 //!
 //! # How it is entered
-//! Rust is entered by `entry.js` alone, always synchronously, and never holds a future: reading a body and
+//! Rust is entered by the JavaScript beside it alone, always synchronously, and never holds a future: reading a body and
 //! asking an object are the two awaits there are, and both stand in `entry.js`. So nothing is ever borrowed
 //! across an await, and a panic always surfaces as an exception of the very call that caused it, where
 //! `entry.js` can answer it and put a fresh instance in place. Whatever lives in Rust's memory may be gone at
@@ -17,6 +17,7 @@
 //! | [`front`] | the Worker: what comes in, what goes out |
 //! | `origins`, `reply` | CORS, answers and their headers |
 //! | `credentials`, `upgrade` | who asks, by HTTP and by WebSocket |
+//! | [`unproven`] | sockets of the first version until they say who they are |
 //! | [`bodies`] | who pays for long bodies |
 //! | `errand` | what the Worker asks of an object |
 //! | [`space`] | the object: drives the room |
@@ -45,5 +46,6 @@ mod sockets;
 pub mod space;
 mod sqlite;
 mod statements;
+pub mod unproven;
 mod upgrade;
 mod variables;

@@ -23,7 +23,7 @@ use crate::variables::GatewayKey;
 pub(crate) struct Upgrade {
     /// Which space.
     pub(crate) space: SpaceId,
-    /// Who; `None` for the first version, which says so by a frame.
+    /// Who; `None` for the first version, which says so by a frame (see `unproven.rs`).
     pub(crate) principal: Option<Principal>,
     /// Where it stands, if it was here before.
     pub(crate) cursor: Option<Cursor>,

@@ -132,6 +132,15 @@ impl Dialect {
     }
 }
 
+/// The refusal of a binary frame. Documents will need bytes; chat does not.
+#[must_use]
+pub fn binary_refusal() -> Refusal {
+    Refusal::new(
+        ErrorCode::BadFrame,
+        "binary frames are not understood here: send JSON as text",
+    )
+}
+
 /// The refusal of a frame of more than [`limits::CLIENT_FRAME_BYTES_MAX`] bytes. A shell that knows the size before it
 /// has the text says the same.
 #[must_use]

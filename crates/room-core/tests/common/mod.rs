@@ -350,7 +350,7 @@ impl Shell {
     fn connected(
         &mut self,
         dialect: Dialect,
-        principal: Option<Principal>,
+        principal: Principal,
         cursor: Option<Cursor>,
     ) -> u64 {
         self.connected_from(dialect, principal, cursor, None)
@@ -359,7 +359,7 @@ impl Shell {
     fn connected_from(
         &mut self,
         dialect: Dialect,
-        principal: Option<Principal>,
+        principal: Principal,
         cursor: Option<Cursor>,
         client_scope: Option<String>,
     ) -> u64 {
@@ -377,12 +377,12 @@ impl Shell {
 
     /// A peer of the second version whose outbox has a name.
     pub fn join_from(&mut self, principal: Principal, scope: &str) -> u64 {
-        self.connected_from(Dialect::V2, Some(principal), None, Some(scope.to_owned()))
+        self.connected_from(Dialect::V2, principal, None, Some(scope.to_owned()))
     }
 
     /// A peer of the second version.
     pub fn join(&mut self, principal: Principal) -> u64 {
-        self.connected(Dialect::V2, Some(principal), None)
+        self.connected(Dialect::V2, principal, None)
     }
 
     pub fn resume(&mut self, principal: Principal, epoch: Option<&str>, since: u64) -> u64 {
@@ -390,20 +390,12 @@ impl Shell {
             epoch: epoch.map(|epoch| Epoch(epoch.to_owned())),
             since: Seq(since),
         };
-        self.connected(Dialect::V2, Some(principal), Some(cursor))
+        self.connected(Dialect::V2, principal, Some(cursor))
     }
 
-    /// A peer of the first version that has not said who it is.
-    pub fn knock(&mut self) -> u64 {
-        self.connected(Dialect::V1, None, None)
-    }
-
-    /// A peer of the first version that has.
+    /// A peer of the first version.
     pub fn join_v1(&mut self, principal: Principal) -> u64 {
-        let id = self.knock();
-        self.tokens.insert("join_v1".into(), principal);
-        self.say(id, json!({"type": "auth", "spaceToken": "join_v1"}));
-        id
+        self.connected(Dialect::V1, principal, None)
     }
 
     pub fn leave(&mut self, id: u64) {
