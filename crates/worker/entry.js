@@ -10,8 +10,8 @@
  */
 import { DurableObject } from 'cloudflare:workers';
 import { acceptFirstVersion } from './first-version.js';
-import { enter, health, logFailure, survive } from './instance.js';
 import * as rust from './index.js';
+import { enter, health, logFailure, survive } from './instance.js';
 
 /** Longest body that is read to its end although nobody wants it. */
 const UNWANTED_BYTES_MAX = 4 * 1024 * 1024;

@@ -5,8 +5,9 @@
  * An object lasts for ever once it was asked anything, so nobody reaches one without proof. Owns the unproven sockets of the
  * isolate and the two ends of each relay; what a frame proves is Rust's to say (unproven.rs).
  */
-import { enter, survive } from './instance.js';
+
 import * as rust from './index.js';
+import { enter, survive } from './instance.js';
 
 /** Most unproven sockets of the isolate: `UNPROVEN_SOCKETS_MAX` of limits.rs. The oldest makes place for the next. */
 const UNPROVEN_MAX = 500;

@@ -154,6 +154,9 @@ impl<'a> Front<'a> {
     }
 
     fn receive(&self) -> Result<JsValue, JsValue> {
+        if let Some(refusal) = self.host_refusal() {
+            return self.refused(&refusal).map(JsValue::from);
+        }
         if self.method == "OPTIONS" {
             let private = self
                 .header("Access-Control-Request-Private-Network")
@@ -307,7 +310,7 @@ impl<'a> Front<'a> {
 
     fn read_upgrade(&self, dialect: Dialect) -> Result<upgrade::Upgrade, UpgradeRefusal> {
         let configuration = self.configuration()?;
-        self.check_origin(configuration)?;
+        self.check_origin()?;
         let offer = self.header("Sec-WebSocket-Protocol");
         let key = &configuration.gateway_key;
         upgrade::read(
@@ -329,10 +332,17 @@ impl<'a> Front<'a> {
         })
     }
 
+    /// A page that reaches us under a name of its own is of our origin to its browser: no other check stops it.
+    fn host_refusal(&self) -> Option<Refusal> {
+        let host = self.url.host_str().unwrap_or_default();
+        let error = "the Worker does not answer under this name: its owner lists names in ALLOWED_HOSTS";
+        (!self.variables.hosts.allow(host)).then(|| Refusal::new(ErrorCode::OriginRefused, error))
+    }
+
     /// Sockets know no CORS: a page of another origin is turned away. What is no page sends no origin.
-    fn check_origin(&self, configuration: &Configuration) -> Result<(), UpgradeRefusal> {
+    fn check_origin(&self) -> Result<(), UpgradeRefusal> {
         match &self.origin {
-            Some(origin) if !configuration.origins.allow(origin) => {
+            Some(origin) if !self.variables.origins.allow(origin) => {
                 let error = "this page's origin may not connect: the Worker's owner lists origins in ALLOWED_ORIGINS";
                 Err(Refusal::new(ErrorCode::OriginRefused, error).into())
             }

@@ -1,6 +1,9 @@
-//! Which pages may talk to the Worker: the variable `ALLOWED_ORIGINS`.
+//! Which pages may talk to the Worker, and under which names it answers: the variables `ALLOWED_ORIGINS` and
+//! `ALLOWED_HOSTS`.
 //!
-//! Owns the list's spelling and the comparison. It must not know headers or requests.
+//! Owns the lists' spelling and the comparison. It must not know headers or requests.
+
+use std::net::IpAddr;
 
 /// The pages that may read answers and open sockets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,37 +14,63 @@ pub(crate) enum Origins {
     Listed(Vec<Pattern>),
 }
 
+/// A list as it was read. What cannot be read admits nobody, and shuts nobody else out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ReadList<L> {
+    pub(crate) list: L,
+    /// The entries that could not be read.
+    pub(crate) unreadable: Vec<String>,
+}
+
 /// One entry of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Pattern {
-    /// `https` or `http`; any of both when absent.
-    scheme: Option<String>,
+pub(crate) enum Pattern {
+    /// What a browser writes for a page without an origin, such as a file.
+    Null,
+    Origin {
+        /// `https`, `capacitor`, …
+        scheme: String,
+        host: HostPattern,
+    },
+}
+
+/// A host of the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HostPattern {
     /// Host and port, in lower case, without the `*.`.
     host: String,
     /// Whether the host stands for its subdomains (and not for itself).
     subdomains: bool,
 }
 
+/// Names that stand for the machine itself, where pages are served without a certificate.
+const LOCAL: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+
 impl Origins {
     /// What an entry may look like, for error texts.
-    pub(crate) const EXPECTED: &'static str =
-        "origins separated by commas, such as `https://app.example.com, https://*.example.com`";
+    pub(crate) const EXPECTED: &'static str = "origins separated by commas, such as \
+         `https://app.example.com, https://*.example.com, capacitor://localhost, null`";
 
-    /// Reads the list. `None` when an entry is no origin; an empty list and `*` mean every page.
-    pub(crate) fn parse(list: &str) -> Option<Self> {
-        let entries: Vec<&str> = list
-            .split(',')
-            .map(str::trim)
-            .filter(|entry| !entry.is_empty())
-            .collect();
+    /// Reads the list. An empty list and `*` mean every page.
+    pub(crate) fn read(list: &str) -> ReadList<Self> {
+        let entries = entries(list);
         if entries.is_empty() || entries.contains(&"*") {
-            return Some(Self::Any);
+            return ReadList {
+                list: Self::Any,
+                unreadable: Vec::new(),
+            };
         }
-        entries
-            .into_iter()
-            .map(Pattern::parse)
-            .collect::<Option<_>>()
-            .map(Self::Listed)
+        let (mut patterns, mut unreadable) = (Vec::new(), Vec::new());
+        for entry in entries {
+            match Pattern::parse(entry) {
+                Some(read) => patterns.extend(read),
+                None => unreadable.push(entry.to_owned()),
+            }
+        }
+        ReadList {
+            list: Self::Listed(patterns),
+            unreadable,
+        }
     }
 
     /// Whether a page of `origin` may talk to the Worker. The origin is the header as the browser wrote it.
@@ -54,37 +83,70 @@ impl Origins {
 }
 
 impl Pattern {
-    fn parse(entry: &str) -> Option<Self> {
+    /// The patterns that an entry stands for: without a scheme it means https, and on this machine http as well.
+    fn parse(entry: &str) -> Option<Vec<Self>> {
         let entry = entry.strip_suffix('/').unwrap_or(entry).to_lowercase();
+        if entry == "null" {
+            return Some(vec![Self::Null]);
+        }
         let (scheme, host) = match entry.split_once("://") {
-            Some((scheme @ ("http" | "https"), host)) => (Some(scheme.to_owned()), host),
-            Some(_) => return None,
+            Some((scheme, host)) => (Some(scheme), host),
             None => (None, entry.as_str()),
         };
-        let (subdomains, host) = match host.strip_prefix("*.") {
-            Some(host) => (true, host),
-            None => (false, host),
+        let host = HostPattern::parse(host)?;
+        let schemes = match scheme {
+            Some(scheme) if is_scheme(scheme) => vec![scheme],
+            Some(_) => return None,
+            None if host.is_local() => vec!["https", "http"],
+            None => vec!["https"],
         };
-        let legal = |c: char| !c.is_whitespace() && !c.is_control() && !"*/?#@\\\"'".contains(c);
-        (!host.is_empty() && host.chars().all(legal)).then(|| Self {
-            scheme,
-            host: host.to_owned(),
-            subdomains,
-        })
+        let pattern = |scheme: &str| Self::Origin {
+            scheme: scheme.to_owned(),
+            host: host.clone(),
+        };
+        Some(schemes.into_iter().map(pattern).collect())
     }
 
     fn matches(&self, origin: &str) -> bool {
         let origin = origin.to_lowercase();
-        let Some((scheme, host)) = origin.split_once("://") else {
-            return false;
-        };
-        if self
-            .scheme
-            .as_deref()
-            .is_some_and(|wanted| wanted != scheme)
-        {
-            return false;
+        match (self, origin.split_once("://")) {
+            (Self::Null, _) => origin == "null",
+            (Self::Origin { scheme, host }, Some((its_scheme, its_host))) => {
+                scheme == its_scheme && host.matches(its_host)
+            }
+            (Self::Origin { .. }, None) => false,
         }
+    }
+}
+
+/// Those of apps and extensions are their own; a list for pages names no `ftp` or `file`.
+fn is_scheme(text: &str) -> bool {
+    let legal = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(legal)
+        && !["ftp", "file", "ws", "wss", "data", "blob", "javascript"].contains(&text)
+}
+
+impl HostPattern {
+    fn parse(host: &str) -> Option<Self> {
+        let (subdomains, host) = match host.strip_prefix("*.") {
+            Some(host) => (true, host),
+            None => (false, host),
+        };
+        let legal = |c: char| !c.is_whitespace() && !c.is_control() && !"*/?#@\\\"'<>".contains(c);
+        (!host.is_empty() && host.chars().all(legal)).then(|| Self {
+            host: host.to_lowercase(),
+            subdomains,
+        })
+    }
+
+    fn is_local(&self) -> bool {
+        let name = name_of(&self.host);
+        LOCAL.contains(&name) || name.ends_with(".localhost")
+    }
+
+    /// `host` is in lower case.
+    fn matches(&self, host: &str) -> bool {
         if self.subdomains {
             host.strip_suffix(&self.host)
                 .is_some_and(|labels| labels.len() > 1 && labels.ends_with('.'))
@@ -94,13 +156,93 @@ impl Pattern {
     }
 }
 
+/// The names under which the Worker answers: a page on the web can have a name of its own lead to a Worker that only its
+/// owner's machine should reach, and is of the same origin then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Hosts {
+    Any,
+    Listed {
+        /// Whether an IP address will do: nobody can make one lead elsewhere.
+        addresses: bool,
+        patterns: Vec<HostPattern>,
+    },
+}
+
+impl Hosts {
+    /// What stands for all IP addresses.
+    const ADDRESS: &'static str = "<address>";
+    pub(crate) const EXPECTED: &'static str =
+        "host names separated by commas, such as `localhost, *.example.com`; `<address>` for all IP addresses";
+
+    /// Reads the list. An empty list and `*` mean every name.
+    pub(crate) fn read(list: &str) -> ReadList<Self> {
+        let entries = entries(list);
+        let mut unreadable = Vec::new();
+        if entries.is_empty() || entries.contains(&"*") {
+            let list = Self::Any;
+            return ReadList { list, unreadable };
+        }
+        let (mut addresses, mut patterns) = (false, Vec::new());
+        for entry in entries {
+            match HostPattern::parse(entry) {
+                _ if entry == Self::ADDRESS => addresses = true,
+                Some(pattern) => patterns.push(pattern),
+                None => unreadable.push(entry.to_owned()),
+            }
+        }
+        ReadList {
+            list: Self::Listed {
+                addresses,
+                patterns,
+            },
+            unreadable,
+        }
+    }
+
+    /// Whether the Worker answers under the name of `host`, which may have a port.
+    pub(crate) fn allow(&self, host: &str) -> bool {
+        let Self::Listed {
+            addresses,
+            patterns,
+        } = self
+        else {
+            return true;
+        };
+        let host = host.to_lowercase();
+        let name = name_of(&host);
+        let address = name
+            .strip_prefix('[')
+            .and_then(|name| name.strip_suffix(']'))
+            .unwrap_or(name);
+        (*addresses && address.parse::<IpAddr>().is_ok())
+            || patterns.iter().any(|pattern| pattern.matches(name))
+    }
+}
+
+/// A host without its port.
+fn name_of(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => name,
+        Some(_) | None => host,
+    }
+}
+
+fn entries(list: &str) -> Vec<&str> {
+    let entries = list.split(',').map(str::trim);
+    entries.filter(|entry| !entry.is_empty()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[track_caller]
     fn check(list: &str, allowed: &[&str], refused: &[&str]) {
-        let origins = Origins::parse(list).expect(list);
+        let ReadList {
+            list: origins,
+            unreadable,
+        } = Origins::read(list);
+        assert_eq!(unreadable, Vec::<String>::new(), "{list}");
         for origin in allowed {
             assert!(origins.allow(origin), "{list} should allow {origin}");
         }
@@ -135,15 +277,70 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_origin_is_refused_instead_of_never_matching() {
-        for list in [
+    fn without_a_scheme_it_means_https_and_on_this_machine_http_as_well() {
+        check(
+            "app.example.com, *.localhost, 127.0.0.1:3000, [::1]:3000",
+            &[
+                "https://app.example.com",
+                "http://a.localhost",
+                "https://a.localhost",
+                "http://127.0.0.1:3000",
+                "http://[::1]:3000",
+            ],
+            &["http://app.example.com", "http://127.0.0.1"],
+        );
+    }
+
+    #[test]
+    fn pages_of_apps_and_extensions_and_without_an_origin_can_be_listed() {
+        check(
+            "capacitor://localhost, tauri://localhost, chrome-extension://abcdefghijklmnop, null",
+            &[
+                "capacitor://localhost",
+                "tauri://localhost",
+                "chrome-extension://abcdefghijklmnop",
+                "null",
+            ],
+            &["http://localhost", "chrome-extension://other", ""],
+        );
+    }
+
+    #[test]
+    fn what_is_no_origin_is_named_and_shuts_nobody_else_out() {
+        for entry in [
             "https://",
             "ftp://a.example",
             "https://a.example/path",
             "https://a*.example",
             "a b",
         ] {
-            assert_eq!(Origins::parse(list), None, "{list}");
+            let read = Origins::read(&format!("{entry}, https://good.example"));
+            assert_eq!(read.unreadable, [entry]);
+            assert!(read.list.allow("https://good.example"));
+            assert!(!read.list.allow("https://a.example"));
         }
+        assert!(!Origins::read("ftp://x").list.allow("https://a.example"));
+    }
+
+    #[test]
+    fn a_name_that_is_not_listed_is_no_host_of_ours() {
+        let hosts = Hosts::read("<address>, localhost, *.localhost, box.local").list;
+        for host in [
+            "localhost",
+            "LOCALHOST:8787",
+            "a.localhost:1",
+            "127.0.0.1:8787",
+            "192.168.0.7",
+            "[::1]:8787",
+            "[fe80::1]",
+            "box.local:80",
+        ] {
+            assert!(hosts.allow(host), "{host}");
+        }
+        for host in ["evil.example", "localhost.evil.example:8787", "", "1.2.3.4.evil"] {
+            assert!(!hosts.allow(host), "{host}");
+        }
+        assert!(Hosts::read("").list.allow("evil.example"));
+        assert_eq!(Hosts::read("a/b, c").unreadable, ["a/b"]);
     }
 }

@@ -12,10 +12,13 @@ use room_core::{Rate, Settings};
 use wasm_bindgen::JsValue;
 
 use crate::host::variable;
-use crate::origins::Origins;
+use crate::log::Log;
+use crate::origins::{Hosts, Origins};
 
 /// The variables that hold the gateway key, first one first.
 const GATEWAY_KEY: [&str; 2] = ["GATEWAY_KEY", "KURATCHI_GATEWAY_KEY"];
+const ALLOWED_ORIGINS: &str = "ALLOWED_ORIGINS";
+const ALLOWED_HOSTS: &str = "ALLOWED_HOSTS";
 /// Nothing that is counted is more.
 const COUNT_MAX: u64 = 1_000_000_000;
 /// Less than this holds no chat worth the name.
@@ -73,8 +76,6 @@ impl fmt::Debug for GatewayKey {
 pub(crate) struct Configuration {
     /// Signs the tokens.
     pub(crate) gateway_key: GatewayKey,
-    /// Which pages may talk to us.
-    pub(crate) origins: Origins,
     /// What the room is to do.
     pub(crate) room: Settings,
     /// How much is logged.
@@ -102,12 +103,37 @@ impl fmt::Display for BadVariable {
 
 impl std::error::Error for BadVariable {}
 
+/// An entry of a list that could not be read: the others count. `Display` names it and says what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unreadable {
+    name: &'static str,
+    entry: String,
+    expected: &'static str,
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            name,
+            entry,
+            expected,
+        } = self;
+        write!(
+            f,
+            "`{entry}` of the Worker's variable {name} is passed over: expected {expected}"
+        )
+    }
+}
+
 /// What was read of the Worker's environment.
 #[derive(Debug)]
 pub(crate) struct Variables {
-    /// Which pages may talk to us, also where another variable is wrong. A list that can not be read admits no page: what is
-    /// wrong with it is for the owner, not for pages.
+    /// Which pages may talk to us, also where another variable is wrong: an answer about that has to reach its page.
     pub(crate) origins: Origins,
+    /// Under which names we answer.
+    pub(crate) hosts: Hosts,
+    /// Entries of lists that could not be read, by variable. They are for the owner, not for pages.
+    pub(crate) unreadable: Vec<Unreadable>,
     pub(crate) configuration: Result<Configuration, BadVariable>,
 }
 
@@ -122,14 +148,42 @@ impl Variables {
             Some((known, variables)) if known == env => Rc::clone(variables),
             Some(_) | None => {
                 let lookup = |name: &str| variable(env, name);
-                let variables = Rc::new(Self {
-                    origins: read_origins(lookup).unwrap_or(Origins::Listed(Vec::new())),
-                    configuration: Configuration::read(lookup),
-                });
+                let variables = Rc::new(Self::read(lookup));
+                variables.log_unreadable();
                 *read = Some((env.clone(), Rc::clone(&variables)));
                 variables
             }
         })
+    }
+
+    fn read(lookup: impl Fn(&str) -> Option<String> + Copy) -> Self {
+        let list = |name| lookup(name).unwrap_or_default();
+        let origins = Origins::read(&list(ALLOWED_ORIGINS));
+        let hosts = Hosts::read(&list(ALLOWED_HOSTS));
+        let lists = [
+            (ALLOWED_ORIGINS, origins.unreadable, Origins::EXPECTED),
+            (ALLOWED_HOSTS, hosts.unreadable, Hosts::EXPECTED),
+        ];
+        let unreadable = lists.into_iter().flat_map(|(name, entries, expected)| {
+            entries.into_iter().map(move |entry| Unreadable {
+                name,
+                entry,
+                expected,
+            })
+        });
+        Self {
+            origins: origins.list,
+            hosts: hosts.list,
+            unreadable: unreadable.collect(),
+            configuration: Configuration::read(lookup),
+        }
+    }
+
+    fn log_unreadable(&self) {
+        let log = Log::new(self.level(), None);
+        for unreadable in &self.unreadable {
+            log.error("misconfigured", &[("error", unreadable.to_string().into())]);
+        }
     }
 
     /// How much is logged.
@@ -158,22 +212,11 @@ impl Configuration {
             })?;
         Ok(Self {
             gateway_key: GatewayKey(gateway_key),
-            origins: read_origins(lookup)?,
             room: read_room(lookup)?,
             level: read_level(lookup)?,
             ping_answers: read_ping_answers(lookup)?,
         })
     }
-}
-
-/// The pages that may talk to us. Read apart as well, because an answer about another variable has to reach
-/// its page.
-fn read_origins(lookup: impl Fn(&str) -> Option<String>) -> Result<Origins, BadVariable> {
-    let list = lookup("ALLOWED_ORIGINS").unwrap_or_default();
-    Origins::parse(&list).ok_or_else(|| BadVariable {
-        name: "ALLOWED_ORIGINS",
-        expected: Origins::EXPECTED.to_owned(),
-    })
 }
 
 fn read_room(lookup: impl Fn(&str) -> Option<String> + Copy) -> Result<Settings, BadVariable> {
@@ -334,7 +377,6 @@ mod tests {
             ("HTTP_PER_SECOND", "99999999999999999999"),
             ("REQUIRE_IDENTITY", "yes"),
             ("LOG", "loud"),
-            ("ALLOWED_ORIGINS", "https://a.example/path"),
             ("TOKEN_EXPIRY", "never"),
             ("LOG_EVENTS_KEPT", "999"),
             ("LOG_EVENTS_KEPT", "all"),
