@@ -49,7 +49,10 @@ export function readConfig(config) {
   expect(typeof legacyWorker === 'boolean', 'legacyWorker', legacyWorker, 'true or false');
   if (legacyWorker && !gatewayKey) {
     // Not from the environment: whoever shows the key to a worker says so here.
-    throw invalid('gatewayKey', 'is required with legacyWorker: true, which speaks to a worker of the TypeScript SDK');
+    throw invalid(
+      'gatewayKey',
+      'is required with legacyWorker: true, which speaks to a worker of the TypeScript SDK',
+    );
   }
   expect(order === 'asc' || order === 'desc', 'order', order, "'asc' or 'desc'");
   expect(typeof webSocket === 'function', 'webSocket', webSocket, 'a WebSocket class');

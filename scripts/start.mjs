@@ -19,18 +19,19 @@ runMain(async () => {
   await setUp({ modules: true, wasm: true, bindgen: true, client: true, worker: true });
 
   // Only now: Miniflare is a Node module, and the page's server may use some.
-  const { freePort, keptGatewayKey, startBackend } = await import('./lib/backend.mjs');
+  const { freePort, keptGatewayKey, keepBackend } = await import('./lib/backend.mjs');
   const { serve } = await import(pathToFileURL(join(ROOT, 'examples-web', 'vanilla', 'server.mjs')));
 
   claimData(LOCAL_DATA, 'Kuratchi Spaces');
   const gatewayKey = keptGatewayKey(LOCAL_DATA);
-  const backend = await startBackend({
+  const options = {
     workerDir: WORKER,
     port: await freePort(portFrom('WORKER_PORT', WORKER_PORT)),
     persistDir: LOCAL_DATA,
     gatewayKey,
     log: (line) => console.log(`[worker] ${line}`),
-  });
+  };
+  const backend = await keepBackend(options, (text) => console.log(text));
   const page = await serve({
     port: await freePort(portFrom('PORT', PAGE_PORT)),
     workerUrl: backend.url,
@@ -48,4 +49,5 @@ Ready after ${seconds(Date.now() - started)}
 
 Open the page in two windows, choose two names and the same space, and talk. Ctrl-C stops.
 `);
+  await backend.failed;
 });

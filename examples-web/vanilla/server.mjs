@@ -12,6 +12,7 @@ import { FieldProblem, Sessions } from '../shared/sessions.mjs';
 import { readStaticFile } from './static-files.mjs';
 
 const HOST = '127.0.0.1';
+const LOCAL_HOST = /^(?:(?:[a-z0-9-]+\.)*localhost|127\.0\.0\.1|\[::1\])(?::\d+)?$/i;
 const PAGE_DIR = fileURLToPath(new URL('./page/', import.meta.url));
 const SHARED_DIR = fileURLToPath(new URL('../shared/', import.meta.url));
 /** What the page shares with the other examples; the rest of that folder is for servers. */
@@ -87,6 +88,10 @@ function contentSecurityPolicy(workerUrl) {
 }
 
 async function answer(request, { sessions, packageDir }) {
+  // A page on the web can have a name of its own lead to this machine, and would be given a token as if it were ours.
+  if (!LOCAL_HOST.test(request.headers.host ?? '')) {
+    return json(403, { error: 'This server answers as localhost and 127.0.0.1 only.' });
+  }
   // Not `new URL(request.url, …)`: a path like `//host/x` would be read as another host.
   const [path, query = ''] = splitOnce(request.url, '?');
   if (path === SESSION_PATH) {

@@ -4,13 +4,15 @@
  * Owns the order of starting and stopping, and what is printed. What runs is the Worker that `deploy` uploads.
  */
 
+import { hostname } from 'node:os';
 import { relative, resolve } from 'node:path';
 
 import { getSpacesEnvironment } from '../environment.js';
 import { getWorkerModules } from '../server/worker-modules.js';
 import { setInFile } from './environment-files.js';
+import { keepLocalWorker } from './kept-worker.js';
 import { DATA_FOLDER, hideFromGit, keptGatewayKey, takeFolder, tellAddress } from './local-data.js';
-import { bindFailure, freePort, startLocalWorker } from './local-worker.js';
+import { bindFailure, freePort } from './local-worker.js';
 import { loadMiniflare } from './runtime.js';
 import { EXIT_INTERRUPTED, EXIT_OK, Failure, harmless, note, paint, print, UsageError } from './terminal.js';
 
@@ -48,22 +50,23 @@ export async function dev({ port, host, data, writeEnv, var: settings }) {
   hideFromGit(folder);
   const { version, miniflare } = await loadMiniflare(process.cwd(), note);
   const gatewayKey = keptGatewayKey(folder);
-  const backend = await startLocalWorker({
+  const options = {
     miniflare,
     modules,
     port: await choosePort(port, host),
     host,
     persistDir: folder,
     gatewayKey,
-    vars,
+    vars: { ALLOWED_HOSTS: localHosts(host), ...vars },
     log: (line) => note(paint(process.stderr, 'dim', `[worker] ${harmless(line)}`)),
-  });
+  };
+  const backend = await keepLocalWorker(options, (text) => note(paint(process.stderr, 'yellow', text)));
   const stopped = new Promise((resolvePromise) => onStop(resolvePromise));
   try {
     tellAddress(folder, backend.url);
     if (writeEnv) setInFile(resolve(writeEnv), { [URL_VARIABLE]: backend.url, [KEY_VARIABLE]: gatewayKey });
     announce({ url: backend.url, folder, version, gatewayKey, writeEnv });
-    await stopped;
+    await Promise.race([stopped, backend.failed]);
     note(`\nStopping; messages are kept in ${shown(folder)}`);
   } finally {
     await backend.stop();
@@ -94,6 +97,15 @@ function needsData(folder, gatewayKey) {
 /** A word for a shell. */
 function quoted(text) {
   return /^[\w./\\:-]+$/.test(text) ? text : `"${text}"`;
+}
+
+/**
+ * The names by which this machine is asked: a page on the web can have a name of its own lead here, and then asks as if it were
+ * ours. Addresses are no names.
+ */
+function localHosts(host) {
+  const machine = hostname();
+  return ['<address>', 'localhost', '*.localhost', machine, `${machine}.local`, host].join(', ');
 }
 
 async function refuseUnbindable(port, host) {

@@ -5,7 +5,7 @@
  * variables matter.
  */
 
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'dotenv';
 
@@ -18,6 +18,7 @@ const FILES = ['.env.local', '.env'];
  */
 const ASSIGNMENT =
   /^([ \t]*(?:export[ \t]+)?)([\w.-]+)[ \t]*=[ \t]*(?:'[^']*'|"(?:\\"|[^"])*"|`[^`]*`)?[^\r\n]*(\r?\n|$)/gm;
+const OWNER_ONLY = 0o600;
 const BYTE_ORDER_MARK = '\ufeff';
 
 /**
@@ -38,13 +39,15 @@ export function loadEnvironmentFiles(folder, isWanted) {
 
 /**
  * Sets variables in a file: assignments of them are replaced, new ones come last, everything else stays, line ends and
- * `export` too. A file that says the same already is not written.
+ * `export` too. A file that says the same already is not written. Nobody but its owner may read it afterwards: it holds a key.
  *
  * @param {string} file
  * @param {Record<string, string>} variables Values without blanks, quotes and `#`.
  */
 export function setInFile(file, variables) {
   const before = existsSync(file) ? readFileSync(file, 'utf8') : '';
+  // Before the key is in it.
+  if (existsSync(file)) chmodSync(file, OWNER_ONLY);
   const known = read(before);
   if (Object.entries(variables).every(([name, value]) => known[name] === value)) return;
   const lineEnd = before.includes('\r\n') ? '\r\n' : '\n';
@@ -57,7 +60,7 @@ export function setInFile(file, variables) {
   });
   const isOpen = kept !== '' && !kept.endsWith('\n');
   const added = [...left].map(([name, value]) => `${name}=${value}${lineEnd}`).join('');
-  writeFileSync(file, `${kept}${isOpen ? lineEnd : ''}${added}`, { mode: 0o600 });
+  writeFileSync(file, `${kept}${isOpen ? lineEnd : ''}${added}`, { mode: OWNER_ONLY });
 }
 
 function read(text) {

@@ -6,7 +6,7 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { isLocked, lockOwner, tryLock, unlock } from './lock-file.js';
@@ -19,6 +19,12 @@ const LOCK_FILE = 'running.lock';
 const ADDRESS_FILE = 'running-at';
 const KEY_CHARS_MIN = 32;
 
+/** The folder, which nobody but its owner may look into: it holds the key, and what people wrote. */
+function makeFolder(folder) {
+  mkdirSync(folder, { recursive: true });
+  chmodSync(folder, 0o700);
+}
+
 /** A gateway key: 256 random bits. */
 export function newGatewayKey() {
   return randomBytes(32).toString('base64url');
@@ -26,7 +32,7 @@ export function newGatewayKey() {
 
 /** The gateway key kept in `folder`, made at the first call; only its owner may read the file. */
 export function keptGatewayKey(folder) {
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   const file = join(folder, KEY_FILE);
   try {
     writeFileSync(file, newGatewayKey(), { flag: 'wx', mode: 0o600 });
@@ -49,7 +55,7 @@ export function readGatewayKey(folder) {
 
 /** Has git ignore the folder, without a word in the project's own files. */
 export function hideFromGit(folder) {
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   const file = join(folder, '.gitignore');
   if (!existsSync(file)) writeFileSync(file, '*\n');
 }
@@ -60,7 +66,7 @@ export function hideFromGit(folder) {
  * @returns {{ release?: () => void, owner?: number | string }} `owner` is the process that has it, if that is another.
  */
 export function takeFolder(folder) {
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   const file = join(folder, LOCK_FILE);
   if (!tryLock(file)) return { owner: lockOwner(file) ?? 'unknown' };
   // That of one that died.

@@ -97,6 +97,8 @@ export function keptBindings(script) {
   const types = keptTypes(script);
   return (script?.settings.bindings ?? [])
     .filter(({ type, name }) => types.includes(type) && name !== KEY_BINDING && name !== OBJECT_BINDING)
+    // What we set ourselves is nothing that somebody else set.
+    .filter(({ name, text }) => name !== PINGS_BINDING || text !== PINGS_DEPLOYED)
     .map(({ name }) => name)
     .sort();
 }

@@ -7,6 +7,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as miniflare from 'miniflare';
+import { keepLocalWorker } from '../../pkg-template/cli/kept-worker.js';
 import { newGatewayKey } from '../../pkg-template/cli/local-data.js';
 import { startLocalWorker } from '../../pkg-template/cli/local-worker.js';
 
@@ -28,10 +29,25 @@ export { COMPATIBILITY_DATE } from '../../pkg-template/server/worker-metadata.js
  * @returns {Promise<{ url: string, gatewayKey: string, mf: miniflare.Miniflare, stop: () => Promise<void> }>}
  */
 export async function startBackend({ workerDir, gatewayKey = newGatewayKey(), ...options }) {
-  const modules = [
+  const modules = modulesIn(workerDir);
+  const backend = await startLocalWorker({ miniflare, modules, gatewayKey, ...options });
+  return { ...backend, gatewayKey };
+}
+
+/**
+ * The same, started again whenever its runtime dies; `failed` rejects when that is given up.
+ *
+ * @param {Parameters<typeof startBackend>[0]} options
+ * @param {(text: string) => void} say Hears of deaths.
+ * @returns {Promise<{ url: string, failed: Promise<never>, stop: () => Promise<void> }>}
+ */
+export function keepBackend({ workerDir, ...options }, say) {
+  return keepLocalWorker({ miniflare, modules: modulesIn(workerDir), ...options }, say);
+}
+
+function modulesIn(workerDir) {
+  return [
     { name: 'index.js', content: readFileSync(join(workerDir, 'index.js'), 'utf8') },
     { name: 'index_bg.wasm', content: readFileSync(join(workerDir, 'index_bg.wasm')) },
   ];
-  const backend = await startLocalWorker({ miniflare, modules, gatewayKey, ...options });
-  return { ...backend, gatewayKey };
 }

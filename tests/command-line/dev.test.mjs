@@ -12,7 +12,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:http';
+import { createServer, request } from 'node:http';
 import { delimiter, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { validateSpaceToken } from '../../pkg-template/tokens.js';
@@ -34,6 +34,25 @@ const CHAT = `
   space.close();
   console.log(JSON.stringify(messages.map((message) => message.text)));
 `;
+
+/** The process id of the runtime that a command runs. */
+function runtimeOf(pid) {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
+  const child = children.find((each) => readFileSync(`/proc/${each}/comm`, 'utf8').startsWith('workerd'));
+  return Number(child);
+}
+
+/** The status of `/health`, asked for under the name of another host. */
+function statusUnder(host, url) {
+  return new Promise((resolve, reject) => {
+    const asked = request(new URL('/health', url), { headers: { host } }, (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    });
+    asked.once('error', reject);
+    asked.end();
+  });
+}
 
 describe('dev and token', () => {
   const installed = new Installed();
@@ -90,6 +109,7 @@ describe('dev and token', () => {
     const key = readFileSync(file, 'utf8').trim();
     assert.equal(key.length, 43);
     assert.equal(statSync(file).mode & 0o777, 0o600);
+    assert.equal(statSync(dataOf('private')).mode & 0o777, 0o700);
     assert.ok(!(command.stdout + command.stderr).includes(key), 'a pipe is no terminal');
     assert.match(command.stdout, /KURATCHI_GATEWAY_KEY=<the contents of private\/gateway-key>/);
     spawnSync('git', ['init', '-q'], { cwd: folder });
@@ -102,6 +122,8 @@ describe('dev and token', () => {
 
   test('an environment file gets address and key, and keeps the rest', { timeout: TEST_MS_MAX }, async () => {
     const file = join(folder, '.env.local');
+    writeFileSync(file, '');
+    chmodSync(file, 0o644);
     writeFileSync(file, 'OTHER=1 # mine\nKURATCHI_GATEWAY_KEY=old\nLAST="x"\n');
     const { command, url } = await backend('--write-env', '.env.local');
     const key = readFileSync(join(dataOf('.kuratchi'), 'gateway-key'), 'utf8').trim();
@@ -109,6 +131,7 @@ describe('dev and token', () => {
       readFileSync(file, 'utf8'),
       `OTHER=1 # mine\nKURATCHI_GATEWAY_KEY=${key}\nLAST="x"\nKURATCHI_SPACES_WORKER_URL=${url}\n`,
     );
+    assert.equal(statSync(file).mode & 0o777, 0o600, 'it holds a key now');
     // From here on the other commands have it from there.
     const { code, stdout } = await runCommand(folder, ['doctor']);
     assert.equal(code, 0, stdout);
@@ -144,6 +167,42 @@ describe('dev and token', () => {
     await gone(url);
     const next = await backend();
     await stop(next.command);
+  });
+
+  test('a runtime that dies is started again on the same data, until it dies too often', {
+    timeout: TEST_MS_MAX,
+  }, async () => {
+    const { command, url } = await backend();
+    const spaceToken = await token('--user', 'ada');
+    await chat(url, spaceToken, 'before');
+    process.kill(runtimeOf(command.pid), 'SIGKILL');
+    await command.says(/The runtime \(workerd\) died; it is started again on the same data/);
+    await command.says(/The runtime is back\./);
+    const texts = await chat(url, spaceToken, 'after');
+    assert.deepEqual(texts.slice(-2), ['before', 'after']);
+    process.kill(runtimeOf(command.pid), 'SIGKILL');
+    await command.says(/The runtime is back\..*The runtime is back\./s);
+    process.kill(runtimeOf(command.pid), 'SIGKILL');
+    const { code } = await command.ended;
+    assert.equal(code, 1);
+    assert.match(command.stderr, /died 3 times within a minute/);
+    assert.match(command.stderr, /What was stored is kept/);
+    await stop((await backend()).command);
+  });
+
+  test('names that lead here from elsewhere are refused', { timeout: TEST_MS_MAX }, async () => {
+    const { command, url } = await backend();
+    const { port } = new URL(url);
+    for (const [host, status] of [
+      [`localhost:${port}`, 200],
+      [`127.0.0.1:${port}`, 200],
+      [`app.localhost:${port}`, 200],
+      [`evil.example:${port}`, 403],
+      ['evil.example', 403],
+    ]) {
+      assert.equal(await statusUnder(host, url), status, host);
+    }
+    await stop(command);
   });
 
   test('a port that is taken is named, and without a wish the next free one is found', {

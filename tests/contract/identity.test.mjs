@@ -23,8 +23,19 @@ describe('identity', { concurrency: true }, () => {
     const answer = await client.deliver(body);
     const event = client.frames.slice(from).find(({ type }) => type === 'message');
     return [
-      { way: 'HTTP', status: http.status, code: http.body.code, field: http.body.field, message: http.body.message },
-      { way: 'socket', code: answer.code, field: answer.field, message: answer.type === 'ack' ? event?.message : undefined },
+      {
+        way: 'HTTP',
+        status: http.status,
+        code: http.body.code,
+        field: http.body.field,
+        message: http.body.message,
+      },
+      {
+        way: 'socket',
+        code: answer.code,
+        field: answer.field,
+        message: answer.type === 'ack' ? event?.message : undefined,
+      },
     ];
   }
 

@@ -1,0 +1,92 @@
+/**
+ * The local Worker, kept running: where its runtime dies it is started again, on the same port and the same data.
+ *
+ * Owns how a death is noticed, how long is waited, and when it is given up. Must not know what a runtime is: that is
+ * `local-worker.js`.
+ */
+
+import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { startLocalWorker } from './local-worker.js';
+import { Failure, harmless } from './terminal.js';
+
+const LOOK_EVERY_MS = 300;
+/** Before each start after a death: the second and third in a row wait longer. */
+const BACK_OFF_MS = [200, 1_000, 4_000];
+/** So many deaths within a minute, and it is given up. */
+const DEATHS_MAX = 3;
+const DEATHS_WITHIN_MS = 60_000;
+/** What the runtime said last is told when it is given up. */
+const LAST_LINES = 3;
+const FATAL = /fatal|\*\*\*|uncaught|panic/i;
+
+/**
+ * Starts the Worker, and starts it again whenever its runtime has died.
+ *
+ * @param {Parameters<typeof startLocalWorker>[0]} options
+ * @param {(text: string) => void} say Hears of deaths.
+ * @returns {Promise<{ url: string, failed: Promise<never>, stop: () => Promise<void> }>} `failed` rejects when it is given up.
+ */
+export async function keepLocalWorker(options, say) {
+  const said = [];
+  const log = (line) => {
+    if (FATAL.test(line)) said.splice(0, said.length - LAST_LINES + 1, harmless(line));
+    options.log?.(line);
+  };
+  let backend = await startLocalWorker({ ...options, log });
+  const { url } = backend;
+  const port = Number(new URL(url).port);
+  const stopping = new AbortController();
+
+  async function watch() {
+    let deaths = [];
+    while (!stopping.signal.aborted) {
+      await sleep(LOOK_EVERY_MS);
+      if (stopping.signal.aborted || (await isListening(url))) continue;
+      deaths = [...deaths.filter((at) => at > Date.now() - DEATHS_WITHIN_MS), Date.now()];
+      await backend.stop().catch(() => {});
+      if (deaths.length >= DEATHS_MAX) {
+        throw new Failure(
+          `The runtime (workerd) died ${deaths.length} times within a minute, and is not started again. ` +
+            `${said.length > 0 ? `It said last:\n${said.join('\n')}` : 'It said nothing.'}\n` +
+            'What was stored is kept. Start again; if it goes on dying, report this with the lines above.',
+        );
+      }
+      const waitMs = BACK_OFF_MS[deaths.length - 1];
+      say(`The runtime (workerd) died; it is started again on the same data in ${waitMs} ms.`);
+      await sleep(waitMs);
+      if (stopping.signal.aborted) return;
+      backend = await startLocalWorker({ ...options, port, log });
+      say('The runtime is back.');
+    }
+  }
+
+  const watching = watch();
+  // Whoever does not ask is not ended by it.
+  watching.catch(() => {});
+  return {
+    url,
+    failed: watching.then(() => new Promise(() => {})),
+    async stop() {
+      stopping.abort();
+      await watching.catch(() => {});
+      await backend.stop();
+    },
+  };
+}
+
+/** Whether anybody listens there. One who is too busy to answer does. */
+function isListening(url) {
+  const { hostname, port } = new URL(url);
+  return new Promise((resolve) => {
+    const socket = connect({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) });
+    const end = (answer) => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.once('connect', () => end(true));
+    socket.once('error', ({ code }) => end(code !== 'ECONNREFUSED' && code !== 'ECONNRESET'));
+    socket.setTimeout(LOOK_EVERY_MS, () => end(true));
+  });
+}
