@@ -95,12 +95,14 @@ export function uploadMetadata({ gatewayKey, script }) {
 /** The bindings of a script that stay as they are, by name. */
 export function keptBindings(script) {
   const types = keptTypes(script);
-  return (script?.settings.bindings ?? [])
-    .filter(({ type, name }) => types.includes(type) && name !== KEY_BINDING && name !== OBJECT_BINDING)
-    // What we set ourselves is nothing that somebody else set.
-    .filter(({ name, text }) => name !== PINGS_BINDING || text !== PINGS_DEPLOYED)
-    .map(({ name }) => name)
-    .sort();
+  return (
+    (script?.settings.bindings ?? [])
+      .filter(({ type, name }) => types.includes(type) && name !== KEY_BINDING && name !== OBJECT_BINDING)
+      // What we set ourselves is nothing that somebody else set.
+      .filter(({ name, text }) => name !== PINGS_BINDING || text !== PINGS_DEPLOYED)
+      .map(({ name }) => name)
+      .sort()
+  );
 }
 
 /** What of a script goes with its code, by name: bindings that can not be kept, and static assets. */

@@ -51,6 +51,8 @@ pub struct Client<J: Json> {
     pub(crate) random: Random,
     /// Tells this client's sends from those of others where the token names nobody.
     pub(crate) client_scope: String,
+    /// Tells this client's connections from those of others of the same user: a new one replaces the old one.
+    pub(crate) instance: String,
     pub(crate) outputs: VecDeque<Output<J>>,
     pub(crate) timers: TimerTable,
     pub(crate) credentials: Credentials,
@@ -117,11 +119,13 @@ impl<J: Json> Client<J> {
             Transport::WebSocket
         };
         let client_scope = config.client_scope.clone().unwrap_or_else(|| random.id());
+        let instance = random.id();
         Self {
             wall_clock_at_zero: config.wall_clock_at_zero,
             config,
             random,
             client_scope,
+            instance,
             outputs: VecDeque::new(),
             timers: TimerTable::default(),
             credentials: Credentials::new(),

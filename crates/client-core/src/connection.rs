@@ -232,6 +232,7 @@ impl<J: Json> Client<J> {
         let mut parameters = vec![
             ("spaceId", self.config.space_id.as_str()),
             ("clientScope", &self.client_scope),
+            ("instance", &self.instance),
         ];
         parameters.extend(epoch.as_ref().map(|epoch| ("epoch", epoch.as_str())));
         parameters.extend(since.as_deref().map(|since| ("since", since)));

@@ -147,6 +147,8 @@ pub enum CloseCode {
     SlowConsumer,
     /// 4510: nothing was heard from the socket for too long.
     Silent,
+    /// 4511: the same client object has a newer connection.
+    Replaced,
 }
 
 impl CloseCode {
@@ -167,6 +169,7 @@ impl CloseCode {
         Self::SpaceFull,
         Self::SlowConsumer,
         Self::Silent,
+        Self::Replaced,
     ];
 
     /// The number on the wire.
@@ -188,6 +191,7 @@ impl CloseCode {
             Self::SpaceFull => 4503,
             Self::SlowConsumer => 4508,
             Self::Silent => 4510,
+            Self::Replaced => 4511,
         }
     }
 
@@ -215,7 +219,7 @@ impl CloseCode {
             Self::TooManyConnections => ErrorCode::TooManyConnections,
             Self::TooLarge => ErrorCode::TooLarge,
             Self::RateLimited => ErrorCode::RateLimited,
-            Self::Internal | Self::Silent => ErrorCode::Internal,
+            Self::Internal | Self::Silent | Self::Replaced => ErrorCode::Internal,
             Self::SpaceFull => ErrorCode::SpaceFull,
             Self::SlowConsumer => ErrorCode::SlowConsumer,
         }
@@ -230,7 +234,10 @@ impl CloseCode {
             | Self::SpaceIdInvalid
             | Self::IdentityRequired
             | Self::OriginRefused => Reaction::Stop,
-            Self::TooManyConnections | Self::SpaceFull | Self::RateLimited => Reaction::RetryLater,
+            // A client's own newer connection: the older one is forgotten. Whoever hears it all the same is not to fight for it.
+            Self::Replaced | Self::TooManyConnections | Self::SpaceFull | Self::RateLimited => {
+                Reaction::RetryLater
+            }
             // A frame that the server could not take says nothing about the next connection.
             Self::BadFrame
             | Self::NotAuthenticated

@@ -32,6 +32,7 @@ pub(crate) struct Candidate {
     pub(crate) principal: Principal,
     pub(crate) cursor: Option<Cursor>,
     pub(crate) client_scope: Option<String>,
+    pub(crate) instance: Option<String>,
 }
 
 /// What a cursor brings.
@@ -66,17 +67,33 @@ impl Room {
         storage: &mut dyn Storage,
     ) {
         let (id, dialect) = (candidate.id, candidate.dialect);
-        let entered = match self.check_entry(&candidate, now) {
+        let replaced = match &candidate.instance {
+            Some(instance) => self.peers.of_instance(&candidate.principal, instance),
+            None => Vec::new(),
+        };
+        let entered = match self.check_entry(&candidate, replaced.len(), now) {
             Err(refusal) => Err(refusal),
             Ok(()) => self.enter(candidate, now, storage).map_err(storage_refusal),
         };
-        if let Err(refusal) = entered {
-            self.dismiss(id, dialect, refusal, now);
+        match entered {
+            Ok(()) => {
+                // Only now: its user is here all the time.
+                for old in replaced {
+                    let reason = "this client has a newer connection";
+                    self.close(old, CloseCode::Replaced, reason, now);
+                }
+            }
+            Err(refusal) => self.dismiss(id, dialect, refusal, now),
         }
     }
 
-    /// Charges the candidate for coming in, and looks for a place.
-    fn check_entry(&mut self, candidate: &Candidate, now: UnixMillis) -> Result<(), Refusal> {
+    /// Charges the candidate for coming in, and looks for a place. `replaced`: connections whose places it takes.
+    fn check_entry(
+        &mut self,
+        candidate: &Candidate,
+        replaced: usize,
+        now: UnixMillis,
+    ) -> Result<(), Refusal> {
         let principal = &candidate.principal;
         let scope = candidate.client_scope.as_deref();
         self.rates.check_away(principal, scope, now)?;
@@ -85,8 +102,8 @@ impl Room {
         // Tokens that name nobody are handed out to the world: they leave places for everybody else.
         let is_crowded = !principal.verified()
             && !principal.gateway
-            && self.peers.anonymous_count() >= CONNECTIONS_ANONYMOUS_MAX;
-        if is_crowded || self.peers.count() >= CONNECTIONS_PER_SPACE_MAX {
+            && self.peers.anonymous_count().saturating_sub(replaced) >= CONNECTIONS_ANONYMOUS_MAX;
+        if is_crowded || self.peers.count().saturating_sub(replaced) >= CONNECTIONS_PER_SPACE_MAX {
             return Err(refuse(ErrorCode::SpaceFull));
         }
         if let Some(refusal) = self.identity_refusal(principal) {
@@ -97,7 +114,12 @@ impl Room {
         } else {
             CONNECTIONS_PER_ANONYMOUS_TOKEN_MAX
         };
-        if self.peers.connections_of(principal) < most {
+        if self
+            .peers
+            .connections_of(principal)
+            .saturating_sub(replaced)
+            < most
+        {
             Ok(())
         } else {
             Err(refuse(ErrorCode::TooManyConnections))
@@ -123,6 +145,7 @@ impl Room {
             principal,
             cursor,
             client_scope,
+            instance,
         } = candidate;
         let mut transaction = Transaction::new(&self.ledger, &*storage, &mut self.random, now);
         if let Some(sub) = &principal.sub {
@@ -149,6 +172,7 @@ impl Room {
             dialect,
             principal: Rc::new(principal),
             client_scope,
+            instance,
             connected_at: now,
             behind: None,
             heard_at: now,
@@ -256,11 +280,7 @@ impl Room {
     }
 
     /// Follows the shell's verdict on a token that a peer sent: its principal is renewed.
-    pub(crate) fn judge_token(
-        &mut self,
-        id: PeerId,
-        verdict: Result<Principal, Refusal>,
-    ) {
+    pub(crate) fn judge_token(&mut self, id: PeerId, verdict: Result<Principal, Refusal>) {
         let Some(peer) = self.peers.get(id) else {
             return;
         };

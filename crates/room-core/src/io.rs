@@ -45,6 +45,9 @@ pub struct PeerRecord {
     /// Tells outboxes of senders without a `sub` apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_scope: Option<String>,
+    /// The client object whose connection this is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
     /// When it connected.
     pub connected_at: UnixMillis,
     /// The last event that was sent before the peer fell behind; `None` while it is not behind. A rebuilt room keeps the log
@@ -71,6 +74,8 @@ pub enum Input {
         cursor: Option<Cursor>,
         /// Tells outboxes of senders without a `sub` apart.
         client_scope: Option<String>,
+        /// The client object whose connection this is: it takes the place of an older one of the same user and object.
+        instance: Option<String>,
     },
     /// A socket said something.
     Frame {

@@ -44,7 +44,7 @@
 //! };
 //! let peer = PeerId(1);
 //! let inputs = [
-//!     Input::Connected { peer, dialect: Dialect::V2, principal: ada, cursor: None, client_scope: None },
+//!     Input::Connected { peer, dialect: Dialect::V2, principal: ada, cursor: None, client_scope: None, instance: None },
 //!     Input::Frame { peer, frame: Frame::Text(r#"{"type":"message","text":"hi","clientMessageId":"1"}"#.into()) },
 //! ];
 //!

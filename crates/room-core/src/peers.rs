@@ -25,6 +25,8 @@ pub(crate) struct Peer {
     /// Shared, so that a frame can be judged by it while the room changes.
     pub(crate) principal: Rc<Principal>,
     pub(crate) client_scope: Option<String>,
+    /// As in [`PeerRecord::instance`].
+    pub(crate) instance: Option<String>,
     pub(crate) connected_at: UnixMillis,
     /// As in [`PeerRecord::behind`].
     pub(crate) behind: Option<Seq>,
@@ -41,6 +43,7 @@ impl Peer {
             dialect: self.dialect.version(),
             principal: (*self.principal).clone(),
             client_scope: self.client_scope.clone(),
+            instance: self.instance.clone(),
             connected_at: self.connected_at,
             behind: self.behind,
             warned: self.warned,
@@ -54,6 +57,7 @@ impl Peer {
             dialect,
             principal: Rc::new(record.principal),
             client_scope: record.client_scope,
+            instance: record.instance,
             connected_at: record.connected_at,
             behind: record.behind,
             heard_at: record.connected_at,
@@ -231,6 +235,24 @@ impl Peers {
             .get(sub)
             .map(|user| user.peers.iter().copied().collect())
             .unwrap_or_default()
+    }
+
+    /// The principal's connections of one client object: one at most, unless it is no client of ours.
+    pub(crate) fn of_instance(&self, principal: &Principal, instance: &str) -> Vec<PeerId> {
+        let is_it = |peer: &Peer| {
+            peer.instance.as_deref() == Some(instance) && peer.principal.bucket == principal.bucket
+        };
+        match &principal.sub {
+            Some(sub) => {
+                let own = self.of_user(sub).into_iter();
+                own.filter(|id| self.get(*id).is_some_and(is_it)).collect()
+            }
+            None => self
+                .accepted()
+                .filter(|(_, peer)| is_it(peer))
+                .map(|(id, _)| id)
+                .collect(),
+        }
     }
 
     /// How many connections the principal has: its user's, or its token's where that names nobody.

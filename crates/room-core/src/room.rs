@@ -125,6 +125,7 @@ impl Room {
                 principal,
                 cursor,
                 client_scope,
+                instance,
             } => {
                 let candidate = Candidate {
                     id: peer,
@@ -132,6 +133,7 @@ impl Room {
                     principal,
                     cursor,
                     client_scope,
+                    instance,
                 };
                 self.admit(candidate, now, storage);
             }
@@ -280,11 +282,7 @@ impl Room {
             }
             None => None,
         };
-        let deadlines = [
-            self.peers.grace_deadline(),
-            self.expiry_deadline(),
-            house,
-        ];
+        let deadlines = [self.peers.grace_deadline(), self.expiry_deadline(), house];
         let other = deadlines.into_iter().flatten().min();
         if let Some(at) = self.liveness.alarm(self.peers.count(), other, now) {
             self.outputs.push_back(Output::SetAlarm(Some(at)));

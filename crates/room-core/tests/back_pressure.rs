@@ -455,6 +455,7 @@ fn crowd_that_comes_back_at_once_is_welcomed_and_its_first_windows_take_turns() 
             principal: user(&format!("u{peer}")),
             cursor: Some(cursor.clone()),
             client_scope: None,
+            instance: None,
         });
         read.push(shell.storage.log_rows_read() - before);
     }

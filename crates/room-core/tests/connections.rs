@@ -233,6 +233,51 @@ fn typing_reaches_the_others_and_stops_with_the_last_socket() {
 }
 
 #[test]
+fn a_client_takes_the_place_of_its_own_old_connection() {
+    let mut shell = Shell::new();
+    let watcher = shell.join(user("watcher"));
+    // Five pages of one person, whose connections are swallowed five times without a word.
+    let mut pages: Vec<u64> = Vec::new();
+    for round in 0..6 {
+        for page in 0..5 {
+            let id = shell.join_as(user("ada"), &format!("page {page}"));
+            assert!(
+                !shell.closed.contains_key(&id),
+                "round {round}, page {page}"
+            );
+            if round > 0 {
+                let old = std::mem::replace(&mut pages[page], id);
+                assert_eq!(shell.closed[&old].0, 4511);
+            } else {
+                pages.push(id);
+            }
+        }
+        shell.pass(15_000);
+    }
+    shell.pass(limits::PRESENCE_GRACE_MS);
+    shell.alarm(&[]);
+    let seen = shell.heard_of(watcher, "presence");
+    let of_ada = seen
+        .iter()
+        .filter(|frame| frame.to_string().contains("\"ada\""));
+    assert_eq!(
+        of_ada.count(),
+        1,
+        "one person came, and nobody left: {seen:?}"
+    );
+    // What another user says of itself replaces nobody, and neither does a token that names nobody.
+    let other = shell.join_as(user("bob"), "page 0");
+    let nobody = shell.join_as(anonymous("t"), "page 0");
+    let stranger = shell.join_as(anonymous("u"), "page 0");
+    for id in [pages[0], other, nobody, stranger] {
+        assert!(!shell.closed.contains_key(&id));
+    }
+    let again = shell.join_as(anonymous("t"), "page 0");
+    assert_eq!(shell.closed[&nobody].0, 4511);
+    assert!(!shell.closed.contains_key(&again));
+}
+
+#[test]
 fn bytes_are_refused_in_both_versions() {
     let mut shell = Shell::new();
     let (new, old) = (shell.join(user("ada")), shell.join_v1(user("bob")));
@@ -315,6 +360,7 @@ fn strangers_and_second_connects_do_nothing() {
         principal: user("bob"),
         cursor: None,
         client_scope: None,
+        instance: None,
     };
     shell.input(again);
     shell.input(Input::Disconnected { peer: PeerId(99) });

@@ -96,6 +96,7 @@ impl Server {
             principal: principal(&token, now)?,
             cursor: cursor(query),
             client_scope: parameter(query, "clientScope"),
+            instance: parameter(query, "instance"),
         })
     }
 

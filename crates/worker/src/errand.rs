@@ -31,6 +31,7 @@ pub(crate) enum Task {
         principal: Principal,
         cursor: Option<Cursor>,
         client_scope: Option<String>,
+        instance: Option<String>,
     },
     /// Answer a request. Its body, where it has one, is the errand's own.
     Call {
@@ -188,6 +189,7 @@ mod tests {
                     since: Seq(7),
                 }),
                 client_scope: Some("s".into()),
+                instance: Some("i".into()),
             },
         };
         let header = errand.encode().unwrap();

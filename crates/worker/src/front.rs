@@ -286,6 +286,7 @@ impl<'a> Front<'a> {
                 principal: Some(principal),
                 cursor,
                 client_scope,
+                instance,
             }) => {
                 let errand = Errand {
                     space: space.as_str().to_owned(),
@@ -294,6 +295,7 @@ impl<'a> Front<'a> {
                         principal,
                         cursor,
                         client_scope,
+                        instance,
                     },
                 };
                 self.visit(&errand, false)
@@ -335,7 +337,8 @@ impl<'a> Front<'a> {
     /// A page that reaches us under a name of its own is of our origin to its browser: no other check stops it.
     fn host_refusal(&self) -> Option<Refusal> {
         let host = self.url.host_str().unwrap_or_default();
-        let error = "the Worker does not answer under this name: its owner lists names in ALLOWED_HOSTS";
+        let error =
+            "the Worker does not answer under this name: its owner lists names in ALLOWED_HOSTS";
         (!self.variables.hosts.allow(host)).then(|| Refusal::new(ErrorCode::OriginRefused, error))
     }
 

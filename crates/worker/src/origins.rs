@@ -171,8 +171,7 @@ pub(crate) enum Hosts {
 impl Hosts {
     /// What stands for all IP addresses.
     const ADDRESS: &'static str = "<address>";
-    pub(crate) const EXPECTED: &'static str =
-        "host names separated by commas, such as `localhost, *.example.com`; `<address>` for all IP addresses";
+    pub(crate) const EXPECTED: &'static str = "host names separated by commas, such as `localhost, *.example.com`; `<address>` for all IP addresses";
 
     /// Reads the list. An empty list and `*` mean every name.
     pub(crate) fn read(list: &str) -> ReadList<Self> {
@@ -337,7 +336,12 @@ mod tests {
         ] {
             assert!(hosts.allow(host), "{host}");
         }
-        for host in ["evil.example", "localhost.evil.example:8787", "", "1.2.3.4.evil"] {
+        for host in [
+            "evil.example",
+            "localhost.evil.example:8787",
+            "",
+            "1.2.3.4.evil",
+        ] {
             assert!(!hosts.allow(host), "{host}");
         }
         assert!(Hosts::read("").list.allow("evil.example"));

@@ -142,6 +142,7 @@ impl SpaceObject {
                 principal,
                 cursor,
                 client_scope,
+                instance,
             } => {
                 let Some(dialect) = Dialect::of_version(dialect) else {
                     return reply::refusal(&plain(ErrorCode::NotFound)).map(JsValue::from);
@@ -152,6 +153,7 @@ impl SpaceObject {
                     principal,
                     cursor,
                     client_scope,
+                    instance,
                 });
                 connected.map(JsValue::from)
             }

@@ -8,9 +8,7 @@ use protocol::codes::{CloseCode, ErrorCode};
 use protocol::dialect::{Dialect, binary_refusal, frame_too_large};
 use protocol::frame::{ClientFrame, Refusal, ServerFrame};
 use protocol::ids::SpaceId;
-use protocol::limits::{
-    BYTES_PER_PERMIT, CLIENT_FRAME_BYTES_MAX, HELD_BYTES_MAX, HELD_FRAMES_MAX,
-};
+use protocol::limits::{BYTES_PER_PERMIT, CLIENT_FRAME_BYTES_MAX, HELD_BYTES_MAX, HELD_FRAMES_MAX};
 use room_core::Rate;
 use wasm_bindgen::prelude::*;
 
@@ -168,6 +166,7 @@ fn let_in(
             principal,
             cursor: None,
             client_scope: None,
+            instance: None,
         },
     };
     let verdict = verdict();

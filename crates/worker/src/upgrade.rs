@@ -29,6 +29,8 @@ pub(crate) struct Upgrade {
     pub(crate) cursor: Option<Cursor>,
     /// Tells outboxes apart.
     pub(crate) client_scope: Option<String>,
+    /// The client object that opens the socket.
+    pub(crate) instance: Option<String>,
 }
 
 /// Why a socket is closed again at once: the error frame, and the code to close with.
@@ -76,6 +78,7 @@ pub(crate) fn read(
             principal: None,
             cursor: None,
             client_scope: None,
+            instance: None,
         }),
         Dialect::V2 => {
             let token = entries(offer.unwrap_or_default())
@@ -86,7 +89,8 @@ pub(crate) fn read(
                 space,
                 principal,
                 cursor: cursor::read(&query)?,
-                client_scope: client_scope(query("clientScope"))?,
+                client_scope: name("clientScope", query("clientScope"))?,
+                instance: name("instance", query("instance"))?,
             })
         }
     }
@@ -114,7 +118,8 @@ fn space_id(text: Option<String>) -> Result<SpaceId, UpgradeRefusal> {
     })
 }
 
-fn client_scope(text: Option<String>) -> Result<Option<String>, Refusal> {
+/// A name that a client gives itself.
+fn name(field: &'static str, text: Option<String>) -> Result<Option<String>, Refusal> {
     match text {
         Some(text)
             if text.is_empty()
@@ -124,7 +129,7 @@ fn client_scope(text: Option<String>) -> Result<Option<String>, Refusal> {
             let expected = format!(
                 "a string of 1 to {NAME_BYTES_MAX} bytes in UTF-8 without control characters"
             );
-            Err(FieldError::new("clientScope", expected, Some("another one")).into())
+            Err(FieldError::new(field, expected, Some("another one")).into())
         }
         text => Ok(text),
     }
@@ -214,6 +219,7 @@ mod tests {
             ("since", vec![("since", "abc")]),
             ("since", vec![("epoch", "e")]),
             ("clientScope", vec![("clientScope", "")]),
+            ("instance", vec![("instance", "\n")]),
         ] {
             let query: Vec<_> = [("spaceId", "a")].into_iter().chain(query).collect();
             let refusal = read_with(Some(&offer(&token)), &query).unwrap_err();

@@ -347,13 +347,8 @@ impl Shell {
         }
     }
 
-    fn connected(
-        &mut self,
-        dialect: Dialect,
-        principal: Principal,
-        cursor: Option<Cursor>,
-    ) -> u64 {
-        self.connected_from(dialect, principal, cursor, None)
+    fn connected(&mut self, dialect: Dialect, principal: Principal, cursor: Option<Cursor>) -> u64 {
+        self.connected_from(dialect, principal, cursor, None, None)
     }
 
     fn connected_from(
@@ -362,6 +357,7 @@ impl Shell {
         principal: Principal,
         cursor: Option<Cursor>,
         client_scope: Option<String>,
+        instance: Option<String>,
     ) -> u64 {
         let id = self.next_peer;
         self.next_peer += 1;
@@ -371,13 +367,20 @@ impl Shell {
             principal,
             cursor,
             client_scope,
+            instance,
         });
         id
     }
 
     /// A peer of the second version whose outbox has a name.
     pub fn join_from(&mut self, principal: Principal, scope: &str) -> u64 {
-        self.connected_from(Dialect::V2, principal, None, Some(scope.to_owned()))
+        self.connected_from(Dialect::V2, principal, None, Some(scope.to_owned()), None)
+    }
+
+    /// A peer of the second version that is a new connection of a client object.
+    pub fn join_as(&mut self, principal: Principal, instance: &str) -> u64 {
+        let instance = Some(instance.to_owned());
+        self.connected_from(Dialect::V2, principal, None, None, instance)
     }
 
     /// A peer of the second version.
