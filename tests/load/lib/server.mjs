@@ -22,15 +22,16 @@ export class Server {
   /**
    * Starts the Worker of `.build/worker`.
    *
-   * @param {{ vars?: Record<string, string> }} [options] Settings. Default: none, so that the default limits apply.
+   * @param {{ vars?: Record<string, string>, persistDir?: string }} [options] Settings, and where the data is kept. Default: none,
+   *   so that the default limits apply, and nowhere.
    */
-  static async start({ vars } = {}) {
+  static async start({ vars, persistDir } = {}) {
     if (!existsSync(join(WORKER, 'index.js'))) {
       throw new Error('.build/worker is missing: `npm test -- load` builds it');
     }
     const server = new Server();
     const before = workerdProcesses();
-    server.#backend = await startBackend({ workerDir: WORKER, vars });
+    server.#backend = await startBackend({ workerDir: WORKER, vars, persistDir });
     [server.#pid] = workerdProcesses().filter((pid) => !before.includes(pid));
     return server;
   }

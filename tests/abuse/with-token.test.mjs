@@ -1,0 +1,172 @@
+/**
+ * Attackers with one ordinary token: what they can fill, forge and lock.
+ */
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { after, before, test } from 'node:test';
+import { generateToken } from '../../pkg-template/tokens.js';
+import { until } from '../e2e/lib/waiting.mjs';
+import { BareClient } from '../load/lib/bare-client.mjs';
+import { Server } from '../load/lib/server.mjs';
+import { report } from './lib/report.mjs';
+
+const TEST_MS_MAX = 120_000;
+const GUESTS_MAX = 200;
+const IDS = 5_000;
+const PER_CONNECTION = 1_000;
+const BATCH = 50;
+const QUOTA_BYTES = 2_000_000;
+const TEXT = 'x'.repeat(10_000);
+/** Far more than the quota holds. */
+const TEXTS_MAX = 1_000;
+
+const add = report('With one ordinary token');
+let server;
+
+before(async () => {
+  server = await Server.start();
+});
+after(() => server?.stop());
+
+const anonymousToken = (at, spaceId) => generateToken(spaceId, { gatewayKey: at.gatewayKey });
+
+async function call(at, spaceId, token, method, path, body) {
+  const response = await fetch(at.url + path, {
+    method,
+    headers: { 'x-space-id': spaceId, 'x-space-token': token, 'content-type': 'application/json' },
+    body: body && JSON.stringify(body),
+  });
+  const text = await response.text();
+  return { status: response.status, bytes: text.length, body: JSON.parse(text) };
+}
+
+test('the list of participants does not grow with made-up ids', { timeout: TEST_MS_MAX }, async () => {
+  const spaceId = server.newSpace();
+  const token = await anonymousToken(server, spaceId);
+  let told = 0;
+  // A connection may send 1,200 at once.
+  for (let from = 0; from < IDS; from += PER_CONNECTION) {
+    const client = await BareClient.open(server.url, { spaceId, token });
+    for (let at = from; at < from + PER_CONNECTION; at += BATCH) {
+      const message = (_, i) => ({
+        ...{ type: 'message', clientMessageId: randomUUID(), text: 'hi' },
+        ...{ senderId: `made-up-${at + i}`, senderType: 'user' },
+      });
+      client.send(Array.from({ length: BATCH }, message));
+    }
+    const answered = () => client.acked + Object.values(client.errors).reduce((sum, count) => sum + count, 0);
+    await until(() => answered() >= PER_CONNECTION, 'each message to be answered');
+    told += client.acked;
+    client.end();
+  }
+  let [bytes, listed, cursor] = [0, [], ''];
+  do {
+    const page = await call(
+      server,
+      spaceId,
+      token,
+      'GET',
+      `/participants?v=2${cursor && `&cursor=${cursor}`}`,
+    );
+    assert.equal(page.status, 200);
+    bytes += page.bytes;
+    listed = [...listed, ...page.body.participants];
+    cursor = page.body.cursor;
+  } while (cursor);
+  assert.ok(told > GUESTS_MAX, `${told} ids were used`);
+  assert.equal(listed.length, GUESTS_MAX);
+  assert.ok(listed.every(({ verified, role }) => verified === false && role === 'customer'));
+  add(
+    `${told} made-up senders by one anonymous token`,
+    '48,000 participants, all agents, 8.9 MB in one answer',
+    `${listed.length} guests, ${(bytes / 1_000).toFixed(0)} kB`,
+  );
+});
+
+test('a space has a quota, half of it for those whom no token names', { timeout: TEST_MS_MAX }, async () => {
+  const small = await Server.start({ vars: { SPACE_BYTES_MAX: `${QUOTA_BYTES}`, LOG: 'error' } });
+  try {
+    const spaceId = small.newSpace();
+    const anonymous = await anonymousToken(small, spaceId);
+    const named = await small.token(spaceId, 'ada');
+    const fill = async (token, more) => {
+      for (let stored = 0; stored < TEXTS_MAX; stored += 1) {
+        const answer = await call(small, spaceId, token, 'POST', '/messages', { ...more, text: TEXT });
+        if (answer.status !== 201) return { stored, answer };
+      }
+      return { stored: TEXTS_MAX };
+    };
+    const first = await fill(anonymous, { senderId: 'eve', senderType: 'user' });
+    assert.deepEqual([first.answer?.status, first.answer?.body.code], [507, 'quotaExceeded']);
+    const second = await fill(named, {});
+    assert.deepEqual([second.answer?.status, second.answer?.body.code], [507, 'quotaExceeded']);
+    assert.ok(second.stored > 10, `${second.stored} of those whom a token names fit beside them`);
+    const bytes = (first.stored + second.stored) * TEXT.length;
+    assert.ok(bytes <= QUOTA_BYTES && first.stored * TEXT.length <= QUOTA_BYTES / 2);
+    const page = await call(small, spaceId, named, 'GET', '/messages?limit=5');
+    assert.equal(page.status, 200, 'reading passes');
+    const [{ id }] = page.body.messages.filter(({ senderId }) => senderId === 'ada');
+    const deleted = await call(small, spaceId, named, 'DELETE', `/messages/${id}`, {});
+    assert.equal(deleted.status, 200, JSON.stringify(deleted.body));
+    add(
+      `one anonymous token that fills a space of ${QUOTA_BYTES / 1e6} MB`,
+      '281 MB in 40 s, without an end',
+      `${((first.stored * TEXT.length) / 1e6).toFixed(1)} MB, then 507; named users ${((second.stored * TEXT.length) / 1e6).toFixed(1)} MB more`,
+    );
+  } finally {
+    await small.stop();
+  }
+});
+
+test('nobody passes for support, nor for somebody else', { timeout: TEST_MS_MAX }, async () => {
+  const spaceId = server.newSpace();
+  const token = await anonymousToken(server, spaceId);
+  const refused = [];
+  for (const sender of [
+    { senderId: 'Support', senderType: 'support' },
+    { senderId: ' ada', senderType: 'user' },
+    { senderId: 'ada ', senderType: 'user' },
+    { senderId: 'a\u200bda', senderType: 'user' },
+    { senderId: '\u202eada', senderType: 'user' },
+  ]) {
+    const { status, body } = await call(server, spaceId, token, 'POST', '/messages', {
+      ...sender,
+      text: 'hi',
+    });
+    assert.ok(status === 400 || status === 403, `${JSON.stringify(sender)}: ${status}`);
+    refused.push(body.code);
+  }
+  add('senders that look like support or like somebody else', '5 of 5 stored', `0 of ${refused.length}`);
+});
+
+test('an address that no browser can read is refused', { timeout: TEST_MS_MAX }, async () => {
+  const spaceId = server.newSpace();
+  const token = await server.token(spaceId, 'ada');
+  const attachment = { id: 'a', url: 'http://[', filename: 'x', contentType: 'text/plain', size: 1 };
+  const body = { text: 'look', attachments: [attachment] };
+  const answer = await call(server, spaceId, token, 'POST', '/messages', body);
+  assert.deepEqual([answer.status, answer.body.field], [400, 'attachments[0].url']);
+  add('an attachment at `http://[`', 'blanks every page of the space, for good', '400 that names the field');
+});
+
+test('five pages of one person survive five rounds of swallowed connections', {
+  timeout: TEST_MS_MAX,
+}, async () => {
+  const spaceId = server.newSpace();
+  const token = await server.token(spaceId, 'ada');
+  const [watcher, swallowed] = [await server.second(spaceId, 'watcher'), []];
+  let back = 0;
+  for (let round = 0; round < 6; round += 1) {
+    for (let page = 0; page < 5; page += 1) {
+      // The old socket stays open, and nobody reads it: that is what a swallowed connection is to the server.
+      const query = { instance: `page-${page}` };
+      const client = await BareClient.open(server.url, { spaceId, token, query });
+      swallowed.push(client);
+      back += Number((await client.deliver(`${round}-${page}`)).type === 'ack');
+    }
+  }
+  for (const client of swallowed) client.end();
+  watcher.end();
+  assert.equal(back, 30);
+  add('five pages, connections swallowed five times', 'locked out from the fourth round', '30 of 30 connect');
+});
