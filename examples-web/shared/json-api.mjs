@@ -25,7 +25,7 @@ export class Refusal extends Error {
 /**
  * A Vite plugin that answers `POST` requests with JSON.
  *
- * @param {Record<string, (request: { body: object, cookies: string | undefined }) => Promise<{ body: object, cookie?: string }>>} routes
+ * @param {Record<string, (request: { body: object, cookies: string | undefined, address: string | undefined }) => Promise<{ body: object, cookie?: string }>>} routes
  *   By path. What a route throws is a {@link Refusal}, or a fault of the server.
  */
 export function jsonApi(routes) {
@@ -43,7 +43,11 @@ export function jsonApi(routes) {
 async function answer(route, request, response) {
   try {
     const body = await readBody(request);
-    const { body: reply, cookie } = await route({ body, cookies: request.headers.cookie });
+    const { body: reply, cookie } = await route({
+      body,
+      cookies: request.headers.cookie,
+      address: request.socket.remoteAddress,
+    });
     send(response, 200, reply, cookie && { 'Set-Cookie': cookie });
   } catch (error) {
     if (error instanceof Refusal) {

@@ -9,23 +9,37 @@ import { cookieValue } from '../../shared/visitors.mjs';
 
 const COOKIE = 'agent';
 const COOKIE_SECONDS = 12 * 3600;
+/** Wrong guesses of one address in that time; of all together ten times as many, whatever addresses somebody has. */
+const GUESSES_MAX = 10;
+const GUESSES_MS = 10 * 60_000;
+const GUESSES_OF_ALL_MAX = 10 * GUESSES_MAX;
 const NAME_PATTERN = /^[\p{L}\p{N}][\p{L}\p{N} .'-]{0,31}$/u;
 
 export class Agents {
   #gatewayKey;
   #password;
+  /** Wrong guesses: `{ at, address }`, the oldest first. */
+  #guesses = [];
 
   constructor({ gatewayKey, password }) {
     this.#gatewayKey = gatewayKey;
     this.#password = password;
   }
 
-  /** @throws {Refusal} For a name or a password that will not do. */
-  signIn(nameGiven, password) {
+  /**
+   * @param {unknown} nameGiven
+   * @param {unknown} password
+   * @param {string | undefined} address Who asks.
+   * @throws {Refusal} For a name or a password that will not do, and for too many of them.
+   */
+  signIn(nameGiven, password, address) {
     const name = typeof nameGiven === 'string' ? nameGiven.trim() : '';
     if (!NAME_PATTERN.test(name)) throw new Refusal(400, 'Please enter your name.', 'name');
     if (!this.#password) throw new Refusal(403, 'No agent can sign in: AGENT_PASSWORD is not set.');
-    if (!this.#isEqual(String(password), this.#password)) {
+    if (typeof password !== 'string') throw new Refusal(400, 'Please enter the password.', 'password');
+    this.#refuseGuessing(address);
+    if (!this.#isEqual(password, this.#password)) {
+      this.#guesses.push({ at: Date.now(), address });
       throw new Refusal(403, 'That is not the password.', 'password');
     }
     const claims = Buffer.from(JSON.stringify({ name, until: Date.now() + COOKIE_SECONDS * 1_000 }));
@@ -34,6 +48,13 @@ export class Agents {
       body: this.#agent(name),
       cookie: `${COOKIE}=${text}.${this.#sign(text)}; Path=/; Max-Age=${COOKIE_SECONDS}; HttpOnly; SameSite=Strict`,
     };
+  }
+
+  #refuseGuessing(address) {
+    this.#guesses = this.#guesses.filter(({ at }) => at > Date.now() - GUESSES_MS);
+    const own = this.#guesses.filter((guess) => guess.address === address);
+    if (own.length < GUESSES_MAX && this.#guesses.length < GUESSES_OF_ALL_MAX) return;
+    throw new Refusal(429, 'Too many wrong passwords. Try again in ten minutes.', 'password');
   }
 
   /** @throws {Refusal} When the cookies are not an agent's. */

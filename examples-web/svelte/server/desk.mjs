@@ -5,6 +5,7 @@
  * Owns that each conversation is listed. What is said in them it does not see.
  */
 import { client, generateToken } from 'kuratchi-spaces';
+import { Refusal } from '../../shared/json-api.mjs';
 
 /** The space that agents watch. */
 export const DESK = 'support-desk';
@@ -12,29 +13,59 @@ export const DESK = 'support-desk';
 /** The client's own bound. A conversation that is older is listed again when its visitor comes back. */
 const LISTED_MAX = 1_000;
 
+/** Conversations that wait to be listed: so many visitors come before the first of them is. */
+const WAITING_MAX = 5_000;
+const RETRY_MS = 1_000;
+
 export class Desk {
   #config;
   #listed;
+  #waiting = [];
+  #isListing = false;
 
   constructor({ gatewayKey, workerUrl }) {
     const claims = { gatewayKey, userId: 'desk', caps: ['system'] };
     this.#config = { spaceId: DESK, workerUrl, spaceToken: () => generateToken(DESK, claims) };
   }
 
-  /** Lists a conversation, once. */
+  /**
+   * Lists a conversation, once. Nobody waits for it: many visitors at once are listed as fast as the space takes it.
+   *
+   * @throws {Refusal} While the Worker cannot be asked, or too many wait.
+   */
   async list(spaceId) {
     this.#listed ??= this.#load();
+    let listed;
     try {
-      const listed = await this.#listed;
-      if (listed.has(spaceId)) return;
-      listed.add(spaceId);
-      const entry = { senderId: 'desk', senderType: 'system', text: spaceId };
-      await this.#ask((space) => space.sendMessage(entry));
+      listed = await this.#listed;
     } catch (error) {
-      // What is listed is read anew at the next visit.
+      // Read anew at the next visit.
       this.#listed = undefined;
-      throw error;
+      console.error('the list of conversations could not be read:', error.message);
+      throw new Refusal(503, 'The chat can not be reached at the moment. Try again in a minute.');
     }
+    if (listed.has(spaceId)) return;
+    if (this.#waiting.length >= WAITING_MAX) {
+      throw new Refusal(503, 'Too many people come at once. Try again in a minute.');
+    }
+    listed.add(spaceId);
+    this.#waiting.push(spaceId);
+    this.#listWaiting();
+  }
+
+  async #listWaiting() {
+    if (this.#isListing) return;
+    this.#isListing = true;
+    while (this.#waiting.length > 0) {
+      const entry = { senderId: 'desk', senderType: 'system', text: this.#waiting[0] };
+      try {
+        await this.#ask((space) => space.sendMessage(entry));
+        this.#waiting.shift();
+      } catch (error) {
+        await new Promise((resolve) => setTimeout(resolve, error.retryAfterMs ?? RETRY_MS).unref());
+      }
+    }
+    this.#isListing = false;
   }
 
   async #load() {

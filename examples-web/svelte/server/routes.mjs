@@ -35,7 +35,8 @@ export function supportRoutes({ gatewayKey, workerUrl, agentPassword }) {
     },
 
     /** `{ name, password }` → `{ userId, name }`, and a cookie that says so. */
-    '/api/agent/sign-in': async ({ body: { name, password } }) => agents.signIn(name, password),
+    '/api/agent/sign-in': async ({ body: { name, password }, address }) =>
+      agents.signIn(name, password, address),
 
     /** `{ spaceId }`, or `{}` for the desk → `{ spaceId, spaceToken, workerUrl, userId, name }` */
     '/api/agent/session': async ({ body: { spaceId = DESK }, cookies }) => {
