@@ -20,6 +20,8 @@ const TOKEN_MS = 10 * 60_000;
 const SERVICE = 'kuratchi-spaces';
 const REDIRECTS_MAX = 5;
 const OUTAGE_STATUS_MIN = 500;
+/** From this share of its quota on a space is worth a look. */
+const QUOTA_DOUBTFUL = 0.8;
 
 /** The versions of Node and of this package. */
 export function checkNode(version, packageVersion) {
@@ -305,6 +307,47 @@ export async function checkWebSocket(workerUrl, gatewayKey, origin) {
   return [
     fail(`A WebSocket opens and is refused: ${told}`, 'If it is about the token: see the gateway key above.'),
   ];
+}
+
+/** What of the Worker's settings it could not read. */
+export async function checkSettings(workerUrl, gatewayKey) {
+  const { response, text } = await ask(endpoint(workerUrl, 'admin/settings'), {
+    headers: bearer(gatewayKey),
+  });
+  // An older Worker does not tell.
+  if (!response.ok) return [];
+  const entries = parse(text)?.misconfigured ?? [];
+  return entries.map((entry) => fail(`A setting is passed over: ${entry}`, 'Mend it, and deploy again.'));
+}
+
+/** How much of its quota a space has used. */
+export async function checkSpace(workerUrl, gatewayKey, space) {
+  const headers = { ...bearer(gatewayKey), 'x-space-id': headerValue(space) };
+  const { response, text } = await ask(endpoint(workerUrl, 'admin/space'), { headers });
+  const body = parse(text);
+  if (!response.ok) {
+    const why = body?.error ?? excerpt(text);
+    return [warn(`The space ${space} does not tell how much it stores: ${why}`, 'Deploy this version.')];
+  }
+  const used = `The space ${space} stores ${megabytes(body.bytes)} of ${megabytes(body.bytesMax)}`;
+  if (body.bytes < QUOTA_DOUBTFUL * body.bytesMax) return [ok(used)];
+  const cure =
+    'Delete messages, keep them for less time (RETENTION_DAYS), or let it have more (SPACE_BYTES_MAX). Half of it at most is for ' +
+    'callers whom no token names.';
+  return [body.bytes < body.bytesMax ? warn(used, cure) : fail(`${used}: it takes no more`, cure)];
+}
+
+function megabytes(bytes) {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+function bearer(gatewayKey) {
+  return { Authorization: `Bearer ${gatewayKey}` };
+}
+
+/** A header holds ASCII; other ids travel encoded. */
+function headerValue(text) {
+  return /^[!-~]+$/.test(text) ? text : `utf8.${Buffer.from(text, 'utf8').toString('base64url')}`;
 }
 
 function mint(gatewayKey) {

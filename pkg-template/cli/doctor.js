@@ -8,7 +8,16 @@ import { resolve } from 'node:path';
 
 import { getSpacesEnvironment, readVariable } from '../environment.js';
 import { untold } from './answers.js';
-import { checkHealth, checkKey, checkNode, checkSameKey, checkUrl, checkWebSocket } from './checks.js';
+import {
+  checkHealth,
+  checkKey,
+  checkNode,
+  checkSameKey,
+  checkSettings,
+  checkSpace,
+  checkUrl,
+  checkWebSocket,
+} from './checks.js';
 import { checkCors } from './cors.js';
 import { readGatewayKey, runningAddress } from './local-data.js';
 import { EXIT_FAILED, EXIT_OK, harmless, paint, print } from './terminal.js';
@@ -21,11 +30,11 @@ const NO_ORIGIN = untold(
 );
 
 /**
- * @param {{workerUrl?: string, origin?: string, data: string}} options
+ * @param {{workerUrl?: string, origin?: string, space?: string, data: string}} options
  * @param {string} packageVersion
  * @returns {Promise<number>} The exit code: 1 when anything has to be mended.
  */
-export async function doctor({ workerUrl: given, origin, data }, packageVersion) {
+export async function doctor({ workerUrl: given, origin, space, data }, packageVersion) {
   const levels = [];
   const tell = (findings) => {
     for (const finding of findings) {
@@ -60,6 +69,8 @@ export async function doctor({ workerUrl: given, origin, data }, packageVersion)
         const same = tell(await guarded('The gateway key', () => checkSameKey(workerUrl, gatewayKey, data)));
         if (isFine(same)) {
           tell(await guarded('A WebSocket', () => checkWebSocket(workerUrl, gatewayKey, origin)));
+          tell(await guarded('The settings', () => checkSettings(workerUrl, gatewayKey)));
+          if (space) tell(await guarded('The space', () => checkSpace(workerUrl, gatewayKey, space)));
         }
       }
     }

@@ -93,6 +93,7 @@ function makeProgram(done) {
     .description('look at a set-up: says what is wrong, and how to mend it')
     .option('--worker-url <url>', 'the Worker; without it KURATCHI_SPACES_WORKER_URL, or the local backend')
     .option('--origin <origin>', 'the origin of your page, as https://app.example.com')
+    .option('--space <id>', 'a space to look into: how much it stores')
     .option(...dataOption)
     .action(async (options) => done(await (await import('./doctor.js')).doctor(options, version)));
   return program;

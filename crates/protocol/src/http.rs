@@ -36,6 +36,10 @@ pub enum Route {
     PutMetadata,
     /// `POST /admin/epoch`: the owner's call after a restore; takes the gateway key.
     RenewEpoch,
+    /// `GET /admin/space`: how much a space stores, and may; takes the gateway key.
+    DescribeSpace,
+    /// `GET /admin/settings`: what of the Worker's settings could not be read; takes the gateway key.
+    DescribeSettings,
 }
 
 impl Route {
@@ -52,6 +56,8 @@ impl Route {
         ("/metadata", "GET", Self::GetMetadata),
         ("/metadata", "PUT", Self::PutMetadata),
         ("/admin/epoch", "POST", Self::RenewEpoch),
+        ("/admin/space", "GET", Self::DescribeSpace),
+        ("/admin/settings", "GET", Self::DescribeSettings),
     ];
 
     /// The route that answers `method path`; one slash at the end is forgiven. What stands in a path for `:id` is

@@ -191,6 +191,8 @@ pub enum Query {
     },
     /// `GET /metadata`
     Metadata,
+    /// `GET /admin/space`: `{bytes, bytesMax}`, what is stored and what may be.
+    Space,
 }
 
 /// The answer to a request.

@@ -177,6 +177,12 @@ impl Room {
                 let metadata = metadata::read(storage)?;
                 Ok(Answer::of(json!({ "success": true, "metadata": metadata })))
             }
+            Query::Space => {
+                let (bytes, bytes_max) = (storage.bytes()?, self.settings.bytes_max);
+                Ok(Answer::of(
+                    json!({ "success": true, "bytes": bytes, "bytesMax": bytes_max }),
+                ))
+            }
         }
     }
 
@@ -504,7 +510,9 @@ fn permits(call: &Call) -> u64 {
             let search = u64::from(before.is_some());
             limit.div_ceil(PAGE_MESSAGES_PER_PERMIT).max(1) as u64 + search
         }
-        Call::Read(Query::Events { .. } | Query::Participants { .. } | Query::Metadata)
+        Call::Read(
+            Query::Events { .. } | Query::Participants { .. } | Query::Metadata | Query::Space,
+        )
         | Call::RenewEpoch => 1,
     }
 }

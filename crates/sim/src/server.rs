@@ -153,6 +153,7 @@ impl Server {
             Route::GetMetadata => Call::Read(Query::Metadata),
             Route::PutMetadata => Call::PutMetadata { body },
             Route::RenewEpoch => Call::RenewEpoch,
+            Route::DescribeSpace => Call::Read(Query::Space),
             Route::Health => return Err(refused(ErrorCode::NotFound)),
         };
         Ok(Input::Request {

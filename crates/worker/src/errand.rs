@@ -74,6 +74,7 @@ pub(crate) enum CallName {
     GetMetadata,
     PutMetadata,
     RenewEpoch,
+    DescribeSpace,
 }
 
 impl Errand {
@@ -108,14 +109,15 @@ impl CallName {
             | Self::ListEvents
             | Self::ListParticipants
             | Self::GetMetadata
-            | Self::RenewEpoch => false,
+            | Self::RenewEpoch
+            | Self::DescribeSpace => false,
         }
     }
 
     /// Whether only the space's owner may ask: the gateway key is shown, and no token is looked at.
     pub(crate) fn is_the_owners(self) -> bool {
         match self {
-            Self::RenewEpoch => true,
+            Self::RenewEpoch | Self::DescribeSpace => true,
             Self::PostMessage
             | Self::ListMessages
             | Self::EditMessage
@@ -158,6 +160,7 @@ impl CallName {
             Self::GetMetadata => Call::Read(Query::Metadata),
             Self::PutMetadata => Call::PutMetadata { body },
             Self::RenewEpoch => Call::RenewEpoch,
+            Self::DescribeSpace => Call::Read(Query::Space),
         }
     }
 }

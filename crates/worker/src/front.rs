@@ -180,7 +180,11 @@ impl<'a> Front<'a> {
             Err(code) => return self.no_such_route(code).map(JsValue::from),
         };
         let Some(call) = call_name(route) else {
-            return self.health().map(JsValue::from);
+            let own = match route {
+                Route::DescribeSettings => self.settings(),
+                _ => self.health(),
+            };
+            return own.map(JsValue::from);
         };
         match self.configuration() {
             Ok(configuration) => self.call(call, configuration),
@@ -197,6 +201,25 @@ impl<'a> Front<'a> {
             "protocols": protocols,
             "timestamp": now().0,
         });
+        self.finish(&reply::json(200, &body.to_string())?)
+    }
+
+    /// What the owner has to mend that shuts nobody out.
+    fn settings(&self) -> Result<Response, JsValue> {
+        let shown = self.header("Authorization");
+        let checked = self.configuration().and_then(|configuration| {
+            credentials::check_gateway_key(shown.as_deref(), false, &configuration.gateway_key)
+        });
+        if let Err(refusal) = checked {
+            return self.refused(&refusal);
+        }
+        let misconfigured: Vec<String> = self
+            .variables
+            .unreadable
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let body = json!({ "success": true, "misconfigured": misconfigured });
         self.finish(&reply::json(200, &body.to_string())?)
     }
 
@@ -450,7 +473,7 @@ impl<'a> Front<'a> {
 
 fn call_name(route: Route) -> Option<CallName> {
     match route {
-        Route::Health => None,
+        Route::Health | Route::DescribeSettings => None,
         Route::PostMessage => Some(CallName::PostMessage),
         Route::ListMessages => Some(CallName::ListMessages),
         Route::EditMessage => Some(CallName::EditMessage),
@@ -461,6 +484,7 @@ fn call_name(route: Route) -> Option<CallName> {
         Route::GetMetadata => Some(CallName::GetMetadata),
         Route::PutMetadata => Some(CallName::PutMetadata),
         Route::RenewEpoch => Some(CallName::RenewEpoch),
+        Route::DescribeSpace => Some(CallName::DescribeSpace),
     }
 }
 
