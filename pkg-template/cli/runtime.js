@@ -6,7 +6,7 @@
  */
 
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -15,8 +15,21 @@ import { pathToFileURL } from 'node:url';
 import { COMPATIBILITY_DATE } from '../server/worker-metadata.js';
 import { Failure } from './terminal.js';
 
-/** The last version that runs on Node 20. Fetched where a project has none that will do. */
-export const MINIFLARE_VERSION = '4.20260426.0';
+/**
+ * What is fetched where a project has nothing that will do, with a lock of everything that comes along: the newest for the Node
+ * that runs this, newest Node first. Newer ones than the last do not load on Node 20.
+ */
+const RUNTIMES = [
+  { node: 22, miniflare: '4.20260730.0', workerd: '1.20261117.1', files: './runtimes/node-22/' },
+  { node: 20, miniflare: '4.20260426.0', workerd: '1.20260426.1', files: './runtimes/node-20/' },
+];
+const NODE = Number(process.versions.node.split('.')[0]);
+const RUNTIME = RUNTIMES.find(({ node }) => node <= NODE) ?? RUNTIMES.at(-1);
+/** A project's own may be as old as this. */
+const OLDEST = RUNTIMES.at(-1);
+
+/** The version that is fetched. */
+export const MINIFLARE_VERSION = RUNTIME.miniflare;
 
 const FETCH_MS_MAX = 5 * 60_000;
 /** By default npm tries for minutes to reach a network that is not there. */
@@ -50,7 +63,7 @@ export async function loadMiniflare(project, say) {
       say(`The project's Miniflare ${own.version} does not load on Node ${process.versions.node}`);
     }
   }
-  const folder = join(cacheFolder(), `miniflare-${MINIFLARE_VERSION}`);
+  const folder = fetchedFolder();
   if (!find(folder)) await fetchInto(folder, say);
   const fetched = find(folder);
   if (!fetched)
@@ -61,7 +74,12 @@ export async function loadMiniflare(project, say) {
 /** Whether that version's runtime knows the behaviour that the Worker is tested with. */
 export function isGoodEnough(version) {
   const [, major, date] = /^(\d+)\.(\d{8})\./.exec(version) ?? [];
-  return major === MINIFLARE_VERSION.split('.')[0] && date >= COMPATIBILITY_DATE.replaceAll('-', '');
+  return major === OLDEST.miniflare.split('.')[0] && date >= COMPATIBILITY_DATE.replaceAll('-', '');
+}
+
+/** Where the fetched one is: both versions are in its name, because either may change alone. */
+function fetchedFolder() {
+  return join(cacheFolder(), `miniflare-${RUNTIME.miniflare}-workerd-${RUNTIME.workerd}`);
 }
 
 /** The same folder as that of the tools, by default. */
@@ -107,7 +125,12 @@ async function fetchInto(folder, say) {
   const started = Date.now();
   const ticker = setInterval(() => say(`… ${seconds(started)} s`), PROGRESS_MS);
   try {
-    writeFileSync(join(temporary, 'package.json'), '{"private":true}\n');
+    for (const [name, wanted] of [
+      ['manifest.json', 'package.json'],
+      ['lock.json', 'package-lock.json'],
+    ]) {
+      copyFileSync(new URL(`${RUNTIME.files}${name}`, import.meta.url), join(temporary, wanted));
+    }
     await npmInstall(temporary);
     // Another process may have been faster; both are the same.
     if (!existsSync(folder)) renameSync(temporary, folder);
@@ -123,27 +146,18 @@ function npmInstall(folder) {
   const env = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !NPM_RUN_VARIABLES.test(name)),
   );
-  const args = [
-    'install',
-    `miniflare@${MINIFLARE_VERSION}`,
-    '--prefer-offline',
-    '--ignore-scripts',
-    ...NPM_PATIENCE,
-  ];
+  // As the lock says, and not otherwise: what is fetched here runs on the developer's machine.
+  const args = ['ci', '--prefer-offline', '--ignore-scripts', ...NPM_PATIENCE];
   return new Promise((done, failed) => {
     const isWindows = process.platform === 'win32';
-    const child = spawn(
-      'npm',
-      [...args, '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'],
-      {
-        cwd: folder,
-        env,
-        stdio: ['ignore', 'ignore', 'pipe'],
-        timeout: FETCH_MS_MAX,
-        // npm is a batch file there, which only a shell can run. The arguments are our own.
-        shell: isWindows,
-      },
-    );
+    const child = spawn('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], {
+      cwd: folder,
+      env,
+      stdio: ['ignore', 'ignore', 'pipe'],
+      timeout: FETCH_MS_MAX,
+      // npm is a batch file there, which only a shell can run. The arguments are our own.
+      shell: isWindows,
+    });
     const end = () => child.kill();
     process.once('exit', end);
     let said = '';

@@ -30,6 +30,8 @@ export async function addParts(folder) {
     cpSync(join(WORKER, name), join(folder, 'worker', name));
   }
   await bundleCommandLine(join(folder, PROGRAM));
+  // What the program reads beside itself.
+  cpSync(join(folder, 'cli', 'runtimes'), join(folder, 'bin', 'runtimes'), { recursive: true });
   // The sources are in the program now.
   rmSync(join(folder, 'cli'), { recursive: true, force: true });
 }

@@ -14,11 +14,30 @@ import { ROOT } from '../../scripts/lib/paths.mjs';
 const folder = mkdtempSync(join(tmpdir(), 'kuratchi-command-line-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
+function runtimeFile(folder, name) {
+  return JSON.parse(readFileSync(join(ROOT, 'pkg-template', 'cli', 'runtimes', folder, name), 'utf8'));
+}
+
 describe('Miniflare', () => {
-  test('that is fetched is the one that everything here is tested with', () => {
+  test('that is fetched on Node 20 is the one that everything here is tested with', () => {
     const { devDependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
-    assert.equal(MINIFLARE_VERSION, devDependencies.miniflare);
-    assert.ok(isGoodEnough(MINIFLARE_VERSION));
+    const { dependencies } = runtimeFile('node-20', 'manifest.json');
+    assert.equal(dependencies.miniflare, devDependencies.miniflare);
+    assert.ok(isGoodEnough(dependencies.miniflare));
+  });
+
+  test('that is fetched comes with a lock of all that it brings, and is the newest that this Node runs', () => {
+    const isOld = Number(process.versions.node.split('.')[0]) < 22;
+    for (const folder of ['node-20', 'node-22']) {
+      const { dependencies, overrides } = runtimeFile(folder, 'manifest.json');
+      const { packages } = runtimeFile(folder, 'lock.json');
+      assert.equal(packages['node_modules/miniflare'].version, dependencies.miniflare);
+      if (overrides) assert.equal(packages['node_modules/workerd'].version, overrides.workerd);
+      for (const [name, { integrity }] of Object.entries(packages)) {
+        if (name !== '') assert.match(integrity ?? '', /^sha512-/, name);
+      }
+      if ((folder === 'node-20') === isOld) assert.equal(MINIFLARE_VERSION, dependencies.miniflare);
+    }
   });
 
   test("of a project will do when its runtime knows the Worker's date", () => {
