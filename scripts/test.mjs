@@ -7,6 +7,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromedriver, chromium, firefox } from './lib/browsers.mjs';
 import { counter, verdict } from './lib/counts.mjs';
+import { currentNode, withCurrentNode } from './lib/current-node.mjs';
 import { CRATES, ROOT } from './lib/paths.mjs';
 import { run, runMain, seconds, UserError } from './lib/process.mjs';
 import { setUp } from './lib/setup.mjs';
@@ -20,12 +21,20 @@ const SUITE_TIMEOUT_MS = 20 * 60_000;
 /** Stands in for a runner's exit code when there was nothing to run. */
 const NOT_STARTED = 0;
 
+/**
+ * What runs beside what. First and last come suites that want all cores: compilers, and loads that are looked at by the clock.
+ * Between them, the two lanes run side by side: most of their time their suites wait.
+ */
+const [FIRST, BROWSERS, SERVERS, LAST] = ['first', 'browsers', 'servers', 'last'];
+
 const SUITES = {
   check: {
+    lane: FIRST,
     needs: { modules: true, bindgen: true },
     command: () => [process.execPath, ['scripts/check.mjs'], process.env],
   },
   native: {
+    lane: FIRST,
     needs: {},
     command() {
       const { cargo, env } = nativeCargo();
@@ -33,52 +42,88 @@ const SUITES = {
     },
   },
   'wasm-chromium': {
+    lane: BROWSERS,
     needs: { wasm: true, bindgen: true, chromium: true },
     command: () => wasmTests({ CHROMEDRIVER: chromedriver() }),
   },
   'wasm-firefox': {
+    lane: BROWSERS,
     needs: { wasm: true, bindgen: true, firefox: true },
     // Firefox is named: geckodriver does not look for Debian's name of it.
     command: () =>
       wasmTests({ GECKODRIVER: geckodriver().program, GECKODRIVER_ARGS: `--binary ${firefox()}` }),
   },
   unit: {
+    lane: SERVERS,
     needs: { modules: true },
     command: () => nodeTests('unit'),
   },
   contract: {
+    lane: SERVERS,
     needs: { modules: true, wasm: true, bindgen: true, client: true, workerTest: true },
     command: () => nodeTests('contract'),
   },
   packaging: {
+    lane: SERVERS,
     needs: { modules: true, wasm: true, bindgen: true, chromium: true, client: true, workerTest: true },
     // It closes with a table of the projects: it brings its own runner.
     command: () => [process.execPath, ['tests/packaging/run.mjs'], process.env],
   },
   'command-line': {
+    lane: SERVERS,
     needs: { modules: true, wasm: true, bindgen: true, client: true },
     command: () => nodeTests('command-line'),
   },
+  // What users have by now, and with it the newest runtime.
+  'contract (current Node)': {
+    lane: SERVERS,
+    needs: { modules: true, currentNode: true, wasm: true, bindgen: true, client: true, workerTest: true },
+    command: () => onCurrentNode(SUITES.contract),
+  },
+  'command-line (current Node)': {
+    lane: SERVERS,
+    needs: { modules: true, currentNode: true, wasm: true, bindgen: true, client: true },
+    command: () => onCurrentNode(SUITES['command-line']),
+  },
+  'packaging (current Node)': {
+    lane: SERVERS,
+    needs: {
+      ...{ modules: true, currentNode: true, wasm: true, bindgen: true },
+      ...{ chromium: true, client: true, workerTest: true },
+    },
+    command: () => onCurrentNode(SUITES.packaging),
+  },
   // Every block of code in the README and the documentation.
   snippets: {
+    lane: BROWSERS,
     needs: { modules: true, wasm: true, bindgen: true, chromium: true, client: true, workerTest: true },
     command: () => nodeTests('snippets', { CHROMIUM_BIN: chromium() }),
   },
   docs: {
+    lane: BROWSERS,
     needs: { modules: true, chromium: true },
     command: () => nodeTests('docs', { CHROMIUM_BIN: chromium() }),
   },
   e2e: {
+    lane: BROWSERS,
     needs: { modules: true, wasm: true, bindgen: true, chromium: true, client: true, workerTest: true },
     command: () => nodeTests('e2e', { CHROMIUM_BIN: chromium() }),
   },
+  // Attacks that were seen, and what they cost now: it prints both.
+  abuse: {
+    lane: SERVERS,
+    needs: { modules: true, wasm: true, bindgen: true, client: true },
+    command: () => nodeTests('abuse', {}, ['--test-concurrency=1']),
+  },
   // One file after the other: each of them wants all cores.
   load: {
+    lane: LAST,
     needs: { modules: true, wasm: true, bindgen: true, chromium: true, client: true },
     command: () => nodeTests('load', { CHROMIUM_BIN: chromium() }, ['--test-concurrency=1']),
   },
   // One after the other and with a table of what was lost: it brings its own runner.
   faults: {
+    lane: BROWSERS,
     needs: {
       ...{ modules: true, wasm: true, bindgen: true, chromium: true, firefox: true },
       ...{ client: true, workerTest: true },
@@ -91,15 +136,17 @@ const SUITES = {
 const IS_OF_FAULTS = /^(faults-.*|ledger)\.test\.mjs$/;
 
 /** Short names for several suites. */
-const GROUPS = { wasm: ['wasm-chromium', 'wasm-firefox'] };
+const GROUPS = {
+  wasm: ['wasm-chromium', 'wasm-firefox'],
+  'current-node': ['contract (current Node)', 'command-line (current Node)', 'packaging (current Node)'],
+};
 
 runMain(async () => {
   const started = Date.now();
   const names = chosenSuites(process.argv.slice(2));
   console.log('Setting up the tests');
   await setUp(Object.assign({}, ...names.map((name) => SUITES[name].needs)));
-  const results = [];
-  for (const name of names) results.push(await runSuite(name));
+  const results = await runSuites(names);
   const passed = results.reduce((sum, result) => sum + result.passed, 0);
   const failed = results.reduce((sum, result) => sum + result.failed, 0);
   const rows = results.map((result) => [
@@ -129,14 +176,32 @@ function chosenSuites(words) {
   return names.length > 0 ? names : Object.keys(SUITES);
 }
 
-async function runSuite(name) {
+/** Runs suites in their lanes. Gives the results in the order of the table of suites. */
+async function runSuites(names) {
+  const results = new Map();
+  const lane = (which) => names.filter((name) => SUITES[name].lane === which);
+  const runLane = async (which, isBeside = false) => {
+    for (const name of lane(which)) results.set(name, await runSuite(name, isBeside));
+  };
+  await runLane(FIRST);
+  const areBoth = lane(BROWSERS).length > 0 && lane(SERVERS).length > 0;
+  await Promise.all([runLane(BROWSERS, areBoth), runLane(SERVERS, areBoth)]);
+  await runLane(LAST);
+  return names.map((name) => results.get(name));
+}
+
+/** Runs a suite. `isBeside`: another one runs at the same time, so each line says whose it is. */
+async function runSuite(name, isBeside) {
   console.log(`\n== ${name}`);
   const started = Date.now();
   const { line, counts, failures } = counter();
   let code;
   try {
     const [command, args, env] = SUITES[name].command();
-    const options = { cwd: ROOT, env, show: 'stream', onLine: line, allowFailure: true };
+    const told = isBeside
+      ? { show: 'silent', onLine: (text) => [line(text), console.log(`[${name}] ${text}`)] }
+      : { show: 'stream', onLine: line };
+    const options = { cwd: ROOT, env, ...told, allowFailure: true };
     ({ code } = await run(command, args, { ...options, timeoutMs: SUITE_TIMEOUT_MS }));
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
@@ -164,6 +229,12 @@ function wasmTests(driver) {
       WASM_BINDGEN_TEST_TIMEOUT: '120',
     },
   ];
+}
+
+/** The same suite, run by a current Node. */
+function onCurrentNode(suite) {
+  const [, args, env] = suite.command();
+  return [currentNode(), args, withCurrentNode(env)];
 }
 
 /** Node before version 21 takes no patterns: the files are listed here. */

@@ -63,6 +63,16 @@ export async function loadMiniflare(project, say) {
       say(`The project's Miniflare ${own.version} does not load on Node ${process.versions.node}`);
     }
   }
+  return fetchedMiniflare(say);
+}
+
+/**
+ * The one that is fetched, whatever a project has: the newest that this Node runs.
+ *
+ * @param {(text: string) => void} say Hears where it comes from.
+ * @returns {Promise<{ version: string, miniflare: typeof import('miniflare') }>}
+ */
+export async function fetchedMiniflare(say) {
   const folder = fetchedFolder();
   if (!find(folder)) await fetchInto(folder, say);
   const fetched = find(folder);

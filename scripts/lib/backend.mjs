@@ -6,14 +6,24 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import * as miniflare from 'miniflare';
 import { keepLocalWorker } from '../../pkg-template/cli/kept-worker.js';
 import { newGatewayKey } from '../../pkg-template/cli/local-data.js';
 import { startLocalWorker } from '../../pkg-template/cli/local-worker.js';
+import { fetchedMiniflare } from '../../pkg-template/cli/runtime.js';
+import { note } from './steps.mjs';
 
 export { keptGatewayKey, newGatewayKey } from '../../pkg-template/cli/local-data.js';
 export { freePort } from '../../pkg-template/cli/local-worker.js';
 export { COMPATIBILITY_DATE } from '../../pkg-template/server/worker-metadata.js';
+
+/** The first Node that runs newer runtimes than the clone's own. */
+const NODE_OF_NEWEST = 22;
+const isOldNode = Number(process.versions.node.split('.')[0]) < NODE_OF_NEWEST;
+
+/** The clone's own, which is the last for Node 20; where Node allows it, the newest. */
+export const miniflare = isOldNode
+  ? await import('miniflare')
+  : await fetchedMiniflare(note).then((fetched) => fetched.miniflare);
 
 /**
  * Starts the Worker.
@@ -26,7 +36,7 @@ export { COMPATIBILITY_DATE } from '../../pkg-template/server/worker-metadata.js
  * @param {string} [options.gatewayKey] Default: a random one.
  * @param {Record<string, string>} [options.vars] More text bindings.
  * @param {(line: string) => void} [options.log] Gets what the Worker logs; without it nothing is shown.
- * @returns {Promise<{ url: string, gatewayKey: string, mf: miniflare.Miniflare, stop: () => Promise<void> }>}
+ * @returns {Promise<{ url: string, gatewayKey: string, mf: import('miniflare').Miniflare, stop: () => Promise<void> }>}
  */
 export async function startBackend({ workerDir, gatewayKey = newGatewayKey(), ...options }) {
   const modules = modulesIn(workerDir);

@@ -5,6 +5,7 @@
  */
 import { missingBrowserPackages } from './browsers.mjs';
 import { buildClient, buildWorker } from './build.mjs';
+import { currentNodeStep } from './current-node.mjs';
 import { modulesStep } from './modules.mjs';
 import { VERSIONS } from './paths.mjs';
 import { note, step } from './steps.mjs';
@@ -23,6 +24,7 @@ import { geckodriver, installStep, wasmBindgen, wasmPack } from './tools.mjs';
  *
  * @param {object} needs
  * @param {boolean} [needs.modules] Node modules.
+ * @param {boolean} [needs.currentNode] A current Node beside the one that runs this.
  * @param {boolean} [needs.wasm] The Wasm target.
  * @param {boolean} [needs.bindgen] The wasm-bindgen CLI.
  * @param {boolean} [needs.pack] wasm-pack.
@@ -35,6 +37,7 @@ import { geckodriver, installStep, wasmBindgen, wasmPack } from './tools.mjs';
 export async function setUp(needs) {
   requireBasics();
   if (needs.modules) await step(modulesStep);
+  if (needs.currentNode) await step(currentNodeStep);
   const fallback = needs.wasm && !(await hasRustupTarget());
   await step(packagesStep({ ...needs, fallback }));
   if (fallback) await step(standardLibraryStep);

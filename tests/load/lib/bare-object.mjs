@@ -6,8 +6,8 @@
  * 5 ms, and what follows within it leaves as JSON arrays of at most 50 frames and 64 KiB. It has no tokens, limits,
  * replay, de-duplication or presence, and it never asks a reader how far it has read.
  */
-import * as miniflare from 'miniflare';
 import { startLocalWorker } from '../../../pkg-template/cli/local-worker.js';
+import { miniflare } from '../../../scripts/lib/backend.mjs';
 
 const SOURCE = `
 import { DurableObject } from 'cloudflare:workers';
