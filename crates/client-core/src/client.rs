@@ -83,6 +83,8 @@ pub struct Client<J: Json> {
     pub(crate) last_frame_error: Option<Code>,
     /// When the last mark was received on this link; before the first one, when the link was accepted.
     pub(crate) last_mark: Option<Instant>,
+    /// The place after which events were asked for last, and how often in a row.
+    pub(crate) asked_after: (Seq, u32),
     /// Whether the environment says that there is no network.
     pub(crate) offline: bool,
     /// What the server's wall clock showed at instant 0, as far as is known.
@@ -145,6 +147,7 @@ impl<J: Json> Client<J> {
             ack_awaited_since: Instant(0),
             last_frame_error: None,
             last_mark: None,
+            asked_after: (Seq::ZERO, 0),
             offline: false,
             typing: Typing::default(),
             presence: Presence::new(),

@@ -346,11 +346,11 @@ impl<J: Json> Client<J> {
         }
     }
 
-    /// Leaves a server whose log begins anew again and again: each time everything is loaded anew.
+    /// Leaves a server that makes work without an end: its log begins anew again and again, or goes on where nothing follows.
     pub(crate) fn leave_for_long(&mut self, now: Instant) {
         if self.link.is_under_way() {
             self.drop_socket(4000, "no longer usable");
-            let told = "the server told of a new log too often: it is left alone for a while";
+            let told = "the server contradicts itself too often: it is left alone for a while";
             let error = ClientError::new(Code::Protocol, told);
             self.tell(Event::Error(error.clone()));
             self.wait_for_retry(Some(error), Reaction::RetryLater, now);

@@ -18,6 +18,9 @@ use crate::timer::Timer;
 
 /// How long missing events may take to come.
 const SYNC_WITHIN_MS: u64 = 10_000;
+/// How often in a row events are asked for after the same place: a server that is built anew again and again answers some of
+/// them late.
+const SYNCS_MAX: u32 = 20;
 
 impl<J: Json> Client<J> {
     pub(crate) fn handle_frame(&mut self, socket: SocketId, frame: Frame<J::Text>, now: Instant) {
@@ -304,6 +307,14 @@ impl<J: Json> Client<J> {
         if self.transport() != Some(Transport::WebSocket) {
             // The next poll asks for just that.
             return;
+        }
+        self.asked_after = match self.asked_after {
+            (place, times) if place == since => (since, times + 1),
+            _ => (since, 1),
+        };
+        if self.asked_after.1 > SYNCS_MAX {
+            self.asked_after.1 = 0;
+            return self.leave_for_long(now);
         }
         self.transmit(&sync_frame(since));
         self.timers

@@ -18,6 +18,7 @@ use crate::legacy_history::LegacyRun;
 use crate::liveness::SLEPT_MS;
 use crate::participants::{self, ParticipantsRun};
 use crate::polling::PollId;
+use crate::settling::RETRY_MS_MIN;
 use crate::timer::Timer;
 
 /// How long an answer may take.
@@ -370,7 +371,11 @@ impl<J: Json> Client<J> {
         retry_after_ms: Option<u64>,
         now: Instant,
     ) -> Option<Pending<J>> {
-        let until = now.plus_ms(retry_after_ms.unwrap_or(ASK_AGAIN_AFTER_MS));
+        let until = now.plus_ms(
+            retry_after_ms
+                .unwrap_or(ASK_AGAIN_AFTER_MS)
+                .max(RETRY_MS_MIN),
+        );
         let patience = *pending.patience.get_or_insert(now.plus_ms(PATIENCE_MS));
         if until > patience {
             return Some(pending);

@@ -154,7 +154,7 @@ impl Server {
             Route::PutMetadata => Call::PutMetadata { body },
             Route::RenewEpoch => Call::RenewEpoch,
             Route::DescribeSpace => Call::Read(Query::Space),
-            Route::Health => return Err(refused(ErrorCode::NotFound)),
+            Route::Health | Route::DescribeSettings => return Err(refused(ErrorCode::NotFound)),
         };
         Ok(Input::Request {
             request,

@@ -180,9 +180,10 @@ impl<'a> Front<'a> {
             Err(code) => return self.no_such_route(code).map(JsValue::from),
         };
         let Some(call) = call_name(route) else {
-            let own = match route {
-                Route::DescribeSettings => self.settings(),
-                _ => self.health(),
+            let own = if route == Route::DescribeSettings {
+                self.settings()
+            } else {
+                self.health()
             };
             return own.map(JsValue::from);
         };

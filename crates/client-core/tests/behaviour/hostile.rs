@@ -93,3 +93,19 @@ fn a_crowd_is_told_once_a_frame_and_bounded() {
     }
     assert_eq!(bench.take().len(), 100);
 }
+
+#[test]
+fn a_head_that_rises_without_events_is_not_followed_for_ever() {
+    let mut bench = Bench::ready();
+    let mut asked = 0;
+    for seq in 5..1_000 {
+        bench.frame(&format!(r#"{{"type":"head","epoch":"e","seq":{seq}}}"#));
+        asked += bench
+            .take()
+            .iter()
+            .filter(|said| *said == "transmit sync")
+            .count();
+    }
+    assert_eq!(asked, 20);
+    assert_eq!(bench.client.state(), ConnectionState::Reconnecting);
+}
