@@ -78,6 +78,7 @@ const ERRORS = {
   alreadySent: 'It is on its way already.',
   tooLarge: 'That is too long. Send it in parts.',
   storageFull: 'The space can not store any more.',
+  quotaExceeded: 'The space can not store any more.',
   outboxFull: 'Too many messages are waiting to be sent.',
   webSocketUnavailable: 'This browser has no WebSocket.',
 };
@@ -116,8 +117,20 @@ const namesFormat = new Intl.ListFormat('en', { type: 'conjunction' });
 export function typingWords(names) {
   if (names.length === 0) return '';
   if (names.length > 3) return 'Several people are typing…';
-  return `${namesFormat.format(names)} ${names.length === 1 ? 'is' : 'are'} typing…`;
+  return `${namesFormat.format(names.map(isolated))} ${names.length === 1 ? 'is' : 'are'} typing…`;
 }
+
+/** Scripts that are written from right to left, and signs that turn the direction. */
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufefc]/u;
+
+/** A name within a sentence, which it must not turn around: what `<bdi>` is where there are elements. */
+function isolated(name) {
+  return RIGHT_TO_LEFT.test(name) ? `\u2068${name}\u2069` : name;
+}
+
+/** What stands beside a sender whom no token has proven: anybody could have chosen that name. */
+export const UNVERIFIED_WORDS = 'not verified';
+export const UNVERIFIED_HINT = 'No token has proven who this is: anybody could have chosen the name.';
 
 /** @param {number} count Messages below the visible ones. */
 export function newMessagesWords(count) {

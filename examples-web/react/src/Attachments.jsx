@@ -20,9 +20,10 @@ export function Attachments({ files = [] }) {
   );
 }
 
-/** The Worker stores no other schemes; a page that shows what others wrote looks again. */
+/** The Worker stores no other schemes, and none that cannot be read; a page that shows what others wrote looks again. */
 function safe(url) {
-  const { protocol } = new URL(url, location.href);
+  if (!URL.canParse(url)) return undefined;
+  const { protocol } = new URL(url);
   return protocol === 'http:' || protocol === 'https:' ? url : undefined;
 }
 

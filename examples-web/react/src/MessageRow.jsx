@@ -8,9 +8,12 @@ import {
   notSentWords,
   progressWords,
   timeWords,
+  UNVERIFIED_HINT,
+  UNVERIFIED_WORDS,
 } from '../../shared/words.js';
 import { Attachments } from './Attachments.jsx';
 import { Avatar } from './Avatar.jsx';
+import { ErrorBoundary } from './ErrorBoundary.jsx';
 import { MessageActions } from './MessageActions.jsx';
 import { MessageEditor } from './MessageEditor.jsx';
 import { isChangeable, isWaiting } from './messages.js';
@@ -44,7 +47,12 @@ export const MessageRow = memo(function MessageRow(props) {
         {!isOwn && <Avatar userId={message.senderId} name={name} />}
         <div className="body">
           <p className="sender" dir="auto">
-            {isOwn ? 'You' : name}
+            {isOwn ? 'You' : <bdi>{name}</bdi>}
+            {message.verified === false && (
+              <span className="unverified" title={UNVERIFIED_HINT}>
+                {UNVERIFIED_WORDS}
+              </span>
+            )}
           </p>
           {isEditing && mayChange ? (
             <MessageEditor
@@ -69,7 +77,9 @@ function Bubble({ message, isOffline, mayChange, isTabStop, focusOn, onChooseSto
       <p className="text" dir="auto">
         {isDeleted ? 'Message deleted' : message.text}
       </p>
-      <Attachments files={message.attachments} />
+      <ErrorBoundary fallback={<p className="meta">The attachments can not be shown.</p>}>
+        <Attachments files={message.attachments} />
+      </ErrorBoundary>
       <Meta message={message} isDeleted={isDeleted} isOffline={isOffline} />
       {mayChange && (
         <MessageActions

@@ -8,6 +8,7 @@ import { client } from 'kuratchi-spaces';
 import { SpaceProvider } from 'kuratchi-spaces/react';
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { Avatar } from './Avatar.jsx';
+import { ErrorBoundary } from './ErrorBoundary.jsx';
 import { Icon } from './Icon.jsx';
 import { Room } from './Room.jsx';
 import { RoomLink } from './RoomLink.jsx';
@@ -66,29 +67,43 @@ export function TeamRoom({ session, onSignOut }) {
       </nav>
       {isMenuOpen && <div className="veil rooms-veil" onPointerDown={closeMenu} />}
       <SpaceProvider client={clients.get(room.id)}>
-        <Room
-          key={room.id}
-          room={room}
-          session={session}
-          readUntil={marks[room.id]}
-          onRead={markRead}
-          onSignOut={onSignOut}
-          menuButton={
-            <button
-              ref={menuButton}
-              type="button"
-              className="icon-button menu-button"
-              aria-label="Rooms"
-              aria-expanded={isMenuOpen}
-              aria-controls="rooms"
-              onClick={() => setMenuOpen(!isMenuOpen)}
-            >
-              <Icon name="menu" />
-            </button>
-          }
-        />
+        <ErrorBoundary key={room.id} fallback={<Broken />}>
+          <Room
+            key={room.id}
+            room={room}
+            session={session}
+            readUntil={marks[room.id]}
+            onRead={markRead}
+            onSignOut={onSignOut}
+            menuButton={
+              <button
+                ref={menuButton}
+                type="button"
+                className="icon-button menu-button"
+                aria-label="Rooms"
+                aria-expanded={isMenuOpen}
+                aria-controls="rooms"
+                onClick={() => setMenuOpen(!isMenuOpen)}
+              >
+                <Icon name="menu" />
+              </button>
+            }
+          />
+        </ErrorBoundary>
       </SpaceProvider>
     </div>
+  );
+}
+
+/** In place of a room that can not be shown: the others can. */
+function Broken() {
+  return (
+    <main className="broken" role="alert">
+      <p>This room can not be shown. Choose another one, or load the page again.</p>
+      <button type="button" onClick={() => location.reload()}>
+        Load again
+      </button>
+    </main>
   );
 }
 

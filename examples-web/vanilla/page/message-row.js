@@ -15,6 +15,8 @@ import {
   notSentWords,
   progressWords,
   timeWords,
+  UNVERIFIED_HINT,
+  UNVERIFIED_WORDS,
 } from './words.js';
 
 const KINDS = ['pending', 'failed', 'refused', 'deleted'];
@@ -59,7 +61,7 @@ export class MessageRow {
     this.element.classList.add(message.senderType === 'system' ? 'system' : isOwn ? 'own' : 'other');
     const meta = element('p', 'meta');
     meta.append(this.#edited, this.#progress, this.#time);
-    this.#bubble.append(paragraph('sender', isOwn ? 'You' : name), this.#text, this.#attachments, meta);
+    this.#bubble.append(senderLine(message, isOwn, name), this.#text, this.#attachments, meta);
     this.#line.append(this.#bubble);
     if (!isOwn) this.#line.prepend(avatar(message.senderId, name));
     this.element.append(this.#line);
@@ -163,6 +165,17 @@ export class MessageRow {
     );
     this.element.append(this.#note);
   }
+}
+
+function senderLine({ verified }, isOwn, name) {
+  const line = paragraph('sender', '');
+  line.append(isOwn ? 'You' : element('bdi', '', name));
+  if (verified === false) {
+    const mark = element('span', 'unverified', UNVERIFIED_WORDS);
+    mark.title = UNVERIFIED_HINT;
+    line.append(' ', mark);
+  }
+  return line;
 }
 
 /** Writing the same text again would have it read out again. */
