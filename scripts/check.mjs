@@ -10,6 +10,7 @@ import { checkVersions } from './check-versions.mjs';
 import { bin } from './lib/modules.mjs';
 import { CRATES, ROOT } from './lib/paths.mjs';
 import { CommandError, run, runMain, seconds, UserError } from './lib/process.mjs';
+import { checkSecurityTables } from './lib/security-tables.mjs';
 import { setUp } from './lib/setup.mjs';
 import { nativeCargo, WASM_TARGET, wasmCargo } from './lib/toolchain.mjs';
 
@@ -22,6 +23,7 @@ const CHECKS = {
   types: () => command(bin('tsc'), ['--project', 'tsconfig.json']),
   arrows: async () => list(await checkArrows()),
   versions: async () => list(checkVersions()),
+  security: async () => list(checkSecurityTables()),
   tidy: async () => list(await checkTidy()),
 };
 
