@@ -13,6 +13,7 @@ import { CommandError, run, runMain, seconds, UserError } from './lib/process.mj
 import { checkSecurityTables } from './lib/security-tables.mjs';
 import { setUp } from './lib/setup.mjs';
 import { nativeCargo, WASM_TARGET, wasmCargo } from './lib/toolchain.mjs';
+import { cargoDeny } from './lib/tools.mjs';
 
 const CHECKS = {
   rustfmt: () => command('cargo', ['fmt', '--all', '--check']),
@@ -23,6 +24,8 @@ const CHECKS = {
   types: () => command(bin('tsc'), ['--project', 'tsconfig.json']),
   arrows: async () => list(await checkArrows()),
   versions: async () => list(checkVersions()),
+  'supply chain': () =>
+    command(cargoDeny().program, ['--all-features', 'check', 'bans', 'licenses', 'sources']),
   security: async () => list(checkSecurityTables()),
   tidy: async () => list(await checkTidy()),
 };
@@ -35,7 +38,7 @@ runMain(async () => {
       `No check is called ${unknown.join(', ')}; there are: ${Object.keys(CHECKS).join(', ')}.`,
     );
   }
-  await setUp({ modules: true, bindgen: true });
+  await setUp({ modules: true, bindgen: true, deny: true });
   let failed = 0;
   let noted = 0;
   const chosen = names.length > 0 ? names : Object.keys(CHECKS);

@@ -30,7 +30,7 @@ const [FIRST, BROWSERS, SERVERS, LAST] = ['first', 'browsers', 'servers', 'last'
 const SUITES = {
   check: {
     lane: FIRST,
-    needs: { modules: true, bindgen: true },
+    needs: { modules: true, bindgen: true, deny: true },
     command: () => [process.execPath, ['scripts/check.mjs'], process.env],
   },
   native: {

@@ -17,7 +17,7 @@ import {
   requireDebianFallback,
   wasmCargo,
 } from './toolchain.mjs';
-import { geckodriver, installStep, wasmBindgen, wasmPack } from './tools.mjs';
+import { cargoDeny, geckodriver, installStep, wasmBindgen, wasmPack } from './tools.mjs';
 
 /**
  * Sets up what is needed and missing.
@@ -27,6 +27,7 @@ import { geckodriver, installStep, wasmBindgen, wasmPack } from './tools.mjs';
  * @param {boolean} [needs.currentNode] A current Node beside the one that runs this.
  * @param {boolean} [needs.wasm] The Wasm target.
  * @param {boolean} [needs.bindgen] The wasm-bindgen CLI.
+ * @param {boolean} [needs.deny] cargo-deny.
  * @param {boolean} [needs.pack] wasm-pack.
  * @param {boolean} [needs.chromium] Chromium and its driver.
  * @param {boolean} [needs.firefox] Firefox and its driver.
@@ -45,6 +46,7 @@ export async function setUp(needs) {
     await step(installStep(wasmBindgen(), 'it makes the JS glue of client and Worker', '3 min'));
   }
   if (needs.firefox) await step(installStep(geckodriver(), 'it drives Firefox in the tests', '2 min'));
+  if (needs.deny) await step(installStep(cargoDeny(), 'it looks at licences and sources', '5 min'));
   if (needs.pack) await step(installStep(wasmPack(), 'it makes the npm package', '2 min'));
   if (needs.client) await step(clientStep);
   if (needs.worker) await step(workerStep);

@@ -1,5 +1,5 @@
 /**
- * Tools that cargo installs: the wasm-bindgen CLI, wasm-pack and geckodriver, each in the cache by version.
+ * Tools that cargo installs: the wasm-bindgen CLI, wasm-pack, geckodriver and cargo-deny, each in the cache by version.
  *
  * Owns where their programs are. Knows nothing about what they are used for.
  */
@@ -24,6 +24,11 @@ export function wasmPack() {
 /** Drives Firefox for the wasm-bindgen tests. */
 export function geckodriver() {
   return tool('geckodriver', 'geckodriver', VERSIONS.geckodriver);
+}
+
+/** Looks at what may come into the build: see deny.toml. */
+export function cargoDeny() {
+  return tool('cargo-deny', 'cargo-deny', VERSIONS.cargoDeny);
 }
 
 /** Path of the runner that comes with the wasm-bindgen CLI. */

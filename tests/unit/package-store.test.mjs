@@ -32,8 +32,8 @@ describe('messages', () => {
   });
 
   test('what comes before one’s own, told by its ack, costs no walk through the whole list', () => {
-    const store = new Store();
-    const many = STORE_MESSAGES_MAX - 200;
+    const store = newStore();
+    const many = STORE_LIMITS.messages - 200;
     let looks = 0;
     const counted = (seq) => {
       const { seq: _, ...rest } = message(seq);
