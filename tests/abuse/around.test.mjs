@@ -6,7 +6,7 @@ import { request } from 'node:http';
 import { test } from 'node:test';
 import { Agents } from '../../examples-web/svelte/server/agents.mjs';
 import { serve } from '../../examples-web/vanilla/server.mjs';
-import { PKG } from '../../scripts/lib/paths.mjs';
+import { PKG_DEV } from '../../scripts/lib/paths.mjs';
 import { report } from './lib/report.mjs';
 
 const add = report('Around the Worker');
@@ -24,7 +24,7 @@ function statusUnder(host, url) {
 }
 
 test('a page that has its own name lead to this machine gets no token', async () => {
-  const page = await serve({ workerUrl: 'http://127.0.0.1:1', gatewayKey: 'key', packageDir: PKG });
+  const page = await serve({ workerUrl: 'http://127.0.0.1:1', gatewayKey: 'key', packageDir: PKG_DEV });
   try {
     const url = `${page.url}/api/chat/init?name=Admin`;
     assert.equal(await statusUnder('evil.example', url), 403);

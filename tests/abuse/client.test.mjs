@@ -3,9 +3,11 @@
  */
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
+import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { WebSocketServer } from 'ws';
+import { WebSocket, WebSocketServer } from 'ws';
+import { PKG_DEV } from '../../scripts/lib/paths.mjs';
 import { report } from './lib/report.mjs';
 
 const TEST_MS_MAX = 60_000;
@@ -17,7 +19,7 @@ const add = report('As the server');
 let client;
 
 before(async () => {
-  ({ client } = await import('../../pkg/index.node.js'));
+  ({ client } = await import(join(PKG_DEV, 'index.node.js')));
 });
 
 /** A server that answers each request by `answer(request, response)` and each socket by `greet(socket)`. */
@@ -48,6 +50,7 @@ test('a server that begins epoch after epoch is asked at a slower and slower pac
   timeout: TEST_MS_MAX,
 }, async () => {
   let epoch = 0;
+  let breaks = 0;
   const json = (response, value) =>
     response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(value));
   const hostile = await listen(
@@ -65,9 +68,11 @@ test('a server that begins epoch after epoch is asked at a slower and slower pac
   );
   try {
     const space = client({
-      ...{ spaceId: 'room', spaceToken: 'a.b.9999999999999.c', workerUrl: hostile.url },
+      ...{ spaceId: 'room', spaceToken: 'a.b.9999999999999.c', workerUrl: hostile.url, webSocket: WebSocket },
       onError: () => {},
-      onDiscontinuity: () => {},
+      onDiscontinuity: () => {
+        breaks += 1;
+      },
     });
     space.connect().catch(() => {});
     await sleep(LOOP_MS);
@@ -76,6 +81,7 @@ test('a server that begins epoch after epoch is asked at a slower and slower pac
     const closedAt = hostile.seen.length;
     await sleep(AFTER_CLOSE_MS);
     const afterwards = hostile.seen.length - closedAt;
+    assert.ok(breaks > 0 && epoch > breaks, `${epoch} epochs, ${breaks} told`);
     assert.ok(during <= REQUESTS_MAX, `${during} requests in ${LOOP_MS} ms`);
     assert.equal(afterwards, 0, 'none after close()');
     add(

@@ -16,7 +16,7 @@ const PING = '{"type":"ping"}';
 describe('TOKEN_EXPIRY=strict', { concurrency: true }, () => {
   let world;
   before(async () => {
-    world = await World.start({ vars: { TOKEN_EXPIRY: 'strict' } });
+    world = await World.start({ vars: { TOKEN_EXPIRY: 'strict', PING_ANSWERS: 'runtime' } });
   });
   after(() => world.stop());
 
@@ -113,7 +113,7 @@ describe('TOKEN_EXPIRY=strict', { concurrency: true }, () => {
 
 describe('TOKEN_EXPIRY=connect', () => {
   test('warns nobody, closes nobody and sets no alarm for it', async () => {
-    const world = await World.start({ vars: { TOKEN_EXPIRY: 'connect' } });
+    const world = await World.start({ vars: { TOKEN_EXPIRY: 'connect', PING_ANSWERS: 'runtime' } });
     try {
       const spaceId = world.newSpace();
       const token = await world.token(spaceId, { userId: 'ada', expiryMs: SHORT_MS });

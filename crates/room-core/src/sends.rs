@@ -106,7 +106,7 @@ pub(crate) fn store(
         }
         // The owner's own server says whom it speaks for.
         Some(role) if principal.gateway => transaction.meet(&sender_id, role, false)?,
-        Some(_) => transaction.greet(&sender_id, principal.role)?,
+        Some(role) => transaction.greet(&sender_id, role)?,
     }
     let seq = transaction.next_seq();
     let at = transaction.stamp();
