@@ -136,8 +136,10 @@ async function answer(request, env) {
     await readText(request, 0);
     if (received instanceof Response) return received;
     if (received.isUnproven) {
-      const { space } = received;
-      return acceptFirstVersion(space, env, (errand) => ask(env, { space, errand, upgrade: true }));
+      const { space, source } = received;
+      return acceptFirstVersion({ space, source }, env, (errand) =>
+        ask(env, { space, errand, upgrade: true }),
+      );
     }
   } else {
     const read = await readText(request, received.bodyBytesMax, received.caller);

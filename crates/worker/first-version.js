@@ -9,7 +9,7 @@
 import * as rust from './index.js';
 import { enter, survive } from './instance.js';
 
-/** Most unproven sockets of the isolate: `UNPROVEN_SOCKETS_MAX` of limits.rs. The oldest makes place for the next. */
+/** Most unproven sockets of the isolate: `UNPROVEN_SOCKETS_MAX` of limits.rs. One of them makes place for the next. */
 const UNPROVEN_MAX = 500;
 
 /** How long a socket may stay unproven, in milliseconds: `AUTHENTICATE_MS_MAX` of limits.rs. */
@@ -24,11 +24,28 @@ const UNSENDABLE = new Set([1005, 1006, 1015]);
 /** The unproven ones, the oldest first. */
 const unproven = new Set();
 
-/** A socket's WebSocket upgrade, answered. `connect(errand)` gives the object's answer to an upgrade. */
-export function acceptFirstVersion(space, env, connect) {
+/**
+ * Answers a WebSocket upgrade.
+ *
+ * @param {{space: string, source: string}} visit `source`: the network it comes from, empty where that is not known.
+ * @param {object} env
+ * @param {(errand: string) => Promise<Response>} connect Gives the object's answer to an upgrade.
+ */
+export function acceptFirstVersion(visit, env, connect) {
   const [client, server] = Object.values(new WebSocketPair());
-  new Relay(server, space, env, connect);
+  new Relay(server, visit, env, connect);
   return new Response(null, { status: 101, webSocket: client });
+}
+
+/**
+ * The socket that makes place: the oldest of the network from which most of them come, so that one network keeps nobody else
+ * out. Where networks are not known, the oldest of all.
+ */
+function nextToGo() {
+  const counts = new Map();
+  for (const { source } of unproven) counts.set(source, (counts.get(source) ?? 0) + 1);
+  const most = Math.max(...counts.values());
+  return [...unproven].find(({ source }) => counts.get(source) === most);
 }
 
 /** What a connection may send: permits that come back with time. */
@@ -55,6 +72,7 @@ class Bucket {
 }
 
 class Relay {
+  source;
   #client;
   #space;
   #env;
@@ -74,7 +92,8 @@ class Relay {
   /** Settled by whoever needs this one's place: a socket is only touched by the request that accepted it. */
   #makePlace;
 
-  constructor(client, space, env, connect) {
+  constructor(client, { space, source }, env, connect) {
+    this.source = source;
     this.#client = client;
     this.#space = space;
     this.#env = env;
@@ -94,9 +113,9 @@ class Relay {
     this.#timer = setTimeout(() => survive(() => this.#dismiss('notAuthenticated')), UNPROVEN_MS);
     unproven.add(this);
     if (unproven.size <= UNPROVEN_MAX) return;
-    const [oldest] = unproven;
-    unproven.delete(oldest);
-    oldest.#makePlace();
+    const loser = nextToGo();
+    unproven.delete(loser);
+    loser.#makePlace();
   }
 
   #waitNoMore() {

@@ -328,6 +328,32 @@ describe('first version', { concurrency: true }, () => {
     }
   });
 
+  test('of networks that Cloudflare names the one with most sockets makes place', async () => {
+    const crowd = await World.start({ cf: { colo: 'TST' } });
+    try {
+      const url = new URL(crowd.url);
+      url.protocol = 'ws:';
+      url.searchParams.set('spaceId', crowd.newSpace());
+      const open = async (address) => {
+        const socket = new RecordedSocket(url, [], { 'CF-Connecting-IP': address });
+        await socket.opened;
+        return socket;
+      };
+      const honest = await open('192.0.2.1');
+      const first = await open('2001:db8:1:2::0');
+      const others = Array.from({ length: UNPROVEN_MAX - 2 }, (_, n) =>
+        open(`2001:db8:1:2::${(n + 1).toString(16)}`),
+      );
+      const waiting = await Promise.all(others);
+      const late = await open('192.0.2.2');
+      assert.equal((await first.ended(4_000)).code, 4408);
+      assert.ok([honest, late, ...waiting].every(({ isOpen }) => isOpen));
+      for (const socket of [honest, late, ...waiting]) socket.kill();
+    } finally {
+      await crowd.stop();
+    }
+  });
+
   test('nobody is kept out by sockets that come and never authenticate', async () => {
     const crowd = await World.start();
     let isOver = false;

@@ -26,6 +26,7 @@ use crate::errand::{CallName, Errand, Parameters, Task};
 use crate::host::now;
 use crate::log::Log;
 use crate::reply::{self, Cors};
+use crate::unproven;
 use crate::upgrade::{self, UpgradeRefusal};
 use crate::variables::{Configuration, Level, Variables};
 
@@ -58,6 +59,10 @@ extern "C" {
     /// The Worker holds the socket until its client has proven who it is.
     #[wasm_bindgen(method, setter, js_name = isUnproven)]
     fn set_is_unproven(this: &Visit, is_unproven: bool);
+
+    /// Where such a socket comes from; see [`unproven::source`].
+    #[wasm_bindgen(method, setter)]
+    fn set_source(this: &Visit, source: &str);
 
     #[wasm_bindgen(method, setter, js_name = bodyBytesMax)]
     fn set_body_bytes_max(this: &Visit, bytes: Option<u32>);
@@ -328,6 +333,7 @@ impl<'a> Front<'a> {
                 let visit: Visit = Object::new().unchecked_into();
                 visit.set_space(upgrade.space.as_str());
                 visit.set_is_unproven(true);
+                visit.set_source(&self.source());
                 Ok(visit.into())
             }
             Err(refused) => self.turn_away(dialect, refused).map(JsValue::from),
@@ -356,6 +362,16 @@ impl<'a> Front<'a> {
                 .error("misconfigured", &[("error", refusal.error.as_str().into())]);
             refusal
         })
+    }
+
+    /// Where a request comes from, if Cloudflare says so: elsewhere the header is the client's own word.
+    fn source(&self) -> String {
+        let edge = js_sys::Reflect::get(self.request, &"cf".into());
+        let address = self.header("CF-Connecting-IP");
+        match (edge, address) {
+            (Ok(edge), Some(address)) if edge.is_object() => unproven::source(&address),
+            _ => String::new(),
+        }
     }
 
     /// A page that reaches us under a name of its own is of our origin to its browser: no other check stops it.

@@ -5,6 +5,8 @@
 
 use std::net::IpAddr;
 
+use url::Url;
+
 /// The pages that may read answers and open sockets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Origins {
@@ -37,8 +39,10 @@ pub(crate) enum Pattern {
 /// A host of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HostPattern {
-    /// Host and port, in lower case, without the `*.`.
+    /// Host as browsers write it (lower case, an IDN as `xn--…`), without the `*.`.
     host: String,
+    /// Its port, where it is another one than its scheme's own.
+    port: Option<u16>,
     /// Whether the host stands for its subdomains (and not for itself).
     subdomains: bool,
 }
@@ -93,26 +97,29 @@ impl Pattern {
             Some((scheme, host)) => (Some(scheme), host),
             None => (None, entry.as_str()),
         };
-        let host = HostPattern::parse(host)?;
         let schemes = match scheme {
             Some(scheme) if is_scheme(scheme) => vec![scheme],
             Some(_) => return None,
-            None if host.is_local() => vec!["https", "http"],
+            None if HostPattern::parse("https", host)?.is_local() => vec!["https", "http"],
             None => vec!["https"],
         };
-        let pattern = |scheme: &str| Self::Origin {
-            scheme: scheme.to_owned(),
-            host: host.clone(),
+        let pattern = |scheme: &str| {
+            Some(Self::Origin {
+                scheme: scheme.to_owned(),
+                host: HostPattern::parse(scheme, host)?,
+            })
         };
-        Some(schemes.into_iter().map(pattern).collect())
+        schemes.into_iter().map(pattern).collect()
     }
 
     fn matches(&self, origin: &str) -> bool {
-        let origin = origin.to_lowercase();
         match (self, origin.split_once("://")) {
             (Self::Null, _) => origin == "null",
             (Self::Origin { scheme, host }, Some((its_scheme, its_host))) => {
-                scheme == its_scheme && host.matches(its_host)
+                let (its_scheme, its_host) = (its_scheme.to_lowercase(), its_host.to_lowercase());
+                *scheme == its_scheme
+                    && read_host(scheme, &its_host)
+                        .is_some_and(|(name, port)| host.matches(&name, port))
             }
             (Self::Origin { .. }, None) => false,
         }
@@ -127,31 +134,44 @@ fn is_scheme(text: &str) -> bool {
         && !["ftp", "file", "ws", "wss", "data", "blob", "javascript"].contains(&text)
 }
 
+/// Reads host and port as a browser does. (WHATWG URL Standard, by the crate `url`.)
+fn read_host(scheme: &str, host: &str) -> Option<(String, Option<u16>)> {
+    let legal = |c: char| !c.is_whitespace() && !c.is_control() && !"*/?#@\\\"'<>".contains(c);
+    let url = Url::parse(&format!("{scheme}://{host}")).ok();
+    let url = url.filter(|_| host.chars().all(legal))?;
+    let name = url.host_str().filter(|name| !name.is_empty())?;
+    Some((name.to_owned(), url.port()))
+}
+
 impl HostPattern {
-    fn parse(host: &str) -> Option<Self> {
+    /// `host` is in lower case, and may have a port.
+    fn parse(scheme: &str, host: &str) -> Option<Self> {
         let (subdomains, host) = match host.strip_prefix("*.") {
             Some(host) => (true, host),
             None => (false, host),
         };
-        let legal = |c: char| !c.is_whitespace() && !c.is_control() && !"*/?#@\\\"'<>".contains(c);
-        (!host.is_empty() && host.chars().all(legal)).then(|| Self {
-            host: host.to_lowercase(),
+        let (host, port) = read_host(scheme, host)?;
+        Some(Self {
+            host,
+            port,
             subdomains,
         })
     }
 
     fn is_local(&self) -> bool {
-        let name = name_of(&self.host);
-        LOCAL.contains(&name) || name.ends_with(".localhost")
+        LOCAL.contains(&self.host.as_str()) || self.host.ends_with(".localhost")
     }
 
-    /// `host` is in lower case.
-    fn matches(&self, host: &str) -> bool {
+    fn matches(&self, name: &str, port: Option<u16>) -> bool {
+        self.port == port && self.matches_name(name)
+    }
+
+    fn matches_name(&self, name: &str) -> bool {
         if self.subdomains {
-            host.strip_suffix(&self.host)
+            name.strip_suffix(&self.host)
                 .is_some_and(|labels| labels.len() > 1 && labels.ends_with('.'))
         } else {
-            host == self.host
+            name == self.host
         }
     }
 }
@@ -183,7 +203,7 @@ impl Hosts {
         }
         let (mut addresses, mut patterns) = (false, Vec::new());
         for entry in entries {
-            match HostPattern::parse(entry) {
+            match HostPattern::parse("http", &entry.to_lowercase()) {
                 _ if entry == Self::ADDRESS => addresses = true,
                 Some(pattern) => patterns.push(pattern),
                 None => unreadable.push(entry.to_owned()),
@@ -198,7 +218,7 @@ impl Hosts {
         }
     }
 
-    /// Whether the Worker answers under the name of `host`, which may have a port.
+    /// Whether the Worker answers under the name of `host`, whatever its port.
     pub(crate) fn allow(&self, host: &str) -> bool {
         let Self::Listed {
             addresses,
@@ -207,22 +227,15 @@ impl Hosts {
         else {
             return true;
         };
-        let host = host.to_lowercase();
-        let name = name_of(&host);
+        let Some((name, _port)) = read_host("http", &host.to_lowercase()) else {
+            return false;
+        };
         let address = name
             .strip_prefix('[')
             .and_then(|name| name.strip_suffix(']'))
-            .unwrap_or(name);
+            .unwrap_or(&name);
         (*addresses && address.parse::<IpAddr>().is_ok())
-            || patterns.iter().any(|pattern| pattern.matches(name))
-    }
-}
-
-/// A host without its port.
-fn name_of(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if !port.ends_with(']') => name,
-        Some(_) | None => host,
+            || patterns.iter().any(|pattern| pattern.matches_name(&name))
     }
 }
 
@@ -305,6 +318,20 @@ mod tests {
     }
 
     #[test]
+    fn hosts_are_compared_as_browsers_write_them() {
+        check(
+            "https://Müller.example, https://shop.example:443, *.bücher.example, http://127.1:80",
+            &[
+                "https://xn--mller-kva.example",
+                "https://shop.example",
+                "https://a.xn--bcher-kva.example",
+                "http://127.0.0.1",
+            ],
+            &["https://shop.example:8443", "https://xn--bcher-kva.example"],
+        );
+    }
+
+    #[test]
     fn what_is_no_origin_is_named_and_shuts_nobody_else_out() {
         for entry in [
             "https://",
@@ -312,6 +339,9 @@ mod tests {
             "https://a.example/path",
             "https://a*.example",
             "a b",
+            "https://a.example:port",
+            "https://[::1",
+            "https://user@a.example",
         ] {
             let read = Origins::read(&format!("{entry}, https://good.example"));
             assert_eq!(read.unreadable, [entry]);
@@ -323,7 +353,7 @@ mod tests {
 
     #[test]
     fn a_name_that_is_not_listed_is_no_host_of_ours() {
-        let hosts = Hosts::read("<address>, localhost, *.localhost, box.local").list;
+        let hosts = Hosts::read("<address>, localhost:8787, *.localhost, box.local").list;
         for host in [
             "localhost",
             "LOCALHOST:8787",

@@ -3,6 +3,8 @@
 //! The Worker holds them itself (`first-version.js`): an object is made for ever, so nobody reaches one for nothing. Owns
 //! what may come before the `auth` frame, and what that frame has to show. It must not touch a socket.
 
+use std::net::{IpAddr, Ipv6Addr};
+
 use js_sys::{JsString, Object};
 use protocol::codes::{CloseCode, ErrorCode};
 use protocol::dialect::{Dialect, binary_refusal, frame_too_large};
@@ -96,6 +98,19 @@ pub fn dismiss_unproven(env: &JsValue, code: &str) -> Verdict {
         env,
         plain(ErrorCode::parse(code).unwrap_or(ErrorCode::Internal)),
     )
+}
+
+/// The network that an address stands for: one subscriber has all addresses of an IPv6 network of 64 bits. Empty where the
+/// text is no address.
+pub(crate) fn source(address: &str) -> String {
+    match address.parse() {
+        Ok(IpAddr::V4(address)) => address.to_string(),
+        Ok(IpAddr::V6(address)) => {
+            let [a, b, c, d, ..] = address.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).to_string()
+        }
+        Err(_) => String::new(),
+    }
 }
 
 /// What came before a frame.
@@ -216,6 +231,15 @@ mod tests {
             Heard::Refused(refusal) | Heard::Answered(refusal) => refusal.code,
             Heard::Held | Heard::Auth { .. } => panic!("{heard:?}"),
         }
+    }
+
+    #[test]
+    fn addresses_of_one_subscriber_are_one_source() {
+        assert_eq!(source("192.0.2.7"), "192.0.2.7");
+        assert_eq!(source("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(source("2001:db8:1:2::9"), source("2001:db8:1:2:ffff::1"));
+        assert_ne!(source("2001:db8:1:3::9"), source("2001:db8:1:2::9"));
+        assert_eq!(source("nobody"), "");
     }
 
     #[test]

@@ -55,6 +55,7 @@ export class World {
       persistDir: this.#folder,
       gatewayKey,
       vars: this.#options.vars,
+      cf: this.#options.cf,
       log: (line) => this.logs.push(line),
     });
   }
