@@ -141,6 +141,11 @@ export interface DeployResult {
   scriptName?: string;
   /** Whether it answered within half a minute; a new address may take longer. @example true */
   verified?: boolean;
+  /**
+   * Settings of the Worker that it cannot use, one sentence each: which one, and what was expected. Absent where all are fine.
+   * @example ['`ftp://a.example` of the Worker\'s variable ALLOWED_ORIGINS is passed over: expected origins …']
+   */
+  misconfigured?: string[];
   /** What went wrong, in words: what happened, and what to do. @example 'apiToken is required or set CLOUDFLARE_API_TOKEN' */
   error?: string;
 }

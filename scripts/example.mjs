@@ -42,7 +42,7 @@ runMain(async () => {
   await setUp({ modules: true, wasm: true, bindgen: true, client: true, worker: true });
 
   // Only now: Miniflare is a Node module.
-  const { freePort, keptGatewayKey, newGatewayKey, startBackend } = await import('./lib/backend.mjs');
+  const { freePort, keptGatewayKey, newGatewayKey, keepBackend } = await import('./lib/backend.mjs');
   const { serveExample } = await import('./lib/example.mjs');
 
   const data = join(LOCAL_DATA, `example-${name}`);
@@ -50,13 +50,14 @@ runMain(async () => {
   const gatewayKey = keptGatewayKey(data);
   const agentPassword = process.env.AGENT_PASSWORD ?? newGatewayKey().slice(0, 12);
   process.env.AGENT_PASSWORD = agentPassword;
-  const backend = await startBackend({
+  const options = {
     workerDir: WORKER,
     port: await freePort(portFrom('WORKER_PORT', example.workerPort)),
     persistDir: data,
     gatewayKey,
     log: (line) => console.log(`[worker] ${line}`),
-  });
+  };
+  const backend = await keepBackend(options, (text) => console.log(text));
   const page = await serveExample(name, {
     port: await freePort(portFrom('PORT', example.pagePort)),
     workerUrl: backend.url,
@@ -69,4 +70,5 @@ Ready after ${seconds(Date.now() - started)}
 
 ${example.words({ url: page.url, agentPassword })} Ctrl-C stops.
 `);
+  await backend.failed;
 });

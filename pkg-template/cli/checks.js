@@ -6,6 +6,7 @@
  */
 
 import { isWrapped, KEY_CHARS_MIN } from '../server/gateway-key.js';
+import { misconfigured } from '../server/misconfigured.js';
 import { generateToken } from '../tokens.js';
 import { ANSWER_MS_MAX, ask, endpoint, excerpt, fail, httpUrl, isLocal, ok, parse, warn } from './answers.js';
 import { firstFrame } from './handshake.js';
@@ -311,13 +312,8 @@ export async function checkWebSocket(workerUrl, gatewayKey, origin) {
 
 /** What of the Worker's settings it could not read. */
 export async function checkSettings(workerUrl, gatewayKey) {
-  const { response, text } = await ask(endpoint(workerUrl, 'admin/settings'), {
-    headers: bearer(gatewayKey),
-  });
-  // An older Worker does not tell.
-  if (!response.ok) return [];
-  const entries = parse(text)?.misconfigured ?? [];
-  return entries.map((entry) => fail(`A setting is passed over: ${entry}`, 'Mend it, and deploy again.'));
+  const entries = await misconfigured(endpoint(workerUrl, 'admin/settings'), gatewayKey, ANSWER_MS_MAX);
+  return entries.map((entry) => fail(entry, "Mend it, in Cloudflare's dashboard or where you deploy from."));
 }
 
 /** How much of its quota a space has used. */

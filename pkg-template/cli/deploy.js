@@ -55,6 +55,7 @@ export async function deployCommand({ accountId, scriptName, dryRun, yes }) {
   }
   const workerUrl = await deployment.carryOut();
   const verified = await deployment.verify(workerUrl);
+  if (verified) await deployment.misconfigured(workerUrl);
   print(workerUrl);
   note(
     verified

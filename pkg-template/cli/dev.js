@@ -4,10 +4,10 @@
  * Owns the order of starting and stopping, and what is printed. What runs is the Worker that `deploy` uploads.
  */
 
-import { hostname } from 'node:os';
 import { relative, resolve } from 'node:path';
 
 import { getSpacesEnvironment } from '../environment.js';
+import { misconfigured } from '../server/misconfigured.js';
 import { getWorkerModules } from '../server/worker-modules.js';
 import { setInFile } from './environment-files.js';
 import { keepLocalWorker } from './kept-worker.js';
@@ -17,6 +17,8 @@ import { loadMiniflare } from './runtime.js';
 import { EXIT_INTERRUPTED, EXIT_OK, Failure, harmless, note, paint, print, UsageError } from './terminal.js';
 
 const PORT_DEFAULT = 8787;
+/** The Worker tells at once; a runtime that died meanwhile does not. */
+const SETTINGS_MS_MAX = 5_000;
 const KEY_VARIABLE = 'KURATCHI_GATEWAY_KEY';
 const URL_VARIABLE = 'KURATCHI_SPACES_WORKER_URL';
 const VARIABLE_PATTERN = /^([A-Z][A-Z0-9_]*)=(.*)$/s;
@@ -57,7 +59,7 @@ export async function dev({ port, host, data, writeEnv, var: settings }) {
     host,
     persistDir: folder,
     gatewayKey,
-    vars: { ALLOWED_HOSTS: localHosts(host), ...vars },
+    vars,
     log: (line) => note(paint(process.stderr, 'dim', `[worker] ${harmless(line)}`)),
   };
   const backend = await keepLocalWorker(options, (text) => note(paint(process.stderr, 'yellow', text)));
@@ -66,6 +68,9 @@ export async function dev({ port, host, data, writeEnv, var: settings }) {
     tellAddress(folder, backend.url);
     if (writeEnv) setInFile(resolve(writeEnv), { [URL_VARIABLE]: backend.url, [KEY_VARIABLE]: gatewayKey });
     announce({ url: backend.url, folder, version, gatewayKey, writeEnv });
+    for (const entry of await misconfigured(`${backend.url}/admin/settings`, gatewayKey, SETTINGS_MS_MAX)) {
+      note(paint(process.stderr, 'yellow', harmless(entry)));
+    }
     await Promise.race([stopped, backend.failed]);
     note(`\nStopping; messages are kept in ${shown(folder)}`);
   } finally {
@@ -97,15 +102,6 @@ function needsData(folder, gatewayKey) {
 /** A word for a shell. */
 function quoted(text) {
   return /^[\w./\\:-]+$/.test(text) ? text : `"${text}"`;
-}
-
-/**
- * The names by which this machine is asked: a page on the web can have a name of its own lead here, and then asks as if it were
- * ours. Addresses are no names.
- */
-function localHosts(host) {
-  const machine = hostname();
-  return ['<address>', 'localhost', '*.localhost', machine, `${machine}.local`, host].join(', ');
 }
 
 async function refuseUnbindable(port, host) {

@@ -1,11 +1,12 @@
 /**
  * The local Worker, kept running: where its runtime dies it is started again, on the same port and the same data.
  *
- * Owns how a death is noticed, how long is waited, and when it is given up. Must not know what a runtime is: that is
- * `local-worker.js`.
+ * Owns how a death is noticed, how long is waited, and when it is given up; and the names by which a Worker on this machine
+ * is asked. Must not know what a runtime is: that is `local-worker.js`.
  */
 
-import { connect } from 'node:net';
+import { connect, isIP } from 'node:net';
+import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { startLocalWorker } from './local-worker.js';
@@ -28,7 +29,8 @@ const FATAL = /fatal|\*\*\*|uncaught|panic/i;
  * @param {(text: string) => void} say Hears of deaths.
  * @returns {Promise<{ url: string, failed: Promise<never>, stop: () => Promise<void> }>} `failed` rejects when it is given up.
  */
-export async function keepLocalWorker(options, say) {
+export async function keepLocalWorker({ vars, ...others }, say) {
+  const options = { ...others, vars: { ALLOWED_HOSTS: localHosts(others.host), ...vars } };
   const said = [];
   const log = (line) => {
     if (FATAL.test(line)) said.splice(0, said.length - LAST_LINES + 1, harmless(line));
@@ -74,6 +76,16 @@ export async function keepLocalWorker(options, say) {
       await backend.stop();
     },
   };
+}
+
+/**
+ * The names by which this machine is asked: a page on the web can have a name of its own lead here, and its browser then
+ * takes the Worker for its own. Addresses are no names.
+ */
+function localHosts(host) {
+  const machine = hostname();
+  const others = host && !isIP(host) ? [host] : [];
+  return ['<address>', 'localhost', '*.localhost', machine, `${machine}.local`, ...others].join(', ');
 }
 
 /** Whether anybody listens there. One who is too busy to answer does. */

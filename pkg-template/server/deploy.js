@@ -12,7 +12,8 @@ export { getWorkerModules, getWorkerScript } from './worker-modules.js';
  * Deploys the Worker, or the newer version of it. Whatever goes wrong is told in the result.
  *
  * @param {object} [options] See `DeployOptions`.
- * @returns {Promise<{success: boolean, workerUrl?: string, scriptName?: string, verified?: boolean, error?: string}>}
+ * @returns {Promise<{success: boolean, workerUrl?: string, scriptName?: string, verified?: boolean,
+ *   misconfigured?: string[], error?: string}>}
  */
 export async function deploy(options = {}) {
   let settings;
@@ -27,7 +28,15 @@ export async function deploy(options = {}) {
     const deployment = new Deployment(settings, say);
     await deployment.survey();
     const workerUrl = await deployment.carryOut();
-    return { success: true, workerUrl, scriptName, verified: await deployment.verify(workerUrl) };
+    const verified = await deployment.verify(workerUrl);
+    const misconfigured = verified ? await deployment.misconfigured(workerUrl) : [];
+    return {
+      success: true,
+      workerUrl,
+      scriptName,
+      verified,
+      ...(misconfigured.length > 0 && { misconfigured }),
+    };
   } catch (error) {
     const message = redact(error instanceof Error ? error.message : String(error), [apiToken, gatewayKey]);
     return { success: false, scriptName, error: message };

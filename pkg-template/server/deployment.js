@@ -10,6 +10,7 @@ import { ChatError } from '../errors.js';
 import { CloudflareApi, CloudflareError } from './cloudflare-api.js';
 import { fetchText } from './fetch-text.js';
 import { isWrapped } from './gateway-key.js';
+import { misconfigured } from './misconfigured.js';
 import { droppedParts, isOurs, keptBindings, uploadMetadata } from './worker-metadata.js';
 import { getWorkerModules } from './worker-modules.js';
 
@@ -86,7 +87,8 @@ export function readSettings(options) {
   return settings;
 }
 
-/** Deploys a Worker. Make one with the settings of {@link readSettings}; then `survey`, `plan`, `carryOut`, `verify`. */
+/** Deploys a Worker. Make one with the settings of {@link readSettings}; then `survey`, `plan`, `carryOut`, `verify`,
+ * `misconfigured`. */
 export class Deployment {
   #settings;
   #api;
@@ -189,6 +191,14 @@ export class Deployment {
       `${workerUrl} does not answer yet. A new address may take some minutes; "npx kuratchi-spaces doctor" tells.`,
     );
     return false;
+  }
+
+  /** What of its settings the Worker cannot use: sentences for its owner. */
+  async misconfigured(workerUrl) {
+    const { gatewayKey } = this.#settings;
+    const entries = await misconfigured(`${workerUrl}/admin/settings`, gatewayKey, HEALTH_MS_MAX);
+    for (const entry of entries) this.#say(entry);
+    return entries;
   }
 
   async #upload() {

@@ -11,8 +11,9 @@ import { after, afterEach, before, beforeEach, describe, mock, test } from 'node
 import { build } from 'esbuild';
 import { Log, LogLevel, Miniflare } from 'miniflare';
 import WebSocket from 'ws';
+import { startBackend } from '../../scripts/lib/backend.mjs';
 import { bin } from '../../scripts/lib/modules.mjs';
-import { PKG_DEV, ROOT } from '../../scripts/lib/paths.mjs';
+import { PKG_DEV, ROOT, WORKER } from '../../scripts/lib/paths.mjs';
 import { run } from '../../scripts/lib/process.mjs';
 import { Cloudflare } from './lib/cloudflare.mjs';
 import { routeHosts } from './lib/hosts.mjs';
@@ -317,6 +318,30 @@ describe('the next deployment', () => {
     );
     assert.deepEqual([...script().classes], [['Space', true]]);
   });
+});
+
+describe('settings that the Worker cannot use', () => {
+  const list = 'https://app.example.com, ftp://files.example.com';
+
+  for (const [vars, expected] of [
+    [{ ALLOWED_ORIGINS: list }, /^`ftp:\/\/files\.example\.com` of the Worker's variable ALLOWED_ORIGINS/],
+    [{ PING_ANSWERS: 'nobody' }, /PING_ANSWERS/],
+  ]) {
+    test(`are named: ${Object.keys(vars)}`, async () => {
+      const worker = await startBackend({ workerDir: WORKER, gatewayKey: GATEWAY_KEY, vars });
+      const restore = routeHosts({ 'listed.acme.workers.dev': worker.url });
+      try {
+        const { result, told } = await listening(() => deployed({ scriptName: 'listed', verbose: true }));
+        assert.equal(result.success, true, result.error);
+        assert.equal(result.misconfigured.length, 1);
+        assert.match(result.misconfigured[0], expected);
+        assert.ok(told.includes(result.misconfigured[0]), told);
+      } finally {
+        restore();
+        await worker.stop();
+      }
+    });
+  }
 });
 
 describe('what goes wrong is told in words', () => {

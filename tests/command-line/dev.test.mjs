@@ -251,6 +251,27 @@ describe('dev and token', () => {
     await stop(command);
   });
 
+  test('an entry of a list that cannot be read is named, and shuts nobody else out', {
+    timeout: TEST_MS_MAX,
+  }, async () => {
+    const list = 'https://app.example.com, ftp://files.example.com';
+    const { command, url } = await backend('--data', 'misspelt', '--var', `ALLOWED_ORIGINS=${list}`);
+    const named =
+      /`ftp:\/\/files\.example\.com` of the Worker's variable ALLOWED_ORIGINS is passed over: expected/;
+    await command.says(named);
+    const { headers } = await fetch(`${url}/health`, { headers: { Origin: 'https://app.example.com' } });
+    assert.equal(headers.get('Access-Control-Allow-Origin'), 'https://app.example.com');
+    const { code, stdout } = await runCommand(folder, [
+      ...['doctor', '--worker-url', url, '--data', 'misspelt'],
+      ...['--origin', 'https://app.example.com'],
+    ]);
+    assert.equal(code, 1);
+    assert.match(stdout, new RegExp(`^fail {2}${named.source}`, 'm'));
+    assert.match(stdout, /\n1 to mend/);
+    assert.equal(command.stderr.match(/"event":"misconfigured"/g)?.length, 1, 'one line of log');
+    await stop(command);
+  });
+
   test('Miniflare is fetched once where the project has none', { timeout: TEST_MS_MAX }, async () => {
     const bare = await installed.project('bare');
     const env = { KURATCHI_CACHE_DIR: join(bare, 'cache') };

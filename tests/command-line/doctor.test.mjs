@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 import { createServer as createTcpServer } from 'node:net';
 import { after, before, describe, test } from 'node:test';
+import { checkSpace } from '../../pkg-template/cli/checks.js';
 import { startBackend } from '../../scripts/lib/backend.mjs';
 import { WORKER } from '../../scripts/lib/paths.mjs';
 import { Installed } from '../packaging/lib/installed.mjs';
@@ -88,6 +89,23 @@ describe('doctor', () => {
     ]);
     assert.doesNotMatch(stdout, /fail/);
     assert.ok(!stdout.includes('\u001b'), 'a pipe gets no colours');
+  });
+
+  test('how much a space stores of what it may', async () => {
+    const { code, stdout } = await doctor(worker.url, { args: ['--space', 'lobby ü'] });
+    assert.equal(code, 0, stdout);
+    assert.match(stdout, /^ok {4}The space lobby ü stores \d+\.\d MB of 1000\.0 MB$/m);
+    for (const [bytes, level, what] of [
+      [850_000_000, 'warn', 'The space lobby stores 850.0 MB of 1000.0 MB'],
+      [1_000_000_000, 'fail', 'The space lobby stores 1000.0 MB of 1000.0 MB: it takes no more'],
+    ]) {
+      const filled = await impostor((_, response) => {
+        response.end(JSON.stringify({ success: true, bytes, bytesMax: 1_000_000_000 }));
+      });
+      const [found] = await checkSpace(filled, KEY, 'lobby');
+      assert.deepEqual([found.level, found.what], [level, what]);
+      assert.match(found.cure, /RETENTION_DAYS.*SPACE_BYTES_MAX/);
+    }
   });
 
   test('another key', async () => {
