@@ -47,6 +47,7 @@ function forPeople(name, value) {
 }
 
 function bytes(value) {
+  if (value % 1_000_000_000 === 0) return `${value / 1_000_000_000} GB`;
   if (value % (1024 * 1024) === 0) return `${value / (1024 * 1024)} MiB`;
   if (value % 1024 === 0) return `${value / 1024} KiB`;
   return `${value.toLocaleString('en-GB')} bytes`;
@@ -55,5 +56,6 @@ function bytes(value) {
 function duration(ms) {
   const day = 24 * 60 * 60 * 1_000;
   if (ms % day === 0) return `${ms / day} days`;
+  if (ms === 60 * 60 * 1_000) return '1 hour';
   return ms % 1_000 === 0 ? `${ms / 1_000} s` : `${ms} ms`;
 }
