@@ -198,10 +198,11 @@ async function runSuite(name, isBeside) {
   let code;
   try {
     const [command, args, env] = SUITES[name].command();
-    const told = isBeside
-      ? { show: 'silent', onLine: (text) => [line(text), console.log(`[${name}] ${text}`)] }
-      : { show: 'stream', onLine: line };
-    const options = { cwd: ROOT, env, ...told, allowFailure: true };
+    const onLine = (text) => {
+      if (isBeside) console.log(`[${name}] ${text}`);
+      line(text);
+    };
+    const options = { cwd: ROOT, env, show: isBeside ? 'silent' : 'stream', onLine, allowFailure: true };
     ({ code } = await run(command, args, { ...options, timeoutMs: SUITE_TIMEOUT_MS }));
   } catch (error) {
     if (!(error instanceof UserError)) throw error;

@@ -2,8 +2,10 @@
  * Attackers who are the server, or stand where it was: what our client does for them, and what it tells them.
  */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket, WebSocketServer } from 'ws';
@@ -14,6 +16,16 @@ const TEST_MS_MAX = 60_000;
 const LOOP_MS = 4_500;
 const AFTER_CLOSE_MS = 2_000;
 const REQUESTS_MAX = 60;
+const MESSAGES = 40_000;
+const PER_FRAME = 50;
+const TEXT = 'x'.repeat(16 * 1024);
+/** A long text is one byte a character in every engine. */
+const TEXTS_MIB_MAX = 64;
+const TYPING = 10_000;
+const PRESENT = 200_000;
+const SHOWN_TYPING_MAX = 100;
+const PRESENT_MAX = 5_000;
+const PAGE = new URL('./lib/page.mjs', import.meta.url).pathname;
 
 const add = report('As the server');
 let client;
@@ -45,6 +57,125 @@ async function listen(answer, greet = (socket) => socket.close()) {
     },
   };
 }
+
+/** An app in a process of its own. `look()` gives what it has by now. */
+function openPage(url, kind) {
+  const child = spawn(process.execPath, [PAGE, url, kind], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  return {
+    async look() {
+      child.stdin.write('\n');
+      const { value, done } = await lines.next();
+      assert.ok(!done, 'the page runs');
+      return JSON.parse(value);
+    },
+    close: () => child.stdin.end(),
+  };
+}
+
+/** A server that welcomes whoever comes. `opened` is its next socket. */
+async function welcoming() {
+  const { promise: opened, resolve } = Promise.withResolvers?.() ?? deferred();
+  const server = await listen(
+    (_, response) => response.writeHead(404).end(),
+    (socket) => {
+      socket.send(JSON.stringify({ type: 'welcome', epoch: 'e', seq: 0, connectionId: 'c', serverTime: 1 }));
+      resolve(socket);
+    },
+  );
+  return { ...server, opened };
+}
+
+/** Node 20 has no `Promise.withResolvers`. */
+function deferred() {
+  const parts = {};
+  parts.promise = new Promise((resolve) => {
+    parts.resolve = resolve;
+  });
+  return parts;
+}
+
+/** Sends and waits until it is on its way, so that this process holds no more than one of them. */
+const sendAll = async (socket, frames) => {
+  for (const frame of frames) await new Promise((resolve) => socket.send(JSON.stringify(frame), resolve));
+};
+
+function* messages() {
+  for (let from = 1; from <= MESSAGES; from += PER_FRAME) {
+    yield Array.from({ length: PER_FRAME }, (_, i) => {
+      const seq = from + i;
+      const message = {
+        id: `m${seq}-0`,
+        senderId: 'eve',
+        senderType: 'user',
+        text: TEXT,
+        attachments: [],
+        createdAt: seq,
+      };
+      return { type: 'message', seq, message: { ...message, seq, verified: true } };
+    });
+  }
+}
+
+for (const [kind, words] of [
+  ['view', 'a view'],
+  ['callbacks', 'callbacks alone'],
+]) {
+  test(`${MESSAGES} messages of 16 KiB do not fill the memory of an app with ${words}`, {
+    timeout: TEST_MS_MAX,
+  }, async () => {
+    const server = await welcoming();
+    const page = openPage(server.url, kind);
+    try {
+      await sendAll(await server.opened, messages());
+      let seen;
+      do {
+        await sleep(200);
+        seen = await page.look();
+      } while (seen.messages < MESSAGES && seen.errors.length === 0);
+      assert.deepEqual([seen.messages, seen.errors], [MESSAGES, []]);
+      const most = kind === 'view' ? TEXTS_MIB_MAX + 32 : 32;
+      assert.ok(seen.heapMib < most, `${seen.heapMib.toFixed(0)} MiB`);
+      const kept = kind === 'view' ? `, ${seen.shown} messages shown` : '';
+      add(
+        `${MESSAGES} messages of 16 KiB to an app with ${words}`,
+        '671 MB',
+        `${seen.heapMib.toFixed(0)} MiB more${kept}`,
+      );
+    } finally {
+      page.close();
+      server.close();
+    }
+  });
+}
+
+test('a crowd that is not there is bounded', { timeout: TEST_MS_MAX }, async () => {
+  const server = await welcoming();
+  const page = openPage(server.url, 'view');
+  try {
+    const socket = await server.opened;
+    const typing = (_, n) => ({ type: 'typing', userId: `t${n}`, isTyping: true });
+    const users = Array.from({ length: PRESENT }, (_, n) => ({ userId: `u${n}` }));
+    await sleep(200);
+    await page.look();
+    await sendAll(socket, Array.from({ length: TYPING }, typing));
+    await sendAll(socket, [{ type: 'presence', status: 'here', users }]);
+    let seen;
+    do {
+      await sleep(200);
+      seen = await page.look();
+    } while (seen.presence < PRESENT_MAX);
+    assert.deepEqual([seen.typing, seen.presence], [SHOWN_TYPING_MAX, PRESENT_MAX]);
+    add(
+      `${TYPING} people who type, ${PRESENT} who are here`,
+      'all shown, the page blocked for 2.5 s',
+      `${seen.typing} and ${seen.presence} shown, blocked for ${seen.longestMs.toFixed(0)} ms at most`,
+    );
+  } finally {
+    page.close();
+    server.close();
+  }
+});
 
 test('a server that begins epoch after epoch is asked at a slower and slower pace', {
   timeout: TEST_MS_MAX,

@@ -1,0 +1,51 @@
+/**
+ * An app in a process of its own, so that its memory and its pauses are its own: `node page.mjs <workerUrl> <kind>`, where
+ * `kind` is `callbacks`, or `view` for one that looks at the store. Prints what it has, as JSON, for each line on its input.
+ */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { createInterface } from 'node:readline';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { WebSocket } from 'ws';
+
+const NS_PER_MS = 1e6;
+const BYTES_PER_MIB = 1024 * 1024;
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc');
+
+const { client } = await import('../../../.build/pkg-dev/index.node.js');
+const [workerUrl, kind] = process.argv.slice(2);
+const told = { messages: 0, errors: [] };
+const space = client({
+  ...{ spaceId: 'room', spaceToken: 'a.b.9999999999999.c', workerUrl, webSocket: WebSocket },
+  onMessage: () => {
+    told.messages += 1;
+  },
+  onTyping: () => {},
+  onError: (error) => told.errors.push(error.code),
+});
+if (kind === 'view') space.subscribe(() => space.getSnapshot());
+await space.connect();
+collect();
+const heapBefore = process.memoryUsage().heapUsed;
+const delays = monitorEventLoopDelay({ resolution: 1 });
+delays.enable();
+
+for await (const _ of createInterface({ input: process.stdin })) {
+  const longestMs = delays.max / NS_PER_MS;
+  collect();
+  const { messages, typing, presence } = kind === 'view' ? space.getSnapshot() : {};
+  console.log(
+    JSON.stringify({
+      ...told,
+      shown: messages?.length,
+      typing: typing?.length,
+      presence: presence?.length,
+      heapMib: (process.memoryUsage().heapUsed - heapBefore) / BYTES_PER_MIB,
+      longestMs,
+    }),
+  );
+  delays.reset();
+}
+space.close();
