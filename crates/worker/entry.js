@@ -128,7 +128,7 @@ function ask(env, visit, body) {
   return env.SPACES.getByName(visit.space).fetch(new Request('https://space/', { method, headers, body }));
 }
 
-async function answer(request, env) {
+async function answer(request, env, context) {
   const received = enter(() => rust.receive(request, env));
   let body;
   if (received.bodyBytesMax === undefined) {
@@ -137,9 +137,9 @@ async function answer(request, env) {
     if (received instanceof Response) return received;
     if (received.isUnproven) {
       const { space, source } = received;
-      return acceptFirstVersion({ space, source }, env, (errand) =>
-        ask(env, { space, errand, upgrade: true }),
-      );
+      const connect = (errand) => ask(env, { space, errand, upgrade: true });
+      const accepted = acceptFirstVersion({ space, source }, env, context, connect);
+      return accepted ?? enter(() => rust.refuse_socket(request, env));
     }
   } else {
     const read = await readText(request, received.bodyBytesMax, received.caller);
@@ -152,9 +152,9 @@ async function answer(request, env) {
 }
 
 export default {
-  async fetch(request, env) {
+  async fetch(request, env, context) {
     try {
-      return await answer(request, env);
+      return await answer(request, env, context);
     } catch (error) {
       // An object that failed, or a panic of ours.
       logFailure(error);

@@ -2,50 +2,39 @@
  * Sockets of the first version, which say who they are by a frame: the Worker holds them until they have, and passes on
  * what they say from then on.
  *
- * An object lasts for ever once it was asked anything, so nobody reaches one without proof. Owns the unproven sockets of the
- * isolate and the two ends of each relay; what a frame proves is Rust's to say (unproven.rs).
+ * An object lasts for ever once it was asked anything, so nobody reaches one without proof. Owns the two ends of each
+ * relay; how many wait is for places.js, and what a frame proves is Rust's to say (unproven.rs).
  */
 
 import * as rust from './index.js';
 import { enter, survive } from './instance.js';
-
-/** Most unproven sockets of the isolate: `UNPROVEN_SOCKETS_MAX` of limits.rs. One of them makes place for the next. */
-const UNPROVEN_MAX = 500;
+import { takePlace } from './places.js';
 
 /** How long a socket may stay unproven, in milliseconds: `AUTHENTICATE_MS_MAX` of limits.rs. */
 const UNPROVEN_MS = 5_000;
 
-/** Who goes on sending beyond what the object would take. */
+/** How long the space gets to work off what it has of a connection that is over its limit, in milliseconds. */
+const DRAIN_MS = 5_000;
+
 const RATE_LIMITED = 'rateLimited';
 
 /** Close codes that stand for "none", and can not be sent. */
 const UNSENDABLE = new Set([1005, 1006, 1015]);
 
-/** The unproven ones, the oldest first. */
-const unproven = new Set();
-
 /**
- * Answers a WebSocket upgrade.
+ * Answers a WebSocket upgrade; `undefined` where there is no place for another socket.
  *
  * @param {{space: string, source: string}} visit `source`: the network it comes from, empty where that is not known.
  * @param {object} env
+ * @param {{ waitUntil: (work: Promise<unknown>) => void }} context
  * @param {(errand: string) => Promise<Response>} connect Gives the object's answer to an upgrade.
  */
-export function acceptFirstVersion(visit, env, connect) {
+export function acceptFirstVersion(visit, env, context, connect) {
+  const place = takePlace(visit.source);
+  if (!place) return undefined;
   const [client, server] = Object.values(new WebSocketPair());
-  new Relay(server, visit, env, connect);
+  new Relay(server, place, visit.space, { env, context, connect });
   return new Response(null, { status: 101, webSocket: client });
-}
-
-/**
- * The socket that makes place: the oldest of the network from which most of them come, so that one network keeps nobody else
- * out. Where networks are not known, the oldest of all.
- */
-function nextToGo() {
-  const counts = new Map();
-  for (const { source } of unproven) counts.set(source, (counts.get(source) ?? 0) + 1);
-  const most = Math.max(...counts.values());
-  return [...unproven].find(({ source }) => counts.get(source) === most);
 }
 
 /** What a connection may send: permits that come back with time. */
@@ -72,68 +61,56 @@ class Bucket {
 }
 
 class Relay {
-  source;
   #client;
+  #place;
   #space;
   #env;
+  #context;
   #connect;
   /** Frames that wait for proof, or for the object's socket. */
   #held = [];
   #heldBytes = 0;
-  /** Frames that were refused before that: they count as if they were held. */
+  /** Frames that were refused before proof: they count as if they were held. */
   #refused = 0;
-  #isProven = false;
-  #isOver = false;
-  /** The object's socket. */
-  #object;
+  /** What the object may be sent, from the proof on. */
   #bucket;
   #unitsPerPermit;
+  #object;
+  /** Settled when the object's socket is closed. */
+  #closed;
+  /** How the client left before there was a socket to the object. */
+  #left;
+  /** Nothing more is passed on to the object. */
+  #isFull = false;
+  #isOver = false;
   #timer;
-  /** Settled by whoever needs this one's place: a socket is only touched by the request that accepted it. */
-  #makePlace;
 
-  constructor(client, { space, source }, env, connect) {
-    this.source = source;
+  constructor(client, place, space, { env, context, connect }) {
     this.#client = client;
+    this.#place = place;
     this.#space = space;
     this.#env = env;
+    this.#context = context;
     this.#connect = connect;
     client.accept();
     client.binaryType = 'arraybuffer';
     client.addEventListener('message', ({ data }) => survive(() => this.#hear(data)));
     client.addEventListener('close', ({ code, reason }) => this.#clientLeft(code, reason));
     client.addEventListener('error', () => this.#clientLeft(1011, ''));
-    this.#wait();
-  }
-
-  #wait() {
-    const place = Promise.withResolvers();
-    this.#makePlace = place.resolve;
-    place.promise.then(() => survive(() => this.#dismiss('notAuthenticated')));
-    this.#timer = setTimeout(() => survive(() => this.#dismiss('notAuthenticated')), UNPROVEN_MS);
-    unproven.add(this);
-    if (unproven.size <= UNPROVEN_MAX) return;
-    const loser = nextToGo();
-    unproven.delete(loser);
-    loser.#makePlace();
-  }
-
-  #waitNoMore() {
-    clearTimeout(this.#timer);
-    unproven.delete(this);
+    const dismiss = () => survive(() => this.#dismiss('notAuthenticated'));
+    place.lost.then(dismiss);
+    this.#timer = setTimeout(dismiss, UNPROVEN_MS);
   }
 
   #hear(data) {
-    if (this.#isOver) return;
-    if (this.#object) {
+    if (this.#isOver || this.#isFull) return;
+    if (this.#bucket) {
       this.#pass(data);
       return;
     }
     const counted = this.#held.length + this.#refused;
-    const verdict = enter(() =>
-      rust.hear_unproven(this.#env, this.#space, data, counted, this.#heldBytes, this.#isProven),
-    );
-    if (verdict.errand) this.#open(verdict);
+    const verdict = enter(() => rust.hear_unproven(this.#env, this.#space, data, counted, this.#heldBytes));
+    if (verdict.errand) this.#prove(verdict);
     else if (verdict.code) this.#close(verdict);
     else if (verdict.frame) {
       this.#refused += 1;
@@ -144,27 +121,42 @@ class Relay {
     }
   }
 
-  /** Opens a socket to the object, and hands over what was held. */
-  async #open({ errand, burst, perSecond, unitsPerPermit }) {
-    this.#isProven = true;
-    this.#waitNoMore();
+  #prove({ errand, burst, perSecond, unitsPerPermit }) {
+    clearTimeout(this.#timer);
+    this.#place.leave();
     this.#bucket = new Bucket(burst, perSecond);
     this.#unitsPerPermit = unitsPerPermit;
+    for (const frame of this.#held) this.#pay(frame);
+    // Whoever leaves meanwhile has said something first.
+    this.#context.waitUntil(this.#open(errand));
+  }
+
+  /** Opens a socket to the object, and hands over what was held. */
+  async #open(errand) {
     try {
       const answer = await this.#connect(errand);
       const object = answer.webSocket;
-      if (!object) throw new Error(`the space answered an upgrade with ${answer.status}`);
+      if (!object) {
+        const { code } = await answer.json();
+        survive(() => this.#dismiss(code));
+        return;
+      }
       object.accept();
       object.binaryType = 'arraybuffer';
+      this.#closed = new Promise((resolve) => {
+        object.addEventListener('close', resolve);
+        object.addEventListener('error', resolve);
+      });
       object.addEventListener('message', ({ data }) => this.#tell(data));
       object.addEventListener('close', ({ code, reason }) => this.#objectLeft(code, reason));
       object.addEventListener('error', () => this.#objectLeft(1011, ''));
       if (this.#isOver) {
-        object.close(1000, '');
+        closeSocket(object, 1000, '');
         return;
       }
       this.#object = object;
-      for (const frame of this.#held.splice(0)) this.#pass(frame);
+      for (const frame of this.#held.splice(0)) this.#send(frame);
+      if (this.#left) this.#clientLeft(this.#left.code, this.#left.reason);
     } catch (error) {
       survive(() => {
         this.#dismiss('internal');
@@ -173,14 +165,32 @@ class Relay {
     }
   }
 
-  /** Passes a frame on to the object, if what waits there is not too much. */
+  /** Passes a frame on to the object, as soon as there is a socket to it. */
   #pass(data) {
-    const units = typeof data === 'string' ? data.length : data.byteLength;
-    if (!this.#bucket.take(Math.max(1, Math.ceil(units / this.#unitsPerPermit)))) {
-      this.#object.close(1000, RATE_LIMITED);
-      this.#dismiss(RATE_LIMITED);
-      return;
+    if (!this.#pay(data)) {
+      this.#drain();
+    } else if (this.#object) {
+      this.#send(data);
+    } else {
+      this.#held.push(data);
     }
+  }
+
+  #pay(data) {
+    const units = typeof data === 'string' ? data.length : data.byteLength;
+    return this.#bucket.take(Math.max(1, Math.ceil(units / this.#unitsPerPermit)));
+  }
+
+  /** Passes nothing more on. The space answers what it has, and ends the connection as any that is over its limit. */
+  #drain() {
+    this.#isFull = true;
+    this.#timer = setTimeout(() => {
+      closeSocket(this.#object, 1000, RATE_LIMITED);
+      survive(() => this.#dismiss(RATE_LIMITED));
+    }, DRAIN_MS);
+  }
+
+  #send(data) {
     try {
       this.#object.send(data);
     } catch {
@@ -211,9 +221,16 @@ class Relay {
   }
 
   #clientLeft(code, reason) {
+    this.#place.leave();
+    closeSocket(this.#client, code, '');
+    if (this.#bucket && !this.#object && !this.#isOver) {
+      this.#left = { code, reason };
+      return;
+    }
     this.#end();
     closeSocket(this.#object, code, reason);
-    closeSocket(this.#client, code, '');
+    // What was passed on is on its way until the object has answered the close.
+    if (this.#object) this.#context.waitUntil(this.#closed);
   }
 
   #objectLeft(code, reason) {
@@ -226,7 +243,8 @@ class Relay {
   #end() {
     this.#isOver = true;
     this.#held = [];
-    this.#waitNoMore();
+    clearTimeout(this.#timer);
+    this.#place.free();
   }
 }
 

@@ -26,7 +26,7 @@ const PORTS_TRIED_MAX = 50;
  * @param {string} [options.persistDir] Where the spaces' SQLite files live; without it they end with the Worker.
  * @param {string} options.gatewayKey
  * @param {Record<string, string>} [options.vars] More text bindings.
- * @param {object | false} [options.cf] What the runtime tells the Worker of where requests come from; nothing by default.
+ * @param {string} [options.edge] The Worker is told that requests come to this address by Cloudflare's edge, for tests.
  * @param {(line: string) => void} [options.log] Gets what the Worker logs; without it nothing is shown.
  * @returns {Promise<{ url: string, mf: import('miniflare').Miniflare, stop: () => Promise<void> }>}
  */
@@ -38,8 +38,7 @@ export async function startLocalWorker({
   persistDir,
   gatewayKey,
   vars = {},
-  // Without this Miniflare asks the network where on earth it is.
-  cf = false,
+  edge,
   log,
 }) {
   const before = new Set(childProcesses());
@@ -52,7 +51,9 @@ export async function startLocalWorker({
       passLines(stdout, log);
       passLines(stderr, log);
     },
-    cf,
+    // Without this Miniflare asks the network where on earth it is.
+    cf: edge ? { colo: 'TST' } : false,
+    ...(edge && { upstream: edge }),
     compatibilityDate: COMPATIBILITY_DATE,
     modules: modules.map(({ name, content }) => ({
       type: name.endsWith('.wasm') ? 'CompiledWasm' : 'ESModule',

@@ -29,8 +29,9 @@ async fn our_worker_is_polled_without_the_key() {
 
 #[wasm_bindgen_test]
 async fn a_legacy_worker_is_polled_with_the_key() {
-    let scene = Scene::new();
+    let scene = Scene::empty();
     scene.serve_by_http("legacy");
+    scene.enter();
     assert_eq!(scene.outcome(&scene.connect()).await, "undefined");
     assert!(
         scene.story().ends_with("up, connected legacy"),

@@ -11,6 +11,7 @@ use protocol::dialect::{Dialect, binary_refusal, frame_too_large};
 use protocol::frame::{ClientFrame, Refusal, ServerFrame};
 use protocol::ids::SpaceId;
 use protocol::limits::{BYTES_PER_PERMIT, CLIENT_FRAME_BYTES_MAX, HELD_BYTES_MAX, HELD_FRAMES_MAX};
+use protocol::wire::Key;
 use room_core::Rate;
 use wasm_bindgen::prelude::*;
 
@@ -22,6 +23,9 @@ use crate::variables::Variables;
 
 /// The longest `auth` frame, in UTF-16 units: one with a token and a key is not longer, and nothing longer is copied.
 const AUTH_UNITS_MAX: usize = 2 * HELD_BYTES_MAX;
+
+/// How much a relay passes on, by what the room takes of a connection.
+const RELAYED_SHARE: f64 = 1.25;
 
 #[wasm_bindgen]
 extern "C" {
@@ -57,7 +61,7 @@ extern "C" {
 }
 
 /// Judges a frame of a socket that waits to be let in, after `frames` that are held or were refused and hold `bytes`
-/// together. `is_proven`: its `auth` frame is there already, and its socket to the object is being opened.
+/// together.
 #[wasm_bindgen]
 #[must_use]
 pub fn hear_unproven(
@@ -66,7 +70,6 @@ pub fn hear_unproven(
     data: &JsValue,
     frames: u32,
     bytes: u32,
-    is_proven: bool,
 ) -> Verdict {
     let held = Held {
         frames: frames as usize,
@@ -77,7 +80,7 @@ pub fn hear_unproven(
     let short = text
         .filter(|_| units <= Some(AUTH_UNITS_MAX))
         .map(String::from);
-    match judge(short.as_deref(), units, held, is_proven) {
+    match judge(short.as_deref(), units, held) {
         Heard::Held => verdict(),
         Heard::Answered(refusal) => {
             let verdict = verdict();
@@ -135,15 +138,19 @@ enum Heard {
 }
 
 /// `text` is absent where the frame is too long to be looked at, `units` where it is binary.
-fn judge(text: Option<&str>, units: Option<usize>, held: Held, is_proven: bool) -> Heard {
-    if !is_proven
-        && let Some(text) = text
-        && let [Ok(ClientFrame::Auth { token, gateway_key })] = &mut Dialect::V1.decode(text)[..]
-    {
-        return Heard::Auth {
-            token: std::mem::take(token),
-            gateway_key: gateway_key.take(),
-        };
+fn judge(text: Option<&str>, units: Option<usize>, held: Held) -> Heard {
+    match text.map(|text| Dialect::V1.decode(text)).as_deref_mut() {
+        Some([Ok(ClientFrame::Auth { token, gateway_key })]) => {
+            return Heard::Auth {
+                token: std::mem::take(token),
+                gateway_key: gateway_key.take(),
+            };
+        }
+        // No other frame has these: whoever meant to log in is told at once.
+        Some([Err(refusal)]) if is_of_credentials(refusal) => {
+            return Heard::Refused(refusal.clone());
+        }
+        Some(_) | None => {}
     }
     let bytes = text.map_or(units.unwrap_or_default(), str::len);
     if bytes > CLIENT_FRAME_BYTES_MAX {
@@ -159,6 +166,11 @@ fn judge(text: Option<&str>, units: Option<usize>, held: Held, is_proven: bool) 
         Some(_) => Heard::Held,
         None => Heard::Answered(binary_refusal()),
     }
+}
+
+fn is_of_credentials(refusal: &Refusal) -> bool {
+    let field = refusal.field.as_deref();
+    field == Some(Key::SpaceToken.as_str()) || field == Some(Key::GatewayKey.as_str())
 }
 
 fn let_in(
@@ -186,9 +198,10 @@ fn let_in(
     };
     let verdict = verdict();
     verdict.set_errand(&errand.encode().ok_or_else(internal)?);
-    // The room closes it before that is used up: this bounds what waits for the object.
+    // More than the room takes before it closes a connection, so that the room does, after it has answered all: this only
+    // bounds what waits for it.
     let Rate { burst, per_second } = configuration.room.connection_rate();
-    verdict.set_burst(burst as f64);
+    verdict.set_burst(burst as f64 * RELAYED_SHARE);
     verdict.set_per_second(per_second as f64);
     verdict.set_units_per_permit(BYTES_PER_PERMIT as u32);
     Ok(verdict)
@@ -222,8 +235,8 @@ fn verdict() -> Verdict {
 mod tests {
     use super::*;
 
-    fn hear(text: &str, held: Held, is_proven: bool) -> Heard {
-        judge(Some(text), Some(text.len()), held, is_proven)
+    fn hear(text: &str, held: Held) -> Heard {
+        judge(Some(text), Some(text.len()), held)
     }
 
     fn code(heard: Heard) -> ErrorCode {
@@ -250,40 +263,35 @@ mod tests {
         };
         let auth = r#"{"type":"auth","spaceToken":"t","gatewayKey":"k"}"#;
         assert_eq!(
-            hear(auth, full, false),
+            hear(auth, full),
             Heard::Auth {
                 token: "t".to_owned(),
                 gateway_key: Some("k".to_owned()),
             }
         );
-        // A second one is the object's: it renews.
-        assert_eq!(hear(auth, Held::default(), true), Heard::Held);
+        for auth in [
+            r#"{"type":"auth","spaceToken":5}"#,
+            r#"{"type":"auth","spaceToken":"t","gatewayKey":[]}"#,
+        ] {
+            assert_eq!(code(hear(auth, Held::default())), ErrorCode::InvalidField);
+        }
     }
 
     #[test]
     fn frames_and_bytes_are_counted() {
         let held = |frames, bytes| Held { frames, bytes };
         let most = "x".repeat(HELD_BYTES_MAX);
-        assert_eq!(hear(&most, held(15, 0), false), Heard::Held);
-        assert_eq!(
-            code(hear(&most, held(15, 1), false)),
-            ErrorCode::NotAuthenticated
-        );
-        assert_eq!(
-            code(hear("", held(16, 0), false)),
-            ErrorCode::NotAuthenticated
-        );
+        assert_eq!(hear(&most, held(15, 0)), Heard::Held);
+        assert_eq!(code(hear(&most, held(15, 1))), ErrorCode::NotAuthenticated);
+        assert_eq!(code(hear("", held(16, 0))), ErrorCode::NotAuthenticated);
         // Bytes, not characters.
         let wide = "ä".repeat(HELD_BYTES_MAX / 2 + 1);
-        assert_eq!(
-            code(hear(&wide, held(0, 0), false)),
-            ErrorCode::NotAuthenticated
-        );
+        assert_eq!(code(hear(&wide, held(0, 0))), ErrorCode::NotAuthenticated);
     }
 
     #[test]
     fn what_is_not_copied_is_judged_by_its_length() {
-        let unread = |units| code(judge(None, Some(units), Held::default(), false));
+        let unread = |units| code(judge(None, Some(units), Held::default()));
         assert_eq!(unread(AUTH_UNITS_MAX + 1), ErrorCode::NotAuthenticated);
         assert_eq!(unread(CLIENT_FRAME_BYTES_MAX + 1), ErrorCode::TooLarge);
     }
@@ -291,16 +299,13 @@ mod tests {
     #[test]
     fn a_binary_frame_is_answered_and_counts() {
         assert_eq!(
-            code(judge(None, None, Held::default(), false)),
+            code(judge(None, None, Held::default())),
             ErrorCode::BadFrame
         );
         let full = Held {
             frames: HELD_FRAMES_MAX,
             bytes: 0,
         };
-        assert_eq!(
-            code(judge(None, None, full, false)),
-            ErrorCode::NotAuthenticated
-        );
+        assert_eq!(code(judge(None, None, full)), ErrorCode::NotAuthenticated);
     }
 }

@@ -67,6 +67,11 @@ export class RecordedSocket {
     this.#socket.send(text);
   }
 
+  /** Sends, and waits until it is on its way. */
+  sendOff(frame) {
+    return new Promise((resolve) => this.#socket.send(JSON.stringify(frame), resolve));
+  }
+
   sendBinary(bytes) {
     this.#socket.send(Buffer.from(bytes), { binary: true });
   }

@@ -55,7 +55,7 @@ export class World {
       persistDir: this.#folder,
       gatewayKey,
       vars: this.#options.vars,
-      cf: this.#options.cf,
+      edge: this.#options.edge,
       log: (line) => this.logs.push(line),
     });
   }

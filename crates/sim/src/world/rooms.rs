@@ -243,6 +243,8 @@ impl World {
         match CloseCode::from_number(code) {
             Some(CloseCode::SlowConsumer) => self.report.closed_as_slow += 1,
             Some(CloseCode::RateLimited) => self.report.closed_for_rate += 1,
+            // Its client has another one.
+            Some(CloseCode::Replaced) => {}
             Some(_) | None => self.report.closed_otherwise += 1,
         }
     }
