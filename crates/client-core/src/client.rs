@@ -74,13 +74,15 @@ pub struct Client<J: Json> {
     /// Whether an entry left the outbox during this input, so that queued entries may be sent.
     pub(crate) place_freed: bool,
     /// The newest messages that were applied or given out, for entries that come late: another tab's, adopted.
-    pub(crate) recent_messages: VecDeque<J>,
+    pub(crate) recent_ids: VecDeque<J>,
     /// Whether a `sync` is out because an ack is missing.
     pub(crate) ack_asked: bool,
     /// When the wait for the next ack began; meaningful while `Timer::Ack` is set.
     pub(crate) ack_awaited_since: Instant,
     /// The error of the last frame, if it was one: a close with the same code is not reported again.
     pub(crate) last_frame_error: Option<Code>,
+    /// When the token of a link was refused last.
+    pub(crate) token_refused_at: Option<Instant>,
     /// When the last mark was received on this link; before the first one, when the link was accepted.
     pub(crate) last_mark: Option<Instant>,
     /// The place after which events were asked for last, and how often in a row.
@@ -142,10 +144,11 @@ impl<J: Json> Client<J> {
             timeline: Timeline::new(version),
             outbox: Outbox::new(),
             place_freed: false,
-            recent_messages: VecDeque::new(),
+            recent_ids: VecDeque::new(),
             ack_asked: false,
             ack_awaited_since: Instant(0),
             last_frame_error: None,
+            token_refused_at: None,
             last_mark: None,
             asked_after: (Seq::ZERO, 0),
             offline: false,

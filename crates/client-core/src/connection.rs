@@ -387,6 +387,9 @@ impl<J: Json> Client<J> {
         }
         match reaction {
             Reaction::Stop => self.fail_for_good(error),
+            Reaction::NewToken if self.was_refused_lately(now) => {
+                self.wait_for_retry(Some(error), reaction, now);
+            }
             Reaction::NewToken => {
                 let was = self.link;
                 self.link = Link::Waiting { again: was.again() };
@@ -403,6 +406,12 @@ impl<J: Json> Client<J> {
                 }
             }
         }
+    }
+
+    /// Whether a token was refused a moment ago as well: the app's source of tokens is not asked in a circle.
+    fn was_refused_lately(&mut self, now: Instant) -> bool {
+        let before = self.token_refused_at.replace(now);
+        before.is_some_and(|at| now.ms_since(at) < GOOD_AFTER_MS)
     }
 
     fn wait_for_retry(&mut self, reason: Option<ClientError>, reaction: Reaction, now: Instant) {

@@ -12,18 +12,26 @@ use crate::requests::{Pending, Purpose};
 /// What the error of a `getParticipants()` starts with: apps match on it.
 pub(crate) const PREFIX: &str = "Failed to get participants: ";
 
+/// Most pages of one list: a server that goes on beyond that has no end.
+const PAGES_MAX: usize = 200;
+
 /// One `getParticipants()` on its way.
 #[derive(Clone, Debug)]
 pub(crate) struct ParticipantsRun<J> {
     pub(crate) call: CallId,
     collected: Vec<J>,
+    pages: usize,
 }
 
 impl<J: Json> Client<J> {
     /// Asks who has been in the space. The call is settled with [`Reply::List`].
     pub fn participants(&mut self, call: CallId, now: Instant) {
-        let collected = Vec::new();
-        self.ask_for_participants(ParticipantsRun { call, collected }, None, now);
+        let run = ParticipantsRun {
+            call,
+            collected: Vec::new(),
+            pages: 0,
+        };
+        self.ask_for_participants(run, None, now);
     }
 
     fn ask_for_participants(
@@ -45,14 +53,18 @@ impl<J: Json> Client<J> {
         answer: &J,
         now: Instant,
     ) {
+        let fail = |told: &str| Err(ClientError::new(Code::Protocol, format!("{PREFIX}{told}")));
         let Some(page) = read_page(answer) else {
-            let told = format!("{PREFIX}the answer is not a list of participants");
-            return self.settle(run.call, Err(ClientError::new(Code::Protocol, told)));
+            return self.settle(run.call, fail("the answer is not a list of participants"));
         };
         let cursor = answer.get(Key::Cursor).and_then(|cursor| cursor.string());
         let leads_on = !page.is_empty();
         run.collected.extend(page);
         if let (Some(cursor), true) = (cursor, leads_on) {
+            run.pages += 1;
+            if run.pages >= PAGES_MAX {
+                return self.settle(run.call, fail("the list has no end"));
+            }
             return self.ask_for_participants(run, Some(&cursor), now);
         }
         let joined_at = |participant: &J| {

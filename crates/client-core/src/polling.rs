@@ -170,10 +170,11 @@ impl<J: Json> Client<J> {
     }
 
     fn finish_answer(&mut self, answer: &PollAnswer<J>, now: Instant) {
-        if answer.more {
+        let is_news = self.session.cursor() != answer.before.as_ref();
+        // A server that promises more and brings nothing is asked at the pace of a quiet one.
+        if answer.more && is_news {
             self.timers.set(Timer::Poll, Some(now));
         } else {
-            let is_news = self.session.cursor() != answer.before.as_ref();
             self.poll_later(is_news, now);
         }
         self.flush_outbox(now);

@@ -18,6 +18,9 @@ use crate::timer::Timer;
 
 /// How long missing events may take to come.
 const SYNC_WITHIN_MS: u64 = 10_000;
+/// Longest frame of a server that is parsed, by [`Json::text_bytes_bound`]: several times what a space with all its places taken
+/// says at once. Parsing keeps the page waiting.
+const SERVER_FRAME_BYTES_MAX: usize = 12 * 1024 * 1024;
 /// How often in a row events are asked for after the same place: a server that is built anew again and again answers some of
 /// them late.
 const SYNCS_MAX: u32 = 20;
@@ -43,6 +46,13 @@ impl<J: Json> Client<J> {
             }
         }
         self.last_frame_error = None;
+        if let Frame::Text(text) = &frame {
+            let bytes = J::text_bytes_bound(text);
+            if bytes > SERVER_FRAME_BYTES_MAX {
+                return self.leave_for_long(now);
+            }
+            self.session.hear(bytes);
+        }
         let entries = match frame {
             Frame::Text(text) => incoming::read::<J>(&text),
             // No binary frames are spoken here.

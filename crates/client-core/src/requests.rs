@@ -27,6 +27,8 @@ const ANSWER_MS_MAX: u64 = 30_000;
 const POLL_ANSWER_MS_MAX: u64 = 15_000;
 /// How long a rate-limited request that only reads is repeated, in milliseconds, before its call is rejected.
 const PATIENCE_MS: u64 = 30_000;
+/// The least that is waited before such a request is repeated for a second time, whatever the server says, in milliseconds.
+const ASK_AGAIN_MS_MIN: u64 = 250;
 /// When such a request is repeated if the server names no time, in milliseconds.
 const ASK_AGAIN_AFTER_MS: u64 = 1_000;
 
@@ -371,11 +373,11 @@ impl<J: Json> Client<J> {
         retry_after_ms: Option<u64>,
         now: Instant,
     ) -> Option<Pending<J>> {
-        let until = now.plus_ms(
-            retry_after_ms
-                .unwrap_or(ASK_AGAIN_AFTER_MS)
-                .max(RETRY_MS_MIN),
-        );
+        let ms_min = match pending.patience {
+            None => RETRY_MS_MIN,
+            Some(_) => ASK_AGAIN_MS_MIN,
+        };
+        let until = now.plus_ms(retry_after_ms.unwrap_or(ASK_AGAIN_AFTER_MS).max(ms_min));
         let patience = *pending.patience.get_or_insert(now.plus_ms(PATIENCE_MS));
         if until > patience {
             return Some(pending);

@@ -18,6 +18,9 @@ use protocol::time::Instant;
 const BREAKS_MAX: usize = 4;
 const BREAKS_WITHIN_MS: u64 = 60_000;
 
+/// Most bytes of frames while events wait for one before them: by far more than a space sends before it is answered.
+const HELD_BYTES_BOUND: usize = 64 * 1024 * 1024;
+
 /// A position in one life of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Cursor {
@@ -32,6 +35,8 @@ pub(crate) struct Session<J> {
     met: bool,
     /// Events that came before the one that is missing.
     held: LiteMap<Seq, EventPayload<J>>,
+    /// Bytes of the frames that came since there are such events, by [`protocol::json::Json::text_bytes_bound`].
+    held_bytes: usize,
     /// Whether events were asked for and the `head` that ends the answer has not come.
     syncing: bool,
     /// The position at which a frame could not be read.
@@ -66,9 +71,18 @@ impl<J> Session<J> {
             cursor: None,
             met: false,
             held: LiteMap::new_vec(),
+            held_bytes: 0,
             syncing: false,
             unreadable_at: None,
         }
+    }
+
+    /// Takes note of a frame of so many bytes: events that come early stay until those before them are there.
+    pub(crate) fn hear(&mut self, bytes: usize) {
+        if self.held.is_empty() {
+            self.held_bytes = 0;
+        }
+        self.held_bytes = self.held_bytes.saturating_add(bytes);
     }
 
     /// The position to resume from; `None` before the first.
@@ -239,7 +253,7 @@ impl<J> Session<J> {
         }
         match self.held.len() {
             0 => Next::Fine,
-            held if held > HELD_EVENTS_MAX => Next::Reconnect,
+            held if held > HELD_EVENTS_MAX || self.held_bytes > HELD_BYTES_BOUND => Next::Reconnect,
             _ => self.sync(),
         }
     }

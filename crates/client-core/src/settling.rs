@@ -9,6 +9,7 @@ use protocol::codes::ErrorCode;
 use protocol::ids::{ClientMessageId, MessageId, Seq};
 use protocol::incoming::ErrorPayload;
 use protocol::json::{Json, whole_number};
+use protocol::limits::NAME_BYTES_MAX;
 use protocol::time::{Instant, UnixMillis};
 use protocol::wire::Key;
 
@@ -21,8 +22,8 @@ use crate::io::{
 use crate::outbox::{Entry, Wait};
 use crate::timer::Timer;
 
-/// How many messages are remembered for entries that come late.
-const RECENT_MESSAGES_MAX: usize = 1_000;
+/// How many messages' ids are remembered for entries that come late.
+const RECENT_IDS_MAX: usize = 1_000;
 /// When a server that lost its footing is tried again with the same message.
 const RESEND_AFTER_MS: u64 = 2_000;
 /// The least that is waited, whatever a server says.
@@ -106,20 +107,24 @@ impl<J: Json> Client<J> {
     /// once the app was told of the message.
     #[must_use]
     pub(crate) fn recognise(&mut self, message: &J, now: Instant) -> Option<CallId> {
-        if self.recent_messages.len() >= RECENT_MESSAGES_MAX {
-            self.recent_messages.pop_front();
+        let id = message.get(Key::Id)?;
+        let is_short = id.string_bytes().is_some_and(|it| it <= NAME_BYTES_MAX);
+        if self.recent_ids.len() >= RECENT_IDS_MAX {
+            self.recent_ids.pop_front();
         }
-        self.recent_messages.push_back(message.clone());
-        self.recognise_again(message, now)
+        // The id alone: whole messages of any length would stay here with it.
+        self.recent_ids.extend(is_short.then(|| id.clone()));
+        let id = self.traced(&id)?;
+        self.take_stored(&id, Some(message.clone()), now)
     }
 
-    fn recognise_again(&mut self, message: &J, now: Instant) -> Option<CallId> {
+    /// The entry of the outbox that became the message of this id.
+    fn traced(&self, id: &J) -> Option<ClientMessageId> {
         if self.outbox.is_empty() {
             return None;
         }
-        let id = MessageId(message.get(Key::Id)?.string()?);
-        let id = self.outbox.traced(id.trace()?)?;
-        self.take_stored(&id, Some(message.clone()), now)
+        let id = MessageId(id.string()?);
+        self.outbox.traced(id.trace()?)
     }
 
     pub(crate) fn handle_ack(
@@ -285,13 +290,13 @@ impl<J: Json> Client<J> {
         self.outbox.restore(rows);
         // Its sender may be gone since before the ack, and the message on the screen already.
         let recent = if is_any {
-            self.recent_messages.clone()
+            self.recent_ids.clone()
         } else {
             VecDeque::new()
         };
-        for message in recent {
-            if let Some(call) = self.recognise_again(&message, now) {
-                self.settle(call, Ok(Reply::Value(message)));
+        for id in recent {
+            if let Some(id) = self.traced(&id) {
+                self.settle_stored(&id, None, now);
             }
         }
         self.show_own();

@@ -1,9 +1,9 @@
 //! A server that is broken or means ill: what it makes the client do is bounded.
 
-use client_core::io::ConnectionState;
+use client_core::io::{CallId, ConnectionState};
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, message};
+use crate::bench::{Bench, EPOCH_MS, message, token_of};
 
 #[test]
 fn a_log_that_begins_anew_again_and_again_is_left_alone_for_a_while() {
@@ -107,5 +107,88 @@ fn a_head_that_rises_without_events_is_not_followed_for_ever() {
             .count();
     }
     assert_eq!(asked, 20);
+    assert_eq!(bench.client.state(), ConnectionState::Reconnecting);
+}
+
+#[test]
+fn tokens_that_are_refused_again_and_again_are_not_asked_for_in_a_circle() {
+    let mut bench = Bench::ready();
+    let mut asked = 0;
+    for n in 0..600 {
+        for line in bench.take() {
+            if line.starts_with("token") {
+                asked += 1;
+                bench.give_token(&token_of("ada", 3_600_000 + n));
+            } else if line == "open" {
+                bench.welcome(r#""seq":4"#);
+                bench.close(4401);
+            }
+        }
+        if n == 0 {
+            bench.close(4401);
+        }
+        bench.advance(50);
+    }
+    assert!((3..=12).contains(&asked), "{asked} tokens in 30 s");
+}
+
+#[test]
+fn list_of_participants_without_an_end_is_an_error() {
+    let mut bench = Bench::ready();
+    bench.client.participants(CallId(7), bench.now);
+    bench.drain();
+    let mut pages = 0;
+    while bench.take().iter().any(|said| said.starts_with("GET")) {
+        pages += 1;
+        let page = json!({"participants": [{"userId": format!("u{pages}")}], "cursor": format!("c{pages}")});
+        bench.answer(200, &page);
+        if pages == 200 {
+            break;
+        }
+    }
+    assert_eq!(
+        bench.take(),
+        ["7 protocol: Failed to get participants: the list has no end"]
+    );
+}
+
+#[test]
+fn polls_that_promise_more_and_bring_nothing_keep_their_pace() {
+    let mut bench = Bench::polling();
+    let mut asked = 0;
+    for _ in 0..100 {
+        bench.advance(100);
+        let polls = bench
+            .take()
+            .iter()
+            .filter(|said| said.contains("/events"))
+            .count();
+        for _ in 0..polls {
+            asked += 1;
+            let welcome = json!([{"type": "welcome", "epoch": "e", "seq": 4, "recovered": true, "more": true, "serverTime": EPOCH_MS}]);
+            bench.answer_to("GET https://x/events", 200, &welcome);
+        }
+    }
+    assert!((2..=10).contains(&asked), "{asked} polls in 10 s");
+}
+
+#[test]
+fn events_that_come_early_are_kept_up_to_a_bound_in_bytes() {
+    let mut bench = Bench::ready();
+    let text = "x".repeat(1_000_000);
+    let mut kept = 0;
+    while bench.client.state() == ConnectionState::Connected && kept < 1_000 {
+        let seq = 6 + kept;
+        let event = json!({"type": "message", "seq": seq, "message": {"id": format!("m{seq}-0"), "text": text}});
+        bench.frame(&event.to_string());
+        kept += 1;
+    }
+    assert!((20..=70).contains(&kept), "{kept} messages of a megabyte");
+}
+
+#[test]
+fn frame_that_no_space_sends_is_not_parsed() {
+    let mut bench = Bench::ready();
+    bench.frame(&"[".repeat(13 * 1024 * 1024));
     assert_eq!(bench.client.state(), ConnectionState::Reconnecting);
 }
