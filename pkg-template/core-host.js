@@ -6,6 +6,7 @@
  * loaded, called or ended.
  */
 
+import { readText } from './answer.js';
 import { ChatError } from './errors.js';
 import { updateOf } from './message-update.js';
 
@@ -37,6 +38,7 @@ export function createHost({ spaceToken, store, events, outbox, isOver, ...clien
     };
   return {
     token: (fresh) => (typeof spaceToken === 'function' ? spaceToken({ fresh }) : spaceToken),
+    readText,
     error: (code, message, retryable, field, status) => {
       const error = new ChatError(message, { code, retryable, field });
       return status === undefined ? error : Object.assign(error, { status });

@@ -204,9 +204,9 @@ impl Driver {
                 let running = Fetch::new();
                 let signal = running.signal();
                 self.fetches.borrow_mut().push((fetch, running));
-                let me = self.me.clone();
+                let (me, host) = (self.me.clone(), self.host.clone());
                 spawn_local(async move {
-                    let outcome = http::fetch(request, signal).await;
+                    let outcome = http::fetch(&host, request, signal).await;
                     let Some(driver) = me.upgrade() else { return };
                     driver
                         .fetches

@@ -7,6 +7,7 @@ use client_core::error::ClientError;
 use client_core::io::Event;
 use js_sys::{Array, Error, Reflect};
 use wasm_bindgen::prelude::*;
+use web_sys::AbortSignal;
 
 use crate::convert;
 use crate::json::JsJson;
@@ -14,10 +15,18 @@ use crate::json::JsJson;
 #[wasm_bindgen]
 extern "C" {
     /// See the module's text. Made by `pkg-template/client.js`.
+    #[derive(Clone)]
     pub type Host;
 
     #[wasm_bindgen(method, catch)]
     pub(crate) fn token(this: &Host, fresh: bool) -> Result<JsValue, JsValue>;
+    /// Reads the text of an answer; the promise rejects where it has no end.
+    #[wasm_bindgen(method, catch, js_name = readText)]
+    pub(crate) fn read_text(
+        this: &Host,
+        response: &JsValue,
+        signal: Option<&AbortSignal>,
+    ) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(method, catch)]
     fn error(
         this: &Host,

@@ -11,7 +11,7 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortController, AbortSignal, Response};
 
-use crate::host::said;
+use crate::host::{Host, said};
 use crate::json::JsJson;
 use crate::live::Live;
 
@@ -52,15 +52,17 @@ impl Drop for Fetch {
 
 /// Makes a request. The error says why there was no answer.
 pub(crate) async fn fetch(
+    host: &Host,
     request: Request<JsJson>,
     signal: Option<AbortSignal>,
 ) -> Result<Fetched<JsJson>, String> {
-    answer(request, signal)
+    answer(host, request, signal)
         .await
         .map_err(|thrown| said(&thrown))
 }
 
 async fn answer(
+    host: &Host,
     request: Request<JsJson>,
     signal: Option<AbortSignal>,
 ) -> Result<Fetched<JsJson>, JsValue> {
@@ -70,7 +72,8 @@ async fn answer(
         .unchecked_into();
     let status = response.status();
     let retry_after_ms = retry_after_ms(&response);
-    let body = JsFuture::from(response.text()?).await?;
+    let text = host.read_text(&response, signal.as_ref())?;
+    let body = JsFuture::from(Promise::resolve(&text)).await?;
     // A `Response` of somebody's own may have a body that is no text: that is no answer of ours.
     Ok(Fetched {
         status,

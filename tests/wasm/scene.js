@@ -216,6 +216,7 @@ export class Scene {
       if (hook) hook();
     };
     return {
+      readText: (response) => response.text(),
       loadOutbox: () => {
         keep('loadOutbox', 'load');
         this.core.outboxLoaded(this.rows);

@@ -1,0 +1,63 @@
+/**
+ * Answers of servers that never end, over the network.
+ */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { after, before, test } from 'node:test';
+import { readText } from '../../pkg-template/answer.js';
+
+const BYTES_MAX = 32 * 1024 * 1024;
+let server;
+let url;
+
+before(async () => {
+  server = createServer((request, response) => {
+    const size = Number(new URL(request.url, 'http://x').searchParams.get('bytes'));
+    const part = Buffer.alloc(65_536, 'ä');
+    let sent = 0;
+    const write = () => {
+      while (sent < size) {
+        const next = part.subarray(0, Math.min(part.length, size - sent));
+        sent += next.length;
+        if (!response.write(next)) return response.once('drain', write);
+      }
+      return response.end();
+    };
+    write();
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  url = `http://127.0.0.1:${server.address().port}`;
+});
+after(() => {
+  server.close();
+  server.closeAllConnections();
+});
+
+test('an answer is read to its end, characters across parts included', async () => {
+  const text = await readText(await fetch(`${url}?bytes=300002`));
+  assert.equal(text.length, 150_001);
+  assert.match(text, /^ä+$/);
+  assert.equal(await readText(await fetch(`${url}?bytes=0`)), '');
+});
+
+test('an answer without an end is left', async () => {
+  const left = once(server, 'request').then(([, response]) => once(response, 'close'));
+  await assert.rejects(async () => readText(await fetch(`${url}?bytes=1e12`)), /longer than any/);
+  await left;
+  assert.equal((await readText(await fetch(`${url}?bytes=${BYTES_MAX}`))).length, BYTES_MAX / 2);
+});
+
+test('an answer that nobody waits for any more is left at its next part', async () => {
+  const left = once(server, 'request').then(([, response]) => once(response, 'close'));
+  const controller = new AbortController();
+  // Not given to `fetch`: the way from a signal to a body can be lost.
+  const reading = readText(await fetch(`${url}?bytes=1e12`), controller.signal);
+  controller.abort();
+  await assert.rejects(reading);
+  await left;
+});
+
+test('a response of somebody’s own needs no stream', async () => {
+  assert.equal(await readText({ text: async () => 'theirs' }), 'theirs');
+});
