@@ -184,9 +184,12 @@ mod tests {
     const NOW: UnixMillis = UnixMillis(1_000);
 
     fn key() -> GatewayKey {
-        Configuration::read(|name| (name == "GATEWAY_KEY").then(|| "key".to_owned()))
-            .unwrap()
-            .gateway_key
+        Configuration::read(
+            |name| (name == "GATEWAY_KEY").then(|| "key".to_owned()),
+            &mut Vec::new(),
+        )
+        .unwrap()
+        .gateway_key
     }
 
     fn token(space: &str, sub: Option<&str>) -> String {

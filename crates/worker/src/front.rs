@@ -30,11 +30,13 @@ use crate::unproven;
 use crate::upgrade::{self, UpgradeRefusal};
 use crate::variables::{Configuration, Level, Variables};
 
-/// `limit`, `before` and `cursor` are passed on this long at most: what is longer is no number either way.
+/// `limit` and `before` are passed on this long at most: what is longer is no number either way.
 const PARAMETER_CHARS_MAX: usize = 32;
 /// When a body that was not paid for may come again, in milliseconds: as much as a whole one has come back by then.
 const BODY_RETRY_MS: u64 = 1_000;
-/// An id of the path is passed on this long at most: long enough to be told from the longest that is one.
+/// When a socket that found no place may come again, in milliseconds: those that have none are young for a second.
+const UNPROVEN_RETRY_MS: u64 = 1_000;
+/// An id is passed on this long at most: long enough to be told from the longest that is one.
 const ID_CHARS_MAX: usize = NAME_BYTES_MAX + 1;
 
 #[wasm_bindgen]
@@ -119,6 +121,21 @@ pub fn refuse(request: &Request, env: &JsValue, code: &str) -> Result<Response, 
         Some(dialect) if front.is_upgrade() => front.turn_away(dialect, refusal.into()),
         Some(_) | None => front.refused(&refusal),
     }
+}
+
+/// Refuses a socket of the first version by a status, where too many wait to be let in: one more, even to say so, would be one
+/// too many.
+///
+/// # Errors
+/// When the runtime refuses to make an answer.
+#[wasm_bindgen]
+pub fn refuse_socket(request: &Request, env: &JsValue) -> Result<Response, JsValue> {
+    let refusal = Refusal {
+        error: "too many sockets wait to be let in: try again".to_owned(),
+        retry_after_ms: Some(UNPROVEN_RETRY_MS),
+        ..plain(ErrorCode::TooManyConnections)
+    };
+    Front::new(request, env)?.refused(&refusal)
 }
 
 /// Writes that something failed outside of Rust: `entry.js` met `error`.
@@ -219,13 +236,7 @@ impl<'a> Front<'a> {
         if let Err(refusal) = checked {
             return self.refused(&refusal);
         }
-        let misconfigured: Vec<String> = self
-            .variables
-            .unreadable
-            .iter()
-            .map(ToString::to_string)
-            .collect();
-        let body = json!({ "success": true, "misconfigured": misconfigured });
+        let body = json!({ "success": true, "misconfigured": self.variables.misconfigured });
         self.finish(&reply::json(200, &body.to_string())?)
     }
 
@@ -276,7 +287,8 @@ impl<'a> Front<'a> {
     fn call_task(&self, call: CallName, principal: Principal) -> Result<Task, Refusal> {
         let second = self.query("v").as_deref() == Some("2");
         let dialect = if second { Dialect::V2 } else { Dialect::V1 }.version();
-        let parameter = |name: &str| self.query(name).map(|text| cut(&text, PARAMETER_CHARS_MAX));
+        let up_to = |chars, name| self.query(name).map(|text| cut(&text, chars));
+        let parameter = |name| up_to(PARAMETER_CHARS_MAX, name);
         // To the other calls these are parameters like any they do not know.
         let cursor = if call == CallName::ListEvents {
             cursor::read(|name| self.query(name))?
@@ -291,7 +303,8 @@ impl<'a> Front<'a> {
                 id: Route::parameter(self.url.path()).map(path_parameter),
                 limit: parameter("limit"),
                 before: parameter("before"),
-                page_cursor: parameter("cursor"),
+                // That of participants is an id.
+                page_cursor: up_to(ID_CHARS_MAX, "cursor"),
                 cursor,
             },
         })
@@ -364,14 +377,13 @@ impl<'a> Front<'a> {
         })
     }
 
-    /// Where a request comes from, if Cloudflare says so: elsewhere the header is the client's own word.
+    /// Where a request comes from, if Cloudflare's edge says so. Elsewhere the header is the client's own word: local runtimes
+    /// imitate the edge, but not its certificate.
     fn source(&self) -> String {
         let edge = js_sys::Reflect::get(self.request, &"cf".into());
-        let address = self.header("CF-Connecting-IP");
-        match (edge, address) {
-            (Ok(edge), Some(address)) if edge.is_object() => unproven::source(&address),
-            _ => String::new(),
-        }
+        let is_edge = edge.is_ok_and(|edge| edge.is_object()) && self.url.scheme() == "https";
+        let address = self.header("CF-Connecting-IP").filter(|_| is_edge);
+        unproven::source(&address.unwrap_or_default())
     }
 
     /// A page that reaches us under a name of its own is of our origin to its browser: no other check stops it.

@@ -144,9 +144,12 @@ mod tests {
     use protocol::token::mint;
 
     fn key() -> GatewayKey {
-        Configuration::read(|name| (name == "GATEWAY_KEY").then(|| "key".to_owned()))
-            .unwrap()
-            .gateway_key
+        Configuration::read(
+            |name| (name == "GATEWAY_KEY").then(|| "key".to_owned()),
+            &mut Vec::new(),
+        )
+        .unwrap()
+        .gateway_key
     }
 
     fn read_with(offer: Option<&str>, query: &[(&str, &str)]) -> Result<Upgrade, UpgradeRefusal> {

@@ -84,7 +84,7 @@ pub(crate) struct Configuration {
     pub(crate) ping_answers: PingAnswers,
 }
 
-/// A variable that is absent or has a value it may not have. `Display` names it and says what to do.
+/// A variable that is absent or has a value it may not have. `Display` names it and says what to do, and never what it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BadVariable {
     name: &'static str,
@@ -103,28 +103,6 @@ impl fmt::Display for BadVariable {
 
 impl std::error::Error for BadVariable {}
 
-/// An entry of a list that could not be read: the others count. `Display` names it and says what to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Unreadable {
-    name: &'static str,
-    entry: String,
-    expected: &'static str,
-}
-
-impl fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            name,
-            entry,
-            expected,
-        } = self;
-        write!(
-            f,
-            "`{entry}` of the Worker's variable {name} is passed over: expected {expected}"
-        )
-    }
-}
-
 /// What was read of the Worker's environment.
 #[derive(Debug)]
 pub(crate) struct Variables {
@@ -132,8 +110,9 @@ pub(crate) struct Variables {
     pub(crate) origins: Origins,
     /// Under which names we answer.
     pub(crate) hosts: Hosts,
-    /// Entries of lists that could not be read, by variable. They are for the owner, not for pages.
-    pub(crate) unreadable: Vec<Unreadable>,
+    /// What could not be read and is passed over, one sentence each: for the owner, not for pages.
+    pub(crate) misconfigured: Vec<String>,
+    /// An error where there is no gateway key: nobody can be let in.
     pub(crate) configuration: Result<Configuration, BadVariable>,
 }
 
@@ -149,7 +128,7 @@ impl Variables {
             Some(_) | None => {
                 let lookup = |name: &str| variable(env, name);
                 let variables = Rc::new(Self::read(lookup));
-                variables.log_unreadable();
+                variables.log_misconfigured();
                 *read = Some((env.clone(), Rc::clone(&variables)));
                 variables
             }
@@ -164,25 +143,27 @@ impl Variables {
             (ALLOWED_ORIGINS, origins.unreadable, Origins::EXPECTED),
             (ALLOWED_HOSTS, hosts.unreadable, Hosts::EXPECTED),
         ];
-        let unreadable = lists.into_iter().flat_map(|(name, entries, expected)| {
-            entries.into_iter().map(move |entry| Unreadable {
-                name,
-                entry,
-                expected,
-            })
-        });
+        let mut misconfigured = Vec::new();
+        for (name, entries, expected) in lists {
+            misconfigured.extend(entries.into_iter().map(|entry| {
+                format!(
+                    "`{entry}` of the Worker's variable {name} is passed over: expected {expected}"
+                )
+            }));
+        }
+        let configuration = Configuration::read(lookup, &mut misconfigured);
         Self {
             origins: origins.list,
             hosts: hosts.list,
-            unreadable: unreadable.collect(),
-            configuration: Configuration::read(lookup),
+            misconfigured,
+            configuration,
         }
     }
 
-    fn log_unreadable(&self) {
+    fn log_misconfigured(&self) {
         let log = Log::new(self.level(), None);
-        for unreadable in &self.unreadable {
-            log.error("misconfigured", &[("error", unreadable.to_string().into())]);
+        for sentence in &self.misconfigured {
+            log.error("misconfigured", &[("error", sentence.as_str().into())]);
         }
     }
 
@@ -195,12 +176,21 @@ impl Variables {
 }
 
 impl Configuration {
-    /// Reads every variable. `lookup` gives a variable's text.
+    /// Reads every variable. `lookup` gives a variable's text. One that cannot be read shuts nobody out: its default counts, or
+    /// its stricter meaning where it is a guard, and `misconfigured` gets a sentence.
     ///
     /// # Errors
-    /// Names the first variable that is wrong.
-    pub(crate) fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, BadVariable> {
+    /// When there is no gateway key.
+    pub(crate) fn read(
+        lookup: impl Fn(&str) -> Option<String>,
+        misconfigured: &mut Vec<String>,
+    ) -> Result<Self, BadVariable> {
         let lookup = |name: &str| lookup(name).filter(|text| !text.is_empty());
+        let mut told = Told(misconfigured);
+        let room = read_room(lookup, &mut told);
+        let level = told.or(read_level(lookup), Level::Info, "info");
+        let pings = read_ping_answers(lookup);
+        let ping_answers = told.or(pings, PingAnswers::Runtime, "runtime");
         let gateway_key = GATEWAY_KEY
             .into_iter()
             .find_map(lookup)
@@ -212,42 +202,54 @@ impl Configuration {
             })?;
         Ok(Self {
             gateway_key: GatewayKey(gateway_key),
-            room: read_room(lookup)?,
-            level: read_level(lookup)?,
-            ping_answers: read_ping_answers(lookup)?,
+            room,
+            level,
+            ping_answers,
         })
     }
 }
 
-fn read_room(lookup: impl Fn(&str) -> Option<String> + Copy) -> Result<Settings, BadVariable> {
-    let default = Settings::default();
-    let rate = |burst: &'static str, per_second: &'static str, default: Rate| {
-        Ok(Rate {
-            burst: read_count(lookup, burst, 1..=COUNT_MAX, default.burst)?,
-            per_second: read_count(lookup, per_second, 1..=COUNT_MAX, default.per_second)?,
+/// What the owner is told.
+struct Told<'a>(&'a mut Vec<String>);
+
+impl Told<'_> {
+    /// Returns what was read, or `instead`, which `words` names.
+    fn or<T>(&mut self, read: Result<T, BadVariable>, instead: T, words: impl fmt::Display) -> T {
+        read.unwrap_or_else(|error| {
+            self.0.push(format!("{error}; until it is, {words} counts"));
+            instead
         })
+    }
+}
+
+fn read_room(lookup: impl Fn(&str) -> Option<String> + Copy, told: &mut Told<'_>) -> Settings {
+    let default = Settings::default();
+    let mut count = |name, range, default: u64| {
+        let read = read_count(lookup, name, range, default);
+        told.or(read, default, default)
     };
-    let bytes_max = read_count(
-        lookup,
-        "SPACE_BYTES_MAX",
-        SPACE_BYTES_MIN..=default.bytes_max,
-        default.bytes_max,
-    )?;
-    Ok(Settings {
+    let mut rate = |burst, per_second, default: Rate| Rate {
+        burst: count(burst, 1..=COUNT_MAX, default.burst),
+        per_second: count(per_second, 1..=COUNT_MAX, default.per_second),
+    };
+    let send_rate = rate("SEND_BURST", "SEND_PER_SECOND", default.send_rate);
+    let typing_rate = rate("TYPING_BURST", "TYPING_PER_SECOND", default.typing_rate);
+    let http_rate = rate("HTTP_BURST", "HTTP_PER_SECOND", default.http_rate);
+    let sizes = SPACE_BYTES_MIN..=default.bytes_max;
+    let bytes_max = count("SPACE_BYTES_MAX", sizes, default.bytes_max);
+    let kept = LOG_EVENTS_KEPT_MIN..=COUNT_MAX;
+    let log_events_kept = count("LOG_EVENTS_KEPT", kept, default.log_events_kept);
+    let identity = read_switch(lookup, "REQUIRE_IDENTITY");
+    Settings {
         bytes_max,
-        require_identity: read_switch(lookup, "REQUIRE_IDENTITY")?,
-        send_rate: rate("SEND_BURST", "SEND_PER_SECOND", default.send_rate)?,
-        typing_rate: rate("TYPING_BURST", "TYPING_PER_SECOND", default.typing_rate)?,
-        http_rate: rate("HTTP_BURST", "HTTP_PER_SECOND", default.http_rate)?,
-        strict_expiry: read_token_expiry(lookup)?,
-        log_events_kept: read_count(
-            lookup,
-            "LOG_EVENTS_KEPT",
-            LOG_EVENTS_KEPT_MIN..=COUNT_MAX,
-            default.log_events_kept,
-        )?,
-        retention_ms: read_retention(lookup)?,
-    })
+        require_identity: told.or(identity, true, 1),
+        send_rate,
+        typing_rate,
+        http_rate,
+        strict_expiry: told.or(read_token_expiry(lookup), true, "strict"),
+        log_events_kept,
+        retention_ms: told.or(read_retention(lookup), None, 0),
+    }
 }
 
 fn read_count(
@@ -338,18 +340,25 @@ fn read_level(lookup: impl Fn(&str) -> Option<String>) -> Result<Level, BadVaria
 mod tests {
     use super::*;
 
-    fn read(variables: &[(&str, &str)]) -> Result<Configuration, BadVariable> {
-        Configuration::read(|name| {
-            variables
-                .iter()
-                .find(|(known, _)| *known == name)
-                .map(|(_, text)| (*text).to_owned())
-        })
+    fn read(variables: &[(&str, &str)]) -> (Result<Configuration, BadVariable>, Vec<String>) {
+        let mut misconfigured = Vec::new();
+        let lookup = |name: &str| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            found.map(|(_, text)| (*text).to_owned())
+        };
+        let configuration = Configuration::read(lookup, &mut misconfigured);
+        (configuration, misconfigured)
+    }
+
+    fn good(variables: &[(&str, &str)]) -> Configuration {
+        let (configuration, misconfigured) = read(variables);
+        assert_eq!(misconfigured, Vec::<String>::new());
+        configuration.unwrap()
     }
 
     #[test]
     fn only_the_key_is_needed_and_it_is_never_printed() {
-        let read = read(&[("KURATCHI_GATEWAY_KEY", "s3cret")]).unwrap();
+        let read = good(&[("KURATCHI_GATEWAY_KEY", "s3cret")]);
         assert!(read.gateway_key.is("s3cret") && !read.gateway_key.is("s3cre"));
         assert_eq!(
             (read.room.clone(), read.level),
@@ -359,14 +368,11 @@ mod tests {
     }
 
     #[test]
-    fn each_error_names_its_variable() {
-        assert!(read(&[]).unwrap_err().to_string().contains("GATEWAY_KEY"));
-        assert!(
-            read(&[("GATEWAY_KEY", "")])
-                .unwrap_err()
-                .to_string()
-                .contains("GATEWAY_KEY")
-        );
+    fn what_cannot_be_read_is_named_and_its_default_counts() {
+        for variables in [&[][..], &[("GATEWAY_KEY", "")]] {
+            let error = read(variables).0.unwrap_err();
+            assert!(error.to_string().contains("GATEWAY_KEY"));
+        }
         for (name, text) in [
             ("PING_ANSWERS", "nobody"),
             ("SEND_BURST", "0"),
@@ -386,10 +392,20 @@ mod tests {
             ("RETENTION_DAYS", "0.5"),
             ("RETENTION_DAYS", "36501"),
         ] {
-            let error = read(&[("GATEWAY_KEY", "k"), (name, text)])
-                .unwrap_err()
-                .to_string();
-            assert!(error.contains(name), "{error}");
+            let (configuration, misconfigured) = read(&[("GATEWAY_KEY", "k"), (name, text)]);
+            assert_eq!(misconfigured.len(), 1, "{name}");
+            assert!(misconfigured[0].contains(name), "{misconfigured:?}");
+            let configuration = configuration.unwrap();
+            // A guard is up rather than down.
+            let default = Settings::default();
+            let room = Settings {
+                require_identity: default.require_identity || name == "REQUIRE_IDENTITY",
+                strict_expiry: default.strict_expiry || name == "TOKEN_EXPIRY",
+                ..default
+            };
+            assert_eq!(configuration.room, room);
+            assert_eq!(configuration.level, Level::Info);
+            assert_eq!(configuration.ping_answers, PingAnswers::Runtime);
         }
     }
 
@@ -400,28 +416,27 @@ mod tests {
                 "TOKEN_EXPIRY",
                 "1",
                 "must be connect (a token's time counts when a socket connects) or strict (a \
-                 socket is closed when its token's time is over)",
+                 socket is closed when its token's time is over); until it is, strict counts",
             ),
             (
                 "LOG_EVENTS_KEPT",
                 "0",
-                "must be a whole number from 1000 to 1000000000",
+                "must be a whole number from 1000 to 1000000000; until it is, 10000 counts",
             ),
             (
                 "RETENTION_DAYS",
                 "forever",
-                "must be a whole number from 0 to 36500; 0 keeps messages for ever",
+                "must be a whole number from 0 to 36500; 0 keeps messages for ever; until it is, 0 counts",
             ),
         ] {
-            let error = read(&[("GATEWAY_KEY", "k"), (name, text)]).unwrap_err();
-            assert!(error.to_string().ends_with(expected), "{error}");
+            let (_, misconfigured) = read(&[("GATEWAY_KEY", "k"), (name, text)]);
+            assert!(misconfigured[0].ends_with(expected), "{misconfigured:?}");
         }
     }
 
     #[test]
     fn what_is_kept_and_for_how_long_reaches_the_room() {
-        let room =
-            |name: &str, text: &str| read(&[("GATEWAY_KEY", "k"), (name, text)]).unwrap().room;
+        let room = |name: &str, text: &str| good(&[("GATEWAY_KEY", "k"), (name, text)]).room;
         assert!(room("TOKEN_EXPIRY", "strict").strict_expiry);
         assert!(!room("TOKEN_EXPIRY", "connect").strict_expiry);
         assert_eq!(room("LOG_EVENTS_KEPT", " 1000 ").log_events_kept, 1_000);
@@ -431,12 +446,11 @@ mod tests {
 
     #[test]
     fn rates_and_identity_reach_the_room() {
-        let read = read(&[
+        let read = good(&[
             ("GATEWAY_KEY", "k"),
             ("SEND_BURST", "7"),
             ("REQUIRE_IDENTITY", "1"),
-        ])
-        .unwrap();
+        ]);
         assert_eq!(
             read.room.send_rate,
             Rate {
