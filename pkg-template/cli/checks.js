@@ -328,7 +328,7 @@ export async function checkSpace(workerUrl, gatewayKey, space) {
   const used = `The space ${space} stores ${megabytes(body.bytes)} of ${megabytes(body.bytesMax)}`;
   if (body.bytes < QUOTA_DOUBTFUL * body.bytesMax) return [ok(used)];
   const cure =
-    'Delete messages, keep them for less time (RETENTION_DAYS), or let it have more (SPACE_BYTES_MAX). Half of it at most is for ' +
+    'Delete long messages, keep messages for less time (RETENTION_DAYS), or let it have more (SPACE_BYTES_MAX). Half of it at most is for ' +
     'callers whom no token names.';
   return [body.bytes < body.bytesMax ? warn(used, cure) : fail(`${used}: it takes no more`, cure)];
 }

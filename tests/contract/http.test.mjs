@@ -137,6 +137,19 @@ describe('HTTP', { concurrency: true }, () => {
       );
     });
 
+    test('a page of participants follows the id that its cursor names, however long it is', async () => {
+      const spaceId = world.newSpace();
+      const ids = ['a', 'b', 'c'].map((end) => `${'x'.repeat(100)}${end}`);
+      for (const userId of ids) {
+        const token = await world.token(spaceId, { userId });
+        const answer = await world.call('POST', '/messages', { spaceId, token, body: { text: 'hi' } });
+        assert.equal(answer.status, 201);
+      }
+      const { body } = await world.call('GET', `/participants?v=2&cursor=${ids[0]}`, { spaceId });
+      const listed = body.participants.map(({ userId }) => userId);
+      assert.deepEqual(listed.sort(), ids.slice(1));
+    });
+
     test('GET /health names service, version and protocol versions, without credentials', async () => {
       const { status, body, headers } = await world.call('GET', '/health');
       assert.equal(status, 200);

@@ -457,8 +457,13 @@ impl<'a> Transaction<'a> {
     /// # Errors
     /// With [`protocol::codes::ErrorCode::QuotaExceeded`], and when the store fails.
     pub(crate) fn check_quota(&self, principal: &Principal) -> Result<(), Failure> {
-        let bytes = self.storage.bytes()? + self.written_bytes as u64;
-        self.ledger.quota.check(bytes, principal)
+        let written = self.written_bytes as u64;
+        let quota = &self.ledger.quota;
+        if quota.has_room(self.storage.bytes()? + written, principal) {
+            return Ok(());
+        }
+        // What was deleted since may have made room.
+        quota.check(self.storage.measured_bytes()? + written, principal)
     }
 
     /// The message at `seq`, of this input or before; `None` where it is kept no longer, or never was. `purse` pays for the

@@ -32,16 +32,21 @@ impl Quota {
         }
     }
 
-    /// Refuses a write of the principal where `bytes` are stored. Whom no token names stops at half: there is always room
-    /// for those whom the owner knows.
-    pub(crate) fn check(&self, bytes: u64, principal: &Principal) -> Result<(), Failure> {
+    /// Whether the principal may write where `bytes` are stored. Whom no token names stops at half: there is always room for
+    /// those whom the owner knows.
+    pub(crate) fn has_room(&self, bytes: u64, principal: &Principal) -> bool {
         let is_known = principal.verified() || principal.gateway;
         let most = if is_known {
             self.bytes_max
         } else {
             self.bytes_max / 2
         };
-        if bytes < most {
+        bytes < most
+    }
+
+    /// Refuses a write where there is no room for it.
+    pub(crate) fn check(&self, bytes: u64, principal: &Principal) -> Result<(), Failure> {
+        if self.has_room(bytes, principal) {
             return Ok(());
         }
         self.refused_at.set(Some(bytes));

@@ -198,6 +198,8 @@ fn looks_like_another(id: &str) -> bool {
             '\u{fe0f}' => !behind_sign,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}'
             | '\u{17b5}' => true,
+            // Signs without ink.
+            '\u{2800}' | '\u{1d159}' => true,
             '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' => true,
             '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0e}' | '\u{feff}' => true,
             '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' => true,
@@ -211,12 +213,16 @@ fn looks_like_another(id: &str) -> bool {
 /// Refuses an attachment whose address a browser could not read, or would not take for one of the web: a page that makes a
 /// link of it would fail, for everybody who comes. (WHATWG URL Standard, by the crate `url`.)
 pub(crate) fn check_addresses(attachments: &[Attachment]) -> Result<(), FieldError> {
-    let base = Url::parse("https://base.invalid/").ok();
+    // On a page of either: `https:[` is a path on the one, and cannot be read on the other.
+    let pages = ["http://page.invalid/", "https://page.invalid/"].map(|page| Url::parse(page).ok());
     for (index, attachment) in attachments.iter().enumerate() {
-        let read = Url::options()
-            .base_url(base.as_ref())
-            .parse(&attachment.url);
-        if !read.is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
+        let is_web = pages.iter().all(|page| {
+            let read = Url::options()
+                .base_url(page.as_ref())
+                .parse(&attachment.url);
+            read.is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+        });
+        if !is_web {
             let field = format!("attachments[{index}].url");
             let expected = "an http, https or relative URL that a browser can read";
             return Err(FieldError::new(&field, expected, Some("another string")));

@@ -185,6 +185,14 @@ pub trait Storage {
     /// When the store fails.
     fn bytes(&self) -> Result<u64, StorageError>;
 
+    /// The same, measured anew.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn measured_bytes(&self) -> Result<u64, StorageError> {
+        self.bytes()
+    }
+
     /// What [`Write::Note`] keeps under `name`; `None` where nothing was kept.
     ///
     /// # Errors

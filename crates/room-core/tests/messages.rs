@@ -83,6 +83,8 @@ fn addresses_that_no_browser_reads_are_refused_by_name() {
     };
     for url in [
         "http://[",
+        "https:[",
+        "http:[",
         "https://",
         "http://a b",
         "//[",
@@ -166,6 +168,8 @@ fn senders_are_who_their_token_names_or_say_who_they_are() {
         " guest",
         "guest ",
         "gu\u{200b}est",
+        "\u{2800}guest",
+        "guest\u{1d159}",
         "gu\u{202e}est",
         "\u{3164}",
         "gue\u{ad}st",

@@ -286,6 +286,10 @@ impl Storage for Sqlite {
         if let Some(known) = known.filter(|known| known.written < MEASURE_EVERY_BYTES) {
             return Ok(known.measured + known.written);
         }
+        self.measured_bytes()
+    }
+
+    fn measured_bytes(&self) -> Result<u64, StorageError> {
         let measured = self.sql.database_size();
         let measured = measured.map_err(|thrown| self.failed("read", &thrown))? as u64;
         self.bytes.set(Some(Bytes {
