@@ -128,6 +128,11 @@ function isolated(name) {
   return RIGHT_TO_LEFT.test(name) ? `\u2068${name}\u2069` : name;
 }
 
+/** The name of a file, without signs that turn the direction: `exe.gnp` must not pass for a picture. */
+export function fileWords(filename) {
+  return filename.replace(/[\u202a-\u202e\u2066-\u2069]/g, '');
+}
+
 /** What stands beside a sender whom no token has proven: anybody could have chosen that name. */
 export const UNVERIFIED_WORDS = 'not verified';
 export const UNVERIFIED_HINT = 'No token has proven who this is: anybody could have chosen the name.';

@@ -1,4 +1,5 @@
 /** The files that a message points to, as links. */
+import { fileWords } from '../../shared/words.js';
 import { Icon } from './Icon.jsx';
 
 const UNITS = ['B', 'kB', 'MB', 'GB'];
@@ -11,7 +12,7 @@ export function Attachments({ files = [] }) {
         <li key={id}>
           <a href={safe(url)} target="_blank" rel="noopener noreferrer nofollow">
             <Icon name="file" />
-            <span dir="auto">{filename}</span>
+            <span dir="auto">{fileWords(filename)}</span>
             <span className="size">{sizeWords(size)}</span>
           </a>
         </li>
@@ -22,8 +23,8 @@ export function Attachments({ files = [] }) {
 
 /** The Worker stores no other schemes, and none that cannot be read; a page that shows what others wrote looks again. */
 function safe(url) {
-  if (!URL.canParse(url)) return undefined;
-  const { protocol } = new URL(url);
+  if (!URL.canParse(url, document.baseURI)) return undefined;
+  const { protocol } = new URL(url, document.baseURI);
   return protocol === 'http:' || protocol === 'https:' ? url : undefined;
 }
 

@@ -6,20 +6,18 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { Refusal } from '../../shared/json-api.mjs';
 import { cookieValue } from '../../shared/visitors.mjs';
+import { PerAddress } from './per-address.mjs';
 
 const COOKIE = 'agent';
 const COOKIE_SECONDS = 12 * 3600;
-/** Wrong guesses of one address in that time; of all together ten times as many, whatever addresses somebody has. */
-const GUESSES_MAX = 10;
-const GUESSES_MS = 10 * 60_000;
-const GUESSES_OF_ALL_MAX = 10 * GUESSES_MAX;
+/** Wrong guesses of one address. Not of all together: anybody could lock the agents out then. */
+const GUESSES = { max: 10, ms: 10 * 60_000 };
 const NAME_PATTERN = /^[\p{L}\p{N}][\p{L}\p{N} .'-]{0,31}$/u;
 
 export class Agents {
   #gatewayKey;
   #password;
-  /** Wrong guesses: `{ at, address }`, the oldest first. */
-  #guesses = [];
+  #guesses = new PerAddress(GUESSES);
 
   constructor({ gatewayKey, password }) {
     this.#gatewayKey = gatewayKey;
@@ -37,9 +35,11 @@ export class Agents {
     if (!NAME_PATTERN.test(name)) throw new Refusal(400, 'Please enter your name.', 'name');
     if (!this.#password) throw new Refusal(403, 'No agent can sign in: AGENT_PASSWORD is not set.');
     if (typeof password !== 'string') throw new Refusal(400, 'Please enter the password.', 'password');
-    this.#refuseGuessing(address);
+    if (this.#guesses.isOver(address)) {
+      throw new Refusal(429, 'Too many wrong passwords. Try again in ten minutes.', 'password');
+    }
     if (!this.#isEqual(password, this.#password)) {
-      this.#guesses.push({ at: Date.now(), address });
+      this.#guesses.count(address);
       throw new Refusal(403, 'That is not the password.', 'password');
     }
     const claims = Buffer.from(JSON.stringify({ name, until: Date.now() + COOKIE_SECONDS * 1_000 }));
@@ -48,13 +48,6 @@ export class Agents {
       body: this.#agent(name),
       cookie: `${COOKIE}=${text}.${this.#sign(text)}; Path=/; Max-Age=${COOKIE_SECONDS}; HttpOnly; SameSite=Strict`,
     };
-  }
-
-  #refuseGuessing(address) {
-    this.#guesses = this.#guesses.filter(({ at }) => at > Date.now() - GUESSES_MS);
-    const own = this.#guesses.filter((guess) => guess.address === address);
-    if (own.length < GUESSES_MAX && this.#guesses.length < GUESSES_OF_ALL_MAX) return;
-    throw new Refusal(429, 'Too many wrong passwords. Try again in ten minutes.', 'password');
   }
 
   /** @throws {Refusal} When the cookies are not an agent's. */

@@ -6,6 +6,7 @@
  */
 import { client, generateToken } from 'kuratchi-spaces';
 import { Refusal } from '../../shared/json-api.mjs';
+import { PerAddress } from './per-address.mjs';
 
 /** The space that agents watch. */
 export const DESK = 'support-desk';
@@ -17,11 +18,15 @@ const LISTED_MAX = 1_000;
 const WAITING_MAX = 5_000;
 const RETRY_MS = 1_000;
 
+/** New conversations of one address: a crowd behind one router is served, and nobody buries the others. */
+const NEW = { max: 60, ms: 60_000 };
+
 export class Desk {
   #config;
   #listed;
   #waiting = [];
   #isListing = false;
+  #new = new PerAddress(NEW);
 
   constructor({ gatewayKey, workerUrl }) {
     const claims = { gatewayKey, userId: 'desk', caps: ['system'] };
@@ -31,9 +36,11 @@ export class Desk {
   /**
    * Lists a conversation, once. Nobody waits for it: many visitors at once are listed as fast as the space takes it.
    *
-   * @throws {Refusal} While the Worker cannot be asked, or too many wait.
+   * @param {string} spaceId
+   * @param {string | undefined} address Whose it is.
+   * @throws {Refusal} While the Worker cannot be asked, too many wait, or that address has too many new ones.
    */
-  async list(spaceId) {
+  async list(spaceId, address) {
     this.#listed ??= this.#load();
     let listed;
     try {
@@ -45,9 +52,10 @@ export class Desk {
       throw new Refusal(503, 'The chat can not be reached at the moment. Try again in a minute.');
     }
     if (listed.has(spaceId)) return;
-    if (this.#waiting.length >= WAITING_MAX) {
+    if (this.#waiting.length >= WAITING_MAX || this.#new.isOver(address)) {
       throw new Refusal(503, 'Too many people come at once. Try again in a minute.');
     }
+    this.#new.count(address);
     listed.add(spaceId);
     this.#waiting.push(spaceId);
     this.#listWaiting();

@@ -23,13 +23,13 @@ export function supportRoutes({ gatewayKey, workerUrl, agentPassword }) {
 
   return {
     /** `{}` → the visitor's session: `{ spaceId, spaceToken, workerUrl, userId }` */
-    '/api/visit': async ({ cookies }) => {
+    '/api/visit': async ({ cookies, address }) => {
       const { visitor, cookie } = visitorOf(cookies);
       // The cookie is a secret, and the ids are not: nobody finds one from the other.
       const id = createHmac('sha256', gatewayKey).update(`support\n${visitor}`).digest('hex').slice(0, 16);
       const spaceId = `support-${id}`;
       const userId = `visitor-${id}`;
-      await desk.list(spaceId);
+      await desk.list(spaceId, address);
       const spaceToken = await generateToken(spaceId, { gatewayKey, userId });
       return { body: { spaceId, spaceToken, workerUrl, userId }, cookie };
     },
