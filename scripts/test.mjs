@@ -115,6 +115,11 @@ const SUITES = {
     needs: { modules: true, wasm: true, bindgen: true, client: true },
     command: () => nodeTests('abuse', {}, ['--test-concurrency=1']),
   },
+  'abuse (current Node)': {
+    lane: SERVERS,
+    needs: { modules: true, currentNode: true, wasm: true, bindgen: true, client: true },
+    command: () => onCurrentNode(SUITES.abuse),
+  },
   // One file after the other: each of them wants all cores.
   load: {
     lane: LAST,
@@ -138,7 +143,12 @@ const IS_OF_FAULTS = /^(faults-.*|ledger)\.test\.mjs$/;
 /** Short names for several suites. */
 const GROUPS = {
   wasm: ['wasm-chromium', 'wasm-firefox'],
-  'current-node': ['contract (current Node)', 'command-line (current Node)', 'packaging (current Node)'],
+  'current-node': [
+    'contract (current Node)',
+    'command-line (current Node)',
+    'packaging (current Node)',
+    'abuse (current Node)',
+  ],
 };
 
 runMain(async () => {

@@ -19,6 +19,10 @@ const REQUESTS_MAX = 60;
 const MESSAGES = 40_000;
 const PER_FRAME = 50;
 const TEXT = 'x'.repeat(16 * 1024);
+const LONG_MESSAGES = 600;
+const LONG_TEXT = 'x'.repeat(1_000_000);
+/** About the longest frame that is sent here. */
+const FRAME_BYTES = 1_000_000;
 /** A long text is one byte a character in every engine. */
 const TEXTS_MIB_MAX = 64;
 const TYPING = 10_000;
@@ -100,15 +104,16 @@ const sendAll = async (socket, frames) => {
   for (const frame of frames) await new Promise((resolve) => socket.send(JSON.stringify(frame), resolve));
 };
 
-function* messages() {
-  for (let from = 1; from <= MESSAGES; from += PER_FRAME) {
-    yield Array.from({ length: PER_FRAME }, (_, i) => {
+function* messages(count, text) {
+  const perFrame = Math.min(PER_FRAME, Math.ceil(FRAME_BYTES / text.length));
+  for (let from = 1; from <= count; from += perFrame) {
+    yield Array.from({ length: perFrame }, (_, i) => {
       const seq = from + i;
       const message = {
         id: `m${seq}-0`,
         senderId: 'eve',
         senderType: 'user',
-        text: TEXT,
+        text,
         attachments: [],
         createdAt: seq,
       };
@@ -117,37 +122,68 @@ function* messages() {
   }
 }
 
-for (const [kind, words] of [
-  ['view', 'a view'],
-  ['callbacks', 'callbacks alone'],
+for (const [kind, words, count, text, before] of [
+  ['view', '16 KiB to an app with a view', MESSAGES, TEXT, '671 MB'],
+  ['callbacks', '16 KiB to an app with callbacks alone', MESSAGES, TEXT, '671 MB'],
+  [
+    'callbacks',
+    '1 MB, which no space stores, to an app with callbacks alone',
+    LONG_MESSAGES,
+    LONG_TEXT,
+    '1 MB each',
+  ],
 ]) {
-  test(`${MESSAGES} messages of 16 KiB do not fill the memory of an app with ${words}`, {
-    timeout: TEST_MS_MAX,
-  }, async () => {
+  test(`${count} messages of ${words} do not fill its memory`, { timeout: TEST_MS_MAX }, async () => {
     const server = await welcoming();
     const page = openPage(server.url, kind);
     try {
-      await sendAll(await server.opened, messages());
+      await sendAll(await server.opened, messages(count, text));
       let seen;
       do {
         await sleep(200);
         seen = await page.look();
-      } while (seen.messages < MESSAGES && seen.errors.length === 0);
-      assert.deepEqual([seen.messages, seen.errors], [MESSAGES, []]);
+      } while (seen.messages < count && seen.errors.length === 0);
+      assert.deepEqual([seen.messages, seen.errors], [count, []]);
       const most = kind === 'view' ? TEXTS_MIB_MAX + 32 : 32;
       assert.ok(seen.heapMib < most, `${seen.heapMib.toFixed(0)} MiB`);
       const kept = kind === 'view' ? `, ${seen.shown} messages shown` : '';
-      add(
-        `${MESSAGES} messages of 16 KiB to an app with ${words}`,
-        '671 MB',
-        `${seen.heapMib.toFixed(0)} MiB more${kept}`,
-      );
+      add(`${count} messages of ${words}`, before, `${seen.heapMib.toFixed(0)} MiB more${kept}`);
     } finally {
       page.close();
       server.close();
     }
   });
 }
+
+test('an answer without an end is left, at close() or at its bound', { timeout: TEST_MS_MAX }, async () => {
+  let open = 0;
+  const endless = await listen((_, response) => {
+    open += 1;
+    const write = () => {
+      while (!response.destroyed && response.write(LONG_TEXT));
+      response.once('drain', write);
+    };
+    response.writeHead(200, { 'content-type': 'application/json' });
+    response.on('close', () => {
+      open -= 1;
+    });
+    write();
+  });
+  try {
+    const config = { spaceId: 'room', spaceToken: 'a.b.9999999999999.c', workerUrl: endless.url };
+    const space = client({ ...config, onError: () => {} });
+    await assert.rejects(space.getMessages(), { code: 'network' });
+    const asked = space.getMessages().catch(({ code }) => code);
+    await sleep(20);
+    space.close();
+    assert.equal(await asked, 'closed');
+    await sleep(1_000);
+    assert.equal(open, 0);
+    add('an answer without an end', 'read for ever, also after close()', 'left after 32 MiB, or at close()');
+  } finally {
+    endless.close();
+  }
+});
 
 test('a crowd that is not there is bounded', { timeout: TEST_MS_MAX }, async () => {
   const server = await welcoming();

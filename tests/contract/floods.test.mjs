@@ -15,8 +15,11 @@ const RATE_LIMITED = 4429;
 const STAY_AWAY_MS = 10_000;
 const BURST = 1_200;
 const REFUSALS = 1_200;
+/** Of either, each second. */
+const PER_SECOND = 20;
 const ANONYMOUS_CONNECTIONS = 200;
-const ACK_MS_MAX = 1_000;
+/** Before they were mended these kept others waiting for 3 to 17 s. Far more than it takes: the machine may be busy. */
+const ACK_MS_MAX = 2_500;
 
 let world;
 before(async () => {
@@ -53,6 +56,7 @@ describe('a flood', () => {
       const { length } = frame(0);
       // A frame costs a permit for each 32 KiB.
       const count = Math.ceil((BURST + REFUSALS + 400) / Math.ceil(length / 32_768)) + 20;
+      const from = Date.now();
       for (let i = 0; i < count && flooder.isOpen; i += 1) flooder.sendText(frame(i));
       const waits = [];
       while (flooder.isOpen && waits.length < 20) {
@@ -68,7 +72,8 @@ describe('a flood', () => {
       const error = flooder.ofType('error').at(-1);
       assert.deepEqual([error.code, error.retryAfterMs], ['rateLimited', STAY_AWAY_MS]);
       const answers = flooder.frames.filter(({ type }) => type === 'error' || type === 'ack').length;
-      assert.ok(answers <= BURST + REFUSALS + 200, `${answers} answers`);
+      const later = (2 * PER_SECOND * (Date.now() - from)) / 1_000;
+      assert.ok(answers <= BURST + REFUSALS + later + 100, `${answers} answers`);
       // It is refused at the door, by socket and by HTTP, and nobody else is.
       const token = await world.token(spaceId, { userId: 'flooder' });
       const back = await world.secondSocket({ spaceId, token });

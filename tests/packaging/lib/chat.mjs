@@ -14,7 +14,7 @@ import { CHROMIUM_FLAGS, chromium as chromiumPath } from '../../../scripts/lib/b
 const PATIENCE_MS = 30_000;
 
 /** What a page is told that brings a gateway key, as the components of the SDK's documentation do. */
-export const KEY_WARNING = /^warning: kuratchi-spaces: gatewayKey is not needed in a browser/;
+export const KEY_WARNING = /^warning: kuratchi-spaces: gatewayKey: it is not needed in a browser/;
 
 /** What the conversation is made of. */
 const BEFORE = ['First of two before', 'Second of two before'];

@@ -87,6 +87,9 @@ export const SERVER = {
     kind: 'node',
     // Our Worker stands in the old one's place: it is noticed, and served as ever.
     after: `
+      // Node 20 has none of its own, and the SDK's worker needs none.
+      const { WebSocket } = await import('ws');
+      globalThis.WebSocket ??= WebSocket;
       await space.connect();
       await space.sendMessage({ senderId: 'ada', senderType: 'user', text: 'moved' }, { until: 'stored' });
       assert.equal(space.transport, 'websocket');
