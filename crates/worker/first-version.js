@@ -13,8 +13,12 @@ import { takePlace } from './places.js';
 /** How long a socket may stay unproven, in milliseconds: `AUTHENTICATE_MS_MAX` of limits.rs. */
 const UNPROVEN_MS = 5_000;
 
-/** How long the space gets to work off what it has of a connection that is over its limit, in milliseconds. */
+/**
+ * How long the space gets to work off what it has of a connection that is over its limit, in milliseconds: until it says nothing
+ * for so long, and so long in all.
+ */
 const DRAIN_MS = 5_000;
+const DRAIN_MS_MAX = 30_000;
 
 const RATE_LIMITED = 'rateLimited';
 
@@ -80,8 +84,8 @@ class Relay {
   #closed;
   /** How the client left before there was a socket to the object. */
   #left;
-  /** Nothing more is passed on to the object. */
-  #isFull = false;
+  /** When the drain ends at the latest: nothing more is passed on to the object. */
+  #drainUntil;
   #isOver = false;
   #timer;
 
@@ -103,7 +107,7 @@ class Relay {
   }
 
   #hear(data) {
-    if (this.#isOver || this.#isFull) return;
+    if (this.#isOver || this.#drainUntil !== undefined) return;
     if (this.#bucket) {
       this.#pass(data);
       return;
@@ -183,11 +187,17 @@ class Relay {
 
   /** Passes nothing more on. The space answers what it has, and ends the connection as any that is over its limit. */
   #drain() {
-    this.#isFull = true;
+    this.#drainUntil = Date.now() + DRAIN_MS_MAX;
+    this.#waitForQuiet();
+  }
+
+  #waitForQuiet() {
+    clearTimeout(this.#timer);
+    const ms = Math.min(DRAIN_MS, this.#drainUntil - Date.now());
     this.#timer = setTimeout(() => {
       closeSocket(this.#object, 1000, RATE_LIMITED);
       survive(() => this.#dismiss(RATE_LIMITED));
-    }, DRAIN_MS);
+    }, ms);
   }
 
   #send(data) {
@@ -199,8 +209,10 @@ class Relay {
   }
 
   #tell(data) {
+    if (this.#isOver) return;
+    if (this.#drainUntil !== undefined) this.#waitForQuiet();
     try {
-      if (!this.#isOver) this.#client.send(data);
+      this.#client.send(data);
     } catch {
       // The client is gone: its own event says so.
     }

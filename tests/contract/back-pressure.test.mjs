@@ -183,7 +183,9 @@ describe('back-pressure', { concurrency: true }, () => {
     const old = await world.first(spaceId);
     await old.sendMessage({ senderId: 'old', senderType: 'user', text: 'here' });
     await old.message('here');
-    const writers = await Promise.all([1, 2, 3].map((n) => world.second(spaceId, { userId: `writer ${n}` })));
+    const writers = await Promise.all(
+      [1, 2, 3, 4, 5].map((n) => world.second(spaceId, { userId: `writer ${n}` })),
+    );
     let bytes = 0;
     // Each may store 1,200 at once; the budget refills by a mebibyte a second meanwhile.
     for (let turn = 0; turn < 1_100 && old.isConnected(); turn += 20) {

@@ -413,7 +413,7 @@ describe('first version', { concurrency: true }, () => {
     const client = await world.first(spaceId);
     for (let i = 0; i < 20_000; i += 1)
       client.socket.send({ type: 'message', senderId: 'a', senderType: 'user', text: `${i}` });
-    const { code } = await client.socket.ended(20_000);
+    const { code } = await client.socket.ended(40_000);
     assert.equal(code, 4429);
     const { body } = await world.call('GET', '/events?since=0', { spaceId });
     const stored = body[0].seq;

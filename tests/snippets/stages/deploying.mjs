@@ -70,6 +70,13 @@ export const DEPLOYING = {
     },
   },
   doctor: { kind: 'shell', check: isWell },
+  'doctor-space': {
+    kind: 'shell',
+    check({ stdout }) {
+      isWell({ stdout });
+      assert.match(stdout, /The space support-7 stores [\d.]+ MB of 1000\.0 MB/);
+    },
+  },
   'doctor-url': {
     kind: 'shell',
     inPlaceOf: (line, { backend }) => line.replace(/https:\S+/, backend.url),
