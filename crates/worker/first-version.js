@@ -127,7 +127,7 @@ class Relay {
 
   #prove({ errand, burst, perSecond, unitsPerPermit }) {
     clearTimeout(this.#timer);
-    this.#place.leave();
+    this.#place.free();
     this.#bucket = new Bucket(burst, perSecond);
     this.#unitsPerPermit = unitsPerPermit;
     for (const frame of this.#held) this.#pay(frame);
@@ -159,6 +159,7 @@ class Relay {
         return;
       }
       this.#object = object;
+      this.#place.leave();
       for (const frame of this.#held.splice(0)) this.#send(frame);
       if (this.#left) this.#clientLeft(this.#left.code, this.#left.reason);
     } catch (error) {

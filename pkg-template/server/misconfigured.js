@@ -4,9 +4,13 @@
  * Owns the question. Must not know who is told: `deploy`, `dev` and `doctor` are.
  */
 
+import { generateToken } from '../tokens.js';
 import { fetchText } from './fetch-text.js';
 
 const INTERNAL = 500;
+/** A space of its own, which is never made. */
+const SPACE_ID = 'kuratchi-doctor';
+const TOKEN_MS = 60_000;
 
 /**
  * Asks the Worker.
@@ -18,7 +22,9 @@ const INTERNAL = 500;
  */
 export async function misconfigured(url, gatewayKey, limitMs) {
   try {
-    const headers = { Authorization: `Bearer ${gatewayKey}` };
+    const claims = { gatewayKey, userId: SPACE_ID, caps: ['inspect'], expiryMs: TOKEN_MS };
+    // Not the key: whoever answers at a wrong address would have it.
+    const headers = { 'x-space-id': SPACE_ID, 'x-space-token': await generateToken(SPACE_ID, claims) };
     const { response, text } = await fetchText(url, { headers, redirect: 'manual' }, limitMs);
     const { misconfigured: entries, error } = JSON.parse(text);
     // A setting without which nothing works is what any request is answered with.

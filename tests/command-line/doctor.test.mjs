@@ -84,7 +84,7 @@ describe('doctor', () => {
       `The Worker has this package's version, ${version}`,
       "This machine's clock agrees with the Worker's",
       'Pages of https://app.example.com may talk to it',
-      'It takes the gateway key and a token signed with it',
+      'It takes a token signed with the gateway key',
       'A WebSocket opens and is welcomed',
     ]);
     assert.doesNotMatch(stdout, /fail/);
@@ -106,6 +106,18 @@ describe('doctor', () => {
       assert.deepEqual([found.level, found.what], [level, what]);
       assert.match(found.cure, /RETENTION_DAYS.*SPACE_BYTES_MAX/);
     }
+  });
+
+  test('the key is shown to nobody, whoever answers', async () => {
+    const seen = [];
+    const lapsed = await impostor(({ url, headers }, response) => {
+      seen.push(JSON.stringify([url, headers]));
+      response.end(JSON.stringify(url === '/health' ? healthy() : { success: true, messages: [] }));
+    });
+    const { code } = await doctor(lapsed, { args: ['--space', 'lobby'] });
+    assert.equal(code, 1, 'no WebSocket there');
+    assert.ok(seen.length >= 4, seen.join('\n'));
+    assert.ok(!seen.some((request) => request.includes(KEY)));
   });
 
   test('another key', async () => {
@@ -154,7 +166,7 @@ describe('doctor', () => {
       hosts: { 'chat.example.com': worker.url },
     });
     assert.match(stdout, /^warn {2}The Worker's address is not encrypted/m);
-    assert.match(stdout, /^ok {4}It takes the gateway key/m);
+    assert.match(stdout, /^ok {4}It takes a token signed with the gateway key/m);
     // The upgrade by hand goes by the real name, which nobody has.
     assert.equal(code, 1);
   });

@@ -8,7 +8,7 @@ use protocol::frame::Refusal;
 use protocol::http::{SPACE_ID_HEADER, refusal_text};
 use protocol::ids::SpaceId;
 use protocol::limits::SAFE_INTEGER_MAX;
-use protocol::principal::Principal;
+use protocol::principal::{CAP_INSPECT, Principal};
 use protocol::text::decode_header;
 use protocol::time::UnixMillis;
 use protocol::token::{self, Role, TokenError};
@@ -61,6 +61,27 @@ pub(crate) fn check_owner(
     check_gateway_key(headers.authorization.as_deref(), false, key)?;
     let space = space_id(headers.space_id.as_deref())?;
     Ok((space, owner()))
+}
+
+/// Checks the caller of what the owner may see: the gateway key, or a token with [`CAP_INSPECT`]. Tools of the owner show the
+/// latter: whoever answers at a wrong address learns no key.
+///
+/// # Errors
+/// The first that is absent or wrong.
+pub(crate) fn check_inspector(
+    headers: &CredentialHeaders,
+    key: &GatewayKey,
+    now: UnixMillis,
+) -> Result<(SpaceId, Principal), Refusal> {
+    if headers.authorization.is_some() || headers.space_token.is_none() {
+        return check_owner(headers, key);
+    }
+    let (space, principal) = check(headers, key, false, now)?;
+    if principal.may(CAP_INSPECT) {
+        Ok((space, principal))
+    } else {
+        Err(plain(ErrorCode::CapRequired))
+    }
 }
 
 /// The owner, who came without a token.

@@ -117,8 +117,9 @@ impl CallName {
     /// Whether only the space's owner may ask: the gateway key is shown, and no token is looked at.
     pub(crate) fn is_the_owners(self) -> bool {
         match self {
-            Self::RenewEpoch | Self::DescribeSpace => true,
-            Self::PostMessage
+            Self::RenewEpoch => true,
+            Self::DescribeSpace
+            | Self::PostMessage
             | Self::ListMessages
             | Self::EditMessage
             | Self::DeleteMessage

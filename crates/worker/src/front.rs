@@ -229,9 +229,9 @@ impl<'a> Front<'a> {
 
     /// What the owner has to mend that shuts nobody out.
     fn settings(&self) -> Result<Response, JsValue> {
-        let shown = self.header("Authorization");
+        let headers = self.credential_headers();
         let checked = self.configuration().and_then(|configuration| {
-            credentials::check_gateway_key(shown.as_deref(), false, &configuration.gateway_key)
+            credentials::check_inspector(&headers, &configuration.gateway_key, now())
         });
         if let Err(refusal) = checked {
             return self.refused(&refusal);
@@ -249,15 +249,21 @@ impl<'a> Front<'a> {
         self.finish(&response)
     }
 
-    fn call(&self, call: CallName, configuration: &Configuration) -> Result<JsValue, JsValue> {
-        let headers = CredentialHeaders {
+    fn credential_headers(&self) -> CredentialHeaders {
+        CredentialHeaders {
             authorization: self.header("Authorization"),
             space_id: self.header(SPACE_ID_HEADER),
             space_token: self.header(SPACE_TOKEN_HEADER),
-        };
+        }
+    }
+
+    fn call(&self, call: CallName, configuration: &Configuration) -> Result<JsValue, JsValue> {
+        let headers = self.credential_headers();
         let key = &configuration.gateway_key;
         let caller = if call.is_the_owners() {
             credentials::check_owner(&headers, key)
+        } else if call == CallName::DescribeSpace {
+            credentials::check_inspector(&headers, key, now())
         } else {
             credentials::check(&headers, key, configuration.room.require_identity, now())
         };
@@ -388,10 +394,16 @@ impl<'a> Front<'a> {
 
     /// A page that reaches us under a name of its own is of our origin to its browser: no other check stops it.
     fn host_refusal(&self) -> Option<Refusal> {
-        let host = self.url.host_str().unwrap_or_default();
+        // Both: a local runtime takes the one from a header that anybody may send.
+        let hosts = [
+            Some(self.url.host_str().unwrap_or_default().to_owned()),
+            self.header("Host"),
+        ];
         let error =
             "the Worker does not answer under this name: its owner lists names in ALLOWED_HOSTS";
-        (!self.variables.hosts.allow(host)).then(|| Refusal::new(ErrorCode::OriginRefused, error))
+        let mut hosts = hosts.into_iter().flatten();
+        let is_other = hosts.any(|host| !self.variables.hosts.allow(&host));
+        is_other.then(|| Refusal::new(ErrorCode::OriginRefused, error))
     }
 
     /// Sockets know no CORS: a page of another origin is turned away. What is no page sends no origin.
