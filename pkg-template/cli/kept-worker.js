@@ -45,7 +45,7 @@ export async function keepLocalWorker({ vars, ...others }, say) {
     let deaths = [];
     while (!stopping.signal.aborted) {
       await sleep(LOOK_EVERY_MS);
-      if (stopping.signal.aborted || (await isListening(url))) continue;
+      if (stopping.signal.aborted || (!backend.hasDied() && (await isListening(url)))) continue;
       deaths = [...deaths.filter((at) => at > Date.now() - DEATHS_WITHIN_MS), Date.now()];
       await backend.stop().catch(() => {});
       if (deaths.length >= DEATHS_MAX) {

@@ -28,7 +28,8 @@ const PORTS_TRIED_MAX = 50;
  * @param {Record<string, string>} [options.vars] More text bindings.
  * @param {string} [options.edge] The Worker is told that requests come to this address by Cloudflare's edge, for tests.
  * @param {(line: string) => void} [options.log] Gets what the Worker logs; without it nothing is shown.
- * @returns {Promise<{ url: string, mf: import('miniflare').Miniflare, stop: () => Promise<void> }>}
+ * @returns {Promise<{ url: string, mf: import('miniflare').Miniflare, hasDied: () => boolean, stop: () => Promise<void> }>}
+ *   `hasDied`: the runtime that was started runs no longer. A newer Miniflare starts another one by itself.
  */
 export async function startLocalWorker({
   miniflare: { Log, LogLevel, Miniflare },
@@ -73,11 +74,13 @@ export async function startLocalWorker({
     await mf.dispose().catch(() => {});
     throw error;
   }
-  const releaseGuard = guard(childProcesses().filter((pid) => !before.has(pid)));
+  const pids = childProcesses().filter((pid) => !before.has(pid));
+  const releaseGuard = guard(pids);
   let stopped;
   return {
     url,
     mf,
+    hasDied: () => !pids.every(isRunning),
     stop() {
       stopped ??= mf.dispose().finally(releaseGuard);
       return stopped;
@@ -146,6 +149,15 @@ function guard(pids) {
   shell.unref();
   shell.stdin.unref();
   return () => shell.stdin.end('released\n');
+}
+
+function isRunning(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Process ids of the workerd children of this process. Miniflare does not tell them. */

@@ -43,9 +43,9 @@ function runtimeOf(pid) {
 }
 
 /** The status of `/health`, asked for under the name of another host. */
-function statusUnder(host, url) {
+function statusUnder(host, url, more = {}) {
   return new Promise((resolve, reject) => {
-    const asked = request(new URL('/health', url), { headers: { host } }, (response) => {
+    const asked = request(new URL('/health', url), { headers: { host, ...more } }, (response) => {
       response.resume();
       resolve(response.statusCode);
     });
@@ -202,6 +202,9 @@ describe('dev and token', () => {
     ]) {
       assert.equal(await statusUnder(host, url), status, host);
     }
+    // The local runtime's own header for the address that was asked.
+    const imitated = { 'MF-Original-URL': `${url}/health` };
+    assert.equal(await statusUnder('evil.example', url, imitated), 403);
     await stop(command);
   });
 
