@@ -168,8 +168,8 @@ pub(crate) fn speaker(
         }
         (None, Some(said)) => {
             if looks_like_another(said) {
-                let expected = "an id without spaces at its ends, and without characters that are invisible or turn the \
-                                direction of writing";
+                let expected = "an id without spaces at its ends or side by side, and without characters that are \
+                                invisible, turn the direction of writing or add an accent to a letter (NFC)";
                 return Err(FieldError::new(field.as_str(), expected, Some("another one")).into());
             }
             let owned = transaction
@@ -187,27 +187,29 @@ pub(crate) fn speaker(
 }
 
 /// Whether an id that nobody has proven could be taken for somebody else's by people who see it: what is not seen makes
-/// no difference to them. (Unicode's default-ignorable and bidirectional controls, as far as they are used in names.) The
-/// selector that makes an emoji of a sign is fine behind a sign.
+/// no difference to them. (Unicode's default-ignorable and bidirectional controls, as far as they are used in names, blanks
+/// other than single spaces, and Latin letters whose accent is a sign of its own.) The selector that makes an emoji of a sign is
+/// fine behind a sign.
 fn looks_like_another(id: &str) -> bool {
     let mut before = ' ';
     let mut is_hidden = |c: char| {
-        let behind_sign = before > '\u{2000}' && !before.is_alphanumeric();
-        before = c;
+        let behind = std::mem::replace(&mut before, c);
         match c {
-            '\u{fe0f}' => !behind_sign,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}'
-            | '\u{17b5}' => true,
+            ' ' => behind == ' ',
+            '\u{fe0f}' => behind < '\u{2000}' || behind.is_alphanumeric() || behind.is_whitespace(),
+            '\u{300}'..='\u{36f}' => behind.is_ascii_alphabetic(),
+            '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' => true,
             // Signs without ink.
             '\u{2800}' | '\u{1d159}' => true,
             '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' => true,
             '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0e}' | '\u{feff}' => true,
             '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' => true,
             '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}' => true,
-            _other => false,
+            other => other.is_whitespace(),
         }
     };
-    id.trim() != id || id.chars().any(&mut is_hidden)
+    // From a blank on, one at the beginning is a second one.
+    id.ends_with(' ') || id.chars().any(&mut is_hidden)
 }
 
 /// Refuses an attachment whose address a browser could not read, or would not take for one of the web: a page that makes a
