@@ -16,14 +16,22 @@
 
 /** What a list weighs that a message stands in, beside its texts, in bytes. */
 const ENTRY_BYTES = 512;
+/** The same for an attachment and the like, in characters. */
+const PART_CHARACTERS = 256;
 
-/** About how much memory a message takes, in bytes: an engine keeps a character in one or two. */
-export function weightOf({ text, attachments }) {
-  let characters = text?.length ?? 0;
-  for (const { url, filename } of attachments ?? []) {
-    characters += (url?.length ?? 0) + (filename?.length ?? 0) + ENTRY_BYTES / 2;
+/** About how much memory a message takes, in bytes: an engine keeps a character in one or two. Whatever is in it counts. */
+export function weightOf(message) {
+  return ENTRY_BYTES + 2 * charactersOf(message);
+}
+
+function charactersOf(value) {
+  if (typeof value === 'string') return value.length;
+  if (typeof value !== 'object' || value === null) return 0;
+  let characters = 0;
+  for (const part of Object.values(value)) {
+    characters += charactersOf(part) + (typeof part === 'object' && part !== null ? PART_CHARACTERS : 0);
   }
-  return ENTRY_BYTES + 2 * characters;
+  return characters;
 }
 
 /** Messages in the order of the log. Other servers' messages have no `seq`: their time has to do. */

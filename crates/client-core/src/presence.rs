@@ -2,7 +2,7 @@
 
 use litemap::LiteMap;
 use protocol::json::Json;
-use protocol::limits::CONNECTIONS_PER_SPACE_MAX;
+use protocol::limits::{CONNECTIONS_PER_SPACE_MAX, NAME_BYTES_MAX};
 use protocol::wire::{Key, Word};
 
 /// Most people who are known to be here: as many as a space has places.
@@ -33,13 +33,13 @@ impl<J: Json> Presence<J> {
             let Some(user) = users.item(index) else {
                 continue;
             };
-            let Some(id) = user.get(Key::UserId).and_then(|id| id.string()) else {
+            let Some(id) = name_of(&user, Key::UserId).and_then(|id| id.string()) else {
                 continue;
             };
             if status == Word::Left {
                 self.here.remove(&id);
             } else if self.here.len() < HERE_MAX || self.here.contains_key(&id) {
-                self.here.insert(id, user);
+                self.here.insert(id, known_of(&user));
             }
         }
         self.is_news = true;
@@ -57,6 +57,20 @@ impl<J: Json> Presence<J> {
         self.is_news = false;
         any
     }
+}
+
+/// A name or id of somebody, if it is one: a list of longer ones would have no bound in bytes.
+fn name_of<J: Json>(user: &J, key: Key) -> Option<J> {
+    let name = user.get(key)?;
+    let bytes = name.string_bytes()?;
+    (bytes <= NAME_BYTES_MAX).then_some(name)
+}
+
+/// What is kept of somebody who is here.
+fn known_of<J: Json>(user: &J) -> J {
+    let known = [Key::UserId, Key::Name, Key::Role].map(|key| Some((key, name_of(user, key)?)));
+    let known: Vec<_> = known.into_iter().flatten().collect();
+    J::object(&known)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Who types: here, said again while it lasts; elsewhere, shown for a while after the last sign.
 
 use litemap::LiteMap;
-use protocol::limits::{TYPING_REPEAT_MS, TYPING_SHOWN_MS};
+use protocol::limits::{NAME_BYTES_MAX, TYPING_REPEAT_MS, TYPING_SHOWN_MS};
 use protocol::time::Instant;
 
 /// How long an app may leave "is typing" standing without saying it again. A form that was abandoned in the
@@ -81,7 +81,9 @@ impl Typing {
 
     /// Somebody elsewhere types or stopped. Tells whether that is news. Beyond [`SHOWN_MAX`] nobody new is heard of.
     pub(crate) fn heard(&mut self, user_id: &str, is_typing: bool, now: Instant) -> bool {
-        if is_typing && self.remote.len() >= SHOWN_MAX && !self.remote.contains_key(user_id) {
+        let is_shown = self.remote.contains_key(user_id);
+        let is_too_much = self.remote.len() >= SHOWN_MAX || user_id.len() > NAME_BYTES_MAX;
+        if is_typing && is_too_much && !is_shown {
             false
         } else if is_typing {
             self.remote

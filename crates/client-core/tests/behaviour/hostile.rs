@@ -192,3 +192,16 @@ fn frame_that_no_space_sends_is_not_parsed() {
     bench.frame(&"[".repeat(13 * 1024 * 1024));
     assert_eq!(bench.client.state(), ConnectionState::Reconnecting);
 }
+
+#[test]
+fn names_that_no_token_has_are_not_kept() {
+    let mut bench = Bench::ready();
+    let long = "x".repeat(100_000);
+    let joined = json!({"type": "presence", "status": "joined", "users": [
+        {"userId": long}, {"userId": "bob", "name": long, "role": "agent", "more": long}, {"userId": "eve", "name": "Eve"},
+    ]});
+    bench.frame(&joined.to_string());
+    assert_eq!(bench.take(), ["2 here"]);
+    bench.frame(&json!({"type": "typing", "userId": long, "isTyping": true}).to_string());
+    bench.expect(&[]);
+}
