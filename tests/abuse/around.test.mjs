@@ -53,6 +53,10 @@ test('passwords of the support desk cannot be guessed at will', () => {
   assert.equal(looked, 10);
   assert.equal(statusOf('right', '10.0.0.2'), 429, 'nor does a right one pass then');
   for (let i = 0; i < GUESSES; i += 1) statusOf('wrong', `10.1.${i >> 8}.${i & 255}`);
+  const ofNetwork = Array.from({ length: 20 }, (_, i) =>
+    statusOf('wrong', `2001:db8:1:2::${i.toString(16)}`),
+  );
+  assert.equal(ofNetwork.filter((status) => status === 403).length, 10, 'an IPv6 network is one subscriber');
   assert.equal(statusOf('right', '10.0.0.3'), 200, 'another address is not kept out');
   add(
     `${GUESSES} guesses of the agents' password from one address`,

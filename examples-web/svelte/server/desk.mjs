@@ -18,8 +18,11 @@ const LISTED_MAX = 1_000;
 const WAITING_MAX = 5_000;
 const RETRY_MS = 1_000;
 
-/** New conversations of one address: a crowd behind one router is served, and nobody buries the others. */
-const NEW = { max: 60, ms: 60_000 };
+/**
+ * New conversations of one address: few enough that it does not bury the others. An app with a database of its own lists a
+ * conversation when its first message is there.
+ */
+const NEW = { max: 30, ms: 10 * 60_000 };
 
 export class Desk {
   #config;

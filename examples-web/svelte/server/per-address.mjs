@@ -5,6 +5,25 @@
  * that it sets then.
  */
 
+import { isIPv6 } from 'node:net';
+
+/**
+ * The network that an address stands for: one subscriber has all addresses of an IPv6 network of 64 bits.
+ *
+ * @param {string | undefined} address
+ */
+export function networkOf(address = '') {
+  const plain = address.replace(/^::ffff:(?=\d+\.)/i, '');
+  if (!isIPv6(plain)) return plain;
+  const [head, tail = []] = plain.split('::').map((half) => half.split(':').filter(Boolean));
+  const zeros = Array(8 - head.length - tail.length).fill('0');
+  const groups = plain.includes('::') ? [...head, ...zeros, ...tail] : head;
+  return groups
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group, 16).toString(16))
+    .join(':');
+}
+
 /** So many addresses are remembered, those that came last. */
 const ADDRESSES_MAX = 10_000;
 
@@ -21,17 +40,18 @@ export class PerAddress {
 
   /** Whether that address has had its share. */
   isOver(address) {
-    return this.#lately(address).length >= this.#max;
+    return this.#lately(networkOf(address)).length >= this.#max;
   }
 
   count(address) {
-    const times = [...this.#lately(address), Date.now()];
-    this.#times.delete(address);
-    this.#times.set(address, times);
+    const network = networkOf(address);
+    const times = [...this.#lately(network), Date.now()];
+    this.#times.delete(network);
+    this.#times.set(network, times);
     if (this.#times.size > ADDRESSES_MAX) this.#times.delete(this.#times.keys().next().value);
   }
 
-  #lately(address) {
-    return (this.#times.get(address) ?? []).filter((at) => at > Date.now() - this.#ms);
+  #lately(network) {
+    return (this.#times.get(network) ?? []).filter((at) => at > Date.now() - this.#ms);
   }
 }
