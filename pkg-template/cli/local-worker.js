@@ -10,7 +10,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 
-import { COMPATIBILITY_DATE } from '../server/worker-metadata.js';
+import { COMPATIBILITY_DATE, COMPATIBILITY_FLAGS } from '../server/worker-metadata.js';
 import { Failure } from './terminal.js';
 
 const PORTS_TRIED_MAX = 50;
@@ -56,6 +56,7 @@ export async function startLocalWorker({
     cf: edge ? { colo: 'TST' } : false,
     ...(edge && { upstream: edge }),
     compatibilityDate: COMPATIBILITY_DATE,
+    compatibilityFlags: [...COMPATIBILITY_FLAGS],
     modules: modules.map(({ name, content }) => ({
       type: name.endsWith('.wasm') ? 'CompiledWasm' : 'ESModule',
       path: name,

@@ -10,6 +10,13 @@ import { MAIN_MODULE } from './worker-modules.js';
 /** The runtime's behaviour that the Worker is tested with. */
 export const COMPATIBILITY_DATE = '2026-04-26';
 
+/**
+ * Sockets without compression: the runtime inflates a frame before our code sees its length, so that 30 kB without a token
+ * cost it 31 MiB. An owner who wants it all the same sets its opposite.
+ */
+export const COMPATIBILITY_FLAGS = Object.freeze(['no_web_socket_compression']);
+const COMPRESSION_FLAG = 'web_socket_compression';
+
 /** The class of the Durable Objects, one a space, and the name that the Worker calls their namespace by. */
 const OBJECT_CLASS = 'Space';
 const OBJECT_BINDING = 'SPACES';
@@ -130,10 +137,11 @@ export function withoutSecrets(metadata) {
  */
 function compatibility(script) {
   const settings = script && isOurs(script) ? script.settings : {};
-  const { compatibility_date: date = '', compatibility_flags: flags } = settings;
+  const { compatibility_date: date = '', compatibility_flags: flags = [] } = settings;
+  const own = flags.includes(COMPRESSION_FLAG) ? [] : COMPATIBILITY_FLAGS;
   return {
     compatibility_date: date > COMPATIBILITY_DATE ? date : COMPATIBILITY_DATE,
-    ...(isSet(flags) && { compatibility_flags: flags }),
+    compatibility_flags: [...new Set([...own, ...flags])],
   };
 }
 

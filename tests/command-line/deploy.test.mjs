@@ -189,11 +189,20 @@ describe('the next deployment', () => {
       tail_consumers: [{ service: 'logs' }],
     };
     const before = structuredClone(script().settings);
+    before.compatibility_flags.unshift('no_web_socket_compression');
     const { result, told } = await listening(() => deployed({ verbose: true }));
     assert.equal(result.success, true, result.error);
     for (const each of own) assert.deepEqual(binding(each.name), each);
     assert.deepEqual(script().settings, before);
     assert.match(told, /keeping ALLOWED_ORIGINS, CACHE, COUNTERS, EXTRA, HOOK_SECRET$/m);
+  });
+
+  test('does not compress sockets, unless the owner wants it', async () => {
+    await deployed();
+    assert.deepEqual(script().metadata.compatibility_flags, ['no_web_socket_compression']);
+    script().settings.compatibility_flags = ['web_socket_compression'];
+    assert.equal((await deployed()).success, true);
+    assert.deepEqual(script().metadata.compatibility_flags, ['web_socket_compression']);
   });
 
   test('never sets the date of the runtime back', async () => {
@@ -212,7 +221,7 @@ describe('the next deployment', () => {
   test('takes neither date nor flags over from another program', async () => {
     cloudflare.addScript(account.id, NAME, { settings: { compatibility_flags: ['nodejs_compat'] } });
     assert.equal((await deployed({ replace: true })).success, true);
-    assert.equal(script().metadata.compatibility_flags, undefined);
+    assert.deepEqual(script().metadata.compatibility_flags, ['no_web_socket_compression']);
   });
 
   test('says what goes with the code that it replaces', async () => {
