@@ -13,6 +13,7 @@ const TEST_MS_MAX = 60_000;
 const FILES = [
   'LICENSE',
   'README.md',
+  'answer.js',
   'bin/kuratchi-spaces.js',
   'bin/runtimes/node-20/lock.json',
   'bin/runtimes/node-20/manifest.json',
@@ -64,6 +65,7 @@ const FILES = [
   'server/index.d.ts',
   'server/index.elsewhere.js',
   'server/index.js',
+  'server/misconfigured.js',
   'server/worker-metadata.js',
   'server/worker-modules.js',
   'spaces.d.ts',

@@ -231,7 +231,14 @@ impl<'a> Front<'a> {
     fn settings(&self) -> Result<Response, JsValue> {
         let headers = self.credential_headers();
         let checked = self.configuration().and_then(|configuration| {
-            credentials::check_inspector(&headers, &configuration.gateway_key, now())
+            let key = &configuration.gateway_key;
+            if headers.space_token.is_some() {
+                credentials::check_inspector(&headers, key, now()).map(drop)
+            } else {
+                // They are of the Worker, and of no space.
+                credentials::check_gateway_key(headers.authorization.as_deref(), false, key)
+                    .map(drop)
+            }
         });
         if let Err(refusal) = checked {
             return self.refused(&refusal);

@@ -91,7 +91,7 @@ export const SERVER = {
       const { WebSocket } = await import('ws');
       globalThis.WebSocket ??= WebSocket;
       await space.connect();
-      await space.sendMessage({ senderId: 'ada', senderType: 'user', text: 'moved' }, { until: 'stored' });
+      await space.sendMessage({ senderId: 'somebody new', senderType: 'user', text: 'moved' }, { until: 'stored' });
       assert.equal(space.transport, 'websocket');
       space.close();
     `,
