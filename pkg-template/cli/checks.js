@@ -6,7 +6,7 @@
  */
 
 import { isWrapped, KEY_CHARS_MIN } from '../server/gateway-key.js';
-import { misconfigured } from '../server/misconfigured.js';
+import { inspectorToken, misconfigured } from '../server/misconfigured.js';
 import { generateToken } from '../tokens.js';
 import { ANSWER_MS_MAX, ask, endpoint, excerpt, fail, httpUrl, isLocal, ok, parse, warn } from './answers.js';
 import { firstFrame } from './handshake.js';
@@ -315,10 +315,9 @@ export async function checkSettings(workerUrl, gatewayKey) {
 
 /** How much of its quota a space has used. */
 export async function checkSpace(workerUrl, gatewayKey, space) {
-  const claims = { gatewayKey, userId: SPACE_ID, caps: ['inspect'], expiryMs: TOKEN_MS };
   const headers = {
     'x-space-id': headerValue(space),
-    'x-space-token': headerValue(await generateToken(space, claims)),
+    'x-space-token': headerValue(await inspectorToken(space, gatewayKey)),
   };
   const { response, text } = await ask(endpoint(workerUrl, 'admin/space'), { headers });
   const body = parse(text);

@@ -62,8 +62,8 @@ export async function startLocalWorker({
       path: name,
       contents: content,
     })),
-    // A disk at home is smaller than Cloudflare's.
     // Pings are answered by the Worker: a local runtime that answers them can be ended by a client that goes.
+    // A disk at home is smaller than Cloudflare's.
     bindings: { PING_ANSWERS: 'code', SPACE_BYTES_MAX: '1000000000', ...vars, GATEWAY_KEY: gatewayKey },
     durableObjects: { SPACES: { className: 'Space', useSQLite: true } },
     durableObjectsPersist: persistDir ? join(persistDir, 'spaces') : false,

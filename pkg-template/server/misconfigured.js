@@ -13,6 +13,18 @@ const SPACE_ID = 'kuratchi-doctor';
 const TOKEN_MS = 60_000;
 
 /**
+ * Mints a token that shows what is the owner's to know. The key itself is shown to nobody: whoever answers at a wrong address
+ * would have it.
+ *
+ * @param {string} space
+ * @param {string} gatewayKey
+ * @returns {Promise<string>}
+ */
+export function inspectorToken(space, gatewayKey) {
+  return generateToken(space, { gatewayKey, userId: SPACE_ID, caps: ['inspect'], expiryMs: TOKEN_MS });
+}
+
+/**
  * Asks the Worker.
  *
  * @param {string} url The Worker's `/admin/settings`.
@@ -22,9 +34,7 @@ const TOKEN_MS = 60_000;
  */
 export async function misconfigured(url, gatewayKey, limitMs) {
   try {
-    const claims = { gatewayKey, userId: SPACE_ID, caps: ['inspect'], expiryMs: TOKEN_MS };
-    // Not the key: whoever answers at a wrong address would have it.
-    const headers = { 'x-space-id': SPACE_ID, 'x-space-token': await generateToken(SPACE_ID, claims) };
+    const headers = { 'x-space-id': SPACE_ID, 'x-space-token': await inspectorToken(SPACE_ID, gatewayKey) };
     const { response, text } = await fetchText(url, { headers, redirect: 'manual' }, limitMs);
     const { misconfigured: entries, error } = JSON.parse(text);
     // A setting without which nothing works is what any request is answered with.
