@@ -50,8 +50,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// What one connection may send, refused or not, before the room closes it: for a relay that has nothing more than that
-    /// wait for the room.
+    /// Returns what one connection may send, refused frames included, before the room closes it. A relay bounds by it what
+    /// waits for the room.
     #[must_use]
     pub fn connection_rate(&self) -> Rate {
         let (send, refusals) = (self.send_rate, refusals_rate(self.send_rate));

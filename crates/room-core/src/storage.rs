@@ -185,7 +185,7 @@ pub trait Storage {
     /// When the store fails.
     fn bytes(&self) -> Result<u64, StorageError>;
 
-    /// The same, measured anew.
+    /// Returns the same, measured anew: what was removed before no longer counts.
     ///
     /// # Errors
     /// When the store cannot be read.
