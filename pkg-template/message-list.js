@@ -14,24 +14,45 @@
  * @property {number} bytes As {@link weightOf} counts them.
  */
 
-/** What a list weighs that a message stands in, beside its texts, in bytes. */
-const ENTRY_BYTES = 512;
-/** The same for an attachment and the like, in characters. */
-const PART_CHARACTERS = 256;
+/** What a message weighs beside what is in it, in bytes. */
+const ENTRY_BYTES = 128;
+/** The same for an object or a list in it: an attachment, and whatever else a server puts there. */
+const PART_BYTES = 512;
+/** What a value weighs that has a name, with the name; and one in a list. */
+const FIELD_BYTES = 32;
+const ITEM_BYTES = 16;
+/** Names of up to so many characters are in {@link FIELD_BYTES}. */
+const NAME_CHARACTERS = 16;
+/** An engine keeps a character in one or two. */
+const CHARACTER_BYTES = 2;
 
-/** About how much memory a message takes, in bytes: an engine keeps a character in one or two. Whatever is in it counts. */
+/**
+ * About how much memory a message takes, in bytes. Whatever is in it counts, however deep it lies: the parts stand in a
+ * list, because what a server sends may be nested deeper than calls may be.
+ */
 export function weightOf(message) {
-  return ENTRY_BYTES + 2 * charactersOf(message);
-}
-
-function charactersOf(value) {
-  if (typeof value === 'string') return value.length;
-  if (typeof value !== 'object' || value === null) return 0;
-  let characters = 0;
-  for (const part of Object.values(value)) {
-    characters += charactersOf(part) + (typeof part === 'object' && part !== null ? PART_CHARACTERS : 0);
+  let bytes = ENTRY_BYTES;
+  const parts = [message];
+  const weigh = (value) => {
+    if (typeof value === 'string') {
+      bytes += CHARACTER_BYTES * value.length;
+    } else if (typeof value === 'object' && value !== null) {
+      bytes += PART_BYTES;
+      parts.push(value);
+    }
+  };
+  for (let part = parts.pop(); part !== undefined; part = parts.pop()) {
+    if (Array.isArray(part)) {
+      bytes += ITEM_BYTES * part.length;
+      for (const item of part) weigh(item);
+    } else {
+      for (const [name, value] of Object.entries(part)) {
+        bytes += FIELD_BYTES + (name.length > NAME_CHARACTERS ? CHARACTER_BYTES * name.length : 0);
+        weigh(value);
+      }
+    }
   }
-  return characters;
+  return bytes;
 }
 
 /** Messages in the order of the log. Other servers' messages have no `seq`: their time has to do. */
@@ -64,10 +85,15 @@ export class MessageList {
   /** What the stored messages weigh together. */
   #bytes = 0;
   #limits;
+  #onDropped;
 
-  /** @param {Limits} limits */
-  constructor(limits) {
+  /**
+   * @param {Limits} limits
+   * @param {() => void} [onDropped] Called when some of the oldest had to go.
+   */
+  constructor(limits, onDropped = () => {}) {
     this.#limits = limits;
+    this.#onDropped = onDropped;
   }
 
   /** Other limits, from now on. What is too much goes with the next message. */
@@ -112,8 +138,7 @@ export class MessageList {
   /**
    * Merges stored messages in, live ones and pages alike.
    *
-   * @returns {{ isChanged: boolean, added: number, dropped: number }} How many were not there, and how many of the
-   *   oldest had to go.
+   * @returns {{ isChanged: boolean, added: number }} How many were not there.
    */
   add(messages) {
     let isChanged = false;
@@ -137,8 +162,8 @@ export class MessageList {
       this.#bytes += weightOf(message);
       this.#overlay(message.id);
     }
-    const dropped = this.#dropOldest();
-    return { isChanged: isChanged || news.length > 0, added: news.length - moved, dropped: dropped.length };
+    this.#dropOldest();
+    return { isChanged: isChanged || news.length > 0, added: news.length - moved };
   }
 
   /** Keeps the limits. The newest message stays, however long it is. */
@@ -159,13 +184,18 @@ export class MessageList {
       this.#shown.delete(id);
       this.#untold.delete(id);
     }
-    return dropped;
+    if (count > 0) {
+      this.#onDropped();
+    }
   }
 
   /** Takes the present state of a stored message that was edited or deleted. Gives whether that changed something. */
   update(message) {
     const known = this.#byId.get(message.id);
-    return known !== undefined && this.#replace(known, { ...message, status: 'sent' });
+    const isChanged = known !== undefined && this.#replace(known, { ...message, status: 'sent' });
+    // An edit may be longer than what it replaces.
+    this.#dropOldest();
+    return isChanged;
   }
 
   /** Keeps places free before all of the outbox, for rows that were there earlier. */

@@ -35,7 +35,7 @@ const NO_LIMITS = Object.freeze({ messages: 0, bytes: 0 });
 /** Collects what a view shows, from the moment on that somebody looks. */
 export class Store {
   #hearsUpdates;
-  #messages = new MessageList(NO_LIMITS);
+  #messages = new MessageList(NO_LIMITS, () => this.setHistory({ hasOlder: true }));
   #isLookedAt = false;
   #snapshot = IDLE;
   #subscribers = new Set();
@@ -119,12 +119,9 @@ export class Store {
     if (!this.#keepsAny()) {
       return 0;
     }
-    const { isChanged, added, dropped } = this.#messages.add(messages);
+    const { isChanged, added } = this.#messages.add(messages);
     if (isChanged) {
       this.#touchMessages();
-    }
-    if (dropped > 0) {
-      this.setHistory({ hasOlder: true });
     }
     return added;
   }

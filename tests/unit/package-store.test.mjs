@@ -135,6 +135,38 @@ describe('messages', () => {
     }
   });
 
+  test('numbers, names and depth count too', () => {
+    const fields = Array.from({ length: 250_000 }, (_, index) => [`name${index}`, null]);
+    let deep = [];
+    for (let depth = 0; depth < 50_000; depth += 1) deep = [deep];
+    for (const [more, bytesMin] of [
+      [{ whatever: Array(1_000_000).fill(0) }, 8_000_000],
+      [{ whatever: Object.fromEntries(fields) }, 8_000_000],
+      [{ attachments: [Array(500_000).fill(true)] }, 4_000_000],
+      [{ deep }, 800_000],
+    ]) {
+      const store = newStore();
+      for (let seq = 1; seq <= 100; seq += 1) store.addMessages([{ ...message(seq), ...more }]);
+      const kept = store.snapshot().messages.length;
+      assert.ok(kept <= STORE_LIMITS.bytes / bytesMin, `${kept} of ${Object.keys(more)}`);
+    }
+  });
+
+  test('edits that make messages longer keep the bound: the oldest go', () => {
+    const store = newStore();
+    const count = 10_000;
+    store.addMessages(Array.from({ length: count }, (_, index) => message(index + 1)));
+    store.setHistory({ hasOlder: false });
+    const text = 'x'.repeat(16_384);
+    for (let seq = 1; seq <= count; seq += 1) {
+      store.updateMessage({ ...message(seq), text, updatedAt: 9_999 });
+    }
+    const { messages, hasOlder } = store.snapshot();
+    assert.ok(messages.length <= STORE_LIMITS.bytes / (2 * text.length), `${messages.length} are kept`);
+    assert.equal(messages.at(-1).seq, count);
+    assert.equal(hasOlder, true);
+  });
+
   test('the newest are kept when they are too long, the very newest however long it is', () => {
     const store = newStore();
     const long = (seq, length = 16_384) => ({ ...message(seq), text: 'x'.repeat(length) });
@@ -144,7 +176,7 @@ describe('messages', () => {
     for (let seq = 1; seq <= count; seq += 1) store.addMessages([{ ...message(seq), text }]);
     const kept = store.snapshot().messages.length;
     // Besides the text there are ids and the like, of a few characters.
-    const most = STORE_LIMITS.bytes / (2 * text.length + 512);
+    const most = STORE_LIMITS.bytes / (2 * text.length + 256);
     assert.ok(kept <= most && kept > 0.99 * most, `${kept} of ${most}`);
     assert.equal(store.snapshot().hasOlder, true);
     assert.equal(store.isFull, false, 'there is a little room');
