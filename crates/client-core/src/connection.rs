@@ -59,6 +59,8 @@ pub(crate) enum Link {
         since: Instant,
         last_heard: Instant,
         asked: bool,
+        /// Whether anything was sent on it.
+        spoke: bool,
     },
     /// The space answers polls.
     Polling {

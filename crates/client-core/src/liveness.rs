@@ -50,12 +50,17 @@ impl<J: Json> Client<J> {
         }
     }
 
+    /// Asks for a sign of life where nothing was heard for long, and once where nothing was said yet: the runtime of our
+    /// Worker does not end a connection that the room closes before its client sent anything.
     pub(crate) fn ping_if_quiet(&mut self, now: Instant) {
-        let Link::Ready { last_heard, .. } = self.link else {
+        let Link::Ready {
+            last_heard, spoke, ..
+        } = self.link
+        else {
             return;
         };
         let due = last_heard.plus_ms(PING_AFTER_MS);
-        if due > now {
+        if due > now && spoke {
             self.timers.set(Timer::Ping, Some(due));
         } else {
             self.ask_for_sign(PONG_WITHIN_MS, now);
@@ -63,9 +68,16 @@ impl<J: Json> Client<J> {
     }
 
     fn ask_for_sign(&mut self, within_ms: u64, now: Instant) {
-        let Link::Ready { socket, asked, .. } = &mut self.link else {
+        let Link::Ready {
+            socket,
+            asked,
+            spoke,
+            ..
+        } = &mut self.link
+        else {
             return;
         };
+        *spoke = true;
         let was_asked = std::mem::replace(asked, true);
         let socket = *socket;
         self.timers.stop(Timer::Ping);

@@ -5,7 +5,7 @@ use protocol::frame::Frame;
 use protocol::ids::{Epoch, MarkId, Seq};
 use protocol::incoming::{self, EventPayload, Incoming, Unreadable, seen_frame, sync_frame};
 use protocol::json::Json;
-use protocol::limits::PING_AFTER_MS;
+use protocol::limits::{FIRST_PING_AFTER_MS, PING_AFTER_MS};
 use protocol::time::{Instant, UnixMillis};
 
 use crate::client::Client;
@@ -178,13 +178,14 @@ impl<J: Json> Client<J> {
         let recovered = recovered.filter(|recovered| *recovered || is_about_cursor);
         self.learn_time(server_time, now);
         self.timers
-            .set(Timer::Ping, Some(now.plus_ms(PING_AFTER_MS)));
+            .set(Timer::Ping, Some(now.plus_ms(FIRST_PING_AFTER_MS)));
         let next = self.learn_place(epoch, seq, recovered);
         self.enter(Link::Ready {
             socket,
             since: now,
             last_heard: now,
             asked: false,
+            spoke: false,
         });
         self.answerer.way = Transport::WebSocket;
         self.last_mark = Some(now);
@@ -352,9 +353,10 @@ impl<J: Json> Client<J> {
 
     /// Sends a frame, if there is a link.
     pub(crate) fn transmit(&mut self, frame: &J) {
-        if let (Link::Ready { socket, .. }, Some(text)) = (self.link, frame.to_text()) {
+        if let (Link::Ready { socket, spoke, .. }, Some(text)) = (&mut self.link, frame.to_text()) {
+            *spoke = true;
             self.outputs.push_back(Output::Transmit {
-                socket,
+                socket: *socket,
                 frame: Frame::Text(text),
             });
         }

@@ -149,6 +149,8 @@ pub const HTTP_BURST: u64 = 600;
 pub const HTTP_PER_SECOND: u64 = 20;
 /// A visible page pings after this much silence, in milliseconds.
 pub const PING_AFTER_MS: u64 = 25_000;
+/// A client that has said nothing on a new connection pings after this time, in milliseconds.
+pub const FIRST_PING_AFTER_MS: u64 = 1_000;
 /// A ping unanswered for this long means a dead link, in milliseconds.
 pub const PONG_WITHIN_MS: u64 = 10_000;
 /// A ping sent because the page woke up must be answered within this, in milliseconds.

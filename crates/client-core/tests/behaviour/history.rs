@@ -207,6 +207,8 @@ fn a_page_of_another_life_of_the_log_is_read_again_and_then_believed() {
 #[test]
 fn page_that_is_one_too_many_is_asked_for_again_when_the_server_says() {
     let mut bench = Bench::ready();
+    bench.advance(1_000);
+    bench.frame(r#"{"type":"pong"}"#);
     bench.history(9, json!({}));
     bench.take();
     let refusal = json!({"error": "too many", "code": "rateLimited", "retryAfterMs": 3_000});

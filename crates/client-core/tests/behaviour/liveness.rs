@@ -19,6 +19,23 @@ fn a_silent_link_does_not_count_as_connected_for_ever() {
 }
 
 #[test]
+fn a_client_that_only_reads_says_something_so_that_its_end_is_told_at_once() {
+    let mut bench = Bench::ready();
+    bench.advance(999);
+    bench.expect(&[]);
+    bench.advance(1);
+    bench.expect(&["transmit ping"]);
+    bench.frame(r#"{"type":"pong"}"#);
+    bench.advance(24_999);
+    bench.expect(&[]);
+    let mut bench = Bench::ready();
+    bench.send(5, "a", false);
+    bench.take();
+    bench.advance(1_000);
+    bench.expect(&[]);
+}
+
+#[test]
 fn a_page_that_slept_asks_before_it_judges() {
     let mut bench = Bench::ready();
     bench.advance(25_000);
