@@ -68,7 +68,7 @@ export interface Message {
    * @example messages.sort((a, b) => (a.seq ?? 0) - (b.seq ?? 0))
    */
   seq?: number;
-  /** Whether a token proved `senderId`. Absent on servers other than ours. @example if (!message.verified) warn() */
+  /** Whether a token proved `senderId`, or the gateway key that the house speaks. Absent on servers other than ours. @example if (!message.verified) warn() */
   verified?: boolean;
 }
 

@@ -21,7 +21,7 @@ export interface Participant {
   role: Role;
   /** When they were first known: milliseconds since 1970. @example new Date(participant.joinedAt) */
   joinedAt: number;
-  /** Whether a token ever proved the id. Absent on servers other than ours. @example participant.verified === true */
+  /** Whether a token ever proved the id, or the gateway key spoke for support with it. Absent on servers other than ours. @example participant.verified === true */
   verified?: boolean;
 }
 

@@ -180,6 +180,20 @@ describe('identity', { concurrency: true }, () => {
     }
   });
 
+  test('nobody takes the name under which the house has spoken with the gateway key', async () => {
+    const spaceId = world.newSpace();
+    const send = (senderId, senderType, headers) =>
+      world.call('POST', '/messages', { spaceId, headers, body: { senderId, senderType, text: 'hi' } });
+    const key = { Authorization: `Bearer ${world.gatewayKey}` };
+    const { body } = await send('desk', 'support', key);
+    assert.equal(body.message.verified, true);
+    assert.equal((await send('desk', 'user')).body.code, 'senderMismatch');
+    assert.equal((await send('bot', 'system', key)).body.message.verified, true);
+    // Pages of the TypeScript SDK hold the key as well.
+    assert.equal((await send('bob', 'user', key)).body.message.verified, false);
+    assert.equal((await send('bob', 'user')).status, 201);
+  });
+
   test('a connection whose token names a user makes a participant, with the role of the token', async () => {
     const spaceId = world.newSpace();
     await world.second(spaceId, { userId: 'sue', role: 'agent' });

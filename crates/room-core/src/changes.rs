@@ -8,7 +8,7 @@ use protocol::codes::ErrorCode;
 use protocol::frame::Refusal;
 use protocol::ids::{MessageId, Seq};
 use protocol::model::Message;
-use protocol::principal::CAP_MODERATE;
+use protocol::principal::{CAP_MODERATE, Principal};
 use protocol::wire::Key;
 
 use crate::failure::Failure;
@@ -49,7 +49,8 @@ pub(crate) fn change(
         });
     }
     let stored = find(&change.message_id, transaction, purse)?;
-    if !may_change(&stored, &scope, sender) {
+    let origin = sends::origin(change.client_scope.as_deref(), sender);
+    if !may_change(&stored, origin.as_deref(), sender.principal) {
         let error = "only who wrote this message may change it: use that user's token, the `clientScope` it was \
                      sent with, or a token with the capability 'moderate'";
         return Err(Refusal::new(ErrorCode::CapRequired, error).into());
@@ -111,12 +112,11 @@ fn find(
         .ok_or_else(|| not_found("there is no message with this id"))
 }
 
-fn may_change(stored: &StoredMessage, scope: &str, sender: Sender<'_>) -> bool {
-    let principal = sender.principal;
+fn may_change(stored: &StoredMessage, origin: Option<&str>, principal: &Principal) -> bool {
     let wrote_it = if stored.message.verified {
         principal.sub.as_ref() == Some(&stored.message.sender_id)
     } else {
-        stored.origin.as_deref() == Some(scope)
+        origin.is_some() && stored.origin.as_deref() == origin
     };
     wrote_it || principal.may(CAP_MODERATE)
 }

@@ -115,6 +115,7 @@ mod housekeeping;
 pub mod io;
 mod ledger;
 mod liveness;
+mod look_alikes;
 pub mod memory;
 mod metadata;
 mod pause;

@@ -18,6 +18,7 @@ use url::Url;
 
 use crate::failure::{Failure, refuse};
 use crate::ledger::Transaction;
+use crate::look_alikes::looks_like_another;
 use crate::random::hex;
 use crate::rates::Purse;
 use crate::storage::StorageError;
@@ -55,6 +56,8 @@ pub(crate) fn store(
         transaction,
     )?;
     let sender_type = sender_type(draft.sender_type, principal)?;
+    // The gateway key is the house's own. For users it proves nothing: pages of the TypeScript SDK hold it as well.
+    let is_proven = principal.verified() || (principal.gateway && sender_type != SenderType::User);
     let hash = body_hash(&(&sender_id, sender_type, &draft.text, &draft.attachments))?;
     let scope = scope(draft.client_scope.as_deref(), sender);
     let send_key = draft
@@ -76,7 +79,7 @@ pub(crate) fn store(
         updated_at: at,
         edited_at: None,
         deleted_at: None,
-        verified: principal.verified(),
+        verified: is_proven,
     };
     if let Some(key) = &send_key
         && let Some(record) = earlier(key, &hash, transaction)?
@@ -105,7 +108,7 @@ pub(crate) fn store(
             transaction.meet(&sender_id, principal.role, true)?;
         }
         // The owner's own server says whom it speaks for.
-        Some(role) if principal.gateway => transaction.meet(&sender_id, role, false)?,
+        Some(role) if principal.gateway => transaction.meet(&sender_id, role, is_proven)?,
         Some(role) => transaction.greet(&sender_id, role)?,
     }
     let seq = transaction.next_seq();
@@ -113,7 +116,7 @@ pub(crate) fn store(
     let message = message(seq, at);
     transaction.append_message(StoredMessage {
         message: message.clone(),
-        origin: (!message.verified).then_some(scope),
+        origin: origin(draft.client_scope.as_deref(), sender),
         changed: None,
     })?;
     if let Some(key) = send_key {
@@ -168,8 +171,8 @@ pub(crate) fn speaker(
         }
         (None, Some(said)) => {
             if looks_like_another(said) {
-                let expected = "an id without spaces at its ends or side by side, and without characters that are \
-                                invisible, turn the direction of writing or add an accent to a letter (NFC)";
+                let expected = "an id without blanks at its ends or side by side, without characters that are \
+                                invisible or turn the direction of writing, and in Unicode's form NFC";
                 return Err(FieldError::new(field.as_str(), expected, Some("another one")).into());
             }
             let owned = transaction
@@ -184,32 +187,6 @@ pub(crate) fn speaker(
             Ok(said.to_owned())
         }
     }
-}
-
-/// Whether an id that nobody has proven could be taken for somebody else's by people who see it: what is not seen makes
-/// no difference to them. (Unicode's default-ignorable and bidirectional controls, as far as they are used in names, blanks
-/// other than single spaces, and Latin letters whose accent is a sign of its own.) The selector that makes an emoji of a sign is
-/// fine behind a sign.
-fn looks_like_another(id: &str) -> bool {
-    let mut before = ' ';
-    let mut is_hidden = |c: char| {
-        let behind = std::mem::replace(&mut before, c);
-        match c {
-            ' ' => behind == ' ',
-            '\u{fe0f}' => behind < '\u{2000}' || behind.is_alphanumeric() || behind.is_whitespace(),
-            '\u{300}'..='\u{36f}' => behind.is_ascii_alphabetic(),
-            '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' => true,
-            // Signs without ink.
-            '\u{2800}' | '\u{1d159}' => true,
-            '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' => true,
-            '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0e}' | '\u{feff}' => true,
-            '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' => true,
-            '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}' => true,
-            other => other.is_whitespace(),
-        }
-    };
-    // From a blank on, one at the beginning is a second one.
-    id.ends_with(' ') || id.chars().any(&mut is_hidden)
 }
 
 /// Refuses an attachment whose address a browser could not read, or would not take for one of the web: a page that makes a
@@ -276,6 +253,13 @@ pub(crate) fn scope(said: Option<&str>, sender: Sender<'_>) -> String {
         // Neither: the token itself, so that two anonymous callers can not stumble over each other.
         (None, None) => sender.principal.bucket.clone(),
     }
+}
+
+/// From which client somebody speaks whom no token names: only from there may it be changed what was said. Whoever names no
+/// client cannot be told from others who hold the same token.
+pub(crate) fn origin(said: Option<&str>, sender: Sender<'_>) -> Option<String> {
+    let is_told = sender.principal.sub.is_none() && said.or(sender.client_scope).is_some();
+    is_told.then(|| scope(said, sender))
 }
 
 /// Under which key the outcome of a `clientMessageId` is kept.
