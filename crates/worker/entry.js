@@ -12,6 +12,7 @@ import { DurableObject } from 'cloudflare:workers';
 import { acceptFirstVersion } from './first-version.js';
 import * as rust from './index.js';
 import { enter, health, logFailure, survive } from './instance.js';
+import { dismiss, turnAway } from './turned-away.js';
 
 /** Longest body that is read to its end although nobody wants it. */
 const UNWANTED_BYTES_MAX = 4 * 1024 * 1024;
@@ -128,13 +129,27 @@ function ask(env, visit, body) {
   return env.SPACES.getByName(visit.space).fetch(new Request('https://space/', { method, headers, body }));
 }
 
+function refuse(request, env, code) {
+  return respond(
+    enter(() => rust.refuse(request, env, code)),
+    request,
+    env,
+  );
+}
+
+/** What Rust made of a request: an answer, or a socket that is turned away. */
+function respond(made, request, env) {
+  if (made instanceof Response) return made;
+  return turnAway(made) ?? enter(() => rust.refuse_socket(request, env));
+}
+
 async function answer(request, env, context) {
   const received = enter(() => rust.receive(request, env));
   let body;
   if (received.bodyBytesMax === undefined) {
     // Nobody asked for it.
     await readText(request, 0);
-    if (received instanceof Response) return received;
+    if (!received.space) return respond(received, request, env);
     if (received.isUnproven) {
       const { space, source } = received;
       const connect = (errand) => ask(env, { space, errand, upgrade: true });
@@ -143,7 +158,7 @@ async function answer(request, env, context) {
     }
   } else {
     const read = await readText(request, received.bodyBytesMax, received.caller);
-    if (read.refused) return enter(() => rust.refuse(request, env, read.refused));
+    if (read.refused) return refuse(request, env, read.refused);
     body = read.text;
   }
   const response = await ask(env, received, body);
@@ -158,7 +173,7 @@ export default {
     } catch (error) {
       // An object that failed, or a panic of ours.
       logFailure(error);
-      return enter(() => rust.refuse(request, env, 'internal'));
+      return refuse(request, env, 'internal');
     }
   },
 };
@@ -294,21 +309,9 @@ export class Space extends DurableObject {
   #turnAway(socket, frames, code, reason) {
     if (this.#turnedAway >= TURNED_AWAY_MAX) return false;
     this.#turnedAway += 1;
-    let isGone = false;
-    const left = () => {
-      this.#turnedAway -= isGone ? 0 : 1;
-      isGone = true;
-    };
-    socket.addEventListener('close', left);
-    socket.addEventListener('error', left);
-    try {
-      socket.accept();
-      for (const frame of frames) socket.send(frame);
-      socket.close(code, reason);
-    } catch {
-      // The client left while we looked at it.
-      left();
-    }
+    dismiss(socket, frames, code, reason, () => {
+      this.#turnedAway -= 1;
+    });
     return true;
   }
 

@@ -22,8 +22,8 @@ const DRAIN_MS_MAX = 30_000;
 
 const RATE_LIMITED = 'rateLimited';
 
-/** Close codes that stand for "none", and can not be sent. */
-const UNSENDABLE = new Set([1005, 1006, 1015]);
+/** What a close says that cannot be told as it came: the other end gave no code, or one that can not be sent. */
+const UNTOLD = 1011;
 
 /**
  * Answers a WebSocket upgrade; `undefined` where there is no place for another socket.
@@ -263,9 +263,15 @@ class Relay {
 
 /** Closes a socket, which may be closed already. */
 function closeSocket(socket, code, reason) {
-  try {
-    socket?.close(UNSENDABLE.has(code) ? 1011 : code, reason);
-  } catch {
-    // It is.
+  for (const [told, why] of [
+    [code, reason],
+    [UNTOLD, ''],
+  ]) {
+    try {
+      socket?.close(told, why);
+      return;
+    } catch {
+      // It is, or this code can not be sent.
+    }
   }
 }

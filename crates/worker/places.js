@@ -1,5 +1,6 @@
 /**
- * The places of sockets that have not proven who they are: so many in the isolate, and fewer of one network.
+ * The places of sockets that have not proven who they are: so many in the isolate, and fewer of one network. Those that are
+ * turned away have none, and count for their network.
  *
  * Owns who has one, and who makes place for the next. Must not know sockets.
  */
@@ -7,7 +8,7 @@
 /** Most places of the isolate: `UNPROVEN_SOCKETS_MAX` of limits.rs. */
 const PLACES_MAX = 500;
 
-/** Most sockets of one network that have a place, or had one and do not leave. */
+/** Most sockets of one network that nobody has proven: those that have a place, and those that do not leave. */
 const PER_SOURCE_MAX = 100;
 
 /** Who is younger than this, in milliseconds, makes no place: whoever means to log in takes a round trip. */
@@ -20,15 +21,29 @@ const taken = new Set();
 const perSource = new Map();
 
 /**
- * A place for a socket, if there is one or somebody makes it.
+ * Counts a socket that nobody has proven for its network, until it leaves; `undefined` where that has too many.
  *
  * @param {string} source The network that the socket comes from; empty where that is not known.
+ * @returns {Share | undefined}
+ */
+export function takeShare(source) {
+  const isFull = source !== '' && (perSource.get(source) ?? 0) >= PER_SOURCE_MAX;
+  return isFull ? undefined : new Share(source);
+}
+
+/**
+ * A place for a socket, if there is one or somebody makes it.
+ *
+ * @param {string} source As for {@link takeShare}.
  * @returns {Place | undefined}
  */
 export function takePlace(source) {
-  if (source !== '' && (perSource.get(source) ?? 0) >= PER_SOURCE_MAX) return undefined;
-  if (taken.size >= PLACES_MAX && !makePlace(source)) return undefined;
-  return new Place(source);
+  const share = takeShare(source);
+  if (share && taken.size >= PLACES_MAX && !makePlace(source)) {
+    share.leave();
+    return undefined;
+  }
+  return share && new Place(share);
 }
 
 /** Has the oldest of the network leave that has most places: that one keeps nobody else out. Returns whether it does. */
@@ -43,16 +58,36 @@ function makePlace(source) {
   return true;
 }
 
-class Place {
+class Share {
   source;
-  since = Date.now();
-  #lost = Promise.withResolvers();
   #isGone = false;
 
   constructor(source) {
     this.source = source;
-    taken.add(this);
     perSource.set(source, (perSource.get(source) ?? 0) + 1);
+  }
+
+  leave() {
+    if (this.#isGone) return;
+    this.#isGone = true;
+    const others = perSource.get(this.source) - 1;
+    if (others > 0) perSource.set(this.source, others);
+    else perSource.delete(this.source);
+  }
+}
+
+class Place {
+  since = Date.now();
+  #share;
+  #lost = Promise.withResolvers();
+
+  constructor(share) {
+    this.#share = share;
+    taken.add(this);
+  }
+
+  get source() {
+    return this.#share.source;
   }
 
   /** Settled when another one needs the place. A promise: a socket is only touched by the request that accepted it. */
@@ -73,10 +108,6 @@ class Place {
   /** The socket has proven itself, or is gone. */
   leave() {
     this.free();
-    if (this.#isGone) return;
-    this.#isGone = true;
-    const others = perSource.get(this.source) - 1;
-    if (others > 0) perSource.set(this.source, others);
-    else perSource.delete(this.source);
+    this.#share.leave();
   }
 }

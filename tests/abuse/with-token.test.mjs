@@ -3,11 +3,15 @@
  */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { generateToken } from '../../pkg-template/tokens.js';
 import { until } from '../e2e/lib/waiting.mjs';
 import { BareClient } from '../load/lib/bare-client.mjs';
 import { Server } from '../load/lib/server.mjs';
+import { closing, knock, tryToKnock } from './lib/attack.mjs';
 import { report } from './lib/report.mjs';
 
 const TEST_MS_MAX = 120_000;
@@ -20,6 +24,13 @@ const TEXT = 'x'.repeat(10_000);
 /** Far more than the quota holds. */
 const TEXTS_MAX = 1_000;
 
+/** Codes that a client may send and nobody may answer with. */
+const CODES = [0, 1, 999, 1004, 5_000, 65_535];
+const CLOSES = 300;
+const REPLACED = 2_500;
+const PER_ANONYMOUS_TOKEN = 200;
+const WELCOME_MS_MAX = 500;
+
 const add = report('With one ordinary token');
 let server;
 
@@ -29,6 +40,23 @@ before(async () => {
 after(() => server?.stop());
 
 const anonymousToken = (at, spaceId) => generateToken(spaceId, { gatewayKey: at.gatewayKey });
+
+/** How many files a process has open. `NaN` where that cannot be told. */
+function descriptors(pid) {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).length;
+  } catch {
+    return Number.NaN;
+  }
+}
+
+/** What a socket is told that was answered, if it is a refusal. */
+async function refusal(socket) {
+  if (!socket.isAccepted) return 'refused by a status';
+  const data = await Promise.race([once(socket, 'data'), sleep(WELCOME_MS_MAX)]);
+  const text = String(data);
+  return text.includes('"error"') ? text : undefined;
+}
 
 async function call(at, spaceId, token, method, path, body) {
   const response = await fetch(at.url + path, {
@@ -151,6 +179,61 @@ test('an address that no browser can read is refused', { timeout: TEST_MS_MAX },
   const answer = await call(server, spaceId, token, 'POST', '/messages', body);
   assert.deepEqual([answer.status, answer.body.field], [400, 'attachments[0].url']);
   add('an attachment at `http://[`', 'blanks every page of the space, for good', '400 that names the field');
+});
+
+test('a close with a code that cannot be sent ends the connection', { timeout: TEST_MS_MAX }, async () => {
+  const spaceId = server.newSpace();
+  const token = await anonymousToken(server, spaceId);
+  const member = await server.second(spaceId, 'honest');
+  const before = descriptors(server.pid);
+  for (let at = 0; at < CLOSES; at += 1) {
+    const socket = await knock(server.url, { spaceId, token });
+    assert.ok(socket.isAccepted, `connection ${at}`);
+    socket.write(closing(CODES[at % CODES.length]));
+    await once(socket, 'end');
+    socket.destroy();
+    if (at % 50 === 0) assert.equal((await member.deliver(`${at}`)).type, 'ack');
+  }
+  const gained = () => descriptors(server.pid) - before;
+  await until(() => !(gained() > CLOSES / 10), 'the connections to end').catch(() => {});
+  assert.ok(!(gained() > CLOSES / 10), `${gained()} descriptors stay`);
+  add(
+    `${CLOSES} connections that close with ${CODES.join(', ')}`,
+    'each stays open, and has no place: the runtime ends for want of files',
+    `${Math.max(0, gained())} descriptors stay`,
+  );
+});
+
+test('connections that are replaced and do not answer the close are bounded', {
+  timeout: TEST_MS_MAX,
+}, async () => {
+  const spaceId = server.newSpace();
+  const token = await anonymousToken(server, spaceId);
+  const member = await server.second(spaceId, 'honest');
+  const sockets = [];
+  for (let at = 0; at < REPLACED; at += 1) {
+    const socket = await tryToKnock(server.url, { spaceId, token, query: { instance: 'one' } });
+    if (socket) sockets.push(socket);
+  }
+  const open = sockets.filter(({ isAccepted, readyState }) => isAccepted && readyState === 'open').length;
+  // So many may be closed for each that may be open, and a hundred are told that they are too many.
+  const most = 6 * PER_ANONYMOUS_TOKEN + 100;
+  assert.ok(open <= most, `${open} are open`);
+  assert.equal((await member.deliver('still here')).type, 'ack');
+  for (const socket of sockets) socket.destroy();
+  // Once they are gone the token is let in again.
+  const isLetIn = async () => {
+    const socket = await tryToKnock(server.url, { spaceId, token });
+    const refused = socket ? await refusal(socket) : 'no answer';
+    socket?.destroy();
+    return refused === undefined;
+  };
+  await until(isLetIn, 'the token to be let in again');
+  add(
+    `${REPLACED} connections of one anonymous token that replace each other and answer no close`,
+    `${REPLACED} open, where 200 are allowed`,
+    `${open} open`,
+  );
 });
 
 test('five pages of one person survive five rounds of swallowed connections', {

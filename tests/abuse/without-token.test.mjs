@@ -28,6 +28,9 @@ const LONG_FRAMES = 3;
 /** What garbage collection and the allocator add to either figure. */
 const MEMORY_SLACK_MIB = 48;
 const LOGIN_MS_MAX = 5_000;
+const TURNED_AWAY = 300;
+/** `PER_SOURCE_MAX` of places.js. */
+const PER_NETWORK = 100;
 const isOldRuntime = Number(process.versions.node.split('.')[0]) < 22;
 
 const add = report('Without a token');
@@ -214,4 +217,29 @@ test('sockets that come without a pause and stay keep nobody out', { timeout: TE
   );
   // The runtime of Node 20 takes new connections before it reads from those that it has: see SECURITY.md.
   assert.equal(isOldRuntime ? await logins(spaceId, 10) : loggedIn, 10);
+});
+
+test('those who are turned away and do not answer the close are bounded by their network', {
+  timeout: TEST_MS_MAX,
+}, async () => {
+  const edge = await Server.start({ edge: 'https://chat.example.com' });
+  try {
+    const spaceId = edge.newSpace();
+    const bad = `${spaceId}.rnd.9999999999999.signature`;
+    const from = '203.0.113.7';
+    const sockets = [];
+    for (let at = 0; at < TURNED_AWAY; at += 1) {
+      sockets.push(await knock(edge.url, { spaceId, token: bad, from }));
+    }
+    const open = sockets.filter(({ isAccepted }) => isAccepted).length;
+    assert.equal(open, PER_NETWORK);
+    // Who is somewhere else is told why, and who has a token comes in.
+    const other = await knock(edge.url, { spaceId, token: bad, from: '203.0.113.8' });
+    const good = await knock(edge.url, { spaceId, token: await edge.token(spaceId, 'ada'), from });
+    assert.ok(other.isAccepted && good.isAccepted);
+    for (const socket of [...sockets, other, good]) socket.destroy();
+    add(`${TURNED_AWAY} sockets with bad tokens that answer no close`, `${TURNED_AWAY} open`, `${open} open`);
+  } finally {
+    await edge.stop();
+  }
 });

@@ -34,6 +34,9 @@ pub const OUTBOX_MESSAGES_MAX: usize = 1_000;
 pub const CONNECTIONS_PER_USER_MAX: usize = 20;
 /// Most connections of one token that names nobody to one space.
 pub const CONNECTIONS_PER_ANONYMOUS_TOKEN_MAX: usize = 200;
+/// How many connections for each that may be open may wait for their other end to answer the room's close; beyond, nobody of
+/// the same user or token comes in.
+pub const LEAVING_PER_CONNECTION: usize = 5;
 /// Most connections of all tokens that name nobody together to one space: the rest is for those whom a token names, and for
 /// the gateway.
 pub const CONNECTIONS_ANONYMOUS_MAX: usize = 4_000;

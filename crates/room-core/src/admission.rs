@@ -15,7 +15,7 @@ use protocol::time::UnixMillis;
 
 use crate::failure::{refuse, storage_refusal};
 use crate::history::{self, Window};
-use crate::io::{Cursor, Output, PeerId};
+use crate::io::{Cursor, Output, PeerId, PeerRecord};
 use crate::ledger::Transaction;
 use crate::peers::Peer;
 use crate::rates::Counted;
@@ -99,6 +99,9 @@ impl Room {
         self.rates.check_away(principal, scope, now)?;
         self.rates
             .take(Counted::Http, CONNECT_PERMITS, principal, now)?;
+        if self.leaving.is_too_much(principal) {
+            return Err(refuse(ErrorCode::TooManyConnections));
+        }
         // Tokens that name nobody are handed out to the world: they leave places for everybody else.
         let is_crowded = !principal.verified()
             && !principal.gateway
@@ -326,6 +329,15 @@ impl Room {
     /// Closes a socket after it heard what is queued for it, and forgets the peer.
     pub(crate) fn close(&mut self, id: PeerId, code: CloseCode, reason: &str, now: UnixMillis) {
         self.fanout.part(id, &mut self.outputs);
+        if let Some(peer) = self.peers.get(id) {
+            self.leaving.close(id, &peer.principal);
+            let record = PeerRecord {
+                leaving: true,
+                ..peer.record()
+            };
+            self.outputs
+                .push_back(Output::Remember { peer: id, record });
+        }
         self.forget(id, now);
         let mut end = reason.len().min(CLOSE_REASON_BYTES_MAX);
         while !reason.is_char_boundary(end) {

@@ -57,6 +57,9 @@ pub struct PeerRecord {
     /// Whether it was told that its token's time is over soon.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub warned: bool,
+    /// Whether the room has closed the connection, and the other end has not answered: it is a peer no more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub leaving: bool,
 }
 
 /// Something that happened outside.
@@ -99,7 +102,7 @@ pub enum Input {
         /// Who it is, or why it is nobody.
         result: Result<Principal, Refusal>,
     },
-    /// A socket is gone, or is closing.
+    /// A socket is gone, or is closing; also one that the room has closed, once its other end has answered.
     Disconnected {
         /// Which.
         peer: PeerId,

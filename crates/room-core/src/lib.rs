@@ -113,6 +113,7 @@ mod guests;
 mod history;
 mod housekeeping;
 pub mod io;
+mod leaving;
 mod ledger;
 mod liveness;
 mod look_alikes;

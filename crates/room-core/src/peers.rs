@@ -47,13 +47,14 @@ impl Peer {
             connected_at: self.connected_at,
             behind: self.behind,
             warned: self.warned,
+            leaving: false,
         }
     }
 
-    /// The peer that a record tells of; `None` for one of another shape.
-    pub(crate) fn of_record(record: PeerRecord) -> Option<Self> {
+    /// The peer that a record tells of, and whether it is leaving; `None` for a record of another shape.
+    pub(crate) fn of_record(record: PeerRecord) -> Option<(Self, bool)> {
         let dialect = Dialect::of_version(record.dialect).filter(|_| record.v == RECORD_VERSION)?;
-        Some(Self {
+        let peer = Self {
             dialect,
             principal: Rc::new(record.principal),
             client_scope: record.client_scope,
@@ -62,7 +63,8 @@ impl Peer {
             behind: record.behind,
             heard_at: record.connected_at,
             warned: record.warned,
-        })
+        };
+        Some((peer, record.leaving))
     }
 }
 

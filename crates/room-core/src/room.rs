@@ -10,6 +10,7 @@ use crate::admission::Candidate;
 use crate::fanout::Fanout;
 use crate::housekeeping::Housekeeping;
 use crate::io::{Input, Output, PeerId, PeerRecord};
+use crate::leaving::Leaving;
 use crate::ledger::{Decided, Effect, Ledger};
 use crate::liveness::Liveness;
 use crate::peers::{Peer, Peers};
@@ -28,6 +29,7 @@ pub struct Room {
     pub(crate) random: Random,
     pub(crate) ledger: Ledger,
     pub(crate) peers: Peers,
+    pub(crate) leaving: Leaving,
     pub(crate) fanout: Fanout,
     pub(crate) typists: Typists,
     pub(crate) rates: Rates,
@@ -71,6 +73,7 @@ impl Room {
             housekeeping: Housekeeping::open(&settings, storage)?,
             settings,
             peers: Peers::default(),
+            leaving: Leaving::default(),
             fanout: Fanout::new(random.fork(), ledger.head().seq),
             random,
             ledger,
@@ -82,7 +85,8 @@ impl Room {
         };
         for (id, record) in peers {
             match Peer::of_record(record) {
-                Some(peer) => {
+                Some((peer, true)) => room.leaving.close(id, &peer.principal),
+                Some((peer, false)) => {
                     room.fanout.enter(id, peer.dialect, now);
                     room.peers.enter(id, peer);
                 }
@@ -140,7 +144,10 @@ impl Room {
             Input::Frame { peer, frame } => self.handle_frame(peer, frame, now, storage),
             Input::Unread { peer, bytes } => self.handle_unread(peer, bytes, now),
             Input::Authenticated { peer, result } => self.judge_token(peer, result),
-            Input::Disconnected { peer } => self.forget(peer, now),
+            Input::Disconnected { peer } => {
+                self.leaving.end(peer);
+                self.forget(peer, now);
+            }
             Input::Request {
                 request,
                 principal,

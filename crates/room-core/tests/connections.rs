@@ -278,6 +278,32 @@ fn a_client_takes_the_place_of_its_own_old_connection() {
 }
 
 #[test]
+fn who_never_answers_the_close_gets_no_more_places_by_it() {
+    let mut shell = Shell::unlimited();
+    let most = 5 * 20;
+    for nth in 0..=most {
+        let id = shell.join_as(user("eve"), "one");
+        assert!(!shell.closed.contains_key(&id), "{nth}");
+    }
+    assert_eq!(shell.closed.len(), most);
+    let refused = shell.join_as(user("eve"), "one");
+    assert_eq!(shell.closed[&refused].0, 4409);
+    let bob = shell.join(user("bob"));
+    assert!(!shell.closed.contains_key(&bob), "nobody else feels it");
+    // Also a room that woke up knows them, and is not confused by them.
+    shell.rebuild();
+    let refused = shell.join_as(user("eve"), "one");
+    assert_eq!(shell.closed[&refused].0, 4409);
+    let (status, _) = shell.post(user("bob"), json!({"text": "hi"}));
+    assert_eq!(status, 201);
+    // The other end of one answers.
+    let first = *shell.closed.keys().next().unwrap();
+    shell.leave(first);
+    let id = shell.join_as(user("eve"), "one");
+    assert!(!shell.closed.contains_key(&id));
+}
+
+#[test]
 fn bytes_are_refused_in_both_versions() {
     let mut shell = Shell::new();
     let (new, old) = (shell.join(user("ada")), shell.join_v1(user("bob")));

@@ -3,14 +3,14 @@
 //! Owns the order route → credentials → object, and CORS on whatever comes back. It must not know what an
 //! object does with an errand. `entry.js` calls [`receive`] first; if that gives no answer but a [`Visit`],
 //! it reads the body, asks the object, and passes the object's answer through [`deliver`], or a failure on
-//! the way through [`refuse`].
+//! the way through [`refuse`]. A socket that is not wanted is a [`TurnedAway`].
 
 use std::rc::Rc;
 
 use js_sys::Object;
 use protocol::codes::ErrorCode;
 use protocol::dialect::Dialect;
-use protocol::frame::Refusal;
+use protocol::frame::{Refusal, ServerFrame};
 use protocol::http::{Route, SERVICE, SPACE_ID_HEADER, SPACE_TOKEN_HEADER};
 use protocol::limits::{CLIENT_FRAME_BYTES_MAX, NAME_BYTES_MAX};
 use protocol::principal::Principal;
@@ -68,9 +68,30 @@ extern "C" {
 
     #[wasm_bindgen(method, setter, js_name = bodyBytesMax)]
     fn set_body_bytes_max(this: &Visit, bytes: Option<u32>);
+
+    /// A socket that is accepted, told why it is not wanted, and closed: a browser shows its page no HTTP status of an upgrade.
+    #[wasm_bindgen(extends = Object)]
+    pub type TurnedAway;
+
+    /// Where it comes from; see [`unproven::source`].
+    #[wasm_bindgen(method, setter)]
+    fn set_source(this: &TurnedAway, source: &str);
+
+    /// The subprotocol that is agreed on, if any is.
+    #[wasm_bindgen(method, setter)]
+    fn set_protocol(this: &TurnedAway, protocol: Option<&str>);
+
+    #[wasm_bindgen(method, setter)]
+    fn set_frame(this: &TurnedAway, frame: &str);
+
+    #[wasm_bindgen(method, setter)]
+    fn set_code(this: &TurnedAway, code: u16);
+
+    #[wasm_bindgen(method, setter)]
+    fn set_reason(this: &TurnedAway, reason: &str);
 }
 
-/// Judges a request. Gives a `Response`, or a [`Visit`] to make.
+/// Judges a request. Gives a `Response`, a [`Visit`] to make, or a socket that is [`TurnedAway`].
 ///
 /// # Errors
 /// When the runtime refuses to make an answer.
@@ -99,12 +120,13 @@ pub fn deliver(request: &Request, env: &JsValue, answer: &Response) -> Result<Re
 }
 
 /// Answers a request that failed on its way, for one of the reasons that `entry.js` can meet: `tooLarge`,
-/// `badFrame` (a body that is not UTF-8), `rateLimited` (a body that its sender cannot pay for), `internal`.
+/// `badFrame` (a body that is not UTF-8), `rateLimited` (a body that its sender cannot pay for), `internal`. Gives a `Response`,
+/// or a socket that is [`TurnedAway`].
 ///
 /// # Errors
 /// When the runtime refuses to make an answer.
 #[wasm_bindgen]
-pub fn refuse(request: &Request, env: &JsValue, code: &str) -> Result<Response, JsValue> {
+pub fn refuse(request: &Request, env: &JsValue, code: &str) -> Result<JsValue, JsValue> {
     let front = Front::new(request, env)?;
     let code = ErrorCode::parse(code).unwrap_or(ErrorCode::Internal);
     let refusal = if code == ErrorCode::TooLarge {
@@ -118,13 +140,13 @@ pub fn refuse(request: &Request, env: &JsValue, code: &str) -> Result<Response, 
         }
     };
     match front.offered_dialect() {
-        Some(dialect) if front.is_upgrade() => front.turn_away(dialect, refusal.into()),
-        Some(_) | None => front.refused(&refusal),
+        Some(dialect) if front.is_upgrade() => Ok(front.turn_away(dialect, refusal.into())),
+        Some(_) | None => front.refused(&refusal).map(JsValue::from),
     }
 }
 
-/// Refuses a socket of the first version by a status, where too many wait to be let in: one more, even to say so, would be one
-/// too many.
+/// Refuses a socket by a status, where too many are there that nobody has proven: one more, even to say so, would be one too
+/// many.
 ///
 /// # Errors
 /// When the runtime refuses to make an answer.
@@ -362,7 +384,7 @@ impl<'a> Front<'a> {
                 visit.set_source(&self.source());
                 Ok(visit.into())
             }
-            Err(refused) => self.turn_away(dialect, refused).map(JsValue::from),
+            Err(refused) => Ok(self.turn_away(dialect, refused)),
         }
     }
 
@@ -464,13 +486,18 @@ impl<'a> Front<'a> {
         Ok(visit.into())
     }
 
-    fn turn_away(&self, dialect: Dialect, refused: UpgradeRefusal) -> Result<Response, JsValue> {
-        let fields = [
-            ("code", refused.refusal.code.as_str().into()),
-            ("close", refused.close.number().into()),
-        ];
+    fn turn_away(&self, dialect: Dialect, refused: UpgradeRefusal) -> JsValue {
+        let (code, reason) = (refused.close.number(), refused.refusal.code.as_str());
+        let fields = [("code", reason.into()), ("close", code.into())];
         self.log.info("turned away", &fields);
-        reply::turned_away(dialect, &refused)
+        let turned_away: TurnedAway = Object::new().unchecked_into();
+        turned_away.set_source(&self.source());
+        turned_away.set_protocol(reply::subprotocol(dialect));
+        turned_away.set_code(code);
+        turned_away.set_reason(reason);
+        let frame = ServerFrame::Error(refused.refusal);
+        turned_away.set_frame(&dialect.encode(&frame).unwrap_or_default());
+        turned_away.into()
     }
 
     fn refused(&self, refusal: &Refusal) -> Result<Response, JsValue> {

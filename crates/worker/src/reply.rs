@@ -1,19 +1,18 @@
-//! Answers: JSON bodies, CORS headers, and sockets that are only told why they are not wanted.
+//! Answers: JSON bodies, CORS headers, and accepted sockets.
 //!
 //! Owns headers that every answer carries. It must not know who decided on the answer.
 
 use js_sys::Reflect;
 use protocol::dialect::Dialect;
-use protocol::frame::{Refusal, ServerFrame};
+use protocol::frame::Refusal;
 use protocol::http::{Route, retry_after_seconds};
 use protocol::wire::SUBPROTOCOL;
 use serde_json::{Map, Value};
 use wasm_bindgen::prelude::*;
 use worker::web_sys::{Headers, Response, ResponseInit};
 
-use crate::host::{Socket, socket_pair};
+use crate::host::Socket;
 use crate::origins::Origins;
-use crate::upgrade::UpgradeRefusal;
 
 const REQUEST_HEADERS: &str = "Authorization, Content-Type, x-space-id, x-space-token";
 const PREFLIGHT_SECONDS: &str = "86400";
@@ -137,26 +136,20 @@ pub(crate) fn with_cors(
 /// The answer that accepts a socket: `client` is the client's end.
 pub(crate) fn accepted(client: &Socket, dialect: Dialect) -> Result<Response, JsValue> {
     let headers = Headers::new()?;
-    match dialect {
-        Dialect::V1 => {}
-        // Never the token's entry: the answer may be logged on the way.
-        Dialect::V2 => headers.set("Sec-WebSocket-Protocol", SUBPROTOCOL)?,
+    if let Some(protocol) = subprotocol(dialect) {
+        headers.set("Sec-WebSocket-Protocol", protocol)?;
     }
     let init = init(101, &headers);
     Reflect::set(init.as_ref(), &"webSocket".into(), client.as_ref())?;
     Response::new_with_opt_str_and_init(None, &init)
 }
 
-/// Accepts a socket, says why it is not wanted, and closes it: a browser's page could not see a status.
-pub(crate) fn turned_away(dialect: Dialect, refused: &UpgradeRefusal) -> Result<Response, JsValue> {
-    let (client, server) = socket_pair()?;
-    server.accept()?;
-    let frame = ServerFrame::Error(refused.refusal.clone());
-    if let Some(text) = dialect.encode(&frame) {
-        server.send(&JsValue::from_str(&text))?;
+/// The subprotocol that an answer to an upgrade agrees on. Never the token's entry: the answer may be logged on the way.
+pub(crate) fn subprotocol(dialect: Dialect) -> Option<&'static str> {
+    match dialect {
+        Dialect::V1 => None,
+        Dialect::V2 => Some(SUBPROTOCOL),
     }
-    server.close(refused.close.number(), refused.refusal.code.as_str())?;
-    accepted(&client, dialect)
 }
 
 fn init(status: u16, headers: &Headers) -> ResponseInit {

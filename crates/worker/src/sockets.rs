@@ -18,6 +18,9 @@ use wasm_bindgen::prelude::*;
 
 use crate::host::{ObjectState, Socket, millis, random};
 
+/// What a close says that has nothing to say (RFC 6455 §7.4.1).
+const CLOSE_NORMAL: u16 = 1000;
+
 /// The socket is gone, or takes no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Dead;
@@ -76,15 +79,18 @@ impl Sockets {
         for socket in state.web_sockets()?.iter() {
             let socket: Socket = socket.unchecked_into();
             // The list also holds sockets whose other end has not answered our close yet.
-            if !socket.is_open() {
-                continue;
-            }
+            let is_open = socket.is_open();
             match (peer_of(state, &socket), read_attachment(&socket)) {
-                (Some(peer), Some(attachment)) => {
-                    sockets.open.insert(peer, Slot::Accepted(socket));
+                (Some(peer), Some(attachment)) if is_open != attachment.record.leaving => {
+                    if is_open {
+                        sockets.open.insert(peer, Slot::Accepted(socket));
+                    }
                     found.push(Found { peer, attachment });
                 }
-                (_, _) => close_socket(&socket, CloseCode::Internal.number(), "unknown socket"),
+                (_, _) if is_open => {
+                    close_socket(&socket, CloseCode::Internal.number(), "unknown socket");
+                }
+                (_, _) => {}
             }
         }
         Ok((sockets, found))
@@ -144,6 +150,13 @@ impl Sockets {
         peer_of(state, socket).filter(|peer| self.open.contains_key(peer))
     }
 
+    /// Forgets the peer behind a socket that is closing or gone. Returns it also where the room has closed the socket before.
+    pub(crate) fn end(&mut self, state: &ObjectState, socket: &Socket) -> Option<PeerId> {
+        let peer = peer_of(state, socket)?;
+        self.open.remove(&peer);
+        Some(peer)
+    }
+
     /// Sends one frame to all of `peers`, converted once. Gives those whose socket is dead.
     pub(crate) fn send(&self, peers: &[PeerId], frame: &Frame<Rc<str>, Rc<[u8]>>) -> Vec<PeerId> {
         let data = match frame {
@@ -187,7 +200,8 @@ impl Sockets {
     pub(crate) fn close(&mut self, peer: PeerId, code: u16, reason: &str) {
         match self.open.remove(&peer) {
             None => {}
-            Some(Slot::Accepted(socket)) => close_socket(&socket, code, reason),
+            // What the room keeps with it says that it is leaving.
+            Some(Slot::Accepted(socket)) => end_socket(&socket, code, reason),
             Some(Slot::Arriving { socket, frames, .. }) => {
                 self.turned_away = Some(TurnedAway {
                     socket,
@@ -197,11 +211,6 @@ impl Sockets {
                 });
             }
         }
-    }
-
-    /// Forgets the peer.
-    pub(crate) fn forget(&mut self, peer: PeerId) {
-        self.open.remove(&peer);
     }
 
     /// When the runtime last answered each peer's ping by itself.
@@ -230,10 +239,28 @@ impl Slot {
 }
 
 /// Closes an accepted socket for good: should the object be built anew before the other end has answered, the socket
-/// must not be taken for a peer again. An exception means that it is closed already.
+/// must not be taken for a peer again.
 pub(crate) fn close_socket(socket: &Socket, code: u16, reason: &str) {
     let _forgotten = socket.serialize_attachment(&JsValue::NULL);
-    let _closed = socket.close(code, reason);
+    end_socket(socket, code, reason);
+}
+
+/// Answers the close of a socket's other end, in kind where that can be said. The runtime hands on whatever code came, and keeps
+/// a socket for good that is not closed.
+pub(crate) fn answer_close(socket: &Socket, code: u16) {
+    // RFC 6455 §7.4: those below are reserved or stand for "none", and those from 5000 on are none.
+    let code = match code {
+        1000..=1003 | 1007..=1014 | 3000..=4999 => code,
+        _ => CLOSE_NORMAL,
+    };
+    close_socket(socket, code, "");
+}
+
+fn end_socket(socket: &Socket, code: u16, reason: &str) {
+    // An exception that comes again means that it is closed already.
+    let _closed = socket
+        .close(code, reason)
+        .or_else(|_| socket.close(CLOSE_NORMAL, ""));
 }
 
 fn tag(peer: PeerId) -> String {

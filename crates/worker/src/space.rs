@@ -14,7 +14,7 @@ use std::rc::Rc;
 use js_sys::{Array, ArrayBuffer, Function, Uint8Array};
 use protocol::codes::{CloseCode, ErrorCode};
 use protocol::dialect::Dialect;
-use protocol::frame::{Frame, Refusal};
+use protocol::frame::{Frame, Refusal, ServerFrame};
 use protocol::ids::SpaceId;
 use protocol::limits::WINDOW_BYTES_MAX;
 use protocol::time::UnixMillis;
@@ -31,9 +31,8 @@ use crate::host::{
 };
 use crate::log::Log;
 use crate::reply;
-use crate::sockets::{Sockets, TurnedAway, close_socket};
+use crate::sockets::{Sockets, TurnedAway, answer_close, close_socket};
 use crate::sqlite::Sqlite;
-use crate::upgrade::UpgradeRefusal;
 use crate::variables::{PingAnswers, Variables};
 
 /// Bytes sent that are as much work as an entry: a window of the log is as much as a turn of `entry.js` has.
@@ -229,13 +228,7 @@ impl SpaceObject {
     /// A socket is closing. `code` is the client's.
     pub fn closed(&self, socket: &Socket, code: u16) {
         self.lost(socket);
-        // The close is answered in kind; 1005, 1006 and 1015 stand for "none" and can not be sent.
-        let code = if matches!(code, 1005 | 1006 | 1015) {
-            1000
-        } else {
-            code
-        };
-        close_socket(socket, code, "");
+        answer_close(socket, code);
     }
 
     /// A socket broke.
@@ -284,11 +277,22 @@ impl SpaceObject {
         dialect: Dialect,
         input: impl FnOnce(PeerId) -> Input,
     ) -> Result<Response, JsValue> {
-        if self.wake().is_err() {
-            let refused = UpgradeRefusal::from(plain(ErrorCode::Internal));
-            return reply::turned_away(dialect, &refused);
-        }
         let (client, server) = socket_pair()?;
+        if self.wake().is_err() {
+            let refusal = plain(ErrorCode::Internal);
+            let (code, reason) = (
+                CloseCode::Internal.number(),
+                refusal.code.as_str().to_owned(),
+            );
+            let frame = dialect.encode(&ServerFrame::Error(refusal));
+            let turned_away = TurnedAway {
+                socket: server,
+                frames: frame.iter().map(|text| JsValue::from_str(text)).collect(),
+                code,
+                reason,
+            };
+            return self.turn_away(&client, dialect, &turned_away);
+        }
         let asleep = |Asleep| JsValue::from_str("the space fell asleep");
         let peer = self
             .with_live(|live| live.sockets.arrive(server))
@@ -308,17 +312,19 @@ impl SpaceObject {
         if let Some(turned_away) = self
             .with_live(|live| live.sockets.take_turned_away())
             .map_err(asleep)?
-            && !self.turn_away(&turned_away)?
         {
-            let code = CloseCode::from_number(turned_away.code);
-            let refusal = plain(code.map_or(ErrorCode::Internal, CloseCode::error));
-            return reply::refusal(&refusal);
+            return self.turn_away(&client, dialect, &turned_away);
         }
         reply::accepted(&client, dialect)
     }
 
-    /// Tells a socket why it is not wanted. Gives false where too many of those are still there.
-    fn turn_away(&self, turned_away: &TurnedAway) -> Result<bool, JsValue> {
+    /// Tells a socket why it is not wanted; by a status where too many of those are still there.
+    fn turn_away(
+        &self,
+        client: &Socket,
+        dialect: Dialect,
+        turned_away: &TurnedAway,
+    ) -> Result<Response, JsValue> {
         let TurnedAway {
             socket,
             frames,
@@ -333,7 +339,11 @@ impl SpaceObject {
             &JsValue::from(*code),
             &JsValue::from_str(reason),
         )?;
-        Ok(done.is_truthy())
+        if done.is_truthy() {
+            return reply::accepted(client, dialect);
+        }
+        let code = CloseCode::from_number(*code);
+        reply::refusal(&plain(code.map_or(ErrorCode::Internal, CloseCode::error)))
     }
 
     fn handle_frame(&self, socket: &Socket, input: impl FnOnce(PeerId) -> Input) {
@@ -346,8 +356,10 @@ impl SpaceObject {
     }
 
     fn lost(&self, socket: &Socket) {
-        if let Ok(Some(peer)) = self.peer(socket) {
-            let _forgotten = self.with_live(|live| live.sockets.forget(peer));
+        let ended = self
+            .wake()
+            .and_then(|()| self.with_live(|live| live.sockets.end(&self.state, socket)));
+        if let Ok(Some(peer)) = ended {
             let _logged = self.run(Event::Input(Input::Disconnected { peer }));
             self.log.debug("disconnected", &[]);
         }

@@ -10,6 +10,7 @@ const HANDSHAKE_MS_MAX = 5_000;
 /** Opcodes of RFC 6455 §5.2. */
 const TEXT = 1;
 const BINARY = 2;
+const CLOSE = 8;
 
 /** A masked client frame. */
 export function frame(payload, opcode = typeof payload === 'string' ? TEXT : BINARY) {
@@ -17,6 +18,13 @@ export function frame(payload, opcode = typeof payload === 'string' ? TEXT : BIN
   const mask = randomBytes(4);
   for (let at = 0; at < body.length; at += 1) body[at] ^= mask[at & 3];
   return Buffer.concat([head(opcode, body.length), mask, body]);
+}
+
+/** A close frame with this code, whatever it is. */
+export function closing(code) {
+  const payload = Buffer.alloc(2);
+  payload.writeUInt16BE(code);
+  return frame(payload, CLOSE);
 }
 
 function head(opcode, length) {
@@ -35,14 +43,17 @@ function head(opcode, length) {
 }
 
 /**
- * Opens a WebSocket by hand. Resolves with the TCP socket once the server has answered, whatever it said.
+ * Opens a WebSocket by hand. Resolves with the TCP socket once the server has answered, whatever it said; its `isAccepted` tells
+ * whether that was a WebSocket.
  *
  * @param {string} url Of the Worker.
- * @param {{ spaceId: string, token?: string }} options With a token it is one of the second version.
+ * @param {{ spaceId: string, token?: string, query?: object, from?: string }} options With a token it is one of the second
+ *   version. `query`: what else stands in the address; `from`: the address that Cloudflare would tell of.
  */
-export function knock(url, { spaceId, token }) {
+export function knock(url, { spaceId, token, query, from }) {
   const { hostname, port } = new URL(url);
   const offer = token === undefined ? '' : `Sec-WebSocket-Protocol: ${secondVersion(token).join(', ')}\r\n`;
+  const origin = from === undefined ? '' : `CF-Connecting-IP: ${from}\r\n`;
   const socket = connect({ host: hostname, port: Number(port) });
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
@@ -51,13 +62,14 @@ export function knock(url, { spaceId, token }) {
     }, HANDSHAKE_MS_MAX);
     socket.once('connect', () =>
       socket.write(
-        `GET /?spaceId=${encodeURIComponent(spaceId)} HTTP/1.1\r\nHost: ${hostname}:${port}\r\nUpgrade: websocket\r\n` +
+        `GET /?${new URLSearchParams({ spaceId, ...query })} HTTP/1.1\r\nHost: ${hostname}:${port}\r\nUpgrade: websocket\r\n` +
           `Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n` +
-          `${offer}\r\n`,
+          `${offer}${origin}\r\n`,
       ),
     );
-    socket.once('data', () => {
+    socket.once('data', (data) => {
       clearTimeout(timer);
+      socket.isAccepted = data.toString('latin1').startsWith('HTTP/1.1 101');
       resolve(socket);
     });
     socket.on('error', (error) => {

@@ -22,16 +22,16 @@ export class Server {
   /**
    * Starts the Worker of `.build/worker`.
    *
-   * @param {{ vars?: Record<string, string>, persistDir?: string }} [options] Settings, and where the data is kept. Default: none,
-   *   so that the default limits apply, and nowhere.
+   * @param {{ vars?: Record<string, string>, persistDir?: string, edge?: string }} [options] Settings, where the data is kept, and
+   *   the address that requests seem to come to. Default: none, so that the default limits apply, nowhere, and its own.
    */
-  static async start({ vars, persistDir } = {}) {
+  static async start({ vars, persistDir, edge } = {}) {
     if (!existsSync(join(WORKER, 'index.js'))) {
       throw new Error('.build/worker is missing: `npm test -- load` builds it');
     }
     const server = new Server();
     const before = workerdProcesses();
-    server.#backend = await startBackend({ workerDir: WORKER, vars, persistDir });
+    server.#backend = await startBackend({ workerDir: WORKER, vars, persistDir, edge });
     [server.#pid] = workerdProcesses().filter((pid) => !before.includes(pid));
     return server;
   }

@@ -164,7 +164,6 @@ impl Shell {
         let open: Vec<(PeerId, PeerRecord)> = self
             .records
             .iter()
-            .filter(|(id, _)| !self.closed.contains_key(id))
             .map(|(id, record)| (PeerId(*id), record.clone()))
             .collect();
         let settings = self.settings.clone();
@@ -311,7 +310,9 @@ impl Shell {
                 } => panic!("nothing binary is ever said"),
                 Output::Close { peer, code, reason } => {
                     assert!(reason.len() <= 123);
-                    self.records.remove(&peer.0);
+                    // Of one that was let in it keeps that it is leaving.
+                    self.records
+                        .retain(|id, record| *id != peer.0 || record.leaving);
                     assert!(
                         self.closed.insert(peer.0, (code, reason)).is_none(),
                         "closed twice"

@@ -150,6 +150,7 @@ impl World {
             }
             Down::Closed(code) => {
                 self.network.kill(peer);
+                self.tell_room_of_end(peer);
                 self.client(tab, client_io::Input::SocketClosed { socket, code });
             }
         }

@@ -1,0 +1,125 @@
+//! Connections that the room has closed and whose other end has not answered yet.
+//!
+//! The runtime keeps the socket of each until then, and a client that means harm never answers. Owns how many there may be: each
+//! counts for whoever it was of, so that closing makes no place for more. Must not know why they were closed.
+
+use std::collections::BTreeMap;
+
+use protocol::limits::{
+    CONNECTIONS_ANONYMOUS_MAX, CONNECTIONS_PER_ANONYMOUS_TOKEN_MAX, CONNECTIONS_PER_SPACE_MAX,
+    CONNECTIONS_PER_USER_MAX, LEAVING_PER_CONNECTION,
+};
+use protocol::principal::Principal;
+
+use crate::io::PeerId;
+
+/// See the module's text.
+#[derive(Default)]
+pub(crate) struct Leaving {
+    peers: BTreeMap<PeerId, Owner>,
+    /// How many there are by each user, and by each token that names nobody.
+    counts: BTreeMap<String, usize>,
+    /// Those of tokens that name nobody, without the gateway key.
+    anonymous: usize,
+}
+
+struct Owner {
+    bucket: String,
+    is_named: bool,
+}
+
+impl Leaving {
+    /// A peer's connection was closed.
+    pub(crate) fn close(&mut self, peer: PeerId, principal: &Principal) {
+        let owner = Owner {
+            bucket: principal.bucket.clone(),
+            is_named: is_named(principal),
+        };
+        self.end(peer);
+        self.anonymous += usize::from(!owner.is_named);
+        *self.counts.entry(owner.bucket.clone()).or_default() += 1;
+        self.peers.insert(peer, owner);
+    }
+
+    /// The other end of a connection has answered, or is gone.
+    pub(crate) fn end(&mut self, peer: PeerId) {
+        let Some(owner) = self.peers.remove(&peer) else {
+            return;
+        };
+        self.anonymous -= usize::from(!owner.is_named);
+        if let Some(count) = self.counts.get_mut(&owner.bucket) {
+            *count -= 1;
+            if *count == 0 {
+                self.counts.remove(&owner.bucket);
+            }
+        }
+    }
+
+    /// Whether so many wait that nobody of the principal's may come in.
+    pub(crate) fn is_too_much(&self, principal: &Principal) -> bool {
+        let is_named = is_named(principal);
+        let connections = if principal.verified() {
+            CONNECTIONS_PER_USER_MAX
+        } else {
+            CONNECTIONS_PER_ANONYMOUS_TOKEN_MAX
+        };
+        let own = self.counts.get(&principal.bucket).copied().unwrap_or(0);
+        (!is_named && self.anonymous >= CONNECTIONS_ANONYMOUS_MAX)
+            || self.peers.len() >= CONNECTIONS_PER_SPACE_MAX
+            || own >= LEAVING_PER_CONNECTION * connections
+    }
+}
+
+/// Whether the principal is somebody in particular, or the owner.
+fn is_named(principal: &Principal) -> bool {
+    principal.verified() || principal.gateway
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::token::Role;
+
+    fn principal(sub: Option<&str>, bucket: &str) -> Principal {
+        Principal {
+            tenant: None,
+            sub: sub.map(str::to_owned),
+            name: None,
+            role: Role::Customer,
+            caps: Vec::new(),
+            exp: protocol::time::UnixMillis(0),
+            bucket: bucket.to_owned(),
+            gateway: false,
+        }
+    }
+
+    #[test]
+    fn those_that_do_not_answer_count_for_whom_they_were_of() {
+        let mut leaving = Leaving::default();
+        let (ada, bo) = (
+            principal(Some("ada"), "sub:ada"),
+            principal(Some("bo"), "sub:bo"),
+        );
+        let most = LEAVING_PER_CONNECTION * CONNECTIONS_PER_USER_MAX;
+        for id in 0..most as u64 {
+            assert!(!leaving.is_too_much(&ada), "{id}");
+            leaving.close(PeerId(id), &ada);
+            leaving.close(PeerId(id), &ada);
+        }
+        assert!(leaving.is_too_much(&ada) && !leaving.is_too_much(&bo));
+        leaving.end(PeerId(0));
+        leaving.end(PeerId(0));
+        assert!(!leaving.is_too_much(&ada));
+    }
+
+    #[test]
+    fn tokens_that_name_nobody_leave_room_for_everybody_else() {
+        let mut leaving = Leaving::default();
+        for id in 0..CONNECTIONS_ANONYMOUS_MAX as u64 {
+            let bucket = format!("token:{}", id / 500);
+            leaving.close(PeerId(id), &principal(None, &bucket));
+        }
+        assert!(leaving.is_too_much(&principal(None, "token:new")));
+        assert!(!leaving.is_too_much(&principal(Some("ada"), "sub:ada")));
+    }
+}
