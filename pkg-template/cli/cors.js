@@ -18,11 +18,11 @@ const PROXY_CURE =
 
 /** @returns {Promise<object[]>} Findings. */
 export async function checkCors(workerUrl, origin) {
-  if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
+  if (!isOrigin(origin)) {
     return [
       fail(
         `--origin ${origin} is no origin`,
-        'Write it as the browser does: https://app.example.com, without a path.',
+        'Write it as the browser does: https://app.example.com, capacitor://localhost or null, without a path.',
       ),
     ];
   }
@@ -38,6 +38,14 @@ export async function checkCors(workerUrl, origin) {
   if (refused) return [refused];
   const { response } = await ask(endpoint(workerUrl, 'health'), { headers: { Origin: origin } });
   return [aboutOrigin(response, origin, 'answer') ?? ok(`Pages of ${origin} may talk to it`)];
+}
+
+/** Whether a browser could send this as an origin. Of schemes that are not the web's own the parser knows none. */
+function isOrigin(text) {
+  if (text === 'null') return true;
+  if (!URL.canParse(text)) return false;
+  const { origin, protocol, host } = new URL(text);
+  return origin === text || (origin === 'null' && host !== '' && `${protocol}//${host}` === text);
 }
 
 function aboutPreflight(response, origin) {

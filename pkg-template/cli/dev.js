@@ -21,6 +21,8 @@ const PORT_DEFAULT = 8787;
 const SETTINGS_MS_MAX = 5_000;
 const KEY_VARIABLE = 'KURATCHI_GATEWAY_KEY';
 const URL_VARIABLE = 'KURATCHI_SPACES_WORKER_URL';
+/** What the Worker logs of settings that it cannot read: they are told once, in plain words. */
+const MISCONFIGURED = /"event":"misconfigured"/;
 const VARIABLE_PATTERN = /^([A-Z][A-Z0-9_]*)=(.*)$/s;
 
 /**
@@ -60,13 +62,15 @@ export async function dev({ port, host, data, writeEnv, var: settings }) {
     persistDir: folder,
     gatewayKey,
     vars,
-    log: (line) => note(paint(process.stderr, 'dim', `[worker] ${harmless(line)}`)),
+    log: (line) => {
+      if (!MISCONFIGURED.test(line)) note(paint(process.stderr, 'dim', `[worker] ${harmless(line)}`));
+    },
   };
   const backend = await keepLocalWorker(options, (text) => note(paint(process.stderr, 'yellow', text)));
   const stopped = new Promise((resolvePromise) => onStop(resolvePromise));
   try {
     tellAddress(folder, backend.url);
-    if (writeEnv) setInFile(resolve(writeEnv), { [URL_VARIABLE]: backend.url, [KEY_VARIABLE]: gatewayKey });
+    if (writeEnv) writeInto(resolve(writeEnv), { [URL_VARIABLE]: backend.url, [KEY_VARIABLE]: gatewayKey });
     announce({ url: backend.url, folder, version, gatewayKey, writeEnv });
     for (const entry of await misconfigured(`${backend.url}/admin/settings`, gatewayKey, SETTINGS_MS_MAX)) {
       note(paint(process.stderr, 'yellow', harmless(entry)));
@@ -77,6 +81,14 @@ export async function dev({ port, host, data, writeEnv, var: settings }) {
     await backend.stop();
   }
   return EXIT_OK;
+}
+
+function writeInto(file, variables) {
+  if (setInFile(file, variables)) return;
+  const text =
+    `The permissions of ${shown(file)} are not yours to change: whoever may read it has the gateway key. Have its owner ` +
+    'make it readable for one user only, or name another file.';
+  note(paint(process.stderr, 'yellow', text));
 }
 
 function announce({ url, folder, version, gatewayKey, writeEnv }) {
@@ -126,7 +138,7 @@ function readVariables(settings) {
   );
 }
 
-/** Takes the signals over, from Miniflare too: it would end the runtime without letting it finish its writing. */
+/** Calls `act` at a signal to end, in place of what was given before. */
 function onStop(act) {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.removeAllListeners(signal);

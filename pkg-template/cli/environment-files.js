@@ -5,9 +5,10 @@
  * variables matter.
  */
 
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'dotenv';
+import { narrowFile, OWNER_ONLY_FILE } from './owner-only.js';
 
 /** The first one says more, and what the environment has already says most. */
 const FILES = ['.env.local', '.env'];
@@ -18,7 +19,6 @@ const FILES = ['.env.local', '.env'];
  */
 const ASSIGNMENT =
   /^([ \t]*(?:export[ \t]+)?)([\w.-]+)[ \t]*=[ \t]*(?:'[^']*'|"(?:\\"|[^"])*"|`[^`]*`)?[^\r\n]*(\r?\n|$)/gm;
-const OWNER_ONLY = 0o600;
 const BYTE_ORDER_MARK = '\ufeff';
 
 /**
@@ -39,17 +39,19 @@ export function loadEnvironmentFiles(folder, isWanted) {
 
 /**
  * Sets variables in a file: assignments of them are replaced, new ones come last, everything else stays, line ends and
- * `export` too. A file that says the same already is not written. Nobody but its owner may read it afterwards: it holds a key.
+ * `export` too. A file that says the same already is not written. Nobody but its owner may read it afterwards, because it
+ * holds a key, unless its permissions are not ours to change.
  *
  * @param {string} file
  * @param {Record<string, string>} variables Values without blanks, quotes and `#`.
+ * @returns {boolean} Whether it is its owner's alone.
  */
 export function setInFile(file, variables) {
   const before = existsSync(file) ? readFileSync(file, 'utf8') : '';
   // Before the key is in it.
-  if (existsSync(file)) chmodSync(file, OWNER_ONLY);
+  const isPrivate = !existsSync(file) || narrowFile(file);
   const known = read(before);
-  if (Object.entries(variables).every(([name, value]) => known[name] === value)) return;
+  if (Object.entries(variables).every(([name, value]) => known[name] === value)) return isPrivate;
   const lineEnd = before.includes('\r\n') ? '\r\n' : '\n';
   const left = new Map(Object.entries(variables));
   const kept = before.replaceAll(ASSIGNMENT, (whole, start, name, end) => {
@@ -60,7 +62,8 @@ export function setInFile(file, variables) {
   });
   const isOpen = kept !== '' && !kept.endsWith('\n');
   const added = [...left].map(([name, value]) => `${name}=${value}${lineEnd}`).join('');
-  writeFileSync(file, `${kept}${isOpen ? lineEnd : ''}${added}`, { mode: OWNER_ONLY });
+  writeFileSync(file, `${kept}${isOpen ? lineEnd : ''}${added}`, { mode: OWNER_ONLY_FILE });
+  return isPrivate;
 }
 
 function read(text) {

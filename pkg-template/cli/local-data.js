@@ -6,10 +6,11 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 
 import { isLocked, lockOwner, tryLock, unlock } from './lock-file.js';
+import { makeOwnFolder, narrowFolder, OWNER_ONLY_FILE } from './owner-only.js';
 
 /** Where it is, seen from a project. */
 export const DATA_FOLDER = '.kuratchi';
@@ -19,10 +20,10 @@ const LOCK_FILE = 'running.lock';
 const ADDRESS_FILE = 'running-at';
 const KEY_CHARS_MIN = 32;
 
-/** The folder, which nobody but its owner may look into: it holds the key, and what people wrote. */
+/** Makes the folder. One of another name that was there before may hold more than is ours: it stays as it is. */
 function makeFolder(folder) {
-  mkdirSync(folder, { recursive: true });
-  chmodSync(folder, 0o700);
+  const isNew = makeOwnFolder(folder);
+  if (!isNew && basename(folder) === DATA_FOLDER) narrowFolder(folder);
 }
 
 /** A gateway key: 256 random bits. */
@@ -35,7 +36,7 @@ export function keptGatewayKey(folder) {
   makeFolder(folder);
   const file = join(folder, KEY_FILE);
   try {
-    writeFileSync(file, newGatewayKey(), { flag: 'wx', mode: 0o600 });
+    writeFileSync(file, newGatewayKey(), { flag: 'wx', mode: OWNER_ONLY_FILE });
   } catch (error) {
     if (error.code !== 'EEXIST') throw error;
   }

@@ -11,6 +11,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 
 import { COMPATIBILITY_DATE, COMPATIBILITY_FLAGS } from '../server/worker-metadata.js';
+import { makeOwnFolder, narrowFolder } from './owner-only.js';
 import { Failure } from './terminal.js';
 
 const PORTS_TRIED_MAX = 50;
@@ -43,7 +44,9 @@ export async function startLocalWorker({
   log,
 }) {
   const before = new Set(childProcesses());
-  const mf = new Miniflare({
+  const spaces = persistDir && join(persistDir, 'spaces');
+  if (spaces && !makeOwnFolder(spaces)) narrowFolder(spaces);
+  const options = {
     name: 'kuratchi-spaces',
     host,
     port,
@@ -66,8 +69,9 @@ export async function startLocalWorker({
     // A disk at home is smaller than Cloudflare's.
     bindings: { PING_ANSWERS: 'code', SPACE_BYTES_MAX: '1000000000', ...vars, GATEWAY_KEY: gatewayKey },
     durableObjects: { SPACES: { className: 'Space', useSQLite: true } },
-    durableObjectsPersist: persistDir ? join(persistDir, 'spaces') : false,
-  });
+    durableObjectsPersist: spaces || false,
+  };
+  const mf = withoutSignals(() => new Miniflare(options));
   let url;
   try {
     url = (await mf.ready).origin;
@@ -87,6 +91,22 @@ export async function startLocalWorker({
       return stopped;
     },
   };
+}
+
+/**
+ * Makes something without what it would do at signals: Miniflare ends the runtime at one without letting it finish its writing,
+ * and the process with it. Whoever starts a Worker stops it.
+ */
+function withoutSignals(make) {
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+  const before = new Map(signals.map((signal) => [signal, process.rawListeners(signal)]));
+  const made = make();
+  for (const [signal, listeners] of before) {
+    for (const listener of process.rawListeners(signal)) {
+      if (!listeners.includes(listener)) process.removeListener(signal, listener);
+    }
+  }
+  return made;
 }
 
 /** The first port from `wanted` on that nobody listens on. */

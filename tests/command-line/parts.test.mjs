@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { checkClock, checkNode } from '../../pkg-template/cli/checks.js';
 import { loadEnvironmentFiles, setInFile } from '../../pkg-template/cli/environment-files.js';
+import { narrowFile } from '../../pkg-template/cli/owner-only.js';
 import { isGoodEnough, MINIFLARE_VERSION } from '../../pkg-template/cli/runtime.js';
 import { harmless, paint } from '../../pkg-template/cli/terminal.js';
 import { readExpiry } from '../../pkg-template/cli/token.js';
@@ -113,6 +114,7 @@ describe('environment files', () => {
     const file = join(folder, '.env.new');
     setInFile(file, { A: '1' });
     assert.equal(statSync(file).mode & 0o777, 0o600);
+    assert.equal(narrowFile(join(folder, 'not-there')), false, 'what cannot be changed is told, not thrown');
     writeFileSync(file, 'A=old\nB=2\nexport A=older\n');
     setInFile(file, { A: '1', C: '3' });
     assert.equal(readFileSync(file, 'utf8'), 'A=1\nB=2\nC=3\n');

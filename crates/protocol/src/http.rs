@@ -141,12 +141,12 @@ pub fn refusal_text(code: ErrorCode) -> &'static str {
         }
         ErrorCode::OutOfOrder => "what this comes after is not stored: send both again, in order",
         ErrorCode::RateLimited => "too many in a short time: wait and try again",
-        ErrorCode::TooManyConnections => "too many connections of this user",
+        ErrorCode::TooManyConnections => "too many connections of this user or token",
         ErrorCode::SpaceFull => "too many connections to this space",
         ErrorCode::SlowConsumer => "too far behind: connect again",
         ErrorCode::StorageFull => "the space's storage refuses the write: nothing was stored",
         ErrorCode::QuotaExceeded => {
-            "the space is full: nothing was stored, its owner can raise SPACE_BYTES_MAX"
+            "the space is full: nothing was stored; delete messages, or have its owner allow more"
         }
         ErrorCode::Internal => "internal error: try again",
     }

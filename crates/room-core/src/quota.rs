@@ -5,6 +5,7 @@
 use std::cell::Cell;
 
 use protocol::codes::ErrorCode;
+use protocol::frame::Refusal;
 use protocol::principal::Principal;
 use protocol::time::UnixMillis;
 
@@ -50,7 +51,16 @@ impl Quota {
             return Ok(());
         }
         self.refused_at.set(Some(bytes));
-        Err(refuse(ErrorCode::QuotaExceeded).into())
+        let refusal = refuse(ErrorCode::QuotaExceeded);
+        if bytes >= self.bytes_max {
+            return Err(refusal.into());
+        }
+        let error = "half of the space is full, which is all that a token that names nobody may fill: nothing was stored";
+        Err(Refusal {
+            error: error.to_owned(),
+            ..refusal
+        }
+        .into())
     }
 
     /// The bytes stored, if a write was refused and the owner is to hear of it now.
