@@ -16,6 +16,9 @@ const SPACE_BYTES_MAX = 200;
 const SUFFIX_LENGTH = 12;
 
 const CONTROL_PATTERN = /\p{Cc}/u;
+/** What nobody sees, but for what joins letters and emoji, and turns the direction of what stands behind it. */
+const HIDDEN_PATTERN = /(?!\u200c|\u200d|\ufe0f)\p{Default_Ignorable_Code_Point}/gu;
+const VISIBLE_PATTERN = /[^\s\u2800\p{Default_Ignorable_Code_Point}]/u;
 const LONE_SURROGATE_PATTERN = /\p{Cs}/u;
 
 /** A value that a visitor has to mend; `message` is for them. */
@@ -79,8 +82,8 @@ export class Sessions {
 }
 
 function checkName(text) {
-  const name = text.normalize('NFC').trim().replace(/ {2,}/gu, ' ');
-  if (name === '') throw new FieldProblem('name', 'Please enter a name.');
+  const name = text.normalize('NFC').replace(HIDDEN_PATTERN, '').trim().replace(/ {2,}/gu, ' ');
+  if (!VISIBLE_PATTERN.test(name)) throw new FieldProblem('name', 'Please enter a name.');
   if (name.length > NAME_LENGTH_MAX) {
     throw new FieldProblem('name', `The name is too long: at most ${NAME_LENGTH_MAX} characters.`);
   }

@@ -24,7 +24,9 @@ export function Announcements({ ownId }) {
   return (
     <div className="visually-hidden" aria-live="polite" aria-relevant="additions">
       {heard.map(({ id, senderId, text }) => (
-        <p key={id}>{`${nameInUserId(senderId)}: ${text}`}</p>
+        <p key={id}>
+          <bdi>{nameInUserId(senderId)}</bdi>: {text}
+        </p>
       ))}
     </div>
   );

@@ -41,7 +41,8 @@ export function supportRoutes({ gatewayKey, workerUrl, agentPassword }) {
     /** `{ spaceId }`, or `{}` for the desk → `{ spaceId, spaceToken, workerUrl, userId, name }` */
     '/api/agent/session': async ({ body: { spaceId = DESK }, cookies }) => {
       const { userId, name } = agents.who(cookies);
-      if (spaceId !== DESK && !CONVERSATION_PATTERN.test(spaceId)) {
+      const isOurs = typeof spaceId === 'string' && (spaceId === DESK || CONVERSATION_PATTERN.test(spaceId));
+      if (!isOurs) {
         throw new Refusal(404, 'There is no such conversation.');
       }
       const spaceToken = await generateToken(spaceId, { gatewayKey, userId, name, role: 'agent' });

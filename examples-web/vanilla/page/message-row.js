@@ -10,6 +10,7 @@ import { MessageActions } from './message-actions.js';
 import { MessageEditor } from './message-editor.js';
 import {
   editedWords,
+  fileWords,
   momentWords,
   notChangedWords,
   notSentWords,
@@ -184,7 +185,8 @@ function write(target, text) {
 }
 
 function attachmentLink({ url, filename }) {
-  const link = element('a', 'attachment', filename);
+  const link = element('a', 'attachment', fileWords(filename));
+  link.dir = 'auto';
   // The Worker stores no other schemes; a page that shows what strangers wrote looks again.
   link.href = url;
   if (link.protocol !== 'http:' && link.protocol !== 'https:') link.removeAttribute('href');
