@@ -308,14 +308,15 @@ impl Driver {
             }
         };
         if given.is_string() {
-            self.input(token_input(token_id, &given));
+            // A function's comes by a promise.
+            self.input(token_input(token_id, &given, true));
             return;
         }
         let me = self.me.clone();
         let live = Live::new();
         spawn_local(async move {
             let input = match JsFuture::from(Promise::resolve(&given)).await {
-                Ok(token) => token_input(token_id, &token),
+                Ok(token) => token_input(token_id, &token, false),
                 Err(thrown) => Input::TokenFailed {
                     token_id,
                     message: said(&thrown),
@@ -328,14 +329,16 @@ impl Driver {
         });
     }
 
-    /// Listens as long as there is a link to look after.
+    /// Listens as long as there is a link to look after, or one that failed to bring back.
     fn listen_for_waking(&self, state: ConnectionState) {
         let wanted = match state {
             ConnectionState::Connecting
             | ConnectionState::Connected
             | ConnectionState::Reconnecting
-            | ConnectionState::Offline => true,
-            ConnectionState::Idle | ConnectionState::Failed => false,
+            | ConnectionState::Offline
+            // What it failed for may be mended by then.
+            | ConnectionState::Failed => true,
+            ConnectionState::Idle => false,
         };
         if !wanted {
             self.wake.take();
@@ -436,9 +439,13 @@ fn environment_web_socket() -> Option<Function> {
     found.dyn_into().ok()
 }
 
-fn token_input(token_id: TokenId, token: &JsValue) -> Input<JsJson> {
+fn token_input(token_id: TokenId, token: &JsValue, fixed: bool) -> Input<JsJson> {
     match token.as_string() {
-        Some(token) => Input::TokenReady { token_id, token },
+        Some(token) => Input::TokenReady {
+            token_id,
+            token,
+            fixed,
+        },
         None => Input::TokenFailed {
             token_id,
             message: "`spaceToken` gave something that is no string".to_owned(),

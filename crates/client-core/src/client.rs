@@ -219,7 +219,11 @@ impl<J: Json> Client<J> {
             Input::Frame { socket, frame } => self.handle_frame(socket, frame, now),
             Input::SocketClosed { socket, code } => self.handle_socket_closed(socket, code, now),
             Input::SocketUnavailable { socket } => self.handle_socket_unavailable(socket, now),
-            Input::TokenReady { token_id, token } => self.handle_token(token_id, token, now),
+            Input::TokenReady {
+                token_id,
+                token,
+                fixed,
+            } => self.handle_token(token_id, token, fixed, now),
             Input::TokenFailed { token_id, message } => {
                 self.handle_token_failed(token_id, message, now)
             }

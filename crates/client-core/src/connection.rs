@@ -36,6 +36,8 @@ const GOOD_AFTER_MS: u64 = 5_000;
 
 /// How long the app may take to give a token. As Liveblocks has it.
 const TOKEN_WITHIN_MS: u64 = 10_000;
+/// The least that is waited, in milliseconds, where one token after the other is refused.
+const TOKEN_AGAIN_MS_MIN: u64 = 1_000;
 
 /// What the link is doing. The first connection and a later one differ only in how they are told to the app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,12 +155,16 @@ impl<J: Json> Client<J> {
         self.connecting.push(call);
         if matches!(self.link, Link::Idle | Link::Failed) {
             self.credentials.begin();
-            self.backoff.reset();
-            self.load_outbox(now);
-            self.study_token(now);
-            self.start_attempt(None, now);
-            self.schedule_renewal(now);
+            self.begin_attempts(now);
         }
+    }
+
+    fn begin_attempts(&mut self, now: Instant) {
+        self.backoff.reset();
+        self.load_outbox(now);
+        self.study_token(now);
+        self.start_attempt(None, now);
+        self.schedule_renewal(now);
     }
 
     /// Disconnects and stays so. Calls of `connect()` that wait are refused with `closed`; messages on their
@@ -255,7 +261,7 @@ impl<J: Json> Client<J> {
 
     /// Asks the app for a token, unless it was asked already.
     pub(crate) fn ask_for_token(&mut self, now: Instant) {
-        if let Some((token_id, fresh)) = self.credentials.ask() {
+        if let Some((token_id, fresh)) = self.credentials.ask(now) {
             self.request_token(token_id, fresh, now);
         }
     }
@@ -268,24 +274,33 @@ impl<J: Json> Client<J> {
     }
 
     fn stop_token_timer(&mut self) {
-        if self.credentials.question().is_none() {
+        if self.credentials.question().is_none() && !self.credentials.is_resting() {
             self.timers.stop(Timer::Token);
         }
     }
 
-    /// The app's token function does not answer: that is a failure like any other.
+    /// Asks again for a token where the last answer was one that was refused. Else the app's token function does not answer:
+    /// that is a failure like any other.
     pub(crate) fn give_up_token(&mut self, now: Instant) {
+        if self.credentials.end_rest() {
+            return self.ask_for_token(now);
+        }
         if let Some(token_id) = self.credentials.question() {
             let told = format!("no answer within {} s", TOKEN_WITHIN_MS / 1_000);
             self.handle_token_failed(token_id, told, now);
         }
     }
 
-    pub(crate) fn handle_token(&mut self, id: TokenId, token: String, now: Instant) {
-        let answer = self.credentials.answer(id, token);
+    pub(crate) fn handle_token(&mut self, id: TokenId, token: String, fixed: bool, now: Instant) {
+        let answer = self.credentials.answer(id, token, fixed, now);
         self.stop_token_timer();
         match answer {
             Answer::Stale => {}
+            Answer::Again(in_ms) => self.timers.set(Timer::Token, Some(now.plus_ms(in_ms))),
+            Answer::Ready if self.link == Link::Failed && self.credentials.has_come_after_all() => {
+                self.begin_attempts(now);
+                self.send_waiting_requests(now);
+            }
             Answer::Ready => {
                 self.study_token(now);
                 self.open_if_token_is_there(now);
@@ -383,14 +398,14 @@ impl<J: Json> Client<J> {
         if reaction == Reaction::NewToken {
             // What was refused is the token of this socket; a request may have found out first, and hold a fresh one.
             let token = std::mem::take(&mut self.socket_token);
-            if !self.credentials.refuse(&token, &error) {
+            if !self.credentials.refuse(&token, &error, now) {
                 reaction = Reaction::Stop;
             }
         }
         match reaction {
             Reaction::Stop => self.fail_for_good(error),
             Reaction::NewToken if self.was_refused_lately(now) => {
-                self.wait_for_retry(Some(error), reaction, now);
+                self.wait_at_least(TOKEN_AGAIN_MS_MIN, Some(error), reaction, now);
             }
             Reaction::NewToken => {
                 let was = self.link;
@@ -455,7 +470,7 @@ impl<J: Json> Client<J> {
     pub(crate) fn fail_for_good(&mut self, error: ClientError) {
         let was = self.link;
         self.forget_socket();
-        self.credentials.forget();
+        self.credentials.forget(error.code.is_of_token());
         self.end_attempts(Link::Failed);
         self.tell_link_lost(was);
         self.tell_state(None, Some(error.clone()));

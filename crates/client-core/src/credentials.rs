@@ -1,41 +1,70 @@
-//! The space token: asked for when first needed, kept while it serves, asked for once more when refused.
+//! The space token: asked for when first needed, kept while it serves, asked for again when refused.
 //!
-//! Must not know what the token is for or what it says.
+//! A source may give a token once more that was refused a moment ago: a cache that answers with what it has while it fetches
+//! (stale-while-revalidate), a server whose clock is late, a laptop that wakes up. So it is asked again, ever more rarely, for
+//! [`PATIENCE_MS`]; after that it has to give another one by itself. Must not know what the token is for or what it says.
 
 use protocol::limits::TOKEN_BYTES_MAX;
+use protocol::time::Instant;
 
 use crate::error::{ClientError, Code};
 use crate::io::TokenId;
+
+/// How long a source is asked again after the first refusal, in milliseconds.
+const PATIENCE_MS: u64 = 30_000;
+/// After which time it is asked again first, in milliseconds, and the longest after which it is: twice as long each time.
+const AGAIN_MS_MIN: u64 = 1_000;
+const AGAIN_MS_MAX: u64 = 8_000;
 
 /// What the client knows of its token.
 #[derive(Clone, Debug)]
 pub(crate) struct Credentials {
     state: State,
-    /// The token that the server refused last, and how, until another one was accepted.
-    refused: Option<(String, ClientError)>,
+    /// What the server refused last, until another token was accepted.
+    refused: Option<Refused>,
     /// The question for a token to follow the one that is held.
     renewal: Option<TokenId>,
+    /// When the source was asked last.
+    asked_at: Option<Instant>,
+    /// Whether the source gives the same token always.
+    is_fixed: bool,
+    /// Whether it was given up to ask, and another token would help.
+    is_given_up: bool,
     next_id: u32,
 }
 
 #[derive(Clone, Debug)]
 enum State {
     Absent,
+    /// The source gave what was refused, and is asked again in a while.
+    Resting,
     Asked(TokenId),
     Held(String),
+}
+
+/// A token that was refused.
+#[derive(Clone, Debug)]
+struct Refused {
+    token: String,
+    error: ClientError,
+    /// Since when tokens were refused, one after the other.
+    since: Instant,
+    /// How often the source gave it again.
+    given_again: u32,
 }
 
 /// What became of an answer to a question for a token.
 #[derive(Debug)]
 pub(crate) enum Answer {
-    /// It answers a question that nobody asks any more.
+    /// It answers a question that nobody asks any more, or changes nothing.
     Stale,
     /// There is a token.
     Ready,
     /// There is another token in place of the one that was held.
     Renewed,
-    /// It is the token that was just refused, or no token at all: asking again would not help. Says why the
-    /// token was refused.
+    /// It is the token that was refused: the source is to be asked again after so many milliseconds.
+    Again(u64),
+    /// It is the token that was refused and the source has had its time, or no token at all. Says why the token was refused.
     Hopeless(ClientError),
 }
 
@@ -56,6 +85,9 @@ impl Credentials {
             state: State::Absent,
             refused: None,
             renewal: None,
+            asked_at: None,
+            is_fixed: false,
+            is_given_up: false,
             next_id: 0,
         }
     }
@@ -64,33 +96,60 @@ impl Credentials {
     pub(crate) fn token(&self) -> Option<&str> {
         match &self.state {
             State::Held(token) => Some(token),
-            State::Absent | State::Asked(_) => None,
+            State::Absent | State::Resting | State::Asked(_) => None,
         }
     }
 
-    /// The question to ask when a token is needed: `None` when there is one, or the question is out already.
-    /// The boolean tells whether the last token was refused.
-    pub(crate) fn ask(&mut self) -> Option<(TokenId, bool)> {
+    /// The question to ask when a token is needed: `None` when there is one, the question is out already, or the source is
+    /// to be left alone for a moment. The boolean tells whether the last token was refused.
+    pub(crate) fn ask(&mut self, now: Instant) -> Option<(TokenId, bool)> {
         match self.state {
-            State::Held(_) | State::Asked(_) => None,
+            State::Held(_) | State::Asked(_) | State::Resting => None,
             State::Absent => {
-                let id = self.next_question();
+                let id = self.next_question(now);
                 self.state = State::Asked(id);
                 Some((id, self.refused.is_some()))
             }
         }
     }
 
+    /// Whether the source is left alone for a while.
+    pub(crate) fn is_resting(&self) -> bool {
+        matches!(self.state, State::Resting)
+    }
+
+    /// The source has been left alone for as long as [`Answer::Again`] said. Returns whether it was.
+    pub(crate) fn end_rest(&mut self) -> bool {
+        let rested = self.is_resting();
+        if rested {
+            self.state = State::Absent;
+        }
+        rested
+    }
+
+    /// The question to ask at a sign of life, after it was given up to ask: at most one a second, and none where the source
+    /// has only one token.
+    pub(crate) fn ask_in_hope(&mut self, now: Instant) -> Option<TokenId> {
+        let is_early = self
+            .asked_at
+            .is_some_and(|at| now.ms_since(at) < AGAIN_MS_MIN);
+        if !self.is_given_up || is_early {
+            return None;
+        }
+        self.ask(now).map(|(id, _)| id)
+    }
+
     /// The question for a token to follow the one that is held: `None` when there is none, or it was asked already.
-    pub(crate) fn ask_renewal(&mut self) -> Option<TokenId> {
+    pub(crate) fn ask_renewal(&mut self, now: Instant) -> Option<TokenId> {
         if self.token().is_none() || self.renewal.is_some() {
             return None;
         }
-        self.renewal = Some(self.next_question());
+        self.renewal = Some(self.next_question(now));
         self.renewal
     }
 
-    fn next_question(&mut self) -> TokenId {
+    fn next_question(&mut self, now: Instant) -> TokenId {
+        self.asked_at = Some(now);
         self.next_id = self.next_id.wrapping_add(1);
         TokenId(self.next_id)
     }
@@ -99,18 +158,25 @@ impl Credentials {
     pub(crate) fn question(&self) -> Option<TokenId> {
         match self.state {
             State::Asked(id) => Some(id),
-            State::Held(_) | State::Absent => self.renewal,
+            State::Held(_) | State::Resting | State::Absent => self.renewal,
         }
     }
 
-    /// Takes the answer to a question.
-    pub(crate) fn answer(&mut self, id: TokenId, token: String) -> Answer {
+    /// Takes the answer to a question. `is_fixed`: the source can give no other one.
+    pub(crate) fn answer(
+        &mut self,
+        id: TokenId,
+        token: String,
+        is_fixed: bool,
+        now: Instant,
+    ) -> Answer {
         if self.renewal.take_if(|asked| *asked == id).is_some() {
             return self.follow_up(token);
         }
         if !self.is_open(id) {
             return Answer::Stale;
         }
+        self.is_fixed = is_fixed;
         self.state = State::Absent;
         if token.is_empty() || token.len() > TOKEN_BYTES_MAX {
             let expected =
@@ -120,10 +186,14 @@ impl Credentials {
                 ..ClientError::new(Code::InvalidArgument, expected)
             });
         }
-        if let Some((refused, error)) = &self.refused
-            && *refused == token
-        {
-            return Answer::Hopeless(error.clone());
+        if let Some(refused) = self.refused.as_mut().filter(|it| it.token == token) {
+            if is_fixed || self.is_given_up || refused.is_over(now) {
+                return Answer::Hopeless(refused.error.clone());
+            }
+            let again_ms = AGAIN_MS_MIN << refused.given_again.min(8);
+            refused.given_again += 1;
+            self.state = State::Resting;
+            return Answer::Again(again_ms.min(AGAIN_MS_MAX));
         }
         self.state = State::Held(token);
         Answer::Ready
@@ -138,7 +208,7 @@ impl Credentials {
                 *held = token;
                 Answer::Renewed
             }
-            State::Held(_) | State::Absent | State::Asked(_) => Answer::Stale,
+            State::Held(_) | State::Absent | State::Resting | State::Asked(_) => Answer::Stale,
         }
     }
 
@@ -155,34 +225,51 @@ impl Credentials {
     }
 
     /// Takes the news that the server refused `token`, and how. Tells whether another one may be asked for.
-    pub(crate) fn refuse(&mut self, token: &str, error: &ClientError) -> bool {
+    pub(crate) fn refuse(&mut self, token: &str, error: &ClientError, now: Instant) -> bool {
         if self.token() != Some(token) {
             // Somebody else's request found out first, and a newer token is here or on its way.
             return true;
         }
         // A question that is out already asks for what is needed now.
         self.state = self.renewal.take().map_or(State::Absent, State::Asked);
-        self.refused
-            .replace((token.to_owned(), error.clone()))
-            .is_none()
+        let before = self.refused.take();
+        let refused = Refused {
+            token: token.to_owned(),
+            error: error.clone(),
+            since: before.as_ref().map_or(now, |before| before.since),
+            given_again: 0,
+        };
+        let may_ask = before.is_none() || !(self.is_fixed || refused.is_over(now));
+        self.refused = Some(refused);
+        may_ask
     }
 
     /// Takes the news that the server accepted the token.
     pub(crate) fn accepted(&mut self) {
         self.refused = None;
+        self.is_given_up = false;
     }
 
     /// Forgets what was refused: a new `connect()` starts with a clean sheet.
     pub(crate) fn begin(&mut self) {
         self.refused = None;
+        self.is_given_up = false;
+        self.end_rest();
     }
 
-    /// Forgets the token: the space refused for good, and a later `connect()` asks anew.
-    pub(crate) fn forget(&mut self) {
+    /// Forgets the token: the space refused for good, and a later `connect()` asks anew. `may_return`: another token would
+    /// be taken.
+    pub(crate) fn forget(&mut self, may_return: bool) {
         self.renewal = None;
-        if matches!(self.state, State::Held(_)) {
+        self.is_given_up = may_return && !self.is_fixed;
+        if matches!(self.state, State::Held(_) | State::Resting) {
             self.state = State::Absent;
         }
+    }
+
+    /// Whether it was given up to ask for a token, and one came all the same.
+    pub(crate) fn has_come_after_all(&mut self) -> bool {
+        self.token().is_some() && std::mem::take(&mut self.is_given_up)
     }
 
     fn is_open(&self, id: TokenId) -> bool {
@@ -190,9 +277,18 @@ impl Credentials {
     }
 }
 
+impl Refused {
+    /// Whether the source has had its time to give another one.
+    fn is_over(&self, now: Instant) -> bool {
+        now.ms_since(self.since) >= PATIENCE_MS
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const T0: Instant = Instant(0);
 
     fn expired() -> ClientError {
         ClientError::new(
@@ -204,24 +300,30 @@ mod tests {
     #[test]
     fn a_rejected_token_does_not_loop_for_ever() {
         let mut credentials = Credentials::new();
-        let (id, fresh) = credentials.ask().unwrap();
+        let (id, fresh) = credentials.ask(T0).unwrap();
         assert!(!fresh);
-        assert!(credentials.ask().is_none(), "one question at a time");
-        assert!(matches!(credentials.answer(id, "t1".into()), Answer::Ready));
+        assert!(credentials.ask(T0).is_none(), "one question at a time");
+        assert!(matches!(
+            credentials.answer(id, "t1".into(), true, T0),
+            Answer::Ready
+        ));
         assert!(
-            credentials.refuse("t1", &expired()),
+            credentials.refuse("t1", &expired(), T0),
             "a fresh one may be asked for"
         );
-        let (id, fresh) = credentials.ask().unwrap();
+        let (id, fresh) = credentials.ask(T0).unwrap();
         assert!(fresh);
-        let Answer::Hopeless(error) = credentials.answer(id, "t1".into()) else {
+        let Answer::Hopeless(error) = credentials.answer(id, "t1".into(), true, T0) else {
             panic!("the same one can not help")
         };
         assert_eq!(error, expired());
-        let (id, _) = credentials.ask().unwrap();
-        assert!(matches!(credentials.answer(id, "t2".into()), Answer::Ready));
+        let (id, _) = credentials.ask(T0).unwrap();
+        assert!(matches!(
+            credentials.answer(id, "t2".into(), true, T0),
+            Answer::Ready
+        ));
         assert!(
-            !credentials.refuse("t2", &expired()),
+            !credentials.refuse("t2", &expired(), T0),
             "refused twice in a row"
         );
     }
@@ -229,15 +331,15 @@ mod tests {
     #[test]
     fn an_accepted_token_clears_the_record() {
         let mut credentials = Credentials::new();
-        let (id, _) = credentials.ask().unwrap();
-        credentials.answer(id, "t1".into());
-        credentials.refuse("t1", &expired());
-        let (id, _) = credentials.ask().unwrap();
-        credentials.answer(id, "t2".into());
+        let (id, _) = credentials.ask(T0).unwrap();
+        credentials.answer(id, "t1".into(), true, T0);
+        credentials.refuse("t1", &expired(), T0);
+        let (id, _) = credentials.ask(T0).unwrap();
+        credentials.answer(id, "t2".into(), true, T0);
         credentials.accepted();
-        assert!(credentials.refuse("t2", &expired()));
+        assert!(credentials.refuse("t2", &expired(), T0));
         assert!(
-            credentials.refuse("an older one", &expired()),
+            credentials.refuse("an older one", &expired(), T0),
             "stale news do not count"
         );
     }
@@ -245,24 +347,24 @@ mod tests {
     #[test]
     fn a_renewal_replaces_a_token_that_serves_and_a_fixed_one_stays() {
         let mut credentials = Credentials::new();
-        assert!(credentials.ask_renewal().is_none(), "nothing to renew");
-        let (id, _) = credentials.ask().unwrap();
-        credentials.answer(id, "t1".into());
-        let renewal = credentials.ask_renewal().unwrap();
+        assert!(credentials.ask_renewal(T0).is_none(), "nothing to renew");
+        let (id, _) = credentials.ask(T0).unwrap();
+        credentials.answer(id, "t1".into(), true, T0);
+        let renewal = credentials.ask_renewal(T0).unwrap();
         assert!(
-            credentials.ask_renewal().is_none(),
+            credentials.ask_renewal(T0).is_none(),
             "one question at a time"
         );
         assert!(matches!(
-            credentials.answer(renewal, "t1".into()),
+            credentials.answer(renewal, "t1".into(), true, T0),
             Answer::Stale
         ));
-        let renewal = credentials.ask_renewal().unwrap();
+        let renewal = credentials.ask_renewal(T0).unwrap();
         assert_eq!(credentials.fail(renewal), Failure::OfRenewal);
         assert_eq!(credentials.token(), Some("t1"));
-        let renewal = credentials.ask_renewal().unwrap();
+        let renewal = credentials.ask_renewal(T0).unwrap();
         assert!(matches!(
-            credentials.answer(renewal, "t2".into()),
+            credentials.answer(renewal, "t2".into(), true, T0),
             Answer::Renewed
         ));
         assert_eq!(credentials.token(), Some("t2"));
@@ -271,13 +373,13 @@ mod tests {
     #[test]
     fn a_token_refused_during_its_renewal_waits_for_the_answer_that_is_out() {
         let mut credentials = Credentials::new();
-        let (id, _) = credentials.ask().unwrap();
-        credentials.answer(id, "t1".into());
-        let renewal = credentials.ask_renewal().unwrap();
-        assert!(credentials.refuse("t1", &expired()));
-        assert!(credentials.ask().is_none(), "it is asked for already");
+        let (id, _) = credentials.ask(T0).unwrap();
+        credentials.answer(id, "t1".into(), true, T0);
+        let renewal = credentials.ask_renewal(T0).unwrap();
+        assert!(credentials.refuse("t1", &expired(), T0));
+        assert!(credentials.ask(T0).is_none(), "it is asked for already");
         assert!(matches!(
-            credentials.answer(renewal, "t2".into()),
+            credentials.answer(renewal, "t2".into(), true, T0),
             Answer::Ready
         ));
     }
@@ -285,13 +387,16 @@ mod tests {
     #[test]
     fn answers_to_old_questions_and_nonsense_are_not_taken() {
         let mut credentials = Credentials::new();
-        let (id, _) = credentials.ask().unwrap();
+        let (id, _) = credentials.ask(T0).unwrap();
         assert_eq!(credentials.fail(id), Failure::OfNeed);
         assert_eq!(credentials.fail(id), Failure::Stale);
-        assert!(matches!(credentials.answer(id, "t".into()), Answer::Stale));
+        assert!(matches!(
+            credentials.answer(id, "t".into(), true, T0),
+            Answer::Stale
+        ));
         for nonsense in [String::new(), "x".repeat(4097)] {
-            let (id, _) = credentials.ask().unwrap();
-            let Answer::Hopeless(error) = credentials.answer(id, nonsense) else {
+            let (id, _) = credentials.ask(T0).unwrap();
+            let Answer::Hopeless(error) = credentials.answer(id, nonsense, true, T0) else {
                 panic!()
             };
             assert_eq!(error.field.as_deref(), Some("spaceToken"));

@@ -57,6 +57,14 @@ pub enum Code {
 }
 
 impl Code {
+    /// Whether another token would help.
+    pub(crate) fn is_of_token(self) -> bool {
+        matches!(
+            self,
+            Self::Server(ErrorCode::TokenExpired | ErrorCode::TokenInvalid)
+        )
+    }
+
     /// The code as `ChatError.code` spells it.
     #[must_use]
     pub fn as_str(self) -> &'static str {

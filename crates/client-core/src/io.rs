@@ -92,6 +92,8 @@ pub enum Input<J: Json> {
         token_id: TokenId,
         /// The token.
         token: String,
+        /// Whether there can be no other one: the app gave a text, and no function.
+        fixed: bool,
     },
     /// The app's token function failed or gave nonsense.
     TokenFailed {

@@ -34,7 +34,8 @@
 //!     while let Some(output) = client.poll_output() { // 2: carry out
 //!         match output {
 //!             Output::RequestToken { token_id, .. } => {
-//!                 inputs.push(Input::TokenReady { token_id, token: "lobby.r.1.s".into() });
+//!                 let token = "lobby.r.1.s".into();
+//!                 inputs.push(Input::TokenReady { token_id, token, fixed: true });
 //!             }
 //!             Output::OpenSocket { socket, url, .. } => {
 //!                 assert!(url.starts_with("wss://chat.example.com/?spaceId=lobby&"));

@@ -30,7 +30,13 @@ impl<J: Json> Client<J> {
                 let earlier = self.timers.get(Timer::Connect).map(|at| at.min(within));
                 self.timers.set(Timer::Connect, earlier);
             }
-            Link::Idle | Link::AwaitingToken { .. } | Link::Failed => {}
+            // The app's source may have another token by now.
+            Link::Failed => {
+                if let Some(token_id) = self.credentials.ask_in_hope(now) {
+                    self.request_token(token_id, true, now);
+                }
+            }
+            Link::Idle | Link::AwaitingToken { .. } => {}
         }
     }
 

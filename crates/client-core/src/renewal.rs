@@ -52,7 +52,7 @@ impl<J: Json> Client<J> {
             return;
         }
         self.timers.stop(Timer::Renew);
-        if let Some(token_id) = self.credentials.ask_renewal() {
+        if let Some(token_id) = self.credentials.ask_renewal(now) {
             self.request_token(token_id, true, now);
         }
     }

@@ -334,11 +334,8 @@ impl<J: Json> Client<J> {
             }
             Ok(answer) => {
                 let error = self.refusal(prefix, &answer, &mut retry_after_ms);
-                let token_is_to_blame = matches!(
-                    error.code,
-                    Code::Server(ErrorCode::TokenExpired | ErrorCode::TokenInvalid)
-                );
-                if token_is_to_blame && self.may_try_with_fresh_token(&pending, &error) {
+                if error.code.is_of_token() && self.may_try_with_fresh_token(&pending, &error, now)
+                {
                     return self.request(
                         Pending {
                             refusal: Some(error),
@@ -406,9 +403,14 @@ impl<J: Json> Client<J> {
 
     /// Whether a request whose token was refused may go out once more, with a fresh one. It was refused
     /// before anything was done, so nothing happens twice.
-    fn may_try_with_fresh_token(&mut self, pending: &Pending<J>, error: &ClientError) -> bool {
+    fn may_try_with_fresh_token(
+        &mut self,
+        pending: &Pending<J>,
+        error: &ClientError,
+        now: Instant,
+    ) -> bool {
         let token = pending.token.as_ref().filter(|_| pending.refusal.is_none());
-        token.is_some_and(|token| self.credentials.refuse(token, error))
+        token.is_some_and(|token| self.credentials.refuse(token, error, now))
     }
 
     fn end_request(&mut self, purpose: Purpose<J>, answer: Result<J, ClientError>, now: Instant) {

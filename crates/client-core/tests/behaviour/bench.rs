@@ -121,10 +121,21 @@ impl Bench {
         self.give_token(TOKEN);
     }
 
+    /// The app gives its token, a text.
     pub(crate) fn give_token(&mut self, token: &str) {
+        self.answer_token(token, true);
+    }
+
+    /// The app's function gives a token.
+    pub(crate) fn fetch_token(&mut self, token: &str) {
+        self.answer_token(token, false);
+    }
+
+    fn answer_token(&mut self, token: &str, fixed: bool) {
         self.input(Input::TokenReady {
             token_id: self.token,
             token: token.to_owned(),
+            fixed,
         });
     }
 

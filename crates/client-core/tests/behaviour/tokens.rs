@@ -61,6 +61,103 @@ fn there_is_a_way_to_refresh_a_token_and_it_is_tried_once() {
     ]);
 }
 
+#[test]
+fn a_source_that_gives_the_refused_token_once_more_is_asked_again() {
+    let mut bench = Bench::new();
+    bench.client.connect(CallId(1), bench.now);
+    bench.drain();
+    bench.fetch_token(TOKEN);
+    bench.take();
+    bench.close(4401);
+    bench.expect(&["connecting", "token fresh=true"]);
+    bench.fetch_token(TOKEN);
+    // A call does not ask in between either.
+    bench.client.participants(CallId(2), bench.now);
+    bench.advance(999);
+    bench.expect(&[]);
+    bench.advance(1);
+    bench.expect(&["token fresh=true"]);
+    bench.fetch_token(&token_of("ada", 600_000));
+    bench.expect(&["open", "GET https://x/participants?v=2"]);
+    bench.welcome(r#""seq":4"#);
+    assert!(bench.client.is_connected());
+}
+
+/// Failed: the source gave nothing but the refused token for as long as it was asked.
+fn failed_after_patience() -> Bench {
+    let mut bench = Bench::new();
+    bench.client.connect(CallId(1), bench.now);
+    bench.drain();
+    bench.fetch_token(TOKEN);
+    bench.take();
+    bench.close(4401);
+    let (mut asked, mut waited) = (0, 0);
+    while !bench.take().contains(&"failed".to_owned()) {
+        assert!(waited <= 40_000, "{waited}");
+        bench.fetch_token(TOKEN);
+        bench.advance(500);
+        waited += 500;
+        asked += 1;
+    }
+    assert!(waited >= 30_000 && asked > 30, "{waited}");
+    bench
+}
+
+#[test]
+fn a_client_that_failed_for_its_token_comes_back_with_another_one() {
+    let mut bench = failed_after_patience();
+    bench.advance(1_000);
+    bench.input(Input::Woken);
+    bench.expect(&["token fresh=true"]);
+    bench.fetch_token(TOKEN);
+    bench.expect(&[]);
+    // Not more than once a second.
+    bench.input(Input::OnlineChanged(true));
+    bench.expect(&[]);
+    bench.advance(1_000);
+    bench.input(Input::OnlineChanged(true));
+    bench.expect(&["token fresh=true"]);
+    bench.fetch_token(&token_of("ada", 600_000));
+    assert!(bench.take().contains(&"open".to_owned()));
+    bench.welcome(r#""seq":4"#);
+    assert!(bench.client.is_connected());
+}
+
+#[test]
+fn a_call_brings_a_client_back_that_failed_for_its_token() {
+    let mut bench = failed_after_patience();
+    bench.client.participants(CallId(9), bench.now);
+    bench.drain();
+    bench.expect(&["token fresh=true"]);
+    bench.fetch_token(&token_of("ada", 600_000));
+    let seen = bench.take();
+    assert!(seen.contains(&"open".to_owned()), "{seen:?}");
+    assert!(seen.iter().any(|it| it.starts_with("GET ")), "{seen:?}");
+}
+
+#[test]
+fn a_text_that_is_over_is_not_asked_for_again() {
+    let mut bench = Bench::new();
+    bench.connect(1);
+    bench.close(4401);
+    bench.give_token(TOKEN);
+    bench.take();
+    bench.input(Input::Woken);
+    bench.input(Input::OnlineChanged(true));
+    bench.expect(&[]);
+    assert_eq!(bench.client.poll_timeout(), None);
+}
+
+#[test]
+fn who_left_after_a_failure_is_not_brought_back() {
+    let mut bench = failed_after_patience();
+    bench.client.disconnect(bench.now);
+    bench.drain();
+    bench.take();
+    bench.input(Input::Woken);
+    bench.expect(&[]);
+}
+
 /// Connected as ada, with a token that is good for `ms`.
 fn connected_for(ms: u64) -> Bench {
     let mut bench = Bench::new();

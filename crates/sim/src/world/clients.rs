@@ -173,7 +173,14 @@ impl World {
             self.report.faults += 1;
             return Ok(());
         }
-        self.client(tab, client_io::Input::TokenReady { token_id, token });
+        self.client(
+            tab,
+            client_io::Input::TokenReady {
+                token_id,
+                token,
+                fixed: false,
+            },
+        );
         Ok(())
     }
 }
