@@ -1,40 +1,81 @@
-//! When to try again: the first retry at once, then full jitter over a span that doubles.
+//! When to try again, and how long an attempt may take.
+//!
+//! The first retry comes within a second, spread, because a server that goes cuts everybody at once. Later ones come after full
+//! jitter over a span that doubles: up to 4 s in the first minute, so that whoever was away for half a minute is back within
+//! seconds, and up to 20 s later. An attempt that the network swallows is given up all the sooner the younger the outage is.
 //!
 //! Source of the method: Brooker, "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015), "full jitter".
 
-use protocol::limits::{BACKOFF_BASE_MS, BACKOFF_MAX_MS};
+use protocol::limits::{
+    BACKOFF_BASE_MS, BACKOFF_EARLY_MAX_MS, BACKOFF_FIRST_MS, BACKOFF_MAX_MS, CONNECT_MS_MAX,
+    RECONNECT_MS_MAX,
+};
+use protocol::time::Instant;
 
 use crate::random::Random;
+
+/// How long spans stay below [`BACKOFF_EARLY_MAX_MS`].
+const EARLY_MS: u64 = 60_000;
+/// How long attempts to come back stay at [`RECONNECT_MS_MAX`].
+const IMPATIENT_MS: u64 = 30_000;
 
 /// Counts failed attempts in a row. There is no last one.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Backoff {
     failures: u32,
+    /// When the first of them failed.
+    since: Option<Instant>,
 }
 
 impl Backoff {
     /// Forgets all failures: the link was good for a while.
     pub(crate) fn reset(&mut self) {
-        self.failures = 0;
+        *self = Self::default();
     }
 
     /// Counts a failure and gives the delay before the next attempt, in milliseconds.
-    pub(crate) fn next_delay_ms(&mut self, random: &mut Random) -> u64 {
-        let failures = self.failures;
-        self.failures = failures.saturating_add(1);
+    pub(crate) fn next_delay_ms(&mut self, now: Instant, random: &mut Random) -> u64 {
+        let failures = self.count(now);
         let Some(doublings) = failures.checked_sub(1) else {
-            return 0;
+            return random.up_to(BACKOFF_FIRST_MS);
         };
-        let span = BACKOFF_BASE_MS
-            .saturating_mul(1 << doublings.min(16))
-            .min(BACKOFF_MAX_MS);
-        random.up_to(span)
+        let longest = if self.lasts_ms(now) < EARLY_MS {
+            BACKOFF_EARLY_MAX_MS
+        } else {
+            BACKOFF_MAX_MS
+        };
+        let span = BACKOFF_BASE_MS.saturating_mul(1 << doublings.min(16));
+        random.up_to(span.min(longest))
     }
 
     /// Counts a failure that will not pass soon (the space is full): the upper half of the longest span.
-    pub(crate) fn long_delay_ms(&mut self, random: &mut Random) -> u64 {
-        self.failures = self.failures.saturating_add(1);
+    pub(crate) fn long_delay_ms(&mut self, now: Instant, random: &mut Random) -> u64 {
+        self.count(now);
         BACKOFF_MAX_MS / 2 + random.up_to(BACKOFF_MAX_MS / 2)
+    }
+
+    /// How long the next attempt may take, in milliseconds. `again`: there was a link before.
+    pub(crate) fn attempt_ms_max(&self, again: bool, now: Instant) -> u64 {
+        if !again {
+            return CONNECT_MS_MAX;
+        }
+        match self.lasts_ms(now) / IMPATIENT_MS {
+            0 => RECONNECT_MS_MAX,
+            1 => 2 * RECONNECT_MS_MAX,
+            _ => CONNECT_MS_MAX,
+        }
+    }
+
+    /// Returns how many failed before.
+    fn count(&mut self, now: Instant) -> u32 {
+        self.since.get_or_insert(now);
+        let before = self.failures;
+        self.failures = before.saturating_add(1);
+        before
+    }
+
+    fn lasts_ms(&self, now: Instant) -> u64 {
+        self.since.map_or(0, |since| now.ms_since(since))
     }
 }
 
@@ -42,34 +83,61 @@ impl Backoff {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_first_retry_comes_at_once_and_later_ones_spread_over_a_doubling_span() {
+    /// The longest delay of each of twelve retries, where an attempt fails at once.
+    fn longest(at: Instant) -> [u64; 12] {
         let mut longest = [0_u64; 12];
         for seed in 0..200 {
             let mut random = Random::new([seed; 32]);
             let mut backoff = Backoff::default();
+            backoff.since = Some(Instant(0));
             for slot in &mut longest {
-                *slot = (*slot).max(backoff.next_delay_ms(&mut random));
+                *slot = (*slot).max(backoff.next_delay_ms(at, &mut random));
             }
         }
-        assert_eq!(longest[0], 0);
-        for (failures, longest) in longest.iter().enumerate().skip(1) {
-            let span = (500_u64 << (failures - 1)).min(20_000);
-            assert!(
-                *longest <= span && *longest > span * 9 / 10,
-                "after {failures} failures: {longest} of {span}"
-            );
+        longest
+    }
+
+    #[test]
+    fn the_first_retry_comes_within_a_second_and_later_ones_spread_over_a_doubling_span() {
+        for (at, most) in [(Instant(59_999), 4_000), (Instant(60_000), 20_000)] {
+            let longest = longest(at);
+            assert!(longest[0] > 900 && longest[0] <= 1_000, "{}", longest[0]);
+            for (failures, longest) in longest.iter().enumerate().skip(1) {
+                let span = (500_u64 << (failures - 1)).min(most);
+                assert!(
+                    *longest <= span && *longest > span * 9 / 10,
+                    "after {failures} failures: {longest} of {span}"
+                );
+            }
         }
+    }
+
+    #[test]
+    fn an_attempt_to_come_back_is_given_more_time_the_longer_there_is_no_link() {
+        let mut backoff = Backoff::default();
+        assert_eq!(backoff.attempt_ms_max(false, Instant(0)), 15_000);
+        backoff.next_delay_ms(Instant(1_000), &mut Random::new([1; 32]));
+        for (at, most) in [
+            (1_000, 4_000),
+            (30_999, 4_000),
+            (31_000, 8_000),
+            (61_000, 15_000),
+        ] {
+            assert_eq!(backoff.attempt_ms_max(true, Instant(at)), most, "{at}");
+        }
+        backoff.reset();
+        assert_eq!(backoff.attempt_ms_max(true, Instant(90_000)), 4_000);
     }
 
     #[test]
     fn it_never_gives_up_and_never_overflows() {
         let mut backoff = Backoff {
             failures: u32::MAX - 1,
+            since: Some(Instant(0)),
         };
         let mut random = Random::new([7; 32]);
         for _ in 0..4 {
-            assert!(backoff.next_delay_ms(&mut random) <= BACKOFF_MAX_MS);
+            assert!(backoff.next_delay_ms(Instant(u64::MAX), &mut random) <= BACKOFF_MAX_MS);
         }
     }
 }

@@ -17,7 +17,6 @@
 
 use protocol::codes::{CloseCode, Reaction};
 use protocol::json::Json;
-use protocol::limits::CONNECT_MS_MAX;
 use protocol::text::encode_token_subprotocol;
 use protocol::time::Instant;
 use protocol::wire::SUBPROTOCOL;
@@ -212,8 +211,9 @@ impl<J: Json> Client<J> {
         if self.credentials.token().is_none() {
             return self.ask_for_token(now);
         }
+        let within_ms = self.backoff.attempt_ms_max(again, now);
         self.timers
-            .set(Timer::Connect, Some(now.plus_ms(CONNECT_MS_MAX)));
+            .set(Timer::Connect, Some(now.plus_ms(within_ms)));
         if self.answerer.way != Transport::WebSocket {
             return self.start_polling(again, now);
         }
@@ -451,9 +451,9 @@ impl<J: Json> Client<J> {
             self.backoff.reset();
         }
         let delay_ms = match reaction {
-            Reaction::RetryLater => self.backoff.long_delay_ms(&mut self.random),
+            Reaction::RetryLater => self.backoff.long_delay_ms(now, &mut self.random),
             Reaction::Retry | Reaction::NewToken | Reaction::Stop => {
-                self.backoff.next_delay_ms(&mut self.random)
+                self.backoff.next_delay_ms(now, &mut self.random)
             }
         };
         let delay_ms = delay_ms.max(ms_min);

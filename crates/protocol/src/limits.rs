@@ -162,13 +162,19 @@ pub const WAKE_PONG_WITHIN_MS: u64 = 2_000;
 pub const PEER_SILENT_MS_MAX: u64 = 90_000;
 /// How long a connection attempt may take until the welcome, in milliseconds.
 pub const CONNECT_MS_MAX: u64 = 15_000;
+/// The same for an attempt to come back, in the first 30 s without a link; in the next 30 s it is twice as long.
+pub const RECONNECT_MS_MAX: u64 = 4_000;
 /// A typing client repeats itself this often, in milliseconds.
 pub const TYPING_REPEAT_MS: u64 = 3_000;
 /// A peer's typing is shown this long after its last sign, in milliseconds.
 pub const TYPING_SHOWN_MS: u64 = 6_000;
-/// First span of the reconnect back-off, in milliseconds; the very first retry comes at once.
+/// The first retry comes after up to this time, in milliseconds.
+pub const BACKOFF_FIRST_MS: u64 = 1_000;
+/// Span of the second retry, in milliseconds; it doubles with each that follows.
 pub const BACKOFF_BASE_MS: u64 = 500;
-/// Longest span of the reconnect back-off, in milliseconds.
+/// Longest span of the reconnect back-off in the first minute without a link, in milliseconds.
+pub const BACKOFF_EARLY_MAX_MS: u64 = 4_000;
+/// Longest span of the reconnect back-off later, in milliseconds.
 pub const BACKOFF_MAX_MS: u64 = 20_000;
 /// Largest integer that JavaScript numbers hold exactly.
 pub const SAFE_INTEGER_MAX: u64 = (1 << 53) - 1;

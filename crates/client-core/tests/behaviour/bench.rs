@@ -221,6 +221,11 @@ impl Bench {
         self.drain();
     }
 
+    /// Passes the time until the first retry after a loss.
+    pub(crate) fn retry(&mut self) {
+        self.advance(1_000);
+    }
+
     /// What was asked for since the last look.
     pub(crate) fn take(&mut self) -> Vec<String> {
         std::mem::take(&mut self.seen)
@@ -341,6 +346,8 @@ impl Bench {
                     transport,
                     ..
                 } => match (retry_in_ms, transport) {
+                    // The first retry, which comes at some time within a second.
+                    (Some(0..=1_000), None) => format!("{} in soon", state.as_str()),
                     (Some(ms), None) => format!("{} in {ms}", state.as_str()),
                     (None, None | Some(Transport::WebSocket)) => state.as_str().to_owned(),
                     (None, Some(other)) => format!("{} {}", state.as_str(), other.as_str()),

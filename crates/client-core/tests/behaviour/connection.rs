@@ -76,9 +76,9 @@ fn a_lost_link_is_made_again_with_a_cursor_and_what_was_sent_is_sent_again() {
         "message 5",
         "error connectionLost",
         "connected false",
-        "reconnecting in 0",
+        "reconnecting in soon",
     ]);
-    bench.advance(0);
+    bench.retry();
     assert!(bench.url.ends_with("&epoch=e&since=5"), "{}", bench.url);
     bench.welcome(r#""seq":6,"recovered":true"#);
     bench.message(6);
@@ -136,11 +136,23 @@ fn an_attempt_that_hangs_is_given_up() {
     bench.expect(&[
         "close 4000",
         "error connectionLost",
-        "connecting in 0",
+        "connecting in soon",
         "GET https://x/health",
-        "connecting",
-        "open",
     ]);
+    bench.retry();
+    bench.expect(&["connecting", "open"]);
+}
+
+#[test]
+fn an_attempt_to_come_back_that_hangs_is_given_up_sooner() {
+    let mut bench = Bench::ready();
+    bench.close(1006);
+    bench.retry();
+    bench.take();
+    bench.advance(2_999);
+    bench.expect(&[]);
+    bench.advance(1_001);
+    assert_eq!(bench.take()[0], "close 4000");
 }
 
 #[test]
@@ -177,7 +189,7 @@ fn a_set_back_log_is_told_and_followed() {
 fn unreadable_frames_lead_to_a_resume_and_then_to_a_fresh_start() {
     let mut bench = Bench::ready();
     bench.frame("{");
-    bench.advance(0);
+    bench.retry();
     assert!(bench.url.contains("since=4"));
     bench.welcome(r#""seq":4,"recovered":true"#);
     bench.take();

@@ -197,7 +197,7 @@ fn a_page_of_another_life_of_the_log_is_read_again_and_then_believed() {
     // What the old link had on its way comes too late.
     bench.message(6);
     bench.expect(&[]);
-    bench.advance(0);
+    bench.retry();
     bench.frame(
         r#"{"type":"welcome","epoch":"after","connectionId":"c","seq":8,"recovered":false}"#,
     );

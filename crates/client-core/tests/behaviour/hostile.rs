@@ -129,7 +129,7 @@ fn tokens_that_are_refused_again_and_again_are_not_asked_for_in_a_circle() {
         }
         bench.advance(50);
     }
-    assert!((3..=12).contains(&asked), "{asked} tokens in 30 s");
+    assert!((3..=25).contains(&asked), "{asked} tokens in 30 s");
 }
 
 #[test]

@@ -85,7 +85,7 @@ fn a_message_is_known_by_its_event_alone_and_never_shows_beside_its_echo() {
     let mut bench = Bench::ready();
     bench.send(5, "m5", false);
     bench.close(1006);
-    bench.advance(0);
+    bench.retry();
     bench.welcome(r#""seq":5,"recovered":true"#);
     bench.take();
     let stored = json!({"type": "message", "seq": 5, "message": bench.stored_form(5)});
@@ -127,7 +127,7 @@ fn text_sent_while_down_is_not_gone() {
     bench.send(6, "b", true);
     bench.expect(&["5 done"]);
     assert_eq!(bench.stored(), ["a", "b"]);
-    bench.advance(0);
+    bench.retry();
     bench.take();
     bench.welcome(r#""seq":4,"recovered":true"#);
     bench.expect(&["connected true", "connected", "transmit a+b"]);
@@ -158,7 +158,7 @@ fn a_call_does_not_wait_for_an_ack_through_an_outage() {
     bench.send(5, "a", false);
     bench.send(6, "b", true);
     bench.close(1006);
-    bench.advance(0);
+    bench.retry();
     bench.take();
     bench.close(1006);
     assert!(bench.take().contains(&"5 done".to_owned()));
@@ -225,7 +225,7 @@ fn rebuilding_after_a_reconnect_does_not_drop_failed_messages() {
     bench.send(5, "a", false);
     bench.refuse("senderMismatch");
     bench.close(1006);
-    bench.advance(0);
+    bench.retry();
     bench.welcome(r#""seq":4,"recovered":true"#);
     assert!(!bench.take().iter().any(|line| line == "transmit a+a"));
     assert_eq!(bench.stored(), ["a"]);
@@ -270,7 +270,7 @@ fn a_retry_goes_behind_the_others() {
     bench.send(6, "b", false);
     bench.call(RETRY, 7, &id);
     assert_eq!(bench.stored(), ["b", "a"]);
-    bench.advance(0);
+    bench.retry();
     bench.welcome(r#""seq":4,"recovered":true"#);
     assert_eq!(bench.take().last().unwrap(), "transmit b+a");
 }
@@ -359,7 +359,7 @@ fn edits_and_deletions_go_through_the_outbox_and_come_as_events() {
     bench.call(DELETE, 6, "m4-0");
     bench.take();
     assert_eq!(bench.stored(), ["better", "m4-0"]);
-    bench.advance(0);
+    bench.retry();
     bench.welcome(r#""seq":4,"recovered":true"#);
     assert_eq!(bench.take().last().unwrap(), "transmit better+delete");
     let mut edited = message(3);
@@ -492,7 +492,7 @@ fn a_frozen_page_sends_nothing_and_forgets_what_others_sent_for_it() {
     bench.send(5, "mine", false);
     bench.send(6, "sent by another tab", true);
     bench.input(Input::OutboxReleased);
-    bench.advance(0);
+    bench.retry();
     bench.welcome(r#""seq":4,"recovered":true"#);
     bench.take();
     bench.outbox.clear();

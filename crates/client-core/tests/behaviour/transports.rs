@@ -41,7 +41,7 @@ impl Bench {
         let mut bench = Self::new();
         bench.connect(1);
         bench.block();
-        bench.advance(0);
+        bench.retry();
         bench.block();
         let welcome = json!([{"type": "welcome", "epoch": "e", "seq": 4, "serverTime": EPOCH_MS}]);
         bench.answer_to(EVENTS, 200, &welcome);
@@ -71,7 +71,7 @@ impl Bench {
 fn only_a_socket_that_never_opened_leads_to_the_question_who_answers() {
     let mut bench = Bench::ready();
     bench.close(1006);
-    bench.advance(0);
+    bench.retry();
     bench.opened();
     bench.close(1006);
     assert_eq!(
@@ -95,7 +95,7 @@ fn only_a_socket_that_never_opened_leads_to_the_question_who_answers() {
 fn a_link_that_worked_and_later_never_opens_leads_to_it_too() {
     let mut bench = Bench::ready();
     bench.close(1006);
-    bench.advance(0);
+    bench.retry();
     bench.close(1006);
     assert_eq!(bench.count(HEALTH), 1);
 }
@@ -134,7 +134,7 @@ fn one_question_is_out_at_a_time() {
     let mut bench = Bench::new();
     bench.connect(1);
     bench.close(1006);
-    bench.advance(0);
+    bench.retry();
     bench.close(1006);
     assert_eq!(bench.count(HEALTH), 1);
     bench.answer_to(HEALTH, 200, &ours());
@@ -148,7 +148,7 @@ fn one_hiccup_is_no_polling_and_an_opening_between_is_none_either() {
     let mut bench = Bench::new();
     bench.connect(1);
     bench.block();
-    bench.advance(0);
+    bench.retry();
     bench.opened();
     bench.close(1006);
     bench.advance(20_000);
@@ -164,7 +164,7 @@ fn polling_connects_with_the_first_answer_and_says_so() {
     let mut bench = Bench::new();
     bench.connect(1);
     bench.block();
-    bench.advance(0);
+    bench.retry();
     bench.close(1006);
     bench.take();
     bench.answer_to(HEALTH, 200, &ours());
@@ -185,8 +185,9 @@ fn a_black_hole_is_noticed_and_the_attempt_under_way_goes_on_beside() {
     bench.connect(1);
     bench.advance(15_000);
     bench.answer_to(HEALTH, 200, &ours());
+    bench.retry();
     bench.advance(15_000);
-    bench.advance(500);
+    bench.retry();
     bench.take();
     bench.answer_to(HEALTH, 200, &ours());
     bench.expect(&["connecting", "GET https://x/events"]);
@@ -344,9 +345,9 @@ fn a_poll_that_fails_is_a_lost_connection_that_comes_back() {
     bench.next_poll();
     bench.take();
     bench.break_off(EVENTS);
-    bench.expect(&["error network", "connected false", "reconnecting in 0"]);
+    bench.expect(&["error network", "connected false", "reconnecting in soon"]);
     assert_eq!(bench.client.transport(), None);
-    bench.advance(0);
+    bench.retry();
     bench.expect(&["reconnecting", "GET https://x/events?epoch=e&since=4"]);
     bench.answer_poll(5, true, 5..6);
     bench.expect(&["connected true", "connected polling", "message 5"]);
@@ -701,7 +702,7 @@ fn a_lost_socket_that_is_blocked_from_then_on_hands_over_to_polls() {
     let mut bench = Bench::ready();
     bench.send(5, "mine", false);
     bench.close(1006);
-    bench.advance(0);
+    bench.retry();
     bench.block();
     bench.advance(20_000);
     bench.take();
