@@ -7,6 +7,7 @@ use protocol::incoming::{self, EventPayload, Incoming, Unreadable, seen_frame, s
 use protocol::json::Json;
 use protocol::limits::{FIRST_PING_AFTER_MS, PING_AFTER_MS};
 use protocol::time::{Instant, UnixMillis};
+use protocol::wire::Key;
 
 use crate::client::Client;
 use crate::connection::Link;
@@ -281,8 +282,18 @@ impl<J: Json> Client<J> {
                 EventPayload::Metadata(changes) => Event::Metadata(changes),
                 EventPayload::Unknown => continue,
             };
+            let typist = match &event {
+                Event::Message(message) if self.typing.shows_anybody() => {
+                    message.get(Key::SenderId).and_then(|id| id.string())
+                }
+                _ => None,
+            };
             if let Some(event) = self.timeline.event(seq, event) {
                 self.tell(event);
+            }
+            // What they typed has come.
+            if let Some(user_id) = typist {
+                self.hear_typing(user_id, false, now);
             }
             if let Some((call, message)) = stored {
                 self.settle(call, Ok(Reply::Value(message)));

@@ -21,6 +21,7 @@ use crate::io::{
 use crate::legacy::unsupported;
 use crate::outbox::{Wait, Waiter};
 use crate::requests::Purpose;
+use crate::timer::Timer;
 
 impl<J: Json> Client<J> {
     /// Sends a message: `options` as the app gave them.
@@ -34,8 +35,23 @@ impl<J: Json> Client<J> {
         let body = own_fields(options, &keys, EXPECTED);
         let checked = body.and_then(|body| draft::check(&body).map(|()| body));
         match checked {
-            Ok(body) => self.submit(call, Operation::Send, body, until_stored, now),
+            Ok(body) => {
+                self.end_own_typing(&body);
+                self.submit(call, Operation::Send, body, until_stored, now);
+            }
             Err(error) => self.settle(call, Err(error.into())),
+        }
+    }
+
+    fn end_own_typing(&mut self, body: &J) {
+        let said = body.get(Key::SenderId).and_then(|id| id.string());
+        let user_id = said.or(match self.outbox.owner() {
+            Owner::User(sub) => Some(sub),
+            Owner::Bearer | Owner::Unknown => None,
+        });
+        if let Some(user_id) = user_id {
+            self.typing.sent_what_was_typed(&user_id);
+            self.timers.set(Timer::Typing, self.typing.next_deadline());
         }
     }
 

@@ -94,6 +94,16 @@ impl Typing {
         }
     }
 
+    /// Whether anybody elsewhere is shown to type.
+    pub(crate) fn shows_anybody(&self) -> bool {
+        !self.remote.is_empty()
+    }
+
+    /// What somebody here typed is sent: for the others the message ends it.
+    pub(crate) fn sent_what_was_typed(&mut self, user_id: &str) {
+        self.local.remove(user_id);
+    }
+
     /// Takes those elsewhere of whom nothing was heard for long enough.
     pub(crate) fn take_expired(&mut self, now: Instant) -> Vec<String> {
         let expired: Vec<String> = self

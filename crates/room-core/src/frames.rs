@@ -6,7 +6,7 @@ use std::rc::Rc;
 use protocol::change::Change;
 use protocol::dialect::{Dialect, binary_refusal, frame_too_large};
 use protocol::draft::Draft;
-use protocol::frame::{ClientFrame, Frame, Refusal, ServerFrame};
+use protocol::frame::{ClientFrame, EventBody, Frame, Refusal, ServerFrame};
 use protocol::ids::{MarkId, Seq};
 use protocol::json::Outline;
 use protocol::limits::{BYTES_PER_PERMIT, CLIENT_FRAME_BYTES_MAX, SYNC_PERMITS, VALUES_PER_PERMIT};
@@ -210,7 +210,17 @@ impl Room {
                         self.answer(peer, &here);
                     }
                 }
-                Effect::Share(frame) => self.fanout.share(&frame, Vec::new()),
+                Effect::Share(frame) => {
+                    self.fanout.share(&frame, Vec::new());
+                    if let ServerFrame::Event {
+                        body: EventBody::Message(message),
+                        ..
+                    } = frame
+                        && self.typists.end(&message.sender_id)
+                    {
+                        self.share_typing_over(message.sender_id);
+                    }
+                }
                 Effect::Tell(peer, frame) => self.answer(peer, &frame),
                 Effect::Typing {
                     peer,
@@ -218,8 +228,13 @@ impl Room {
                     user_id,
                     is_typing,
                 } => {
-                    if let Some(peer) = peer {
-                        self.typists.note(peer, &user_id, is_typing);
+                    match peer {
+                        Some(peer) => self.typists.note(peer, &user_id, is_typing),
+                        // Clients of the second version know by themselves when it is over.
+                        None if self.peers.are_any_of(Dialect::V1) => {
+                            self.typists.note_by_http(&user_id, is_typing, now);
+                        }
+                        None => {}
                     }
                     let own = match sub {
                         Some(sub) => self.peers.of_user(&sub),

@@ -91,6 +91,11 @@ impl Peers {
         self.accepted.len()
     }
 
+    /// Whether any peer speaks `dialect`.
+    pub(crate) fn are_any_of(&self, dialect: Dialect) -> bool {
+        self.accepted.values().any(|peer| peer.dialect == dialect)
+    }
+
     /// Open sockets of tokens that name nobody, without the gateway key.
     pub(crate) fn anonymous_count(&self) -> usize {
         self.anonymous_count

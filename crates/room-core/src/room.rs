@@ -166,6 +166,7 @@ impl Room {
 
     /// Sends what the coalescing window holds, and serves queued reads. Legal early or late; see [`Self::poll_timeout`].
     pub fn handle_timeout(&mut self, now: UnixMillis, storage: &dyn Storage) {
+        self.end_typing(now);
         self.read_turn(storage, now);
         self.settle(now);
     }
@@ -221,7 +222,11 @@ impl Room {
     /// waits.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<UnixMillis> {
-        let deadlines = [self.fanout.deadline(), self.reads.deadline()];
+        let deadlines = [
+            self.fanout.deadline(),
+            self.reads.deadline(),
+            self.typists.deadline(),
+        ];
         deadlines.into_iter().flatten().min()
     }
 
@@ -248,6 +253,23 @@ impl Room {
     fn end_what_is_over(&mut self, now: UnixMillis) {
         self.expire(now);
         self.end_grace(now);
+        self.end_typing(now);
+    }
+
+    /// Tells of those who said over HTTP that they type, and no more.
+    fn end_typing(&mut self, now: UnixMillis) {
+        for user_id in self.typists.take_expired(now) {
+            self.share_typing_over(user_id);
+        }
+    }
+
+    /// Tells everybody that somebody types no more.
+    pub(crate) fn share_typing_over(&mut self, user_id: String) {
+        let frame = ServerFrame::Typing {
+            user_id,
+            is_typing: false,
+        };
+        self.fanout.share(&frame, Vec::new());
     }
 
     /// Ends an input: closes who is overdue, gone or too slow, lets the queue leave, sees to the alarm.

@@ -1,20 +1,28 @@
-//! Who said that they type and has not stopped, by peer.
+//! Who said that they type and has not stopped.
 //!
-//! Kept so that everybody hears that a typist stopped when the socket closes on them. In memory only: clients
-//! show a typing sign for seconds.
+//! Kept so that everybody hears that a typist stopped: when their message comes, when their socket closes on them, and where
+//! they said so over HTTP, after the time for which clients of ours show it. In memory only: clients show a typing sign for
+//! seconds.
 
 use std::collections::{BTreeMap, BTreeSet};
+
+use protocol::limits::TYPING_SHOWN_MS;
+use protocol::time::UnixMillis;
 
 use crate::io::PeerId;
 
 /// Names that one peer may be remembered to type as. Only a token that names nobody can use more than one.
 const NAMES_PER_PEER_MAX: usize = 16;
+/// The same for everybody who says so over HTTP together.
+const NAMES_BY_HTTP_MAX: usize = 100;
 
 #[derive(Default)]
 pub(crate) struct Typists {
     names: BTreeMap<PeerId, BTreeSet<String>>,
     /// How many peers type as each name.
     peers: BTreeMap<String, usize>,
+    /// Who said so over HTTP, and until when it is shown.
+    by_http: BTreeMap<String, UnixMillis>,
 }
 
 impl Typists {
@@ -30,6 +38,43 @@ impl Typists {
         } else if names.len() < NAMES_PER_PEER_MAX && names.insert(user_id.to_owned()) {
             *self.peers.entry(user_id.to_owned()).or_default() += 1;
         }
+    }
+
+    /// The same for somebody who has no socket to say it on: nobody else says that they stopped.
+    pub(crate) fn note_by_http(&mut self, user_id: &str, is_typing: bool, now: UnixMillis) {
+        if !is_typing {
+            self.by_http.remove(user_id);
+        } else if self.by_http.len() < NAMES_BY_HTTP_MAX || self.by_http.contains_key(user_id) {
+            let until = now.plus_ms(TYPING_SHOWN_MS);
+            self.by_http.insert(user_id.to_owned(), until);
+        }
+    }
+
+    /// What somebody typed has come. Returns whether they were said to type.
+    pub(crate) fn end(&mut self, user_id: &str) -> bool {
+        let by_http = self.by_http.remove(user_id).is_some();
+        let by_socket = self.peers.remove(user_id).is_some();
+        if by_socket {
+            self.names.retain(|_, names| {
+                names.remove(user_id);
+                !names.is_empty()
+            });
+        }
+        by_http || by_socket
+    }
+
+    /// Takes those who said so over HTTP for whom the time is over.
+    pub(crate) fn take_expired(&mut self, now: UnixMillis) -> Vec<String> {
+        let latest = now.plus_ms(TYPING_SHOWN_MS);
+        // After a backward step of the clock they would be shown for long.
+        let is_over = |_: &String, until: &mut UnixMillis| *until <= now || *until > latest;
+        let expired = self.by_http.extract_if(.., is_over);
+        expired.map(|(name, _)| name).collect()
+    }
+
+    /// When [`Self::take_expired`] has something to take.
+    pub(crate) fn deadline(&self) -> Option<UnixMillis> {
+        self.by_http.values().copied().min()
     }
 
     /// The peer is gone: the names that nobody types as any more.
@@ -80,5 +125,43 @@ mod tests {
             typists.note(PeerId(1), &name.to_string(), true);
         }
         assert_eq!(typists.leave(PeerId(1)).len(), NAMES_PER_PEER_MAX);
+        for name in 0..200 {
+            typists.note_by_http(&name.to_string(), true, UnixMillis(1));
+        }
+        let all = typists.take_expired(UnixMillis(1 + TYPING_SHOWN_MS));
+        assert_eq!(all.len(), NAMES_BY_HTTP_MAX);
+    }
+
+    #[test]
+    fn a_message_ends_the_typing_of_all_its_sender_s_peers() {
+        let mut typists = Typists::default();
+        for peer in [1, 2] {
+            typists.note(PeerId(peer), "ada", true);
+        }
+        typists.note(PeerId(2), "bo", true);
+        assert!(typists.end("ada"));
+        assert!(!typists.end("ada"));
+        assert_eq!(typists.leave(PeerId(1)), Vec::<String>::new());
+        assert_eq!(typists.leave(PeerId(2)), ["bo"]);
+        assert!(typists.names.is_empty() && typists.peers.is_empty());
+    }
+
+    #[test]
+    fn typing_over_http_ends_by_itself_unless_it_is_said_again() {
+        let mut typists = Typists::default();
+        typists.note_by_http("ada", true, UnixMillis(1_000));
+        typists.note_by_http("ada", true, UnixMillis(3_000));
+        typists.note_by_http("bo", true, UnixMillis(3_000));
+        typists.note_by_http("bo", false, UnixMillis(3_100));
+        assert_eq!(typists.deadline(), Some(UnixMillis(9_000)));
+        assert!(typists.take_expired(UnixMillis(8_999)).is_empty());
+        assert_eq!(typists.take_expired(UnixMillis(9_000)), ["ada"]);
+        assert_eq!(typists.deadline(), None);
+        typists.note_by_http("ada", true, UnixMillis(9_000));
+        assert_eq!(
+            typists.take_expired(UnixMillis(10)),
+            ["ada"],
+            "the clock stepped back"
+        );
     }
 }

@@ -232,6 +232,81 @@ fn typing_reaches_the_others_and_stops_with_the_last_socket() {
     assert_eq!(heard(&mut shell, &[bob]), [["ada true"]]);
 }
 
+/// What a peer heard of typing and of messages, in order.
+fn heard_of_typing(shell: &mut Shell, id: u64) -> Vec<String> {
+    let frames = shell.heard(id);
+    let word = |frame: &Value| match frame["type"].as_str() {
+        Some("typing") => Some(format!(
+            "{} {}",
+            frame["userId"].as_str()?,
+            frame["isTyping"]
+        )),
+        Some("message") => Some(format!("message {}", frame["message"]["text"].as_str()?)),
+        _ => None,
+    };
+    frames.iter().filter_map(word).collect()
+}
+
+#[test]
+fn a_message_ends_its_sender_s_typing() {
+    let mut shell = Shell::new();
+    let (ada, bob, old) = (
+        shell.join(user("ada")),
+        shell.join(user("bob")),
+        shell.join_v1(user("carol")),
+    );
+    shell.pass(10);
+    shell.forget_heard();
+    for by_http in [false, true] {
+        shell.say(ada, json!({"type": "typing", "isTyping": true}));
+        shell.pass(10);
+        if by_http {
+            shell.post(user("ada"), json!({"text": "hi"}));
+        } else {
+            shell.say(ada, message("hi", "1"));
+        }
+        shell.pass(10);
+        for id in [bob, old] {
+            let heard = heard_of_typing(&mut shell, id);
+            assert_eq!(heard, ["ada true", "message hi", "ada false"], "{by_http}");
+        }
+        shell.forget_heard();
+    }
+    // Who did not type is not said to have stopped.
+    shell.say(ada, message("more", "2"));
+    shell.pass(10);
+    assert_eq!(heard_of_typing(&mut shell, bob), ["message more"]);
+}
+
+#[test]
+fn typing_over_http_ends_for_those_who_cannot_tell_by_themselves() {
+    let mut shell = Shell::new();
+    let bob = shell.join(user("bob"));
+    shell.pass(10);
+    let say = |shell: &mut Shell| {
+        let body = r#"{"isTyping":true}"#.into();
+        let (status, _) = shell.call(user("ada"), room_core::Call::PostTyping { body });
+        assert_eq!(status, 200);
+    };
+    say(&mut shell);
+    shell.pass(7_000);
+    assert_eq!(
+        heard_of_typing(&mut shell, bob),
+        ["ada true"],
+        "nothing wakes for it"
+    );
+    let old = shell.join_v1(user("carol"));
+    shell.pass(10);
+    shell.forget_heard();
+    say(&mut shell);
+    shell.pass(5_000);
+    say(&mut shell);
+    shell.pass(5_000);
+    assert_eq!(heard_of_typing(&mut shell, old), ["ada true", "ada true"]);
+    shell.pass(1_100);
+    assert_eq!(heard_of_typing(&mut shell, old), ["ada false"]);
+}
+
 #[test]
 fn a_client_takes_the_place_of_its_own_old_connection() {
     let mut shell = Shell::new();

@@ -88,6 +88,37 @@ fn waking_up_probes_a_link_and_shortens_a_wait() {
 }
 
 #[test]
+fn a_message_ends_its_sender_s_typing_in_the_same_breath() {
+    let mut bench = Bench::ready();
+    bench.frame(r#"{"type":"typing","userId":"ada","isTyping":true}"#);
+    bench.frame(r#"{"type":"typing","userId":"bo","isTyping":true}"#);
+    bench.take();
+    let message = json!({"id": "m5-0", "seq": 5, "senderId": "bo", "text": "hi"});
+    bench.frame(&json!({"type": "message", "seq": 5, "message": message}).to_string());
+    bench.expect(&["message 5", "bo types false"]);
+}
+
+#[test]
+fn what_is_sent_is_not_being_typed_any_more() {
+    let mut bench = Bench::ready();
+    let say = |bench: &mut Bench, is_typing: bool| {
+        let (who, is_typing) = (json!("ada"), json!(is_typing));
+        bench
+            .client
+            .set_typing(CallId(4), &who, &is_typing, bench.now);
+        bench.drain();
+    };
+    say(&mut bench, true);
+    bench.send(5, "a", false);
+    bench.take();
+    bench.advance(3_000);
+    bench.expect(&[]);
+    // Whoever goes on typing says so.
+    say(&mut bench, true);
+    bench.expect(&["transmit typing", "4 done"]);
+}
+
+#[test]
 fn typing_is_repeated_shown_and_ended() {
     let mut bench = Bench::ready();
     bench
