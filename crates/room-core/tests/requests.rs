@@ -193,7 +193,7 @@ fn participants_and_metadata_are_written() {
     );
     let expected = json!([
         {"userId": "guest", "role": "customer", "joinedAt": START, "verified": false},
-        {"userId": "agent", "role": "agent", "joinedAt": START + 1, "verified": false},
+        {"userId": "agent", "role": "agent", "joinedAt": START + 1, "verified": true},
     ]);
     assert_eq!(
         (status, body),
