@@ -261,7 +261,8 @@ export class KuratchiSpaceClient {
    *
    * Connected: resolves with the stored message. Disconnected: one HTTP request, and the same. Connecting,
    * reconnecting or offline: resolves without a value once the message is safe in the outbox; it is sent when the
-   * connection is there, and `onMessage` tells it. {@link persistence} says what safe means.
+   * connection is there, and `onMessage` tells it. A connection that does not answer for 5 s counts as none.
+   * {@link persistence} says what safe means.
    *
    * @param options The message.
    * @param extra `{ until: 'stored' }` to wait for the server in every state.

@@ -257,6 +257,7 @@ impl<J: Json> Client<J> {
                 Timer::Token => self.give_up_token(now),
                 Timer::Load => self.stop_loading(now),
                 Timer::Ack => self.ask_for_acks(now),
+                Timer::Overdue => self.release_ack_waiters(),
                 Timer::Typing => self.refresh_typing(now),
                 Timer::Fetch => self.give_up_requests(now),
                 Timer::Renew => self.renew_token(now),

@@ -497,6 +497,7 @@ impl<J: Json> Client<J> {
             Timer::Retry,
             Timer::Renew,
             Timer::Load,
+            Timer::Overdue,
             Timer::Beside,
             Timer::Health,
         ] {

@@ -23,12 +23,15 @@ use crate::outbox::{Wait, Waiter};
 use crate::requests::Purpose;
 use crate::timer::Timer;
 
+/// How long a call waits for an ack, in milliseconds: then the link is as good as none, and it is enough that the message is safe.
+const OVERDUE_MS: u64 = 5_000;
+
 impl<J: Json> Client<J> {
     /// Sends a message: `options` as the app gave them.
     ///
-    /// Connected: the call is settled with the stored message. Connecting, reconnecting or offline: settled with
-    /// nothing once the message is safe in the outbox, or with `until_stored` when it is stored. Idle or failed: one
-    /// HTTP request.
+    /// Connected: the call is settled with the stored message. Connecting, reconnecting or offline, or where no ack comes for
+    /// [`OVERDUE_MS`]: settled with nothing once the message is safe in the outbox, or with `until_stored` when it is stored.
+    /// Idle or failed: one HTTP request.
     pub fn send_message(&mut self, call: CallId, options: &J, until_stored: bool, now: Instant) {
         const EXPECTED: &str = "an object {senderId, senderType, text, attachments?}";
         let keys = [Key::SenderId, Key::SenderType, Key::Text, Key::Attachments];
@@ -96,7 +99,7 @@ impl<J: Json> Client<J> {
         entry.row.epoch = self.epoch();
         entry.told = false;
         entry.safe = !self.outbox.is_durable();
-        entry.waiter = self.waiter(call, false);
+        entry.waiter = self.waiter(call, false, now);
         self.persist(OutboxChange::Put(entry.row.clone()));
         self.tell_outbox(entry.row.clone(), OutboxStatus::Pending);
         if entry.safe && entry.waiter.is_some_and(|waiter| waiter.wait == Wait::Safe) {
@@ -189,7 +192,7 @@ impl<J: Json> Client<J> {
             added_at: self.wall_clock(now),
             failure: None,
         };
-        let mut waiter = self.waiter(call, until_stored);
+        let mut waiter = self.waiter(call, until_stored, now);
         let is_safe = !self.outbox.is_durable();
         let settles_now = is_safe && waiter.is_some_and(|waiter| waiter.wait == Wait::Safe);
         if settles_now {
@@ -212,10 +215,14 @@ impl<J: Json> Client<J> {
         self.flush_outbox(now);
     }
 
-    fn waiter(&self, call: CallId, until_stored: bool) -> Option<Waiter> {
+    fn waiter(&mut self, call: CallId, until_stored: bool, now: Instant) -> Option<Waiter> {
         let wait = if until_stored {
             Wait::Stored
         } else if self.is_connected() {
+            if self.timers.get(Timer::Overdue).is_none() {
+                let due = now.plus_ms(OVERDUE_MS);
+                self.timers.set(Timer::Overdue, Some(due));
+            }
             Wait::Ack
         } else {
             Wait::Safe

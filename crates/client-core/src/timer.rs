@@ -24,6 +24,8 @@ pub(crate) enum Timer {
     Load,
     /// When to find out why nothing of what was sent is confirmed.
     Ack,
+    /// When calls that wait for an ack wait no longer than until their message is safe.
+    Overdue,
     /// When to say again that somebody types here, or that somebody elsewhere no longer does.
     Typing,
     /// When to give up the oldest HTTP request.
@@ -41,7 +43,7 @@ pub(crate) enum Timer {
 }
 
 impl Timer {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 17] = [
         Self::Connect,
         Self::Retry,
         Self::Ping,
@@ -51,6 +53,7 @@ impl Timer {
         Self::Token,
         Self::Load,
         Self::Ack,
+        Self::Overdue,
         Self::Typing,
         Self::Fetch,
         Self::Renew,

@@ -560,11 +560,11 @@ fn a_silent_link_does_not_swallow_sends_while_others_talk() {
 fn an_entry_that_is_too_large_is_found_and_fails_and_the_others_go_on() {
     const TOO_LARGE: &str = r#"{"type":"error","code":"tooLarge","error":"no"}"#;
     let mut bench = Bench::ready();
-    bench.send(5, "a", false);
+    bench.send(5, "a", true);
     bench.frame(TOO_LARGE);
     bench.expect(&["transmit a", "5 tooLarge: no"]);
     for (call, text) in [(6, "b"), (7, "c"), (8, "d")] {
-        bench.send(call, text, false);
+        bench.send(call, text, true);
     }
     bench.take();
     bench.frame(TOO_LARGE);
@@ -628,7 +628,7 @@ fn what_waits_goes_when_events_alone_tell_what_is_stored() {
 #[test]
 fn a_slow_line_that_goes_on_carrying_marks_has_time_for_its_acks() {
     let mut bench = Bench::ready();
-    bench.send(5, "a", false);
+    bench.send(5, "a", true);
     for n in 0..10 {
         bench.advance(6_000);
         bench.frame(&format!(r#"{{"type":"mark","id":"{n:016x}"}}"#));
@@ -650,7 +650,7 @@ fn a_slow_line_that_goes_on_carrying_marks_has_time_for_its_acks() {
 fn events_from_before_a_send_say_that_its_ack_is_behind_them_on_a_slow_line() {
     let mut bench = Bench::ready();
     bench.advance(5_000);
-    bench.send(5, "a", false);
+    bench.send(5, "a", true);
     bench.take();
     for seq in 5..13 {
         bench.advance(6_000);
@@ -691,7 +691,7 @@ fn a_very_slow_line_has_twice_the_time_from_mark_to_mark() {
 #[test]
 fn an_object_reset_between_commit_and_flush_followed_by_silence_is_found_out() {
     let mut bench = Bench::ready();
-    bench.send(5, "m5", false);
+    bench.send(5, "m5", true);
     bench.take();
     bench.advance(10_000);
     bench.expect(&["transmit sync"]);
@@ -706,7 +706,7 @@ fn an_object_reset_between_commit_and_flush_followed_by_silence_is_found_out() {
 #[test]
 fn a_frame_that_the_object_never_took_is_sent_again_on_the_same_link() {
     let mut bench = Bench::ready();
-    bench.send(5, "a", false);
+    bench.send(5, "a", true);
     bench.advance(10_000);
     bench.frame(r#"{"type":"head","epoch":"e","seq":4}"#);
     bench.expect(&["transmit a", "transmit sync", "transmit a"]);
@@ -736,12 +736,27 @@ fn nothing_overtakes_a_message_that_was_refused_for_the_moment() {
 }
 
 #[test]
+fn a_call_waits_for_an_ack_for_five_seconds_and_then_until_its_message_is_safe() {
+    let mut bench = Bench::ready();
+    bench.send(5, "a", false);
+    bench.send(6, "b", true);
+    bench.take();
+    bench.advance(4_999);
+    bench.expect(&[]);
+    bench.advance(1);
+    bench.expect(&["5 done"]);
+    // The outcome of the other one is still to come.
+    bench.ack(6);
+    assert_eq!(bench.take().last().unwrap(), "6 done");
+}
+
+#[test]
 fn a_store_that_never_answers_holds_nothing_up_for_long() {
     let mut bench = Bench::new();
     bench.loads = false;
     bench.connect(1);
     bench.welcome(r#""seq":4"#);
-    bench.send(5, "a", false);
+    bench.send(5, "a", true);
     bench.take();
     bench.advance(4_999);
     bench.expect(&["transmit ping"]);

@@ -634,7 +634,7 @@ fn the_socket_is_tried_each_minute_and_takes_over_without_a_gap_or_a_double() {
     assert_eq!(tried(&mut bench), 60_000);
     assert!(bench.url.ends_with("&epoch=e&since=4"), "{}", bench.url);
     // While the socket is on its way, a poll tells more than it asked for.
-    bench.send(7, "mine", false);
+    bench.send(7, "mine", true);
     bench.next_poll();
     bench.answer_poll(6, true, 5..7);
     bench.next_poll();
