@@ -222,8 +222,11 @@ export class KuratchiSpaceClient {
    * Disconnects at once, and stays so. Does nothing where there is nothing to end. `connect()` may follow, and resumes:
    * for that the client keeps its memory, which {@link close} gives back.
    *
+   * A page that goes needs neither: its connection ends with it, and what waits is kept. Do not call it on `beforeunload`:
+   * a link to `mailto:`, a download or a dialog that is cancelled fires that as well, and leaves the page there.
+   *
    * @example
-   * onbeforeunload = () => client.disconnect();
+   * signOutButton.onclick = () => client.disconnect();
    */
   disconnect(): void;
 
@@ -378,7 +381,7 @@ export class KuratchiSpaceClient {
    * storage fails, which `onError` tells with `persistenceLost`.
    *
    * @example
-   * if (client.persistence === 'memory') window.onbeforeunload = () => 'Some messages are not sent yet.';
+   * hint.hidden = client.persistence !== 'memory'; // 'Keep this page open until everything is sent.'
    */
   readonly persistence: Persistence;
 

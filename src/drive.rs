@@ -348,6 +348,7 @@ impl Driver {
                 if let Some(driver) = me.upgrade() {
                     driver.input(match sign {
                         Sign::Woken => Input::Woken,
+                        Sign::Focused => Input::Focused,
                         Sign::Online(online) => Input::OnlineChanged(online),
                     });
                 }

@@ -1,4 +1,4 @@
-//! Hears when a page may have slept or changed networks: it becomes visible, comes back from the cache, or is
+//! Hears when a page may have slept or changed networks: it becomes visible, gets the focus, comes back from the cache, or is
 //! told that the network is gone or back.
 //!
 //! Must not know what is done about it. Node and Workers have no page; nothing is listened to there.
@@ -22,6 +22,8 @@ extern "C" {
 pub(crate) enum Sign {
     /// It became visible, or came back from the cache.
     Woken,
+    /// Somebody turned to it.
+    Focused,
     /// There is a network, or there is none.
     Online(bool),
 }
@@ -61,6 +63,7 @@ impl WakeListeners {
             Listener::add(&window, "online", tells(Sign::Online(true))),
             Listener::add(&window, "offline", tells(Sign::Online(false))),
             Listener::add(&window, "pageshow", tells(Sign::Woken)),
+            Listener::add(&window, "focus", tells(Sign::Focused)),
             Listener::add(&document, "visibilitychange", became_visible),
         ];
         Self(listeners.into_iter().flatten().collect())

@@ -234,6 +234,8 @@ impl<J: Json> Client<J> {
                 self.work_off_answer(now);
             }
             Input::Woken => self.handle_woken(now),
+            Input::Focused if self.is_connected() => {}
+            Input::Focused => self.handle_woken(now),
             Input::OnlineChanged(online) => self.handle_online(online, now),
             Input::OutboxLoaded(rows) => self.restore_outbox(rows, now),
             Input::OutboxReleased => self.outbox.release(),

@@ -113,6 +113,8 @@ pub enum Input<J: Json> {
     TaskPassed,
     /// The page became visible, or came back from the cache: check the link now.
     Woken,
+    /// Somebody turned to the page: what waits or has failed is worth another look. Says nothing about a link that is there.
+    Focused,
     /// The environment says whether there is a network. It may be wrong either way: it only hastens or explains.
     OnlineChanged(bool),
     /// What the outbox's store holds: after [`Output::LoadOutbox`], and whenever another lane was adopted.
