@@ -180,6 +180,20 @@ fn polling_connects_with_the_first_answer_and_says_so() {
 }
 
 #[test]
+fn polls_serve_where_sockets_do_not_and_the_browser_says_that_there_is_no_network() {
+    let mut bench = Bench::new();
+    bench.connect(1);
+    bench.input(client_core::io::Input::OnlineChanged(false));
+    bench.block();
+    bench.retry();
+    bench.block();
+    let welcome = json!([{"type": "welcome", "epoch": "e", "seq": 4, "serverTime": EPOCH_MS}]);
+    bench.answer_to(EVENTS, 200, &welcome);
+    assert_eq!(bench.client.transport(), Some(Transport::Polling));
+    assert!(bench.client.is_connected());
+}
+
+#[test]
 fn a_black_hole_is_noticed_and_the_attempt_under_way_goes_on_beside() {
     let mut bench = Bench::new();
     bench.connect(1);
