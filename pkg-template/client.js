@@ -77,6 +77,7 @@ export class SpaceClient {
     }
     this.#outbox = new Outbox(placeOf(this.#config), (act) => this.#tellCore(act), {
       onLoading: (ids) => this.#store.reserveOutbox(ids),
+      onWeakened: () => this.#store.setPersistence(this.#outbox.persistence),
       onLost: (error) => this.#losePersistence(error),
     });
     this.#store.setPersistence(this.#outbox.persistence);

@@ -38,8 +38,7 @@ export function createHost({ spaceToken, store, events, outbox, isOver, ...clien
     };
   return {
     // A function's token comes by a promise, always: a text that comes at once is known to be the only one.
-    token: (fresh) =>
-      typeof spaceToken === 'function' ? (async () => spaceToken({ fresh }))() : spaceToken,
+    token: (fresh) => (typeof spaceToken === 'function' ? (async () => spaceToken({ fresh }))() : spaceToken),
     readText,
     error: (code, message, retryable, field, status) => {
       const error = new ChatError(message, { code, retryable, field });

@@ -25,12 +25,17 @@ const STEPS_MAX = 3;
 /** Operations of this page that were answered. */
 let answered = 0;
 
-/** The environment's IndexedDB, if it has one and lets us at it. */
+/**
+ * Whether the environment has an IndexedDB and lets us at it, as far as can be told without trying. Frames of foreign pages that
+ * may keep nothing are refused by an exception, if not here, then at the tab's own storage; a sandboxed one has an origin that
+ * is nobody's.
+ */
 export function hasIndexedDb() {
   try {
-    return Boolean(globalThis.indexedDB);
+    const { origin, location, sessionStorage } = globalThis;
+    const isSandboxed = origin === 'null' && location?.protocol !== 'file:';
+    return !isSandboxed && sessionStorage !== null && Boolean(globalThis.indexedDB);
   } catch {
-    // Some browsers refuse by throwing, in frames of foreign pages.
     return false;
   }
 }

@@ -6,12 +6,16 @@
  * has one sender at most, and none waits for a tab that sleeps. Owns the locks and the tab's memory of its lane.
  * Must not know what lanes hold.
  *
- * Without Web Locks (a page that is no secure context) a lane is its tab's alone: nobody else takes it over.
+ * Without Web Locks (a page that is no secure context) a lane is its tab's alone: nobody else takes it over. Locks that are
+ * refused, or do not answer whether one is free (a browser that lost track of them, a page that is being prerendered), count
+ * as none.
  */
 
 import { randomId, recall, remember } from './tab-memory.js';
 
 const NAME = 'lane';
+/** How long an answer may take whether a lock is free, in milliseconds. */
+const ANSWER_MS_MAX = 2_000;
 
 /** The environment's lock manager, if there is one. */
 export function lockManager() {
@@ -30,6 +34,8 @@ export class Lanes {
   #held = new Map();
   /** How to stop waiting for a lane's lock, by lane. */
   #waiting = new Map();
+  /** Called once when locks turn out to be none. */
+  onLost = () => {};
 
   /**
    * @param {{ workerUrl: string, spaceId: string }} place
@@ -116,8 +122,21 @@ export class Lanes {
     }
     const { workerUrl, spaceId } = this.#place;
     const name = `kuratchi-spaces:${JSON.stringify([workerUrl, spaceId, lane])}`;
+    const manager = this.#manager;
+    const isAnsweredAtOnce = options.ifAvailable === true;
     return new Promise((resolve) => {
+      let isOver = false;
+      const goWithout = () => {
+        isOver = true;
+        if (this.#manager === manager) this.#lose();
+        resolve(this.#request(lane, options));
+      };
+      const timer = isAnsweredAtOnce ? setTimeout(goWithout, ANSWER_MS_MAX) : undefined;
       const whileHeld = (lock) => {
+        clearTimeout(timer);
+        // What comes too late is given back at once.
+        if (isOver) return undefined;
+        isOver = true;
         if (!lock) {
           resolve(false);
           return undefined;
@@ -127,8 +146,26 @@ export class Lanes {
           resolve(true);
         });
       };
-      // It rejects when the waiting was ended, and in documents that may have no locks: neither holds the lane.
-      Promise.resolve(this.#manager.request(name, options, whileHeld)).catch(() => resolve(false));
+      const whenRefused = () => {
+        clearTimeout(timer);
+        if (isOver) return;
+        // Where the waiting was ended nobody holds the lane. Else the document may have no locks.
+        if (isAnsweredAtOnce) goWithout();
+        else resolve(false);
+      };
+      try {
+        Promise.resolve(manager.request(name, options, whileHeld)).catch(whenRefused);
+      } catch {
+        whenRefused();
+      }
     });
+  }
+
+  /** From now on there are no locks: nobody else is waited for, and nobody else is kept out. */
+  #lose() {
+    this.#manager = undefined;
+    for (const controller of this.#waiting.values()) controller.abort();
+    this.#waiting.clear();
+    this.onLost();
   }
 }

@@ -90,6 +90,7 @@ export class Outbox {
    * @param {(act: (core: object) => void) => void} tell Lets a function at the core, if there is one.
    * @param {object} events
    * @param {(ids: string[]) => void} events.onLoading Rows with these ids are about to be handed to the core.
+   * @param {() => void} events.onWeakened What waits does not reach as far as was thought; see {@link persistence}.
    * @param {(error: unknown) => void} events.onLost Storage failed; memory serves from now on.
    * @param {object} [parts] Stand-ins: `lanes`, and `makeDatabase(place, onLost)`.
    */
@@ -102,6 +103,7 @@ export class Outbox {
       this.#becomeReady = resolve;
     });
     this.#persistence = expectedPersistence(lanes.areShared);
+    lanes.onLost = () => this.#loseLocks();
     if (this.#persistence !== 'memory') {
       this.#database = makeDatabase(place, (error) => this.#degrade(error));
     }
@@ -404,6 +406,15 @@ export class Outbox {
     await this.#database?.clear();
     for (const lane of this.#lanes.held) {
       this.#leaveIfEmpty(lane);
+    }
+  }
+
+  /** There are no locks after all: what waits is kept, and no other tab takes it over. */
+  #loseLocks() {
+    if (this.#database) {
+      this.#persistence = expectedPersistence(false);
+      this.#closeChannel();
+      this.#events.onWeakened();
     }
   }
 

@@ -107,11 +107,48 @@ describe('locks', () => {
     assert.equal(locks.names().length, 1);
   });
 
-  test('a document that may have no locks holds none', async () => {
-    const refusing = { request: async () => Promise.reject(new DOMException('no', 'SecurityError')) };
-    const lanes = new Lanes(PLACE, refusing);
-    assert.equal(await lanes.take('x'), false);
-    assert.deepEqual(lanes.held, []);
+  test('a document that may have no locks goes without', async () => {
+    const no = () => new DOMException('no', 'SecurityError');
+    for (const request of [
+      async () => Promise.reject(no()),
+      () => {
+        throw no();
+      },
+    ]) {
+      const lanes = new Lanes(PLACE, { request });
+      assert.equal(await lanes.take('x'), true);
+      assert.deepEqual([lanes.held, lanes.areShared], [['x'], false]);
+    }
+  });
+
+  test('a lock that is never granted is waited for two seconds, and given back when it comes after all', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    let grant;
+    const orphaned = {
+      request: (_name, _options, whileHeld) => {
+        grant = whileHeld;
+        return new Promise(() => {});
+      },
+    };
+    const lanes = new Lanes(PLACE, orphaned);
+    let lost = 0;
+    lanes.onLost = () => {
+      lost += 1;
+    };
+    const taking = lanes.takeOwn();
+    t.mock.timers.tick(1_999);
+    await nextTask();
+    assert.equal(lanes.areShared, true);
+    t.mock.timers.tick(1);
+    const { lane } = await taking;
+    assert.deepEqual([lanes.held, lanes.areShared, lost], [[lane], false, 1]);
+    assert.equal(
+      grant({ name: 'late' }),
+      undefined,
+      'a lock is held for as long as what this gives is pending',
+    );
+    // Nobody is asked any more.
+    assert.equal(await lanes.take('y'), true);
   });
 
   test('without Web Locks a lane is found by the tab alone', async () => {

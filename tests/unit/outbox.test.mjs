@@ -85,6 +85,7 @@ function openTab({ disk, locks, storage = new FakeStorage(), page = new EventTar
     {
       onLoading: (ids) => told.push(`loading ${ids.join('+') || 'none'}`),
       onLost: (error) => told.push(`lost: ${error.message}`),
+      onWeakened: () => told.push('weakened'),
     },
     {
       lanes: new Lanes(PLACE, locks),
@@ -455,7 +456,46 @@ describe('clearing', () => {
   });
 });
 
+test('locks that do not answer hold nothing up, and persistence says so', async (t) => {
+  const { disk } = browser();
+  const locks = { request: () => new Promise(() => {}) };
+  const { outbox, take } = openTab({ disk, locks });
+  outbox.load();
+  outbox.put(row('a'));
+  await settle();
+  assert.deepEqual([take(), outbox.persistence], [[], 'browser']);
+  t.mock.timers.tick(2_000);
+  await settle();
+  assert.deepEqual(take(), ['weakened', 'outboxLoaded none', 'persisted a']);
+  assert.equal(outbox.persistence, 'tab');
+});
+
 describe('memory serves', () => {
+  test('in a frame that may keep nothing, from the first moment on', () => {
+    const refuse = () => {
+      throw new DOMException('no storage here', 'SecurityError');
+    };
+    const refused = (name) => Object.defineProperty(globalThis, name, { configurable: true, get: refuse });
+    for (const arrange of [
+      () => refused('indexedDB'),
+      () => refused('sessionStorage'),
+      () => define('origin', 'null'),
+    ]) {
+      define('indexedDB', {});
+      arrange();
+      assert.equal(new Outbox(PLACE, () => {}, {}).persistence, 'memory');
+      define('sessionStorage', new FakeStorage());
+      define('origin', undefined);
+    }
+    // Files have no origin either, and keep what they are given.
+    define('indexedDB', {});
+    define('origin', 'null');
+    define('location', { protocol: 'file:' });
+    assert.notEqual(new Outbox(PLACE, () => {}, {}).persistence, 'memory');
+    define('origin', undefined);
+    define('location', undefined);
+  });
+
   test('where there is no IndexedDB, as in Node, without a word', () => {
     define('indexedDB', undefined);
     const { outbox, take } = openTab(browser());
