@@ -84,6 +84,8 @@ class Relay {
   #closed;
   /** How the client left before there was a socket to the object. */
   #left;
+  /** Whether the client's end is closed, or broke. */
+  #isClientGone = false;
   /** When the drain ends at the latest: nothing more is passed on to the object. */
   #drainUntil;
   #isOver = false;
@@ -195,10 +197,7 @@ class Relay {
   #waitForQuiet() {
     clearTimeout(this.#timer);
     const ms = Math.min(DRAIN_MS, this.#drainUntil - Date.now());
-    this.#timer = setTimeout(() => {
-      closeSocket(this.#object, 1000, RATE_LIMITED);
-      survive(() => this.#dismiss(RATE_LIMITED));
-    }, ms);
+    this.#timer = setTimeout(() => survive(() => this.#dismiss(RATE_LIMITED)), ms);
   }
 
   #send(data) {
@@ -225,6 +224,7 @@ class Relay {
 
   #close({ frame, code, reason }) {
     this.#end();
+    this.#linger();
     try {
       this.#client.send(frame);
       this.#client.close(code, reason);
@@ -234,6 +234,7 @@ class Relay {
   }
 
   #clientLeft(code, reason) {
+    this.#isClientGone = true;
     this.#place.leave();
     closeSocket(this.#client, code, '');
     if (this.#bucket && !this.#object && !this.#isOver) {
@@ -243,13 +244,23 @@ class Relay {
     this.#end();
     closeSocket(this.#object, code, reason);
     // What was passed on is on its way until the object has answered the close.
-    if (this.#object) this.#context.waitUntil(this.#closed);
+    if (this.#object) this.#context.waitUntil(Promise.race([this.#closed, scheduler.wait(DRAIN_MS_MAX)]));
   }
 
+  /**
+   * The object's close is answered when the client has answered its own: for the object a connection counts until then, and
+   * the runtime keeps it.
+   */
   #objectLeft(code, reason) {
     this.#end();
+    this.#linger();
     closeSocket(this.#client, code, reason);
-    closeSocket(this.#object, code, '');
+    if (this.#isClientGone) closeSocket(this.#object, code, '');
+  }
+
+  /** The client's end is closed from here: until it answers it counts for its network. */
+  #linger() {
+    if (!this.#isClientGone) this.#place.linger();
   }
 
   /** From now on nothing is passed on. */

@@ -60,16 +60,23 @@ function makePlace(source) {
 
 class Share {
   source;
-  #isGone = false;
+  #isCounted = false;
 
   constructor(source) {
     this.source = source;
-    perSource.set(source, (perSource.get(source) ?? 0) + 1);
+    this.count();
+  }
+
+  /** The socket counts, from now on or as before. */
+  count() {
+    if (this.#isCounted) return;
+    this.#isCounted = true;
+    perSource.set(this.source, (perSource.get(this.source) ?? 0) + 1);
   }
 
   leave() {
-    if (this.#isGone) return;
-    this.#isGone = true;
+    if (!this.#isCounted) return;
+    this.#isCounted = false;
     const others = perSource.get(this.source) - 1;
     if (others > 0) perSource.set(this.source, others);
     else perSource.delete(this.source);
@@ -109,5 +116,10 @@ class Place {
   leave() {
     this.free();
     this.#share.leave();
+  }
+
+  /** The socket was closed, and is not gone: it counts for its network, as those do that proved nothing. */
+  linger() {
+    this.#share.count();
   }
 }

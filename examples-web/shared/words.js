@@ -133,6 +133,19 @@ export function fileWords(filename) {
   return filename.replace(/[\u202a-\u202e\u2066-\u2069]/g, '');
 }
 
+/**
+ * Whether a message is by the person with an id, who looks at it. Their token names them: what stands under their id without
+ * proof is somebody else's.
+ */
+export function isBy({ senderId, verified }, ownId) {
+  return senderId === ownId && verified !== false;
+}
+
+/** Whether two messages are by the same sender, as far as is proven. */
+export function areBySame(one, other) {
+  return one.senderId === other.senderId && (one.verified === false) === (other.verified === false);
+}
+
 /** What stands beside a sender whom no token has proven: anybody could have chosen that name. */
 export const UNVERIFIED_WORDS = 'not verified';
 export const UNVERIFIED_HINT = 'No token has proven who this is: anybody could have chosen the name.';

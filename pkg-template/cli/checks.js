@@ -326,7 +326,7 @@ export async function checkSpace(workerUrl, gatewayKey, space) {
   const used = `The space ${space} stores ${megabytes(body.bytes)} of ${megabytes(body.bytesMax)}`;
   const cure =
     'Delete long messages, keep messages for less time (RETENTION_DAYS), or let it have more (SPACE_BYTES_MAX, of which 10 GB is all ' +
-    'that Cloudflare gives). Callers whom no token names may fill half of it.';
+    'that Cloudflare gives). Callers whom no token names write until it is half full.';
   if (body.bytes >= body.bytesMax) return [fail(`${used}: it takes no more`, cure)];
   if (body.bytes >= body.bytesMax / 2) {
     return [warn(`${used}: it takes no more from callers whom no token names`, cure)];

@@ -9,7 +9,7 @@ import { relative, resolve } from 'node:path';
 import { getSpacesEnvironment } from '../environment.js';
 import { misconfigured } from '../server/misconfigured.js';
 import { getWorkerModules } from '../server/worker-modules.js';
-import { setInFile } from './environment-files.js';
+import { setInFile, whyNotIn } from './environment-files.js';
 import { keepLocalWorker } from './kept-worker.js';
 import { DATA_FOLDER, hideFromGit, keptGatewayKey, takeFolder, tellAddress } from './local-data.js';
 import { bindFailure, freePort } from './local-worker.js';
@@ -42,6 +42,8 @@ export async function dev({ port, host, data, writeEnv, var: settings }) {
   const modules = getWorkerModules();
   // Before anything is fetched.
   await refuseUnbindable(0, host);
+  const unwritable = writeEnv && whyNotIn(resolve(writeEnv));
+  if (unwritable) throw new Failure(unwritable);
   // Whatever is under way is undone at exit.
   onStop(() => process.exit(EXIT_INTERRUPTED));
   const { owner } = takeFolder(folder);
@@ -84,11 +86,15 @@ export async function dev({ port, host, data, writeEnv, var: settings }) {
 }
 
 function writeInto(file, variables) {
-  if (setInFile(file, variables)) return;
-  const text =
-    `The permissions of ${shown(file)} are not yours to change: whoever may read it has the gateway key. Have its owner ` +
-    'make it readable for one user only, or name another file.';
-  note(paint(process.stderr, 'yellow', text));
+  const warn = (text) => note(paint(process.stderr, 'yellow', text));
+  const { isPrivate, kept } = setInFile(file, variables, [KEY_VARIABLE]);
+  if (kept.length > 0) warn(`${shown(file)} had another ${KEY_VARIABLE}: it stands there as a comment now.`);
+  if (!isPrivate) {
+    warn(
+      `The permissions of ${shown(file)} are not yours to change: whoever may read it has the gateway key. Have its owner ` +
+        'make it readable for one user only, or name another file.',
+    );
+  }
 }
 
 function announce({ url, folder, version, gatewayKey, writeEnv }) {

@@ -5,8 +5,8 @@
  * variables matter.
  */
 
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { accessSync, constants, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { parse } from 'dotenv';
 import { narrowFile, OWNER_ONLY_FILE } from './owner-only.js';
 
@@ -38,32 +38,59 @@ export function loadEnvironmentFiles(folder, isWanted) {
 }
 
 /**
+ * Why variables cannot be set in a file, in words; nothing where they can.
+ *
+ * @param {string} file
+ * @returns {string | undefined}
+ */
+export function whyNotIn(file) {
+  const folder = dirname(file);
+  if (!existsSync(folder)) return `There is no folder ${folder}: make it, or name another file.`;
+  if (existsSync(file) && !statSync(file).isFile()) return `${file} is no file: name another one.`;
+  try {
+    accessSync(existsSync(file) ? file : folder, constants.W_OK);
+    return undefined;
+  } catch {
+    return `${file} is not yours to write: name another file.`;
+  }
+}
+
+/**
  * Sets variables in a file: assignments of them are replaced, new ones come last, everything else stays, line ends and
- * `export` too. A file that says the same already is not written. Nobody but its owner may read it afterwards, because it
- * holds a key, unless its permissions are not ours to change.
+ * `export` too. A file that says the same already is not written. Nobody but its owner may read it afterwards, because it holds a key, unless its permissions are not ours to
+ * change.
  *
  * @param {string} file
  * @param {Record<string, string>} variables Values without blanks, quotes and `#`.
- * @returns {boolean} Whether it is its owner's alone.
+ * @param {string[]} [precious] Those of which another value is kept, in a comment: it may be the only copy of a key.
+ * @returns {{ isPrivate: boolean, kept: string[] }} Whether it is its owner's alone, and of which variables a value was kept.
  */
-export function setInFile(file, variables) {
+export function setInFile(file, variables, precious = []) {
   const before = existsSync(file) ? readFileSync(file, 'utf8') : '';
   // Before the key is in it.
   const isPrivate = !existsSync(file) || narrowFile(file);
   const known = read(before);
-  if (Object.entries(variables).every(([name, value]) => known[name] === value)) return isPrivate;
+  const kept = precious.filter((name) => known[name] && known[name] !== variables[name]);
+  if (Object.entries(variables).every(([name, value]) => known[name] === value)) return { isPrivate, kept };
   const lineEnd = before.includes('\r\n') ? '\r\n' : '\n';
   const left = new Map(Object.entries(variables));
-  const kept = before.replaceAll(ASSIGNMENT, (whole, start, name, end) => {
+  const after = before.replaceAll(ASSIGNMENT, (whole, start, name, end) => {
     if (!Object.hasOwn(variables, name)) return whole;
     // Of several assignments of one variable, one is left.
     const value = left.get(name);
-    return left.delete(name) ? `${start}${name}=${value}${end}` : '';
+    const comment = kept.includes(name) ? commented(whole, lineEnd) : '';
+    return left.delete(name) ? `${comment}${start}${name}=${value}${end}` : comment;
   });
-  const isOpen = kept !== '' && !kept.endsWith('\n');
+  const isOpen = after !== '' && !after.endsWith('\n');
   const added = [...left].map(([name, value]) => `${name}=${value}${lineEnd}`).join('');
-  writeFileSync(file, `${kept}${isOpen ? lineEnd : ''}${added}`, { mode: OWNER_ONLY_FILE });
-  return isPrivate;
+  writeFileSync(file, `${after}${isOpen ? lineEnd : ''}${added}`, { mode: OWNER_ONLY_FILE });
+  return { isPrivate, kept };
+}
+
+/** Lines as a comment. */
+function commented(lines, lineEnd) {
+  const each = lines.trimEnd().split(/\r?\n/);
+  return each.map((line) => `# ${line.trimStart()}${lineEnd}`).join('');
 }
 
 function read(text) {

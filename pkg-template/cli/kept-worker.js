@@ -30,7 +30,9 @@ const FATAL = /fatal|\*\*\*|uncaught|panic/i;
  * @returns {Promise<{ url: string, failed: Promise<never>, stop: () => Promise<void> }>} `failed` rejects when it is given up.
  */
 export async function keepLocalWorker({ vars, ...others }, say) {
-  const options = { ...others, vars: { ALLOWED_HOSTS: localHosts(others.host), ...vars } };
+  // Other names come beside those of this machine: who is locked out of it can mend nothing.
+  const hosts = [localHosts(others.host), vars?.ALLOWED_HOSTS].filter(Boolean).join(', ');
+  const options = { ...others, vars: { ...vars, ALLOWED_HOSTS: hosts } };
   const said = [];
   const log = (line) => {
     if (FATAL.test(line)) said.splice(0, said.length - LAST_LINES + 1, harmless(line));

@@ -13,7 +13,7 @@ import { DATA_FOLDER, readGatewayKey, runningAddress } from './local-data.js';
 import { EXIT_OK, Failure, note, print, UsageError } from './terminal.js';
 
 /** Capabilities that the Worker knows. */
-const CAPABILITIES = ['metadata', 'moderate', 'system'];
+const CAPABILITIES = ['inspect', 'metadata', 'moderate', 'system'];
 
 const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 

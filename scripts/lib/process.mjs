@@ -68,10 +68,15 @@ export function runMain(main) {
       if (error.output) process.stderr.write(`\n${error.output}\n`);
       process.stderr.write(`\n${error.message}\n`);
     } else {
-      process.stderr.write(`\n${error instanceof UserError ? error.message : (error?.stack ?? error)}\n`);
+      process.stderr.write(`\n${isForPeople(error) ? error.message : (error?.stack ?? error)}\n`);
     }
     process.exit(1);
   });
+}
+
+/** Whether an error says all that there is to say: ours, and the package's own commands'. */
+function isForPeople(error) {
+  return error instanceof UserError || error?.name === 'Failure';
 }
 
 function ignoreClosedPipe(error) {

@@ -11,7 +11,7 @@ import { generateToken } from '../../pkg-template/tokens.js';
 import { until } from '../e2e/lib/waiting.mjs';
 import { BareClient } from '../load/lib/bare-client.mjs';
 import { Server } from '../load/lib/server.mjs';
-import { closing, knock, tryToKnock } from './lib/attack.mjs';
+import { closing, frame, knock, tryToKnock } from './lib/attack.mjs';
 import { report } from './lib/report.mjs';
 
 const TEST_MS_MAX = 120_000;
@@ -30,6 +30,11 @@ const CLOSES = 300;
 const REPLACED = 2_500;
 const PER_ANONYMOUS_TOKEN = 200;
 const WELCOME_MS_MAX = 500;
+const FIRST_VERSION = 300;
+const PER_USER = 20;
+/** `PER_SOURCE_MAX` of places.js. */
+const PER_NETWORK = 100;
+const TURNED_AWAY_MS = 100;
 
 const add = report('With one ordinary token');
 let server;
@@ -234,6 +239,40 @@ test('connections that are replaced and do not answer the close are bounded', {
     `${REPLACED} open, where 200 are allowed`,
     `${open} open`,
   );
+});
+
+test('connections of the first version that are turned away and do not answer are bounded', {
+  timeout: TEST_MS_MAX,
+}, async () => {
+  const edge = await Server.start({ edge: 'https://chat.example.com' });
+  try {
+    const spaceId = edge.newSpace();
+    const token = await edge.token(spaceId, 'eve');
+    const auth = frame(JSON.stringify({ type: 'auth', spaceToken: token }));
+    const member = await edge.second(spaceId, 'honest');
+    const sockets = [];
+    for (let at = 0; at < FIRST_VERSION; at += 1) {
+      const socket = await knock(edge.url, { spaceId, from: '203.0.113.7' });
+      sockets.push(socket);
+      if (!socket.isAccepted) continue;
+      socket.write(auth);
+      // Whoever is let in hears nothing.
+      await Promise.race([once(socket, 'data'), sleep(TURNED_AWAY_MS)]);
+    }
+    const open = sockets.filter(({ isAccepted, readyState }) => isAccepted && readyState === 'open').length;
+    assert.ok(open <= PER_USER + PER_NETWORK, `${open} are open`);
+    assert.equal((await member.deliver('still here')).type, 'ack');
+    for (const socket of sockets) socket.destroy();
+    const again = await edge.second(spaceId, 'eve');
+    assert.equal((await again.deliver('let in again')).type, 'ack');
+    add(
+      `${FIRST_VERSION} first-version connections of one user, from one network, that answer no close`,
+      `${FIRST_VERSION} open, where 20 are allowed`,
+      `${open} open`,
+    );
+  } finally {
+    await edge.stop();
+  }
 });
 
 test('five pages of one person survive five rounds of swallowed connections', {

@@ -129,9 +129,13 @@ describe('dev and token', () => {
     const key = readFileSync(join(dataOf('.kuratchi'), 'gateway-key'), 'utf8').trim();
     assert.equal(
       readFileSync(file, 'utf8'),
-      `OTHER=1 # mine\nKURATCHI_GATEWAY_KEY=${key}\nLAST="x"\nKURATCHI_SPACES_WORKER_URL=${url}\n`,
+      `OTHER=1 # mine\n# KURATCHI_GATEWAY_KEY=old\nKURATCHI_GATEWAY_KEY=${key}\nLAST="x"\nKURATCHI_SPACES_WORKER_URL=${url}\n`,
     );
     assert.equal(statSync(file).mode & 0o777, 0o600, 'it holds a key now');
+    assert.match(
+      command.stderr,
+      /\.env\.local had another KURATCHI_GATEWAY_KEY: it stands there as a comment now/,
+    );
     // From here on the other commands have it from there.
     const { code, stdout } = await runCommand(folder, ['doctor']);
     assert.equal(code, 0, stdout);
@@ -414,7 +418,7 @@ describe('dev and token', () => {
       [['token'], /missing required argument 'spaceId'/],
       [
         ['token', 'lobby', '--caps', 'moderator'],
-        /"moderator" is none; there are metadata, moderate, system/,
+        /"moderator" is none; there are inspect, metadata, moderate, system/,
       ],
       [['token', 'lobby', '--expiry', '1'], /--expiry 1: expected a number with s, m, h or d/],
     ];

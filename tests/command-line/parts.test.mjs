@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { checkClock, checkNode } from '../../pkg-template/cli/checks.js';
-import { loadEnvironmentFiles, setInFile } from '../../pkg-template/cli/environment-files.js';
+import { loadEnvironmentFiles, setInFile, whyNotIn } from '../../pkg-template/cli/environment-files.js';
 import { narrowFile } from '../../pkg-template/cli/owner-only.js';
 import { isGoodEnough, MINIFLARE_VERSION } from '../../pkg-template/cli/runtime.js';
 import { harmless, paint } from '../../pkg-template/cli/terminal.js';
@@ -110,6 +110,13 @@ describe('environment files', () => {
     assert.equal(statSync(file).mtimeMs, 1_000);
   });
 
+  test('are refused in words where they can not be', () => {
+    assert.match(whyNotIn(join(folder, 'nowhere', '.env')), /There is no folder/);
+    assert.match(whyNotIn(folder), /is no file/);
+    assert.match(whyNotIn('/dev/null'), /is no file/);
+    assert.equal(whyNotIn(join(folder, '.env.new')), undefined);
+  });
+
   test('are written for their owner alone, and a variable stands in them once', () => {
     const file = join(folder, '.env.new');
     setInFile(file, { A: '1' });
@@ -118,6 +125,8 @@ describe('environment files', () => {
     writeFileSync(file, 'A=old\nB=2\nexport A=older\n');
     setInFile(file, { A: '1', C: '3' });
     assert.equal(readFileSync(file, 'utf8'), 'A=1\nB=2\nC=3\n');
+    assert.deepEqual(setInFile(file, { A: '4', B: '2' }, ['A', 'B']), { isPrivate: true, kept: ['A'] });
+    assert.equal(readFileSync(file, 'utf8'), '# A=1\nA=4\nB=2\nC=3\n');
   });
 });
 

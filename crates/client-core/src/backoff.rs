@@ -88,8 +88,10 @@ mod tests {
         let mut longest = [0_u64; 12];
         for seed in 0..200 {
             let mut random = Random::new([seed; 32]);
-            let mut backoff = Backoff::default();
-            backoff.since = Some(Instant(0));
+            let mut backoff = Backoff {
+                since: Some(Instant(0)),
+                ..Backoff::default()
+            };
             for slot in &mut longest {
                 *slot = (*slot).max(backoff.next_delay_ms(at, &mut random));
             }

@@ -28,6 +28,11 @@ pub(crate) const POLL_MS_MIN: u64 = 1_000;
 /// What it waits for when it has been quiet.
 const POLL_MS_MAX: u64 = 10_000;
 
+/// What the next poll waits for where the log goes on behind an answer.
+const MORE_MS: u64 = 20;
+/// The fewest items of an answer that was cut short by its bytes: the longest events are a tenth of a window.
+const WINDOW_ITEMS_MIN: usize = 8;
+
 /// Events of an answer that are applied in one task: some milliseconds of work.
 const EVENTS_PER_TASK: usize = 256;
 
@@ -171,9 +176,12 @@ impl<J: Json> Client<J> {
 
     fn finish_answer(&mut self, answer: &PollAnswer<J>, now: Instant) {
         let is_news = self.session.cursor() != answer.before.as_ref();
-        // A server that promises more and brings nothing is asked at the pace of a quiet one.
+        // A server that promises more and brings nothing is asked at the pace of a quiet one, and one that brings a little at a
+        // time seldom: a window is cut short by its bytes, and holds some events at least.
         if answer.more && is_news {
-            self.timers.set(Timer::Poll, Some(now));
+            let is_window = answer.next >= WINDOW_ITEMS_MIN;
+            let wait_ms = if is_window { MORE_MS } else { POLL_MS_MIN };
+            self.timers.set(Timer::Poll, Some(now.plus_ms(wait_ms)));
         } else {
             self.poll_later(is_news, now);
         }

@@ -5,7 +5,7 @@ use protocol::frame::Frame;
 use protocol::ids::{Epoch, MarkId, Seq};
 use protocol::incoming::{self, EventPayload, Incoming, Unreadable, seen_frame, sync_frame};
 use protocol::json::Json;
-use protocol::limits::{FIRST_PING_AFTER_MS, PING_AFTER_MS};
+use protocol::limits::{FIRST_PING_AFTER_MS, NAME_BYTES_MAX, PING_AFTER_MS};
 use protocol::time::{Instant, UnixMillis};
 use protocol::wire::Key;
 
@@ -282,12 +282,12 @@ impl<J: Json> Client<J> {
                 EventPayload::Metadata(changes) => Event::Metadata(changes),
                 EventPayload::Unknown => continue,
             };
-            let typist = match &event {
-                Event::Message(message) if self.typing.shows_anybody() => {
-                    message.get(Key::SenderId).and_then(|id| id.string())
-                }
-                _ => None,
-            };
+            let mut typist = None;
+            if let Event::Message(message) = &event
+                && self.typing.shows_anybody()
+            {
+                typist = message.get(Key::SenderId).and_then(|id| id.string());
+            }
             if let Some(event) = self.timeline.event(seq, event) {
                 self.tell(event);
             }
@@ -347,6 +347,10 @@ impl<J: Json> Client<J> {
     /// link carries both ways, and that what is waited for is still behind much else: a slow line takes its time, up to
     /// twice as long as it took from the mark before.
     fn echo_mark(&mut self, id: &MarkId, now: Instant) {
+        // A server that does not read would have its own ids kept here, in the socket.
+        if id.as_str().len() > NAME_BYTES_MAX {
+            return;
+        }
         let seq = self.session.cursor().map_or(Seq::ZERO, |cursor| cursor.seq);
         self.transmit(&seen_frame(id, seq));
         let took_ms = self

@@ -333,6 +333,13 @@ impl<J: Json> Client<J> {
                 J::parse(&answer.body).ok_or_else(told)
             }
             Ok(answer) => {
+                let has_code = |body: J| body.get(Key::Code).is_some();
+                if self.answerer.way == Transport::Legacy
+                    && J::parse(&answer.body).is_some_and(has_code)
+                {
+                    // Only our errors have one. It refuses the key, or anything else: from here on nobody is shown it.
+                    self.find_ours(now);
+                }
                 let error = self.refusal(prefix, &answer, &mut retry_after_ms);
                 if error.code.is_of_token() && self.may_try_with_fresh_token(&pending, &error, now)
                 {

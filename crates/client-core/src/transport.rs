@@ -120,7 +120,7 @@ impl<J: Json> Client<J> {
         self.answerer.asked = false;
         let who = answer.map_or(Who::Unknown, recognise);
         match (who, self.answerer.way) {
-            (Who::Ours, Transport::Legacy) => self.move_to_ours(now),
+            (Who::Ours, Transport::Legacy) => self.find_ours(now),
             (Who::Ours, Transport::WebSocket) if !self.is_connected() => {
                 self.answerer.blocked += 1;
                 if self.answerer.blocked >= BLOCKED_MIN {
@@ -166,13 +166,8 @@ impl<J: Json> Client<J> {
         self.answerer.way = Transport::WebSocket;
     }
 
-    /// Our Worker answered where another one did.
-    pub(crate) fn find_ours(&mut self, now: Instant) {
-        self.move_to_ours(now);
-    }
-
     /// Our Worker took the place of another one. Its log is its own.
-    fn move_to_ours(&mut self, now: Instant) {
+    pub(crate) fn find_ours(&mut self, now: Instant) {
         self.return_to_sockets();
         self.timers.stop(Timer::Health);
         self.legacy = Legacy::default();

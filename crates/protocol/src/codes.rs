@@ -135,7 +135,7 @@ pub enum CloseCode {
     NotAuthenticated,
     /// 4409: too many connections of this user.
     TooManyConnections,
-    /// 4413: a frame was too large.
+    /// 4413: a frame was too large, of a socket that has not proven who it is; others hear an error and stay.
     TooLarge,
     /// 4429: the socket went on sending beyond its rate; the `error` frame before says how long to stay away.
     RateLimited,
@@ -234,17 +234,17 @@ impl CloseCode {
             | Self::SpaceIdInvalid
             | Self::IdentityRequired
             | Self::OriginRefused => Reaction::Stop,
-            // A client's own newer connection: the older one is forgotten. Whoever hears it all the same is not to fight for it.
-            Self::Replaced | Self::TooManyConnections | Self::SpaceFull | Self::RateLimited => {
-                Reaction::RetryLater
-            }
+            Self::TooManyConnections | Self::SpaceFull | Self::RateLimited => Reaction::RetryLater,
             // A frame that the server could not take says nothing about the next connection.
             Self::BadFrame
             | Self::NotAuthenticated
             | Self::TooLarge
             | Self::Internal
             | Self::SlowConsumer
-            | Self::Silent => Reaction::Retry,
+            | Self::Silent
+            // A client has forgotten what its newer connection replaced. Whoever hears it is live, and was replaced by an attempt
+            // of its own that it gave up and that the network delivered late.
+            | Self::Replaced => Reaction::Retry,
         }
     }
 }

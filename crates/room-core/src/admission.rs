@@ -15,7 +15,7 @@ use protocol::time::UnixMillis;
 
 use crate::failure::{refuse, storage_refusal};
 use crate::history::{self, Window};
-use crate::io::{Cursor, Output, PeerId, PeerRecord};
+use crate::io::{Cursor, Leave, Output, PeerId, PeerRecord};
 use crate::ledger::Transaction;
 use crate::peers::Peer;
 use crate::rates::Counted;
@@ -117,12 +117,8 @@ impl Room {
         } else {
             CONNECTIONS_PER_ANONYMOUS_TOKEN_MAX
         };
-        if self
-            .peers
-            .connections_of(principal)
-            .saturating_sub(replaced)
-            < most
-        {
+        let open = self.peers.connections_of(principal) + self.leaving.unread_of(principal);
+        if open.saturating_sub(replaced) < most {
             Ok(())
         } else {
             Err(refuse(ErrorCode::TooManyConnections))
@@ -288,6 +284,16 @@ impl Room {
             return;
         };
         let renewed = verdict.and_then(|principal| {
+            let is_other = principal.bucket != peer.principal.bucket;
+            if principal.sub.is_none() && peer.principal.sub.is_none() && is_other {
+                // The connection goes over to the other token, and counts for that from then on.
+                return match self.peers.connections_of(&principal) {
+                    CONNECTIONS_PER_ANONYMOUS_TOKEN_MAX.. => {
+                        Err(refuse(ErrorCode::TooManyConnections))
+                    }
+                    _ => Ok(principal),
+                };
+            }
             if principal.sub == peer.principal.sub {
                 return Ok(principal);
             }
@@ -330,9 +336,14 @@ impl Room {
     pub(crate) fn close(&mut self, id: PeerId, code: CloseCode, reason: &str, now: UnixMillis) {
         self.fanout.part(id, &mut self.outputs);
         if let Some(peer) = self.peers.get(id) {
-            self.leaving.close(id, &peer.principal);
+            let leave = if code == CloseCode::SlowConsumer {
+                Leave::Unread
+            } else {
+                Leave::Read
+            };
+            self.leaving.close(id, &peer.principal, leave);
             let record = PeerRecord {
-                leaving: true,
+                leaving: Some(leave),
                 ..peer.record()
             };
             self.outputs

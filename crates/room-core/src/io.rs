@@ -57,9 +57,19 @@ pub struct PeerRecord {
     /// Whether it was told that its token's time is over soon.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub warned: bool,
-    /// Whether the room has closed the connection, and the other end has not answered: it is a peer no more.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub leaving: bool,
+    /// Set where the room has closed the connection, and the other end has not answered: it is a peer no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaving: Option<Leave>,
+}
+
+/// How a peer left whose connection the room has closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Leave {
+    /// It had read what it was sent, or little of it was left.
+    Read,
+    /// It did not read: the runtime keeps with the connection what it was sent.
+    Unread,
 }
 
 /// Something that happened outside.

@@ -11,7 +11,7 @@ use protocol::limits::{
 };
 use protocol::principal::Principal;
 
-use crate::io::PeerId;
+use crate::io::{Leave, PeerId};
 
 /// See the module's text.
 #[derive(Default)]
@@ -26,14 +26,16 @@ pub(crate) struct Leaving {
 struct Owner {
     bucket: String,
     is_named: bool,
+    leave: Leave,
 }
 
 impl Leaving {
     /// A peer's connection was closed.
-    pub(crate) fn close(&mut self, peer: PeerId, principal: &Principal) {
+    pub(crate) fn close(&mut self, peer: PeerId, principal: &Principal, leave: Leave) {
         let owner = Owner {
             bucket: principal.bucket.clone(),
             is_named: is_named(principal),
+            leave,
         };
         self.end(peer);
         self.anonymous += usize::from(!owner.is_named);
@@ -53,6 +55,13 @@ impl Leaving {
                 self.counts.remove(&owner.bucket);
             }
         }
+    }
+
+    /// How many of the principal's take as much memory as open ones.
+    pub(crate) fn unread_of(&self, principal: &Principal) -> usize {
+        let is_it =
+            |owner: &&Owner| owner.leave == Leave::Unread && owner.bucket == principal.bucket;
+        self.peers.values().filter(is_it).count()
     }
 
     /// Whether so many wait that nobody of the principal's may come in.
@@ -103,10 +112,19 @@ mod tests {
         let most = LEAVING_PER_CONNECTION * CONNECTIONS_PER_USER_MAX;
         for id in 0..most as u64 {
             assert!(!leaving.is_too_much(&ada), "{id}");
-            leaving.close(PeerId(id), &ada);
-            leaving.close(PeerId(id), &ada);
+            leaving.close(
+                PeerId(id),
+                &ada,
+                if id == 0 { Leave::Unread } else { Leave::Read },
+            );
+            leaving.close(
+                PeerId(id),
+                &ada,
+                if id == 0 { Leave::Unread } else { Leave::Read },
+            );
         }
         assert!(leaving.is_too_much(&ada) && !leaving.is_too_much(&bo));
+        assert_eq!((leaving.unread_of(&ada), leaving.unread_of(&bo)), (1, 0));
         leaving.end(PeerId(0));
         leaving.end(PeerId(0));
         assert!(!leaving.is_too_much(&ada));
@@ -117,7 +135,7 @@ mod tests {
         let mut leaving = Leaving::default();
         for id in 0..CONNECTIONS_ANONYMOUS_MAX as u64 {
             let bucket = format!("token:{}", id / 500);
-            leaving.close(PeerId(id), &principal(None, &bucket));
+            leaving.close(PeerId(id), &principal(None, &bucket), Leave::Read);
         }
         assert!(leaving.is_too_much(&principal(None, "token:new")));
         assert!(!leaving.is_too_much(&principal(Some("ada"), "sub:ada")));

@@ -14,7 +14,7 @@ use protocol::model::PresentUser;
 use protocol::principal::Principal;
 use protocol::time::UnixMillis;
 
-use crate::io::{PeerId, PeerRecord};
+use crate::io::{Leave, PeerId, PeerRecord};
 
 /// Version of [`PeerRecord`]'s shape.
 const RECORD_VERSION: u8 = 1;
@@ -47,12 +47,12 @@ impl Peer {
             connected_at: self.connected_at,
             behind: self.behind,
             warned: self.warned,
-            leaving: false,
+            leaving: None,
         }
     }
 
-    /// The peer that a record tells of, and whether it is leaving; `None` for a record of another shape.
-    pub(crate) fn of_record(record: PeerRecord) -> Option<(Self, bool)> {
+    /// The peer that a record tells of, and how it left if it did; `None` for a record of another shape.
+    pub(crate) fn of_record(record: PeerRecord) -> Option<(Self, Option<Leave>)> {
         let dialect = Dialect::of_version(record.dialect).filter(|_| record.v == RECORD_VERSION)?;
         let peer = Self {
             dialect,

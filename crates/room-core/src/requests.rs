@@ -178,7 +178,7 @@ impl Room {
                 Ok(Answer::of(json!({ "success": true, "metadata": metadata })))
             }
             Query::Space => {
-                let (bytes, bytes_max) = (storage.bytes()?, self.settings.bytes_max);
+                let (bytes, bytes_max) = (storage.measured_bytes()?, self.settings.bytes_max);
                 Ok(Answer::of(
                     json!({ "success": true, "bytes": bytes, "bytesMax": bytes_max }),
                 ))

@@ -85,8 +85,8 @@ impl Room {
         };
         for (id, record) in peers {
             match Peer::of_record(record) {
-                Some((peer, true)) => room.leaving.close(id, &peer.principal),
-                Some((peer, false)) => {
+                Some((peer, Some(leave))) => room.leaving.close(id, &peer.principal, leave),
+                Some((peer, None)) => {
                     room.fanout.enter(id, peer.dialect, now);
                     room.peers.enter(id, peer);
                 }

@@ -145,6 +145,53 @@ fn a_token_is_renewed_in_place_for_the_same_user_only() {
 }
 
 #[test]
+fn connections_do_not_go_over_to_a_token_that_has_as_many_as_it_may() {
+    let mut shell = Shell::unlimited();
+    shell.tokens.insert("b".into(), anonymous("b"));
+    let mut refused = 0;
+    for _ in 0..300 {
+        let id = shell.join(anonymous("a"));
+        assert!(!shell.closed.contains_key(&id));
+        shell.say(id, json!({"type": "auth", "token": "b"}));
+        shell.pass(10);
+        refused += usize::from(
+            shell
+                .heard(id)
+                .iter()
+                .any(|it| it["code"] == "tooManyConnections"),
+        );
+    }
+    assert_eq!(refused, 100, "those stay with the token that let them in");
+    for _ in 0..100 {
+        shell.join(anonymous("a"));
+    }
+    let one_more = shell.join(anonymous("a"));
+    assert_eq!(shell.closed[&one_more].0, 4409);
+}
+
+#[test]
+fn who_does_not_read_and_does_not_answer_the_close_keeps_their_places() {
+    let mut shell = Shell::unlimited();
+    let ids: Vec<u64> = (0..20).map(|_| shell.join_v1(user("eve"))).collect();
+    for id in &ids {
+        shell.stalled.insert(*id);
+    }
+    let ada = shell.join(user("ada"));
+    let mut n = 0;
+    while shell.closed.len() < ids.len() {
+        shell.say(ada, message(&"x".repeat(16_000), &n.to_string()));
+        shell.pass(1);
+        n += 1;
+        assert!(n < 5_000, "those who do not read are closed");
+    }
+    let more = shell.join_v1(user("eve"));
+    assert_eq!(shell.closed[&more].0, 4409);
+    shell.leave(ids[0]);
+    let more = shell.join_v1(user("eve"));
+    assert!(!shell.closed.contains_key(&more));
+}
+
+#[test]
 fn typing_reaches_the_others_and_stops_with_the_last_socket() {
     let mut shell = Shell::new();
     let (ada, ada_too, bob) = (

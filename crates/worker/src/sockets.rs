@@ -81,7 +81,9 @@ impl Sockets {
             // The list also holds sockets whose other end has not answered our close yet.
             let is_open = socket.is_open();
             match (peer_of(state, &socket), read_attachment(&socket)) {
-                (Some(peer), Some(attachment)) if is_open != attachment.record.leaving => {
+                (Some(peer), Some(attachment))
+                    if is_open == attachment.record.leaving.is_none() =>
+                {
                     if is_open {
                         sockets.open.insert(peer, Slot::Accepted(socket));
                     }

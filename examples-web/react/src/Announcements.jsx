@@ -5,7 +5,7 @@
  */
 import { useSpace } from 'kuratchi-spaces/react';
 import { useEffect, useState } from 'react';
-import { nameInUserId } from '../../shared/words.js';
+import { isBy, nameInUserId, UNVERIFIED_WORDS } from '../../shared/words.js';
 
 /** What is read out stays for a while; more than this is not kept. */
 const KEPT = 5;
@@ -16,16 +16,17 @@ export function Announcements({ ownId }) {
   useEffect(
     () =>
       space.on('message', (message) => {
-        if (message.senderId === ownId) return;
+        if (isBy(message, ownId)) return;
         setHeard((before) => [...before, message].slice(-KEPT));
       }),
     [space, ownId],
   );
   return (
     <div className="visually-hidden" aria-live="polite" aria-relevant="additions">
-      {heard.map(({ id, senderId, text }) => (
+      {heard.map(({ id, senderId, verified, text }) => (
         <p key={id}>
-          <bdi>{nameInUserId(senderId)}</bdi>: {text}
+          <bdi>{nameInUserId(senderId)}</bdi>
+          {verified === false && ` (${UNVERIFIED_WORDS})`}: {text}
         </p>
       ))}
     </div>

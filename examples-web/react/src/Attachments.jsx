@@ -8,8 +8,10 @@ export function Attachments({ files = [] }) {
   if (files.length === 0) return null;
   return (
     <ul className="attachments">
-      {files.map(({ id, url, filename, size }) => (
-        <li key={id}>
+      {files.map(({ url, filename, size }, index) => (
+        // Their ids are the sender's to choose, twice the same one too. They do not change places.
+        // biome-ignore lint/suspicious/noArrayIndexKey: see above
+        <li key={index}>
           <a href={safe(url)} target="_blank" rel="noopener noreferrer nofollow">
             <Icon name="file" />
             <span dir="auto">{fileWords(filename)}</span>

@@ -2,6 +2,7 @@
 import { memo, useEffect } from 'react';
 import {
   editedWords,
+  isBy,
   momentWords,
   nameInUserId,
   notChangedWords,
@@ -21,7 +22,7 @@ import { isChangeable, isWaiting } from './messages.js';
 /** A row renders again when something of it changed: its message is the same object until then. */
 export const MessageRow = memo(function MessageRow(props) {
   const { message, ownId, day, isContinued, isBeginning, isFirstNew, isEditing, actions } = props;
-  const isOwn = message.senderId === ownId;
+  const isOwn = isBy(message, ownId);
   const mayChange = isChangeable(message, ownId);
   const name = nameInUserId(message.senderId);
 
@@ -47,7 +48,7 @@ export const MessageRow = memo(function MessageRow(props) {
         {!isOwn && <Avatar userId={message.senderId} name={name} />}
         <div className="body">
           <p className="sender" dir="auto">
-            {isOwn ? 'You' : <bdi>{name}</bdi>}
+            {isOwn ? 'You' : <bdi>{name}</bdi>}{' '}
             {message.verified === false && (
               <span className="unverified" title={UNVERIFIED_HINT}>
                 {UNVERIFIED_WORDS}

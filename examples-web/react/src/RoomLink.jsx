@@ -1,6 +1,7 @@
 /** One room in the list: holds its connection, and counts what is new in it. */
 import { useMessages, useSpace } from 'kuratchi-spaces/react';
 import { useMemo } from 'react';
+import { isBy } from '../../shared/words.js';
 
 /** More are not told apart. */
 const COUNT_MAX = 99;
@@ -36,9 +37,9 @@ export function RoomLink({ room, space, ownId, readUntil = 0, isShown, onChoose 
 function countNew(messages, readUntil, ownId) {
   let count = 0;
   for (let index = messages.length - 1; index >= 0 && count <= COUNT_MAX; index -= 1) {
-    const { senderId, createdAt, deletedAt } = messages[index];
-    if (createdAt <= readUntil) break;
-    if (senderId !== ownId && deletedAt === undefined) count += 1;
+    const message = messages[index];
+    if (message.createdAt <= readUntil) break;
+    if (!isBy(message, ownId) && message.deletedAt === undefined) count += 1;
   }
   return count;
 }

@@ -1,5 +1,5 @@
 /** What the views ask of a message. Pure. */
-import { isSameDay } from '../../shared/words.js';
+import { areBySame, isBy, isSameDay } from '../../shared/words.js';
 
 /** Messages of one sender within this time stand together. */
 const TOGETHER_MS = 5 * 60_000;
@@ -17,7 +17,7 @@ export function isWaiting({ id, clientMessageId }) {
 /** Whether its reader may edit and delete it now. */
 export function isChangeable(message, ownId) {
   const isDone = message.status === undefined || message.status === 'sent';
-  return message.senderId === ownId && !isWaiting(message) && isDone && message.deletedAt === undefined;
+  return isBy(message, ownId) && !isWaiting(message) && isDone && message.deletedAt === undefined;
 }
 
 /** Whether a day begins with a message. */
@@ -29,7 +29,7 @@ export function isNewDay(message, previous) {
 export function isContinued(message, previous) {
   return (
     previous !== undefined &&
-    previous.senderId === message.senderId &&
+    areBySame(previous, message) &&
     message.createdAt - previous.createdAt < TOGETHER_MS &&
     !isNewDay(message, previous)
   );

@@ -1,5 +1,6 @@
 /** Where the messages begin that came while the reader was away: a line stands there until they write themselves. */
 import { useEffect, useRef, useState } from 'react';
+import { isBy } from '../../shared/words.js';
 import { isWaiting } from './messages.js';
 
 /** @returns {{ isFirst: (message: object, previous: object | undefined) => boolean }} */
@@ -23,7 +24,7 @@ export function useNewAfter(messages, readUntil, ownId) {
   return {
     isFirst: (message, previous) =>
       newAfter !== undefined &&
-      message.senderId !== ownId &&
+      !isBy(message, ownId) &&
       message.createdAt > newAfter &&
       previous !== undefined &&
       previous.createdAt <= newAfter,

@@ -4,6 +4,7 @@
  * Owns when to scroll to the end. Which rows exist is the virtual list's business.
  */
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react';
+import { isBy } from '../../shared/words.js';
 import { isWaiting, keyOf } from './messages.js';
 
 /** Closer to the end than this, and the reader follows what comes. */
@@ -93,7 +94,7 @@ function newestAt(messages) {
 function countSince(messages, moment, ownId) {
   let count = 0;
   for (let index = messages.length - 1; index >= 0 && messages[index].createdAt > moment; index -= 1) {
-    if (messages[index].senderId !== ownId) count += 1;
+    if (!isBy(messages[index], ownId)) count += 1;
   }
   return count;
 }

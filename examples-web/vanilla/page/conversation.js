@@ -13,7 +13,7 @@ import { MessageList } from './message-list.js';
 import { isWaiting } from './message-row.js';
 import { People } from './people.js';
 import { tokenSource } from './session.js';
-import { errorWords, notSentWords, persistenceWords } from './words.js';
+import { errorWords, isBy, notSentWords, persistenceWords } from './words.js';
 
 const PAGE_MESSAGES = 50;
 /** The client's own bound. */
@@ -268,7 +268,7 @@ export class Conversation {
   #showMessage(message) {
     this.#people.setTyping(message.senderId, false);
     this.#list.add(message);
-    if (document.hidden && message.senderId !== this.#session.userId) this.#unseen += 1;
+    if (document.hidden && !isBy(message, this.#session.userId)) this.#unseen += 1;
     this.#showUnseen();
   }
 

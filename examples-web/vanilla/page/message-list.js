@@ -6,7 +6,7 @@
  */
 import { isWaiting, MessageRow } from './message-row.js';
 import { ReadingPlace } from './reading-place.js';
-import { dayWords, isSameDay } from './words.js';
+import { areBySame, dayWords, isBy, isSameDay } from './words.js';
 
 /** Messages of one sender within this time stand together. */
 const TOGETHER_MS = 5 * 60_000;
@@ -138,7 +138,7 @@ export class MessageList {
     if (this.#byId.has(message.id)) return;
     const entry = this.#entryOf(message);
     this.#insert(entry);
-    this.#place.greet({ isOwn: message.senderId === this.#ownId });
+    this.#place.greet({ isOwn: isBy(message, this.#ownId) });
   }
 
   /** Takes what became of a message: of one's own on its way, or of anybody's that was edited or deleted. */
@@ -191,7 +191,7 @@ export class MessageList {
 
   /** Makes an entry, with the row that `known` has for the message, if it has one. */
   #entryOf(message, known = new Map()) {
-    const isOwn = message.senderId === this.#ownId;
+    const isOwn = isBy(message, this.#ownId);
     const row =
       known.get(message.id)?.row ??
       new MessageRow(message, { isOwn, name: this.#nameOf(message.senderId) }, this.#handlers);
@@ -290,9 +290,7 @@ export class MessageList {
     const previous = this.#entries[index - 1]?.message;
     const isNewDay = !previous || !isSameDay(previous.createdAt, message.createdAt);
     const isTogether =
-      !isNewDay &&
-      previous.senderId === message.senderId &&
-      message.createdAt - previous.createdAt < TOGETHER_MS;
+      !isNewDay && areBySame(previous, message) && message.createdAt - previous.createdAt < TOGETHER_MS;
     row.showDay(isNewDay ? dayWords(message.createdAt) : undefined);
     row.element.classList.toggle('continued', isTogether);
   }

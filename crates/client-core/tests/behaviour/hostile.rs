@@ -173,6 +173,38 @@ fn polls_that_promise_more_and_bring_nothing_keep_their_pace() {
 }
 
 #[test]
+fn polls_that_promise_more_and_bring_a_little_at_a_time_keep_their_pace() {
+    let mut bench = Bench::polling();
+    let mut asked = 0;
+    for _ in 0..100 {
+        bench.advance(100);
+        let polls = bench
+            .take()
+            .iter()
+            .filter(|said| said.contains("/events"))
+            .count();
+        for _ in 0..polls {
+            let (before, seq) = (4 + asked, 5 + asked);
+            asked += 1;
+            let welcome = json!([
+                {"type": "welcome", "epoch": "e", "seq": seq + 1, "recovered": true, "more": true, "serverTime": EPOCH_MS},
+                {"type": "skip", "from": before + 1, "to": seq},
+            ]);
+            bench.answer_to("GET https://x/events", 200, &welcome);
+        }
+    }
+    assert!((2..=10).contains(&asked), "{asked} polls in 10 s");
+}
+
+#[test]
+fn mark_that_no_room_makes_is_not_echoed() {
+    let mut bench = Bench::ready();
+    let long = "x".repeat(100_000);
+    bench.frame(&json!({"type": "mark", "id": long}).to_string());
+    bench.expect(&[]);
+}
+
+#[test]
 fn events_that_come_early_are_kept_up_to_a_bound_in_bytes() {
     let mut bench = Bench::ready();
     let text = "x".repeat(1_000_000);

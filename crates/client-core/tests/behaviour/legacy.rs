@@ -753,6 +753,19 @@ fn our_worker_in_its_place_gets_the_key_at_most_once() {
 }
 
 #[test]
+fn our_worker_in_its_place_that_knows_another_key_is_recognised_by_its_refusal() {
+    let mut bench = Bench::of_legacy_worker();
+    bench.meet_legacy();
+    let asked = bench.requests.len();
+    let refusal = json!({"error": "Invalid or missing gateway key", "code": "gatewayKeyInvalid"});
+    bench.answer_to(PAGE, 401, &refusal);
+    bench.welcome(r#""seq":2"#);
+    assert_eq!(bench.client.transport(), Some(Transport::WebSocket));
+    assert!(bench.take().contains(&"1 done".to_owned()));
+    assert_eq!(bench.requests.len(), asked, "no key goes anywhere");
+}
+
+#[test]
 fn disconnecting_ends_it_and_connecting_finds_it_again() {
     let mut bench = Bench::of_legacy_worker();
     bench.meet_legacy();

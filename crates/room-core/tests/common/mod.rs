@@ -312,7 +312,7 @@ impl Shell {
                     assert!(reason.len() <= 123);
                     // Of one that was let in it keeps that it is leaving.
                     self.records
-                        .retain(|id, record| *id != peer.0 || record.leaving);
+                        .retain(|id, record| *id != peer.0 || record.leaving.is_some());
                     assert!(
                         self.closed.insert(peer.0, (code, reason)).is_none(),
                         "closed twice"

@@ -1,5 +1,5 @@
 /** What the views ask of a message. Pure. */
-import { isSameDay, nameInUserId } from '../../../shared/words.js';
+import { areBySame, isSameDay, nameInUserId } from '../../../shared/words.js';
 
 /** Messages of one sender within this time stand together. */
 const TOGETHER_MS = 5 * 60_000;
@@ -22,7 +22,8 @@ export function isNewDay(message, previous) {
 /** Whether a message continues what its sender just said. */
 export function isContinued(message, previous) {
   return (
-    previous?.senderId === message.senderId &&
+    previous !== undefined &&
+    areBySame(previous, message) &&
     message.createdAt - previous.createdAt < TOGETHER_MS &&
     !isNewDay(message, previous)
   );
