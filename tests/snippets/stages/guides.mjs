@@ -139,7 +139,10 @@ export const GUIDES = {
     kind: 'page',
     folder: alone,
     headers: policy,
-    check: chatsByForm,
+    async check(scene) {
+      await chatsByForm(scene);
+      await refusesWell(scene);
+    },
   },
   'html-importmap': {
     kind: 'page',
@@ -175,6 +178,7 @@ export const GUIDES = {
       await scene.tab.getByText('Here: Ada, Grace').waitFor();
       await scene.tab.getByText('2 messages').waitFor();
       await typesToo(scene);
+      await refusesWell(scene);
     },
   },
   'readme-react': {
@@ -213,6 +217,7 @@ export const GUIDES = {
       await chatsByForm(scene);
       await scene.tab.getByText('Here: Ada, Grace').waitFor();
       await typesToo(scene);
+      await refusesWell(scene);
     },
   },
   sveltekit: {
@@ -313,4 +318,16 @@ export async function chatsByForm({ tab, guest }) {
   assert.equal(items.length, 2, items.join(' | '));
   assert.match(items[0], /Hello from the page/);
   assert.match(items[1], /Hello to the page/);
+}
+
+/** A message that is refused leaves the page, and what was written, where they are. */
+async function refusesWell({ tab }) {
+  const thrown = [];
+  tab.on('pageerror', (error) => thrown.push(error.message));
+  const field = tab.getByLabel('Message');
+  await field.fill('x'.repeat(20_000));
+  await tab.getByRole('button', { name: 'Send' }).click();
+  await tab.getByRole('alert').filter({ hasText: /text/ }).waitFor();
+  assert.equal((await field.inputValue()).length, 20_000);
+  assert.deepEqual(thrown, []);
 }

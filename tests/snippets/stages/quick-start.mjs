@@ -51,6 +51,15 @@ export const QUICK_START = {
           ['Ada Hello, Grace', 'Grace Hello, Ada', 'Ada Are you still there?'],
         );
       }
+      // A refusal costs neither the page nor what was written.
+      await ada.say('x'.repeat(20_000));
+      await ada.tab.getByRole('alert').filter({ hasText: /text/ }).waitFor();
+      assert.equal((await ada.tab.getByLabel('Message').inputValue()).length, 20_000);
+      const ofNetwork = (text) => text.includes('ERR_CONNECTION_REFUSED');
+      assert.deepEqual(
+        [...ada.problems, ...grace.problems].filter((text) => !ofNetwork(text)),
+        [],
+      );
       for (const { context } of [ada, grace]) await context.close();
     },
   },
