@@ -29,8 +29,8 @@ const OVERDUE_MS: u64 = 5_000;
 impl<J: Json> Client<J> {
     /// Sends a message: `options` as the app gave them.
     ///
-    /// Connected: the call is settled with the stored message. Connecting, reconnecting or offline, or where no ack comes for
-    /// [`OVERDUE_MS`]: settled with nothing once the message is safe in the outbox, or with `until_stored` when it is stored.
+    /// Connected: the call is settled with the stored message. Connecting, reconnecting or offline, or where no ack comes within
+    /// 5 s: settled with nothing once the message is safe in the outbox, or with `until_stored` when it is stored.
     /// Idle or failed: one HTTP request.
     pub fn send_message(&mut self, call: CallId, options: &J, until_stored: bool, now: Instant) {
         const EXPECTED: &str = "an object {senderId, senderType, text, attachments?}";

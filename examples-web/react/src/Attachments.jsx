@@ -10,7 +10,6 @@ export function Attachments({ files = [] }) {
     <ul className="attachments">
       {files.map(({ url, filename, size }, index) => (
         // Their ids are the sender's to choose, twice the same one too. They do not change places.
-        // biome-ignore lint/suspicious/noArrayIndexKey: see above
         <li key={index}>
           <a href={safe(url)} target="_blank" rel="noopener noreferrer nofollow">
             <Icon name="file" />
