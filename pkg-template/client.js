@@ -12,6 +12,7 @@ import { CALLBACK_OF, Events } from './events.js';
 import { Older } from './older.js';
 import {
   copyOf,
+  expectToken,
   invalid,
   placeOf,
   readConfig,
@@ -109,6 +110,20 @@ export class SpaceClient {
   disconnect() {
     if (!this.#end) {
       this.#stop(closedError('disconnect()'));
+    }
+  }
+
+  setToken(spaceToken) {
+    if (this.#end) {
+      throw this.#end;
+    }
+    expectToken(spaceToken);
+    if (spaceToken == null) {
+      throw invalid('spaceToken', 'is required');
+    }
+    if (spaceToken !== this.#config.spaceToken) {
+      this.#config.spaceToken = spaceToken;
+      this.#tellCore((core) => core.tokenChanged());
     }
   }
 
@@ -459,12 +474,12 @@ export class SpaceClient {
   }
 
   #createCore(SpaceCore) {
-    const { spaceId, workerUrl, newestFirst, webSocket, spaceToken } = this.#config;
+    const { spaceId, workerUrl, newestFirst, webSocket } = this.#config;
     // Only a worker of the TypeScript SDK is ever sent the key, and only where the app says that there is one.
     const legacyWorker = this.#config.legacyWorker ? this.#config.gatewayKey : undefined;
     const clientScope = tabId('scope', placeOf(this.#config));
     const host = createHost({
-      spaceToken,
+      spaceToken: () => this.#config.spaceToken,
       store: this.#store,
       events: this.#events,
       outbox: this.#outbox,

@@ -17,7 +17,7 @@ const WITHOUT_LINK = ['idle', 'failed'];
  * Makes the host of one client.
  *
  * @param {object} client
- * @param {string | Function | undefined} client.spaceToken
+ * @param {() => string | Function | undefined} client.spaceToken What the app gave last.
  * @param {import('./store.js').Store} client.store
  * @param {import('./events.js').Events} client.events
  * @param {import('./outbox.js').Outbox} client.outbox
@@ -38,7 +38,10 @@ export function createHost({ spaceToken, store, events, outbox, isOver, ...clien
     };
   return {
     // A function's token comes by a promise, always: a text that comes at once is known to be the only one.
-    token: (fresh) => (typeof spaceToken === 'function' ? (async () => spaceToken({ fresh }))() : spaceToken),
+    token: (fresh) => {
+      const source = spaceToken();
+      return typeof source === 'function' ? (async () => source({ fresh }))() : source;
+    },
     readText,
     error: (code, message, retryable, field, status) => {
       const error = new ChatError(message, { code, retryable, field });

@@ -43,8 +43,7 @@ export function readConfig(config) {
     const got = typeof spaceId === 'string' && spaceId !== '' ? 'another string' : shapeOf(spaceId);
     throw invalid('spaceId', `must be ${expected} (got ${got})`);
   }
-  const isToken = typeof spaceToken === 'function' || (typeof spaceToken === 'string' && spaceToken !== '');
-  expect(isToken, 'spaceToken', spaceToken, 'a non-empty string, or a function that gives one');
+  expectToken(spaceToken);
   expect(typeof gatewayKey === 'string', 'gatewayKey', gatewayKey, 'a string');
   expect(typeof legacyWorker === 'boolean', 'legacyWorker', legacyWorker, 'true or false');
   if (legacyWorker && !gatewayKey) {
@@ -77,6 +76,12 @@ export function readConfig(config) {
     wasm: wasm ?? undefined,
     callbacks,
   };
+}
+
+/** Throws unless the value is absent, a token, or a function that gives one. */
+export function expectToken(spaceToken) {
+  const isToken = typeof spaceToken === 'function' || (typeof spaceToken === 'string' && spaceToken !== '');
+  expect(isToken, 'spaceToken', spaceToken, 'a non-empty string, or a function that gives one');
 }
 
 /**

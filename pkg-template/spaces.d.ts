@@ -231,6 +231,20 @@ export class KuratchiSpaceClient {
   disconnect(): void;
 
   /**
+   * Gives the client another token of the same user, or another function for one. The connection stays: the new token is shown
+   * on it. A client that failed for its token tries again with this one. A token of another user is shown on a new connection,
+   * and what waits in the outbox waits for its own sender.
+   *
+   * A function given as `spaceToken` makes this unnecessary: it is asked in time.
+   *
+   * @param spaceToken The token, or a function that fetches one.
+   * @throws {ChatError} `invalidArgument`; `closed` after {@link close}.
+   * @example
+   * client.setToken(await (await fetch('/api/chat/token')).text());
+   */
+  setToken(spaceToken: string | TokenSource): void;
+
+  /**
    * Whether the client is connected right now.
    *
    * @example

@@ -175,6 +175,12 @@ impl SpaceCore {
         self.driver.input(Input::PersistFailed);
     }
 
+    /// The app has another token, or another function for one.
+    #[wasm_bindgen(js_name = tokenChanged)]
+    pub fn token_changed(&self) {
+        self.driver.input(Input::TokenChanged);
+    }
+
     /// Looks whether the link is alive, now.
     pub fn wake(&self) {
         self.driver.input(Input::Woken);

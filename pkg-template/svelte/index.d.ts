@@ -26,31 +26,42 @@ export interface Reactive<Value> extends Readable<Value> {
 }
 
 /**
+ * What a component makes its space of.
+ *
+ * @example
+ * const source: SpaceSource = () => data.config;
+ */
+export type SpaceSource = ClientOptions | KuratchiSpaceClient | (() => ClientOptions | KuratchiSpaceClient);
+
+/**
  * Gives a space to all components below this one, and connects it: see {@link useSpace}, which it calls.
  *
- * @param source A config, or a client of the app's.
+ * @param source A function that gives a config or a client, or one of these that never changes.
  * @returns The client.
  * @throws {ChatError} `invalidArgument` for a config that is not as expected.
  * @example
- * setSpace({ spaceId: 'support-7', spaceToken, workerUrl });
+ * setSpace(() => ({ spaceId: data.spaceId, spaceToken: data.spaceToken, workerUrl: data.workerUrl }));
  */
-export function setSpace(source: ClientOptions | KuratchiSpaceClient): KuratchiSpaceClient;
+export function setSpace(source: SpaceSource): KuratchiSpaceClient;
 
 /**
  * The client of a space.
  *
- * With a config it makes a client, connects it once the component is mounted, and closes it with the component. Put
- * the component into a `{#key spaceId}` where the config changes. With a client it connects that while any component
- * uses it so; one that the app has connected itself is left alone. With neither it gives the client that a component
- * above has set. On a server nothing is connected, and what is rendered is an empty space.
+ * With a config it makes a client, connects it once the component is mounted, and closes it with the component. With a client it
+ * connects that while any component uses it so; one that the app has connected itself is left alone. With neither it gives the
+ * client that a component above has set. On a server nothing is connected, and what is rendered is an empty space.
  *
- * @param source A config, a client, or nothing.
+ * Give a **function** where the config may change, as SvelteKit's `data` does when only the parameter of a route changes: the
+ * component stays, and so would a plain value. Another space, Worker, order or user is another client then; a new token of the
+ * same user is shown on the connection that is there. What this gives stands for whichever client it is.
+ *
+ * @param source A function that gives a config or a client, one of these that never changes, or nothing.
  * @throws {ChatError} `invalidArgument` for a config that is not as expected.
  * @throws {Error} When there is neither `source` nor a space that was set.
  * @example
  * const space = useSpace({ spaceId: 'support-7', spaceToken: fetchToken, workerUrl });
  */
-export function useSpace(source?: ClientOptions | KuratchiSpaceClient): KuratchiSpaceClient;
+export function useSpace(source?: SpaceSource): KuratchiSpaceClient;
 
 /**
  * What {@link useMessages} gives.

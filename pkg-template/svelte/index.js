@@ -5,10 +5,13 @@
  * it means.
  */
 
-import { getContext, onMount, setContext } from 'svelte';
+import { getContext, onMount, setContext, untrack } from 'svelte';
 import { createSubscriber } from 'svelte/reactivity';
+import { toStore } from 'svelte/store';
 import { client as createClient } from '#spaces';
+import { Following } from '../following.js';
 import { given, hold, isClient, loadNewest } from '../holding.js';
+import { keyOf, OwnClient } from '../own-client.js';
 
 const KEY = 'kuratchi-spaces';
 const CONNECTION = ['state', 'connected', 'retryInMs', 'retryAt', 'transport', 'persistence', 'error'];
@@ -21,10 +24,109 @@ export function useSpace(source) {
   if (source === undefined) {
     return given(getContext(KEY));
   }
+  if (typeof source === 'function') {
+    return follow(source);
+  }
   const isGiven = isClient(source);
   const space = isGiven ? source : createClient(source);
   onMount(() => hold(space, isGiven ? undefined : () => space.close()));
   return space;
+}
+
+/** The client of what a function gives, which may be another one at any time. */
+function follow(source) {
+  // Here, where there is a component: its runes are what the store follows.
+  const followed = toStore(source);
+  let view = viewOf(untrack(source));
+  const following = new Following(view.space);
+  onMount(() => {
+    let isHeld = false;
+    const take = (value) => {
+      if (!view.takes(value)) {
+        view.end();
+        view = viewOf(value);
+        isHeld = false;
+        following.follow(view.space);
+      }
+      if (!isHeld) view.hold();
+      isHeld = true;
+    };
+    const stop = followed.subscribe(take);
+    return () => {
+      stop();
+      view.end();
+    };
+  });
+  return following;
+}
+
+/** How a component looks at what it is given: a client, or a config of which it makes one. */
+function viewOf(value) {
+  return isClient(value) ? new Given(value) : new Made(value);
+}
+
+class Given {
+  space;
+  #release = () => {};
+
+  constructor(space) {
+    this.space = space;
+  }
+
+  /** Whether nothing changes by being given this. */
+  takes(value) {
+    return value === this.space;
+  }
+
+  hold() {
+    this.#release = hold(this.space);
+  }
+
+  end() {
+    this.#release();
+  }
+}
+
+class Made {
+  space;
+  #own;
+  #heard = '';
+  #unlisten = () => {};
+  #release = () => {};
+
+  constructor(config) {
+    this.#own = new OwnClient(config ?? null, createClient);
+    this.space = this.#own.space;
+  }
+
+  takes(value) {
+    if (isClient(value) || keyOf(value) !== this.#own.key) {
+      return false;
+    }
+    this.#own.config = value;
+    this.#own.showToken();
+    this.#listen();
+    return true;
+  }
+
+  hold() {
+    this.#listen();
+    this.#release = hold(this.space, () => this.space.close());
+  }
+
+  end() {
+    this.#unlisten();
+    this.#release();
+  }
+
+  #listen() {
+    const { heard } = this.#own;
+    if (heard.join() !== this.#heard) {
+      this.#unlisten();
+      this.#heard = heard.join();
+      this.#unlisten = this.#own.listen(heard);
+    }
+  }
 }
 
 export function useMessages(client) {

@@ -154,7 +154,7 @@ test('a_callback_that_comes_later_is_heard_and_one_that_goes_is_not', async () =
   await bob.close();
 });
 
-test('another_space_or_token_is_another_client_and_the_old_one_is_closed', async () => {
+test('another_space_or_user_is_another_client_and_the_old_one_is_closed', async () => {
   const { peer, query, opened } = await open({ history: ['of the first'] });
   await connected();
   await shows(['of the first']);
@@ -177,11 +177,36 @@ test('another_space_or_token_is_another_client_and_the_old_one_is_closed', async
   await shows(['of the first', 'nobody hears this']);
   await connected();
   assert.equal(opened(), 3);
-  const { spaceToken: fresh } = await app.query(stack, query.spaceId, 'ada');
-  await show({ spaceToken: fresh });
-  await until(() => opened() === 4, 'the new token makes a new socket');
+  const { spaceToken: other } = await app.query(stack, query.spaceId, 'bo');
+  await show({ spaceToken: other });
+  await until(() => opened() === 4, 'another user makes a new socket');
   await until(() => stack.proxy.socketCount === 1, 'one socket is left');
   assert.equal(await tab.evaluate(() => page.told.length), told);
+  assertNoProblems(tab);
+});
+
+test('a_new_token_of_the_same_user_is_the_same_client_and_loses_nothing', async () => {
+  const { space, peer, opened } = await open({ history: ['before'] });
+  await connected();
+  for (let at = 1; at <= 10; at += 1) {
+    const { spaceToken } = await app.query(stack, space, 'ada');
+    // What is sent in the tick in which the token comes is stored as well.
+    await tab.evaluate(
+      ([spaceToken, text]) => {
+        page.show({ spaceToken });
+        const [latest] = [...page.clients].slice(-1);
+        latest.sendMessage({ text });
+      },
+      [spaceToken, `behind token ${at}`],
+    );
+  }
+  const expected = ['before', ...Array.from({ length: 10 }, (_, at) => `behind token ${at + 1}`)];
+  await shows(expected);
+  assert.deepEqual(
+    (await peer.messages()).map((message) => message.text),
+    expected,
+  );
+  assert.equal(opened(), 1, 'one connection');
   assertNoProblems(tab);
 });
 

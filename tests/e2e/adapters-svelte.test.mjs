@@ -119,6 +119,49 @@ test('another_space_in_a_key_block_is_another_client_and_the_old_one_is_closed',
   assertNoProblems(tab);
 });
 
+test('a_component_that_stays_shows_and_writes_to_the_room_that_it_is_given', async () => {
+  const { peer, opened } = await open({ more: { stays: 'yes' }, history: ['in the first'] });
+  await connected();
+  await shows(['in the first']);
+  const spaceId = stack.newSpace('other');
+  const other = stack.newPeer(spaceId);
+  await other.post('in the second');
+  const { spaceToken } = await app.query(stack, spaceId, 'ada');
+  await show({ spaceId, spaceToken });
+  await shows(['in the second']);
+  await connected();
+  await send('written in the second');
+  await other.post('told in the second');
+  await shows(['in the second', 'written in the second', 'told in the second']);
+  const texts = async (room) => (await room.messages()).map((message) => message.text);
+  assert.deepEqual(await texts(peer), ['in the first']);
+  assert.deepEqual(await texts(other), ['in the second', 'written in the second', 'told in the second']);
+  await until(() => stack.proxy.socketCount === 1, 'the first socket is closed');
+  assert.deepEqual([opened(), await text('#store-last')], [2, 'told in the second']);
+  assert.deepEqual(await tab.evaluate(() => page.told), ['written in the second', 'told in the second']);
+  assertNoProblems(tab);
+});
+
+test('a_new_token_of_the_same_user_is_the_same_client', async () => {
+  const { space, peer, opened } = await open({ more: { stays: 'yes' }, history: ['before'] });
+  await connected();
+  await shows(['before']);
+  for (let at = 1; at <= 3; at += 1) {
+    const { spaceToken } = await app.query(stack, space, 'ada');
+    await show({ spaceToken });
+    await send(`behind token ${at}`);
+  }
+  await shows(['before', 'behind token 1', 'behind token 2', 'behind token 3']);
+  assert.equal(opened(), 1, 'one connection');
+  assert.equal((await peer.messages()).length, 4);
+  // Another user is another client.
+  const { spaceToken } = await app.query(stack, space, 'bo');
+  await show({ spaceToken });
+  await until(() => opened() === 2, 'a connection of theirs');
+  await connected();
+  assertNoProblems(tab);
+});
+
 test('an_edit_of_the_source_of_a_child_keeps_the_one_socket', async () => {
   const { peer, opened } = await open({ history: ['before'] });
   await connected();

@@ -19,8 +19,11 @@ import { BUILD } from '../../scripts/lib/paths.mjs';
 import { setUpConnected } from './lib/core-double.mjs';
 
 const PACKAGE = new URL('../../pkg-template/', import.meta.url);
-/** What a page pays for an adapter beside the client, minified, with brotli. */
-const ADAPTER_BYTES_MAX = 1_536;
+/**
+ * What a page pays for an adapter beside the client, minified, with brotli. Both follow a config that changes; Svelte's hooks look
+ * at one object, which goes over to the next client (600 bytes).
+ */
+const ADAPTER_BYTES_MAX = { react: 1_700, svelte: 2_200 };
 const CONFIG = "{ spaceId: 'a', workerUrl: 'https://chat.example' }";
 const microtask = () => Promise.resolve();
 /** What a client would start: timers and connections. Reading files is the frameworks' own. */
@@ -67,12 +70,12 @@ async function bundle(options) {
 for (const name of ['react', 'svelte']) {
   const entry = fileURLToPath(new URL(`${name}/index.js`, PACKAGE));
 
-  test(`the ${name} adapter weighs at most ${ADAPTER_BYTES_MAX} bytes`, async () => {
+  test(`the ${name} adapter weighs at most ${ADAPTER_BYTES_MAX[name]} bytes`, async () => {
     const external = ['react', 'svelte', 'svelte/*', '#spaces'];
     const { bytes } = await bundle({ entryPoints: [entry], external });
     const weight = brotliCompressSync(bytes).length;
     console.log(`kuratchi-spaces/${name}: ${bytes.length} bytes, ${weight} with brotli`);
-    assert.ok(weight <= ADAPTER_BYTES_MAX, `${weight} bytes`);
+    assert.ok(weight <= ADAPTER_BYTES_MAX[name], `${weight} bytes`);
   });
 
   test(`the ${name} adapter takes the client that the environment's conditions name, under an alias too`, async () => {

@@ -135,8 +135,31 @@ describe('loading', () => {
     const { clientScope, ...options } = core.options;
     assert.deepEqual(options, { spaceId, workerUrl, newestFirst: true, webSocket, legacyWorker: undefined });
     assert.equal(clientScope, tabId('scope', { workerUrl, spaceId }));
-    assert.equal(core.host.token(true), 'token true');
+    // A text that came at once would be taken for the only one that there is.
+    const given = core.host.token(true);
+    assert.ok(given instanceof Promise);
+    assert.equal(await given, 'token true');
     client.close();
+  });
+
+  test('another token is asked for at once, the same one is none', async () => {
+    const { client, load } = setUp({ spaceToken: 'one' });
+    client.getMessages();
+    const core = await load();
+    assert.equal(core.host.token(false), 'one');
+    client.setToken('one');
+    assert.equal(core.tokenChanges, 0);
+    client.setToken('two');
+    assert.deepEqual([core.tokenChanges, core.host.token(false)], [1, 'two']);
+    for (const [wrong, expected] of [
+      [undefined, /spaceToken is required/],
+      ['', /spaceToken must be a non-empty string/],
+      [5, /spaceToken must be/],
+    ]) {
+      assert.throws(() => client.setToken(wrong), expected);
+    }
+    client.close();
+    assert.throws(() => client.setToken('three'), { code: 'closed' });
   });
 });
 

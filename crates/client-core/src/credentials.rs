@@ -133,7 +133,7 @@ impl Credentials {
         let is_early = self
             .asked_at
             .is_some_and(|at| now.ms_since(at) < AGAIN_MS_MIN);
-        if !self.is_given_up || is_early {
+        if !self.is_given_up || self.is_fixed || is_early {
             return None;
         }
         self.ask(now).map(|(id, _)| id)
@@ -261,9 +261,24 @@ impl Credentials {
     /// be taken.
     pub(crate) fn forget(&mut self, may_return: bool) {
         self.renewal = None;
-        self.is_given_up = may_return && !self.is_fixed;
+        self.is_given_up = may_return;
         if matches!(self.state, State::Held(_) | State::Resting) {
             self.state = State::Absent;
+        }
+    }
+
+    /// The app has another source. Gives the question to ask it, if any token is asked for, held or would help: answers of
+    /// the source before are not heard any more.
+    pub(crate) fn change_source(&mut self, now: Instant) -> Option<TokenId> {
+        self.is_fixed = false;
+        self.renewal = None;
+        match self.state {
+            State::Held(_) => self.ask_renewal(now),
+            State::Absent if !self.is_given_up => None,
+            State::Absent | State::Resting | State::Asked(_) => {
+                self.state = State::Absent;
+                self.ask(now).map(|(id, _)| id)
+            }
         }
     }
 

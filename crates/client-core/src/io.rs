@@ -95,6 +95,8 @@ pub enum Input<J: Json> {
         /// Whether there can be no other one: the app gave a text, and no function.
         fixed: bool,
     },
+    /// The app has another token, or another function for one.
+    TokenChanged,
     /// The app's token function failed or gave nonsense.
     TokenFailed {
         /// Which question.

@@ -57,6 +57,15 @@ impl<J: Json> Client<J> {
         }
     }
 
+    /// The app gave another token, or another function for one: it is asked for at once, and the old one serves until it is
+    /// there.
+    pub(crate) fn handle_token_changed(&mut self, now: Instant) {
+        self.timers.stop(Timer::Renew);
+        if let Some(token_id) = self.credentials.change_source(now) {
+            self.request_token(token_id, true, now);
+        }
+    }
+
     /// Puts a fresh token to use.
     pub(crate) fn use_renewed_token(&mut self, now: Instant) {
         let before = self.outbox.owner();

@@ -107,6 +107,12 @@ export class CoreDouble {
     return this.#ask('getMetadata');
   }
 
+  tokenChanges = 0;
+
+  tokenChanged() {
+    this.tokenChanges += 1;
+  }
+
   setMetadata(changes) {
     return this.#ask('setMetadata', changes);
   }

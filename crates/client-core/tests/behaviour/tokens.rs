@@ -158,6 +158,55 @@ fn who_left_after_a_failure_is_not_brought_back() {
     bench.expect(&[]);
 }
 
+#[test]
+fn a_new_token_of_the_same_user_is_an_auth_on_the_live_link() {
+    let mut bench = connected_for(600_000);
+    bench.input(Input::TokenChanged);
+    bench.expect(&["token fresh=true"]);
+    bench.give_token(&token_of("ada", 1_200_000));
+    bench.expect(&["transmit auth"]);
+    assert!(bench.client.is_connected());
+}
+
+#[test]
+fn a_new_token_brings_a_client_back_whose_text_was_over() {
+    let mut bench = Bench::new();
+    bench.connect(1);
+    bench.close(4401);
+    bench.give_token(TOKEN);
+    assert!(bench.take().contains(&"failed".to_owned()));
+    bench.input(Input::TokenChanged);
+    bench.expect(&["token fresh=true"]);
+    bench.give_token(&token_of("ada", 600_000));
+    assert!(bench.take().contains(&"open".to_owned()));
+}
+
+#[test]
+fn an_answer_of_the_source_before_is_not_heard() {
+    let mut bench = Bench::new();
+    bench.client.connect(CallId(1), bench.now);
+    bench.drain();
+    let before = bench.token;
+    bench.input(Input::TokenChanged);
+    bench.take();
+    bench.input(Input::TokenReady {
+        token_id: before,
+        token: token_of("bo", 600_000),
+        fixed: true,
+    });
+    bench.expect(&[]);
+    bench.give_token(&token_of("ada", 600_000));
+    bench.expect(&["open"]);
+    assert_eq!(bench.used_token, token_of("ada", 600_000));
+}
+
+#[test]
+fn an_idle_client_is_asked_for_nothing_by_a_new_token() {
+    let mut bench = Bench::new();
+    bench.input(Input::TokenChanged);
+    bench.expect(&[]);
+}
+
 /// Connected as ada, with a token that is good for `ms`.
 fn connected_for(ms: u64) -> Bench {
     let mut bench = Bench::new();
