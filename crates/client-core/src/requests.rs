@@ -417,7 +417,16 @@ impl<J: Json> Client<J> {
         now: Instant,
     ) -> bool {
         let token = pending.token.as_ref().filter(|_| pending.refusal.is_none());
-        token.is_some_and(|token| self.credentials.refuse(token, error, now))
+        token.is_some_and(|token| {
+            // It may be told to other calls, which say themselves what failed.
+            let prefix = pending.purpose.prefix();
+            let told = error.message.strip_prefix(prefix);
+            let error = ClientError {
+                message: told.unwrap_or(&error.message).to_owned(),
+                ..error.clone()
+            };
+            self.credentials.refuse(token, &error, now)
+        })
     }
 
     fn end_request(&mut self, purpose: Purpose<J>, answer: Result<J, ClientError>, now: Instant) {

@@ -6,6 +6,9 @@ use crate::codes::ErrorCode;
 use crate::json::{Json, Shape, whole_number};
 use crate::wire::Key;
 
+/// What stands where a text should be and none is.
+const EMPTY: &str = "an empty one";
+
 /// A field that is absent or has a value it may not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldError {
@@ -32,10 +35,11 @@ impl FieldError {
         }
     }
 
-    /// The error code: a missing field and a bad one are told apart.
+    /// The error code: a missing field and a bad one are told apart. An empty text is as good as none, as workers of the
+    /// TypeScript SDK have it.
     #[must_use]
     pub fn code(&self) -> ErrorCode {
-        if self.got.is_none() {
+        if matches!(self.got, None | Some(EMPTY)) {
             ErrorCode::MissingField
         } else {
             ErrorCode::InvalidField
@@ -106,7 +110,9 @@ pub fn check_string<J: Json>(object: &J, key: Key, length: Length) -> Result<boo
         ));
     };
     if bytes < length.min || bytes > length.max {
-        let got = if bytes < length.min {
+        let got = if bytes == 0 {
+            EMPTY
+        } else if bytes < length.min {
             "a shorter one"
         } else {
             "a longer one"

@@ -267,7 +267,7 @@ fn only_a_message_that_is_there_can_be_changed() {
         &mut shell,
         &id,
         json!({"text": ""}),
-        "400 invalidField text",
+        "400 missingField text",
     );
     check(
         &mut shell,

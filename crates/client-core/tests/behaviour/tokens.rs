@@ -207,6 +207,26 @@ fn an_idle_client_is_asked_for_nothing_by_a_new_token() {
     bench.expect(&[]);
 }
 
+#[test]
+fn what_failed_is_said_once() {
+    let mut bench = Bench::new();
+    bench.client.participants(CallId(3), bench.now);
+    bench.drain();
+    bench.give_token(TOKEN);
+    bench.history(4, json!({}));
+    bench.answer_to(
+        "GET https://x/participants",
+        401,
+        &json!({"error": "Token expired", "code": "tokenExpired"}),
+    );
+    bench.history(5, json!({}));
+    bench.take();
+    bench.give_token(TOKEN);
+    let seen = bench.take();
+    let of_history = seen.iter().find(|it| it.starts_with("5 ")).unwrap();
+    assert_eq!(of_history.matches("Failed to get").count(), 1, "{seen:?}");
+}
+
 /// Connected as ada, with a token that is good for `ms`.
 fn connected_for(ms: u64) -> Bench {
     let mut bench = Bench::new();
