@@ -83,6 +83,7 @@ export class SpaceClient {
     });
     this.#store.setPersistence(this.#outbox.persistence);
     warnOfKey(this.#config);
+    keepOwnSelf(this);
   }
 
   connect(options) {
@@ -551,6 +552,30 @@ export class SpaceClient {
     this.#store.setState(state);
     warnOfTransport(state.transport);
     this.#events.emit('stateChange', state);
+  }
+}
+
+/**
+ * Makes methods and getters mean this object, whatever they are called on: what frameworks wrap around an object (Vue's `ref()`,
+ * MobX) calls them on the wrapper, which has none of the private fields. Those of a class that extends ours are kept.
+ */
+function keepOwnSelf(object) {
+  for (
+    let prototype = Object.getPrototypeOf(object);
+    prototype !== Object.prototype;
+    prototype = Object.getPrototypeOf(prototype)
+  ) {
+    for (const name of Reflect.ownKeys(prototype)) {
+      if (name === 'constructor' || Object.hasOwn(object, name)) {
+        continue;
+      }
+      const { get, set, value } = Object.getOwnPropertyDescriptor(prototype, name);
+      const bound =
+        get || set
+          ? { get: get?.bind(object), set: set?.bind(object) }
+          : { value: typeof value === 'function' ? value.bind(object) : value, writable: true };
+      Object.defineProperty(object, name, { configurable: true, ...bound });
+    }
   }
 }
 

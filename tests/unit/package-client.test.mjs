@@ -7,6 +7,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, mock, test } from 'node:test';
 import { setImmediate as nextTask } from 'node:timers/promises';
+import { inspect } from 'node:util';
 
 import { SpaceClient } from '../../pkg-template/client.js';
 import { tabId } from '../../pkg-template/tab-memory.js';
@@ -140,6 +141,36 @@ describe('loading', () => {
     assert.ok(given instanceof Promise);
     assert.equal(await given, 'token true');
     client.close();
+  });
+
+  test('whatever wraps a client can use it, and shows no token', async () => {
+    const { client, load } = setUp({ spaceToken: 'secret' });
+    // As Vue's ref() and others do it.
+    const wrapped = new Proxy(client, {});
+    const connecting = wrapped.connect();
+    const core = await load();
+    core.accept();
+    await connecting;
+    assert.equal(wrapped.isConnected(), true);
+    assert.equal(wrapped.persistence, client.persistence);
+    assert.equal(wrapped.getSnapshot(), client.getSnapshot());
+    const { sendMessage } = wrapped;
+    sendMessage({ text: 'taken out' }).catch(() => {});
+    assert.equal(core.asked.at(-1)[0], 'sendMessage');
+    assert.doesNotMatch(JSON.stringify(client) + inspect(client, { depth: 9 }), /secret/);
+    wrapped.close();
+    assert.equal(client.isConnected(), false);
+  });
+
+  test('a class that extends the client keeps its own methods', () => {
+    class Louder extends SpaceClient {
+      getMessages() {
+        return 'mine';
+      }
+    }
+    const louder = new Louder({ ...CONFIG, spaceToken: 't' }, {});
+    assert.equal(new Proxy(louder, {}).getMessages(), 'mine');
+    louder.close();
   });
 
   test('another token is asked for at once, the same one is none', async () => {
