@@ -16,7 +16,8 @@ const TEXTS = {
     'tried again each minute.',
   legacy:
     `this worker is one of the TypeScript SDK, so it is asked for news over HTTP: ${COSTS}; messages can not be ` +
-    'edited or deleted, and the gateway key has to be in the page. Deploy the Worker of this package in its place ' +
+    'edited or deleted, one whose answer is lost may be there twice (such a worker has no ids to tell by), and the gateway key ' +
+    'has to be in the page. Deploy the Worker of this package in its place ' +
     '(npx kuratchi-spaces deploy): open clients notice at their next look.',
 };
 
