@@ -52,6 +52,38 @@ async function left(client, userId) {
   return Date.now() - started;
 }
 
+/** The runtime puts an object to sleep after ten to twelve seconds of silence. */
+const ASLEEP_MS = 16_000;
+
+describe('a room that sleeps', { concurrency: true }, () => {
+  for (const [name, leave] of [
+    ['goes', (socket) => socket.close()],
+    ['is cut off', (socket) => socket.kill()],
+    ['breaks the rules', (socket) => socket.breakRules()],
+  ]) {
+    test(`who ${name} while all are silent has left 5 s later`, async () => {
+      const { spaceId, ada, bob } = await room();
+      const { body: before } = await world.hook('GET', 'space', spaceId);
+      await sleep(ASLEEP_MS);
+      leave(ada);
+      await left(bob, 'ada');
+      const { body } = await world.hook('GET', 'space', spaceId);
+      assert.ok(body.constructed > before.constructed, 'it slept');
+      assert.deepEqual(saidOf(bob, 'ada'), ['joined', 'left']);
+    });
+  }
+
+  test('fifty people who go at once have all left', async () => {
+    const spaceId = world.newSpace();
+    const bob = await world.second(spaceId, { userId: 'bob' });
+    const names = Array.from({ length: 50 }, (_, n) => `user-${n}`);
+    const others = await Promise.all(names.map((userId) => world.second(spaceId, { userId })));
+    await sleep(ASLEEP_MS);
+    for (const socket of others) socket.kill();
+    await Promise.all(names.map((name) => left(bob, name)));
+  });
+});
+
 describe('grace', { concurrency: true }, () => {
   for (const [name, leave] of [
     ['goes', (socket) => socket.close()],

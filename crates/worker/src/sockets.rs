@@ -69,26 +69,36 @@ enum Slot {
 }
 
 impl Sockets {
-    /// Takes up the sockets that are open. One that can not be read is closed: its client connects anew.
-    pub(crate) fn wake(state: &ObjectState) -> Result<(Self, Vec<Found>), JsValue> {
+    /// Takes up the sockets that the runtime has. One that is open and can not be read is closed: its client connects anew.
+    /// `waking` is the socket that the object woke up for: one that broke is not in the runtime's list any more.
+    pub(crate) fn wake(
+        state: &ObjectState,
+        waking: Option<&Socket>,
+    ) -> Result<(Self, Vec<Found>), JsValue> {
         let mut sockets = Self {
             open: BTreeMap::new(),
             turned_away: None,
         };
-        let mut found = Vec::new();
-        for socket in state.web_sockets()?.iter() {
+        let mut found: Vec<Found> = Vec::new();
+        let listed = state.web_sockets()?;
+        let waking = waking.map(|socket| JsValue::from(socket.clone()));
+        for socket in listed.iter().chain(waking) {
             let socket: Socket = socket.unchecked_into();
-            // The list also holds sockets whose other end has not answered our close yet.
             let is_open = socket.is_open();
             match (peer_of(state, &socket), read_attachment(&socket)) {
-                (Some(peer), Some(attachment))
-                    if is_open == attachment.record.leaving.is_none() =>
-                {
-                    if is_open {
+                (Some(peer), Some(_)) if found.iter().any(|known| known.peer == peer) => {}
+                (Some(peer), Some(attachment)) => match attachment.record.leaving {
+                    // One that is closing was closed by its client: it is a peer until that is told.
+                    None => {
                         sockets.open.insert(peer, Slot::Accepted(socket));
+                        found.push(Found { peer, attachment });
                     }
-                    found.push(Found { peer, attachment });
-                }
+                    Some(_) if is_open => {
+                        close_socket(&socket, CloseCode::Internal.number(), "closed before");
+                    }
+                    // Its other end has not answered our close yet.
+                    Some(_) => found.push(Found { peer, attachment }),
+                },
                 (_, _) if is_open => {
                     close_socket(&socket, CloseCode::Internal.number(), "unknown socket");
                 }

@@ -357,7 +357,7 @@ impl SpaceObject {
 
     fn lost(&self, socket: &Socket) {
         let ended = self
-            .wake()
+            .wake_for(Some(socket))
             .and_then(|()| self.with_live(|live| live.sockets.end(&self.state, socket)));
         if let Ok(Some(peer)) = ended {
             let _logged = self.run(Event::Input(Input::Disconnected { peer }));
@@ -403,13 +403,18 @@ impl SpaceObject {
         self.with_live(|live| live.step(event, now, &self.state, &self.clock))
     }
 
-    /// Builds the room, unless it is there. What it then has to say is said at once.
     fn wake(&self) -> Result<(), Asleep> {
+        self.wake_for(None)
+    }
+
+    /// Builds the room, unless it is there. What it then has to say is said at once. `waking` is the socket that was lost, if
+    /// one was: whoever was behind it has to be somebody who can leave.
+    fn wake_for(&self, waking: Option<&Socket>) -> Result<(), Asleep> {
         if self.live.borrow().is_some() {
             return Ok(());
         }
         let now = self.clock.now();
-        let (live, outputs) = self.open(now).map_err(|error| {
+        let (live, outputs) = self.open(now, waking).map_err(|error| {
             self.log
                 .error("the space could not be opened", &[("error", error.into())]);
             Asleep
@@ -426,7 +431,11 @@ impl SpaceObject {
         Ok(())
     }
 
-    fn open(&self, now: UnixMillis) -> Result<(Live, Vec<Output>), String> {
+    fn open(
+        &self,
+        now: UnixMillis,
+        waking: Option<&Socket>,
+    ) -> Result<(Live, Vec<Output>), String> {
         let configuration = self.variables.configuration.as_ref();
         let configuration = configuration.map_err(ToString::to_string)?;
         let text = |thrown: JsValue| message(&thrown);
@@ -437,7 +446,7 @@ impl SpaceObject {
             }
             PingAnswers::Code => self.state.end_auto_response().map_err(text)?,
         }
-        let (sockets, found) = Sockets::wake(&self.state).map_err(text)?;
+        let (sockets, found) = Sockets::wake(&self.state, waking).map_err(text)?;
         let mut space = self.space.borrow_mut();
         if space.is_none() {
             *space = found

@@ -83,6 +83,11 @@ export class RecordedSocket {
   }
 
   /** Drops the connection without a farewell. */
+  /** Sends what no WebSocket may send (an opcode that is none): the runtime ends the connection as one that broke. */
+  breakRules() {
+    this.#socket._socket.write(Buffer.from([0x83, 0x80, 0, 0, 0, 0]));
+  }
+
   kill() {
     this.#socket.terminate();
   }
