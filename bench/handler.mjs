@@ -1,7 +1,8 @@
 /**
  * `npm run bench`: what a message costs in a page, our client beside the least that JavaScript could do.
  *
- * Owns the rounds and the table. What is measured runs in handler.page.js. Nothing here fails for being slow.
+ * Owns the rounds and the table. What is measured runs in handler.page.js. Nothing here fails for being slow. `--short` shows that
+ * it runs, with figures that mean little.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,11 +15,12 @@ import { table } from '../scripts/lib/table.mjs';
 import { serveFiles } from '../tests/packaging/lib/files-server.mjs';
 import { cells, machine, median } from './figures.mjs';
 
-const MESSAGES = 20_000;
+const IS_SHORT = process.argv.includes('--short');
+const MESSAGES = IS_SHORT ? 500 : 20_000;
 const MESSAGE_BYTES = 250;
 const PER_FRAME = [1, 50];
 /** Rounds that are counted; one more before them warms the engines up. */
-const ROUNDS = 9;
+const ROUNDS = IS_SHORT ? 1 : 9;
 
 const PAGE_SCRIPT = fileURLToPath(new URL('./handler.page.js', import.meta.url));
 

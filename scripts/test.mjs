@@ -120,6 +120,15 @@ const SUITES = {
     needs: { modules: true, currentNode: true, wasm: true, bindgen: true, client: true },
     command: () => onCurrentNode(SUITES.abuse),
   },
+  // Compilers and benchmarks, shortly: they want all cores.
+  commands: {
+    lane: LAST,
+    needs: {
+      ...{ modules: true, wasm: true, bindgen: true, pack: true },
+      ...{ chromium: true, client: true, worker: true },
+    },
+    command: () => nodeTests('commands', { CHROMIUM_BIN: chromium() }),
+  },
   // One file after the other: each of them wants all cores.
   load: {
     lane: LAST,

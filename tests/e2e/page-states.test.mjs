@@ -7,6 +7,8 @@ import assert from 'node:assert/strict';
 import { ChatPage } from './lib/chat-page.mjs';
 import { assertNoProblems, test, until, useStack } from './lib/stack.mjs';
 
+/** A source of tokens is asked for half a minute before a refusal is for good. */
+const TOKEN_MS_MAX = 45_000;
 const stack = useStack();
 
 async function join(name, space, options) {
@@ -320,7 +322,10 @@ test('a refusal for good has a way out, and a text that goes nowhere is given ba
   });
   await ada.tab.goto(ada.url);
   await ada.fillIn('Ada', space);
-  await ada.banner.getByText('The server does not accept this visit. Join again.').waitFor();
+  // The page's function for tokens is given half a minute to have another one.
+  await ada.banner
+    .getByText('The server does not accept this visit. Join again.')
+    .waitFor({ timeout: TOKEN_MS_MAX });
   await ada.seesConnection('Not connected');
   await ada.say('not lost');
   await until(async () => (await ada.message.inputValue()) === 'not lost', 'the text is given back');

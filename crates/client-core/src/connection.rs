@@ -296,7 +296,16 @@ impl<J: Json> Client<J> {
         self.stop_token_timer();
         match answer {
             Answer::Stale => {}
-            Answer::Again(in_ms) => self.timers.set(Timer::Token, Some(now.plus_ms(in_ms))),
+            Answer::Again(in_ms, error) => {
+                self.timers.set(Timer::Token, Some(now.plus_ms(in_ms)));
+                if matches!(self.link, Link::AwaitingToken { .. }) {
+                    // Whoever signs with a wrong key learns it now, and not when the source has had its time.
+                    if self.last_frame_error.replace(error.code) != Some(error.code) {
+                        self.tell(Event::Error(error.clone()));
+                    }
+                    self.tell_state(Some(in_ms), Some(error));
+                }
+            }
             Answer::Ready if self.link == Link::Failed && self.credentials.has_come_after_all() => {
                 self.begin_attempts(now);
                 self.send_waiting_requests(now);

@@ -62,8 +62,8 @@ pub(crate) enum Answer {
     Ready,
     /// There is another token in place of the one that was held.
     Renewed,
-    /// It is the token that was refused: the source is to be asked again after so many milliseconds.
-    Again(u64),
+    /// It is the token that was refused: the source is to be asked again after so many milliseconds. Says why it was refused.
+    Again(u64, ClientError),
     /// It is the token that was refused and the source has had its time, or no token at all. Says why the token was refused.
     Hopeless(ClientError),
 }
@@ -190,10 +190,10 @@ impl Credentials {
             if is_fixed || self.is_given_up || refused.is_over(now) {
                 return Answer::Hopeless(refused.error.clone());
             }
-            let again_ms = AGAIN_MS_MIN << refused.given_again.min(8);
+            let again_ms = (AGAIN_MS_MIN << refused.given_again.min(8)).min(AGAIN_MS_MAX);
             refused.given_again += 1;
             self.state = State::Resting;
-            return Answer::Again(again_ms.min(AGAIN_MS_MAX));
+            return Answer::Again(again_ms, refused.error.clone());
         }
         self.state = State::Held(token);
         Answer::Ready

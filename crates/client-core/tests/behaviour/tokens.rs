@@ -71,6 +71,7 @@ fn a_source_that_gives_the_refused_token_once_more_is_asked_again() {
     bench.close(4401);
     bench.expect(&["connecting", "token fresh=true"]);
     bench.fetch_token(TOKEN);
+    bench.expect(&["error tokenExpired", "connecting in soon"]);
     // A call does not ask in between either.
     bench.client.participants(CallId(2), bench.now);
     bench.advance(999);
