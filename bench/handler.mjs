@@ -30,7 +30,9 @@ runMain(async () => {
   }
   const script = readFileSync(PAGE_SCRIPT, 'utf8');
   const html = `<!doctype html><title>bench</title><script type="module">${script}</script>`;
-  const server = await serveFiles(PKG_DEV, { '/bench': html });
+  const headers = { 'Content-Type': 'text/html; charset=utf-8' };
+  const page = { status: 200, headers, body: html };
+  const server = await serveFiles(PKG_DEV, (answer) => (answer.path === '/bench' ? page : answer));
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM_BIN ?? chromiumPath(),
     args: [...CHROMIUM_FLAGS],

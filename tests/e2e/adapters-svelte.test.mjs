@@ -131,6 +131,7 @@ test('a_component_that_stays_shows_and_writes_to_the_room_that_it_is_given', asy
   await shows(['in the second']);
   await connected();
   await send('written in the second');
+  await tab.locator('#messages li[data-status="sent"]').waitFor();
   await other.post('told in the second');
   await shows(['in the second', 'written in the second', 'told in the second']);
   const texts = async (room) => (await room.messages()).map((message) => message.text);

@@ -322,11 +322,9 @@ test('a refusal for good has a way out, and a text that goes nowhere is given ba
   });
   await ada.tab.goto(ada.url);
   await ada.fillIn('Ada', space);
+  await ada.banner.getByText('The server does not accept this visit. Join again.').waitFor();
   // The page's function for tokens is given half a minute to have another one.
-  await ada.banner
-    .getByText('The server does not accept this visit. Join again.')
-    .waitFor({ timeout: TOKEN_MS_MAX });
-  await ada.seesConnection('Not connected');
+  await ada.seesConnection('Not connected', { timeout: TOKEN_MS_MAX });
   await ada.say('not lost');
   await until(async () => (await ada.message.inputValue()) === 'not lost', 'the text is given back');
   await ada.problem.getByText('Not sent. The server does not accept this visit.').waitFor();

@@ -81,8 +81,8 @@ export class ChatPage {
   }
 
   /** Resolves when the connection line says this. */
-  async seesConnection(words) {
-    await this.status.getByText(words).waitFor();
+  async seesConnection(words, options) {
+    await this.status.getByText(words).waitFor(options);
   }
 
   assertAccessible(view) {
