@@ -6,7 +6,7 @@
  * it lets in everybody who asks.
  */
 import { createServer } from 'node:http';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { FieldProblem, Sessions } from '../shared/sessions.mjs';
 import { readStaticFile } from './static-files.mjs';
@@ -16,7 +16,10 @@ const LOCAL_HOST = /^(?:(?:[a-z0-9-]+\.)*localhost|127\.0\.0\.1|\[::1\])(?::\d+)
 const PAGE_DIR = fileURLToPath(new URL('./page/', import.meta.url));
 const SHARED_DIR = fileURLToPath(new URL('../shared/', import.meta.url));
 /** What the page shares with the other examples; the rest of that folder is for servers. */
-const SHARED_FILE = '/words.js';
+const SHARED_FILES = ['/words.js', '/links.js'];
+/** A library of the page, as npm has it. */
+const LINKIFY_FILE = '/linkify.mjs';
+const LINKIFY_DIR = dirname(fileURLToPath(import.meta.resolve('linkifyjs')));
 const PACKAGE_PATH = '/kuratchi-spaces/';
 const SESSION_PATH = '/api/chat/init';
 
@@ -106,7 +109,8 @@ async function answer(request, { sessions, packageDir }) {
 /** The folder and the place in it that an address stands for. */
 function placeOf(path, packageDir) {
   if (path.startsWith(PACKAGE_PATH)) return [packageDir, path.slice(PACKAGE_PATH.length)];
-  if (path === SHARED_FILE) return [SHARED_DIR, path.slice(1)];
+  if (SHARED_FILES.includes(path)) return [SHARED_DIR, path.slice(1)];
+  if (path === LINKIFY_FILE) return [LINKIFY_DIR, path.slice(1)];
   return [PAGE_DIR, path === '/' ? 'index.html' : path.slice(1)];
 }
 

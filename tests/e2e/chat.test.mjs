@@ -91,6 +91,22 @@ test('who leaves is gone from presence, and finds everything on coming back', as
   await end(ada);
 });
 
+test('an address in a text is a link', async () => {
+  const ada = await join('Ada', stack.newSpace());
+  const text = 'Look at https://example.com/a?b=1, not at javascript:alert(1)';
+  await ada.say(text);
+  await ada.sees(text);
+  const link = ada.tab.getByRole('link', { name: 'https://example.com/a?b=1' });
+  await link.waitFor();
+  assert.deepEqual(await link.evaluate(({ href, rel, target }) => [href, rel, target]), [
+    'https://example.com/a?b=1',
+    'noopener noreferrer nofollow',
+    '_blank',
+  ]);
+  assert.equal(await ada.tab.locator('.text a').count(), 1);
+  await end(ada);
+});
+
 test('a reload is the same person with the same history', async () => {
   const space = stack.newSpace();
   const ada = await join('Ada', space);

@@ -367,6 +367,20 @@ test('the keyboard alone is enough', async () => {
   await end(ada);
 });
 
+test('an address in a text is a link', async () => {
+  const ada = await enter('Ada', stack.newSpace());
+  await ada.say('Look at https://example.com/a?b=1, not at javascript:alert(1)');
+  const link = ada.tab.getByRole('link', { name: 'https://example.com/a?b=1' });
+  await link.waitFor();
+  assert.deepEqual(await link.evaluate(({ href, rel, target }) => [href, rel, target]), [
+    'https://example.com/a?b=1',
+    'noopener noreferrer nofollow',
+    '_blank',
+  ]);
+  assert.equal(await ada.tab.locator('.text a').count(), 1);
+  await end(ada);
+});
+
 test('a screen reader is told what is new, and not what was there', async () => {
   const team = stack.newSpace();
   const general = stack.newPeer(spaceOf(team), GRACE);

@@ -43,6 +43,21 @@ async function renewEpoch(spaceId) {
   assert.ok(response.ok, `a new epoch: ${response.status}`);
 }
 
+test('an address in a text is a link', async () => {
+  const visitor = await visit();
+  await visitor.open();
+  await visitor.say('Look at https://example.com/a?b=1, not at javascript:alert(1)');
+  const link = visitor.tab.getByRole('link', { name: 'https://example.com/a?b=1' });
+  await link.waitFor();
+  assert.deepEqual(await link.evaluate(({ href, rel, target }) => [href, rel, target]), [
+    'https://example.com/a?b=1',
+    'noopener noreferrer nofollow',
+    '_blank',
+  ]);
+  assert.equal(await visitor.tab.locator('.text a').count(), 1);
+  await end(visitor);
+});
+
 test('a visitor asks and an agent answers: each message once, in order, with typing', async () => {
   const visitor = await visit();
   await visitor.open();

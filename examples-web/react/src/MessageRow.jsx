@@ -15,6 +15,7 @@ import {
 import { Attachments } from './Attachments.jsx';
 import { Avatar } from './Avatar.jsx';
 import { ErrorBoundary } from './ErrorBoundary.jsx';
+import { Linked } from './Linked.jsx';
 import { MessageActions } from './MessageActions.jsx';
 import { MessageEditor } from './MessageEditor.jsx';
 import { isChangeable, isWaiting } from './messages.js';
@@ -76,7 +77,7 @@ function Bubble({ message, isOffline, mayChange, isTabStop, focusOn, onChooseSto
   return (
     <div className="bubble">
       <p className="text" dir="auto">
-        {isDeleted ? 'Message deleted' : message.text}
+        {isDeleted ? 'Message deleted' : <Linked text={message.text} />}
       </p>
       <ErrorBoundary fallback={<p className="meta">The attachments can not be shown.</p>}>
         <Attachments files={message.attachments} />

@@ -6,6 +6,8 @@
  */
 import { avatar } from './avatar.js';
 import { button, element, paragraph } from './elements.js';
+import { find } from './linkify.mjs';
+import { LINK_ATTRIBUTES, partsOf } from './links.js';
 import { MessageActions } from './message-actions.js';
 import { MessageEditor } from './message-editor.js';
 import {
@@ -94,7 +96,7 @@ export class MessageRow {
     for (const kind of KINDS) this.element.classList.toggle(kind, kinds[kind]);
     this.element.dataset.id = message.id;
 
-    write(this.#text, isDeleted ? 'Message deleted' : text);
+    writeLinked(this.#text, isDeleted ? 'Message deleted' : text);
     this.#attachments.replaceChildren(...attachments.map(attachmentLink));
     // What is being saved has been edited, that goes without saying.
     this.#edited.hidden = editedAt === undefined || isDeleted || status === 'pending';
@@ -182,6 +184,16 @@ function senderLine({ verified }, isOwn, name) {
 /** Writing the same text again would have it read out again. */
 function write(target, text) {
   if (target.textContent !== text) target.textContent = text;
+}
+
+/** The same for what somebody wrote: addresses in it are links. */
+function writeLinked(target, text) {
+  if (target.textContent === text) return;
+  target.replaceChildren(
+    ...partsOf(text, find).map(({ text, href }) =>
+      href === undefined ? text : Object.assign(element('a', '', text), { href, ...LINK_ATTRIBUTES }),
+    ),
+  );
 }
 
 function attachmentLink({ url, filename }) {
