@@ -317,8 +317,10 @@ export class SpaceClient {
    */
   #tellingOf(id, changing) {
     let toldAt = Number.NEGATIVE_INFINITY;
+    // One's own may be meant by the id that it was shown with while it waited.
+    const isIt = (update) => update.id === id || this.#store.find(update.id)?.clientMessageId === id;
     const stop = this.#events.on('messageUpdate', (update) => {
-      if (update.id === id && update.status === 'sent') {
+      if (update.status === 'sent' && isIt(update)) {
         toldAt = Math.max(toldAt, update.updatedAt ?? 0);
       }
     });

@@ -319,7 +319,7 @@ export class KuratchiSpaceClient {
    * Replaces the text of a stored message: of one's own, or of anybody's with the capability `moderate`. Waits, and
    * resolves, as {@link sendMessage} does; `onMessageUpdate` tells everybody.
    *
-   * @param id The message's id.
+   * @param id The message's id. That with which one's own was shown while it waited stays good once it is stored.
    * @param options The new text.
    * @param extra `{ until: 'stored' }` to wait for the server in every state.
    * @returns The message as it is now, or nothing when the edit waits in the outbox.

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use litemap::LiteMap;
-use protocol::ids::{Epoch, Seq};
+use protocol::ids::{ClientMessageId, Epoch, Seq};
 use protocol::incoming::typing_frame;
 use protocol::json::{Json, whole_number};
 use protocol::time::{Instant, UnixMillis};
@@ -75,6 +75,8 @@ pub struct Client<J: Json> {
     pub(crate) place_freed: bool,
     /// The newest messages that were applied or given out, for entries that come late: another tab's, adopted.
     pub(crate) recent_ids: VecDeque<J>,
+    /// What became of one's own messages: the app may know them by the ids that it was shown before.
+    pub(crate) became: VecDeque<(ClientMessageId, J)>,
     /// Whether a `sync` is out because an ack is missing.
     pub(crate) ack_asked: bool,
     /// When the wait for the next ack began; meaningful while `Timer::Ack` is set.
@@ -145,6 +147,7 @@ impl<J: Json> Client<J> {
             outbox: Outbox::new(),
             place_freed: false,
             recent_ids: VecDeque::new(),
+            became: VecDeque::new(),
             ack_asked: false,
             ack_awaited_since: Instant(0),
             last_frame_error: None,

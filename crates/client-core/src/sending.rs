@@ -156,6 +156,7 @@ impl<J: Json> Client<J> {
         if self.answerer.way == Transport::Legacy {
             return self.settle(call, Err(unsupported()));
         }
+        let body = self.of_stored(body);
         let is_local = body
             .get(Key::MessageId)
             .is_some_and(|id| self.own_entry(&id).is_some());
@@ -166,6 +167,16 @@ impl<J: Json> Client<J> {
             return self.settle(call, Err(error.into()));
         }
         self.submit(call, operation, body, until_stored, now);
+    }
+
+    /// Names the stored message where the app means one of its own by the id that it was shown while it waited.
+    fn of_stored(&self, body: J) -> J {
+        let said = body.get(Key::MessageId).and_then(|id| id.string());
+        let is_it = |known: &&(ClientMessageId, J)| Some(known.0.as_str()) == said.as_deref();
+        match self.became.iter().rev().find(is_it) {
+            Some((_, message_id)) => J::extended(&body, &[(Key::MessageId, message_id.clone())]),
+            None => body,
+        }
     }
 
     /// Puts a checked body into the outbox, or posts it where there will be no link.

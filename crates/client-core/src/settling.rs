@@ -9,7 +9,7 @@ use protocol::codes::ErrorCode;
 use protocol::ids::{ClientMessageId, MessageId, Seq};
 use protocol::incoming::ErrorPayload;
 use protocol::json::{Json, whole_number};
-use protocol::limits::NAME_BYTES_MAX;
+use protocol::limits::{NAME_BYTES_MAX, OUTBOX_MESSAGES_MAX};
 use protocol::time::{Instant, UnixMillis};
 use protocol::wire::Key;
 
@@ -17,7 +17,8 @@ use crate::client::Client;
 use crate::error::{ClientError, Code};
 use crate::identity::Identity;
 use crate::io::{
-    CallId, Event, OutboxChange, OutboxNews, OutboxRow, OutboxStatus, Output, Reply, Transport,
+    CallId, Event, Operation, OutboxChange, OutboxNews, OutboxRow, OutboxStatus, Output, Reply,
+    Transport,
 };
 use crate::outbox::{Entry, Wait};
 use crate::timer::Timer;
@@ -36,6 +37,8 @@ const LOADED_WITHIN_MS: u64 = 5_000;
 const AFTER_THE_OTHER_MS: u64 = 100;
 /// How long a link that carried something may go on without confirming anything.
 pub(crate) const ACK_WITHIN_MS: u64 = 10_000;
+/// Of how many of one's own messages it is known what became of them: as many as may wait.
+const BECAME_MAX: usize = OUTBOX_MESSAGES_MAX;
 /// The longest time a slow line gets for an answer, in milliseconds: a megabyte at 20 kB/s, or 256 KiB at 5 kB/s.
 pub(crate) const PATIENCE_MS_MAX: u64 = 60_000;
 
@@ -162,6 +165,15 @@ impl<J: Json> Client<J> {
         now: Instant,
     ) -> Option<CallId> {
         let entry = self.outbox.take_stored(id)?;
+        let message_id = stored.as_ref().and_then(|message| message.get(Key::Id));
+        if entry.row.operation == Operation::Send
+            && let Some(message_id) = message_id
+        {
+            if self.became.len() >= BECAME_MAX {
+                self.became.pop_front();
+            }
+            self.became.push_back((id.clone(), message_id));
+        }
         self.place_freed = true;
         self.wait_for_acks(now);
         self.persist(OutboxChange::Remove(id.clone()));

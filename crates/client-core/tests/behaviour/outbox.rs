@@ -395,6 +395,24 @@ fn an_edit_resolves_with_the_message_s_new_state() {
 }
 
 #[test]
+fn the_id_that_a_message_was_shown_with_stays_good_once_it_is_stored() {
+    let mut bench = Bench::ready();
+    bench.send(5, "m5", false);
+    let stored = json!({"type": "message", "seq": 5, "message": bench.stored_form(5)});
+    let message_id = stored["message"]["id"].as_str().unwrap().to_owned();
+    let shown = bench.last_id();
+    bench.frame(&stored.to_string());
+    bench.ack(5);
+    bench.client.disconnect(bench.now);
+    bench.drain();
+    bench.take();
+    bench.edit(6, &shown, "better");
+    bench.expect(&[&format!("PATCH https://x/messages/{message_id}?v=2")]);
+    bench.call(DELETE, 7, &shown);
+    bench.expect(&[&format!("DELETE https://x/messages/{message_id}?v=2")]);
+}
+
+#[test]
 fn a_message_that_is_not_stored_can_not_be_edited_and_bad_arguments_are_named() {
     let mut bench = Bench::ready();
     bench.send(5, "a", false);
