@@ -87,6 +87,8 @@ pub struct Client<J: Json> {
     pub(crate) token_refused_at: Option<Instant>,
     /// When the last mark was received on this link; before the first one, when the link was accepted.
     pub(crate) last_mark: Option<Instant>,
+    /// What was received on this link and no echo of a mark was paid with yet, in bytes.
+    pub(crate) echo_credit: u64,
     /// The place after which events were asked for last, and how often in a row.
     pub(crate) asked_after: (Seq, u32),
     /// Whether the environment says that there is no network.
@@ -153,6 +155,7 @@ impl<J: Json> Client<J> {
             last_frame_error: None,
             token_refused_at: None,
             last_mark: None,
+            echo_credit: 0,
             asked_after: (Seq::ZERO, 0),
             offline: false,
             typing: Typing::default(),

@@ -26,6 +26,8 @@ pub(crate) struct Credentials {
     renewal: Option<TokenId>,
     /// When the source was asked last.
     asked_at: Option<Instant>,
+    /// When a warning that the token is over soon was last heeded.
+    warned_at: Option<Instant>,
     /// Whether the source gives the same token always.
     is_fixed: bool,
     /// Whether it was given up to ask, and another token would help.
@@ -86,6 +88,7 @@ impl Credentials {
             refused: None,
             renewal: None,
             asked_at: None,
+            warned_at: None,
             is_fixed: false,
             is_given_up: false,
             next_id: 0,
@@ -137,6 +140,18 @@ impl Credentials {
             return None;
         }
         self.ask(now).map(|(id, _)| id)
+    }
+
+    /// Whether a warning of the server is to be heeded: at most one a second, else it would have the app's own server asked
+    /// without end.
+    pub(crate) fn heeds_warning(&mut self, now: Instant) -> bool {
+        let is_due = self
+            .warned_at
+            .is_none_or(|at| now.ms_since(at) >= AGAIN_MS_MIN);
+        if is_due {
+            self.warned_at = Some(now);
+        }
+        is_due
     }
 
     /// The question for a token to follow the one that is held: `None` when there is none, or it was asked already.

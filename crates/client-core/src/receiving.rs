@@ -22,6 +22,12 @@ const SYNC_WITHIN_MS: u64 = 10_000;
 /// Longest frame of a server that is parsed, by [`Json::text_bytes_bound`]: several times what a space with all its places taken
 /// says at once. Parsing keeps the page waiting.
 const SERVER_FRAME_BYTES_MAX: usize = 12 * 1024 * 1024;
+/// What an echo of a mark takes of [`Client::echo_credit`]: no server has one confirmed for less.
+const ECHO_COST_BYTES: u64 = 4 * 1024;
+/// The credit that each millisecond gives: windows of a short log are small, and come one by one.
+const ECHO_CREDIT_PER_MS: u64 = 256;
+/// Most credit for echoes: a thousand of them at once.
+pub(crate) const ECHO_CREDIT_MAX: u64 = 1000 * ECHO_COST_BYTES;
 /// How often in a row events are asked for after the same place: a server that is built anew again and again answers some of
 /// them late.
 const SYNCS_MAX: u32 = 20;
@@ -53,6 +59,7 @@ impl<J: Json> Client<J> {
                 return self.leave_for_long(now);
             }
             self.session.hear(bytes);
+            self.echo_credit = self.echo_credit.saturating_add(bytes as u64);
         }
         let entries = match frame {
             Frame::Text(text) => incoming::read::<J>(&text),
@@ -156,7 +163,11 @@ impl<J: Json> Client<J> {
             // A token that says itself when it is over has its time set: one that lives for seconds would else be renewed
             // at each warning, which comes with each renewal.
             (_, Incoming::Expiring) if self.timers.get(Timer::Renew).is_some() => {}
-            (_, Incoming::Expiring) => self.renew_token(now),
+            (_, Incoming::Expiring) => {
+                if self.credentials.heeds_warning(now) {
+                    self.renew_token(now);
+                }
+            }
             // A second welcome, a sign of life, and what a later version says: nothing to do.
             (_, Incoming::Welcome { .. } | Incoming::Pong | Incoming::Unknown) => {}
         }
@@ -190,6 +201,7 @@ impl<J: Json> Client<J> {
         });
         self.answerer.way = Transport::WebSocket;
         self.last_mark = Some(now);
+        self.echo_credit = ECHO_CREDIT_MAX;
         self.follow(next, now);
         self.settle_in(now);
         self.flush_outbox(now);
@@ -351,12 +363,20 @@ impl<J: Json> Client<J> {
         if id.as_str().len() > NAME_BYTES_MAX {
             return;
         }
-        let seq = self.session.cursor().map_or(Seq::ZERO, |cursor| cursor.seq);
-        self.transmit(&seen_frame(id, seq));
         let took_ms = self
             .last_mark
             .replace(now)
             .map_or(0, |last| now.ms_since(last));
+        let credit = took_ms
+            .saturating_mul(ECHO_CREDIT_PER_MS)
+            .saturating_add(self.echo_credit);
+        // A server that only sends marks and reads nothing would fill the socket with their echoes.
+        let Some(left) = credit.min(ECHO_CREDIT_MAX).checked_sub(ECHO_COST_BYTES) else {
+            return self.leave_for_long(now);
+        };
+        self.echo_credit = left;
+        let seq = self.session.cursor().map_or(Seq::ZERO, |cursor| cursor.seq);
+        self.transmit(&seen_frame(id, seq));
         let patience_ms = (2 * took_ms).min(PATIENCE_MS_MAX);
         for (timer, within_ms) in [(Timer::Ack, ACK_WITHIN_MS), (Timer::Sync, SYNC_WITHIN_MS)] {
             if let Some(due) = self.timers.get(timer) {

@@ -21,7 +21,8 @@ pub(crate) struct Quota {
     bytes_max: u64,
     /// The bytes that were stored when a write was last refused.
     refused_at: Cell<Option<u64>>,
-    told_at: Cell<Option<UnixMillis>>,
+    /// When the owner was told last that the space is half full, and that it is full: the one must not hide the other.
+    told_at: [Cell<Option<UnixMillis>>; 2],
 }
 
 impl Quota {
@@ -29,7 +30,7 @@ impl Quota {
         Self {
             bytes_max,
             refused_at: Cell::new(None),
-            told_at: Cell::new(None),
+            told_at: [Cell::new(None), Cell::new(None)],
         }
     }
 
@@ -67,16 +68,18 @@ impl Quota {
     fn news(&self, now: UnixMillis) -> Option<u64> {
         let bytes = self.refused_at.take()?;
         let is_told = |at: UnixMillis| at <= now && now.ms_since(at) < TOLD_EVERY_MS;
-        if self.told_at.get().is_some_and(is_told) {
+        let [half, full] = &self.told_at;
+        let told_at = if bytes < self.bytes_max { half } else { full };
+        if told_at.get().is_some_and(is_told) {
             return None;
         }
-        self.told_at.set(Some(now));
+        told_at.set(Some(now));
         Some(bytes)
     }
 }
 
 impl Room {
-    /// Has the shell tell the owner that the space is full, at most once an hour.
+    /// Has the shell tell the owner that the space is full or half full, each at most once an hour.
     pub(crate) fn tell_quota(&mut self, now: UnixMillis) {
         if let Some(bytes) = self.ledger.quota().news(now) {
             let bytes_max = self.settings.bytes_max;

@@ -54,13 +54,18 @@ fn whom_no_token_names_fills_half_a_space_and_the_others_the_rest() {
     assert!((20..50).contains(&of_visitor), "{of_visitor}");
     let half = room_core::Storage::bytes(&shell.storage).unwrap();
     assert!((50_000..52_000).contains(&half), "{half}");
+    assert_eq!(shell.full_at.len(), 1, "told once an hour");
     let of_ada = taken(&mut shell, ada, named, 0);
     assert!((20..50).contains(&of_ada), "{of_ada}");
     assert_eq!(taken(&mut shell, visitor, message, 500), 0);
-    assert_eq!(shell.full_at.len(), 1, "told once an hour");
+    assert_eq!(
+        shell.full_at.len(),
+        2,
+        "that it is full is not the same news"
+    );
     shell.now += HOUR_MS;
     assert_eq!(taken(&mut shell, ada, named, 500), 0);
-    assert_eq!(shell.full_at.len(), 2);
+    assert_eq!(shell.full_at.len(), 3);
 }
 
 #[test]

@@ -136,7 +136,9 @@ fn is_scheme(text: &str) -> bool {
 
 /// Reads host and port as a browser does. (WHATWG URL Standard, by the crate `url`.)
 fn read_host(scheme: &str, host: &str) -> Option<(String, Option<u16>)> {
-    let legal = |c: char| !c.is_whitespace() && !c.is_control() && !"*/?#@\\\"'<>".contains(c);
+    let legal = |c: char| {
+        !c.is_whitespace() && !c.is_control() && !"*/?#@\\\"'<>;,!$&()+=~`{}|^%".contains(c)
+    };
     let url = Url::parse(&format!("{scheme}://{host}")).ok();
     let url = url.filter(|_| host.chars().all(legal))?;
     let name = url.host_str().filter(|name| !name.is_empty())?;
@@ -342,6 +344,8 @@ mod tests {
             "https://a.example:port",
             "https://[::1",
             "https://user@a.example",
+            "a.example;b.example",
+            "https://a(b).example",
         ] {
             let read = Origins::read(&format!("{entry}, https://good.example"));
             assert_eq!(read.unreadable, [entry]);

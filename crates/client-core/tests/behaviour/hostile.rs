@@ -237,3 +237,57 @@ fn names_that_no_token_has_are_not_kept() {
     bench.frame(&json!({"type": "typing", "userId": long, "isTyping": true}).to_string());
     bench.expect(&[]);
 }
+
+#[test]
+fn marks_that_confirm_nothing_end_the_link() {
+    let mut bench = Bench::ready();
+    bench.take();
+    let mut echoes = 0;
+    for n in 0..10_000 {
+        bench.frame(&format!(r#"{{"type":"mark","id":"{n:016x}"}}"#));
+        echoes += bench
+            .take()
+            .iter()
+            .filter(|said| said.starts_with("transmit seen"))
+            .count();
+    }
+    assert!((500..1_100).contains(&echoes), "{echoes} echoes");
+    assert!(!bench.client.is_connected());
+}
+
+#[test]
+fn marks_on_a_fast_line_are_all_echoed() {
+    let mut bench = Bench::ready();
+    let filler = " ".repeat(256 * 1024);
+    for n in 0..3_000 {
+        bench.frame(&format!(r#"{{"type":"mark","id":"{n:016x}"}}{filler}"#));
+        assert!(
+            bench
+                .take()
+                .iter()
+                .any(|said| said.starts_with("transmit seen")),
+            "{n}"
+        );
+    }
+}
+
+#[test]
+fn warnings_without_end_ask_the_app_once_a_second() {
+    let mut bench = Bench::new();
+    bench.client.connect(CallId(1), bench.now);
+    bench.drain();
+    bench.give_token("opaque");
+    bench.welcome(r#""seq":4"#);
+    bench.take();
+    let mut asked = 0;
+    for _ in 0..300 {
+        bench.advance(10);
+        bench.frame(r#"{"type":"expiring"}"#);
+        let seen = bench.take();
+        if seen.iter().any(|said| said.starts_with("token")) {
+            asked += 1;
+            bench.give_token("opaque");
+        }
+    }
+    assert!((3..=4).contains(&asked), "{asked} questions in 3 s");
+}
