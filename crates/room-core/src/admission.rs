@@ -287,11 +287,14 @@ impl Room {
             let is_other = principal.bucket != peer.principal.bucket;
             if principal.sub.is_none() && peer.principal.sub.is_none() && is_other {
                 // The connection goes over to the other token, and counts for that from then on.
-                return match self.peers.connections_of(&principal) {
-                    CONNECTIONS_PER_ANONYMOUS_TOKEN_MAX.. => {
-                        Err(refuse(ErrorCode::TooManyConnections))
-                    }
-                    _ => Ok(principal),
+                let connections =
+                    self.peers.connections_of(&principal) + self.leaving.unread_of(&principal);
+                let is_full = connections >= CONNECTIONS_PER_ANONYMOUS_TOKEN_MAX
+                    || self.leaving.is_too_much(&principal);
+                return if is_full {
+                    Err(refuse(ErrorCode::TooManyConnections))
+                } else {
+                    Ok(principal)
                 };
             }
             if principal.sub == peer.principal.sub {
