@@ -68,6 +68,12 @@ impl Principal {
         self.sub.is_some()
     }
 
+    /// Whether this is a user whom a token names, or acts for the owner.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.verified() || self.gateway
+    }
+
     /// Whether this may do what takes `cap`: it holds it, or acts for the owner.
     #[must_use]
     pub fn may(&self, cap: &str) -> bool {

@@ -7,8 +7,7 @@ use protocol::dialect::Dialect;
 use protocol::frame::{Refusal, ServerFrame, Welcome};
 use protocol::ids::{ConnectionId, Seq};
 use protocol::limits::{
-    CONNECT_PERMITS, CONNECTIONS_ANONYMOUS_MAX, CONNECTIONS_PER_ANONYMOUS_TOKEN_MAX,
-    CONNECTIONS_PER_SPACE_MAX, CONNECTIONS_PER_USER_MAX, PEER_SILENT_MS_MAX,
+    CONNECT_PERMITS, CONNECTIONS_ANONYMOUS_MAX, CONNECTIONS_PER_SPACE_MAX, PEER_SILENT_MS_MAX,
 };
 use protocol::principal::Principal;
 use protocol::time::UnixMillis;
@@ -17,7 +16,7 @@ use crate::failure::{refuse, storage_refusal};
 use crate::history::{self, Window};
 use crate::io::{Cursor, Leave, Output, PeerId, PeerRecord};
 use crate::ledger::Transaction;
-use crate::peers::Peer;
+use crate::peers::{Peer, connections_max};
 use crate::rates::Counted;
 use crate::room::Room;
 use crate::storage::{Storage, StorageError};
@@ -103,8 +102,7 @@ impl Room {
             return Err(refuse(ErrorCode::TooManyConnections));
         }
         // Tokens that name nobody are handed out to the world: they leave places for everybody else.
-        let is_crowded = !principal.verified()
-            && !principal.gateway
+        let is_crowded = !principal.is_known()
             && self.peers.anonymous_count().saturating_sub(replaced) >= CONNECTIONS_ANONYMOUS_MAX;
         if is_crowded || self.peers.count().saturating_sub(replaced) >= CONNECTIONS_PER_SPACE_MAX {
             return Err(refuse(ErrorCode::SpaceFull));
@@ -112,11 +110,7 @@ impl Room {
         if let Some(refusal) = self.identity_refusal(principal) {
             return Err(refusal);
         }
-        let most = if principal.verified() {
-            CONNECTIONS_PER_USER_MAX
-        } else {
-            CONNECTIONS_PER_ANONYMOUS_TOKEN_MAX
-        };
+        let most = connections_max(principal);
         let open = self.peers.connections_of(principal) + self.leaving.unread_of(principal);
         if open.saturating_sub(replaced) < most {
             Ok(())
@@ -127,8 +121,7 @@ impl Room {
 
     /// Whether this room wants people to be named, and this one is not.
     pub(crate) fn identity_refusal(&self, principal: &Principal) -> Option<Refusal> {
-        let nameless =
-            self.settings.require_identity && !principal.verified() && !principal.gateway;
+        let nameless = self.settings.require_identity && !principal.is_known();
         nameless.then(|| refuse(ErrorCode::IdentityRequired))
     }
 
@@ -289,7 +282,7 @@ impl Room {
                 // The connection goes over to the other token, and counts for that from then on.
                 let connections =
                     self.peers.connections_of(&principal) + self.leaving.unread_of(&principal);
-                let is_full = connections >= CONNECTIONS_PER_ANONYMOUS_TOKEN_MAX
+                let is_full = connections >= connections_max(&principal)
                     || self.leaving.is_too_much(&principal);
                 return if is_full {
                     Err(refuse(ErrorCode::TooManyConnections))

@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 
 use protocol::limits::{
-    CONNECTIONS_ANONYMOUS_MAX, CONNECTIONS_PER_ANONYMOUS_TOKEN_MAX, CONNECTIONS_PER_SPACE_MAX,
-    CONNECTIONS_PER_USER_MAX, LEAVING_PER_CONNECTION,
+    CONNECTIONS_ANONYMOUS_MAX, CONNECTIONS_PER_SPACE_MAX, LEAVING_PER_CONNECTION,
 };
 use protocol::principal::Principal;
 
 use crate::io::{Leave, PeerId};
+use crate::peers::connections_max;
 
 /// See the module's text.
 #[derive(Default)]
@@ -25,7 +25,7 @@ pub(crate) struct Leaving {
 
 struct Owner {
     bucket: String,
-    is_named: bool,
+    is_known: bool,
     leave: Leave,
 }
 
@@ -34,11 +34,11 @@ impl Leaving {
     pub(crate) fn close(&mut self, peer: PeerId, principal: &Principal, leave: Leave) {
         let owner = Owner {
             bucket: principal.bucket.clone(),
-            is_named: is_named(principal),
+            is_known: principal.is_known(),
             leave,
         };
         self.end(peer);
-        self.anonymous += usize::from(!owner.is_named);
+        self.anonymous += usize::from(!owner.is_known);
         *self.counts.entry(owner.bucket.clone()).or_default() += 1;
         self.peers.insert(peer, owner);
     }
@@ -48,7 +48,7 @@ impl Leaving {
         let Some(owner) = self.peers.remove(&peer) else {
             return;
         };
-        self.anonymous -= usize::from(!owner.is_named);
+        self.anonymous -= usize::from(!owner.is_known);
         if let Some(count) = self.counts.get_mut(&owner.bucket) {
             *count -= 1;
             if *count == 0 {
@@ -66,27 +66,17 @@ impl Leaving {
 
     /// Whether so many wait that nobody of the principal's may come in.
     pub(crate) fn is_too_much(&self, principal: &Principal) -> bool {
-        let is_named = is_named(principal);
-        let connections = if principal.verified() {
-            CONNECTIONS_PER_USER_MAX
-        } else {
-            CONNECTIONS_PER_ANONYMOUS_TOKEN_MAX
-        };
         let own = self.counts.get(&principal.bucket).copied().unwrap_or(0);
-        (!is_named && self.anonymous >= CONNECTIONS_ANONYMOUS_MAX)
+        (!principal.is_known() && self.anonymous >= CONNECTIONS_ANONYMOUS_MAX)
             || self.peers.len() >= CONNECTIONS_PER_SPACE_MAX
-            || own >= LEAVING_PER_CONNECTION * connections
+            || own >= LEAVING_PER_CONNECTION * connections_max(principal)
     }
-}
-
-/// Whether the principal is somebody in particular, or the owner.
-fn is_named(principal: &Principal) -> bool {
-    principal.verified() || principal.gateway
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use protocol::limits::CONNECTIONS_PER_USER_MAX;
     use protocol::token::Role;
 
     fn principal(sub: Option<&str>, bucket: &str) -> Principal {

@@ -9,12 +9,23 @@ use std::rc::Rc;
 
 use protocol::dialect::Dialect;
 use protocol::ids::Seq;
-use protocol::limits::PRESENCE_GRACE_MS;
+use protocol::limits::{
+    CONNECTIONS_PER_ANONYMOUS_TOKEN_MAX, CONNECTIONS_PER_USER_MAX, PRESENCE_GRACE_MS,
+};
 use protocol::model::PresentUser;
 use protocol::principal::Principal;
 use protocol::time::UnixMillis;
 
 use crate::io::{Leave, PeerId, PeerRecord};
+
+/// Returns how many connections the principal may have in one space.
+pub(crate) fn connections_max(principal: &Principal) -> usize {
+    if principal.verified() {
+        CONNECTIONS_PER_USER_MAX
+    } else {
+        CONNECTIONS_PER_ANONYMOUS_TOKEN_MAX
+    }
+}
 
 /// Version of [`PeerRecord`]'s shape.
 const RECORD_VERSION: u8 = 1;

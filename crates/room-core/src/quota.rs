@@ -37,8 +37,7 @@ impl Quota {
     /// Whether the principal may write where `bytes` are stored. Whom no token names stops at half: there is always room for
     /// those whom the owner knows.
     pub(crate) fn has_room(&self, bytes: u64, principal: &Principal) -> bool {
-        let is_known = principal.verified() || principal.gateway;
-        let most = if is_known {
+        let most = if principal.is_known() {
             self.bytes_max
         } else {
             self.bytes_max / 2
