@@ -4,8 +4,14 @@
  * Owns the bound, and the end of an answer that nobody waits for. Must not know what is in it.
  */
 
-/** Several times the longest page of either kind of worker, in bytes. */
+/** Several times the longest page of either kind of worker, in bytes; and most bytes of all answers that are being read. */
 const BYTES_MAX = 32 * 1024 * 1024;
+
+/** An answer of so many bytes is read however much is held for others: those may be another server's. */
+const OWN_BYTES = 2 * 1024 * 1024;
+
+/** Bytes of the answers that are being read. */
+let held = 0;
 
 /**
  * Reads a text to its end.
@@ -20,14 +26,20 @@ export async function readText(response, signal) {
   const reader = response.body.getReader();
   const decoder = new TextDecoder();
   let text = '';
-  for (let left = BYTES_MAX; ; ) {
-    const { done, value } = await reader.read();
-    if (done) return text + decoder.decode();
-    left -= value.byteLength;
-    if (left < 0 || signal?.aborted) {
-      reader.cancel().catch(() => {});
-      throw new Error('the answer is longer than any that a worker gives');
+  let own = 0;
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return text + decoder.decode();
+      own += value.byteLength;
+      held += value.byteLength;
+      if ((held > BYTES_MAX && own > OWN_BYTES) || signal?.aborted) {
+        reader.cancel().catch(() => {});
+        throw new Error('the answer is longer than any that a worker gives');
+      }
+      text += decoder.decode(value, { stream: true });
     }
-    text += decoder.decode(value, { stream: true });
+  } finally {
+    held -= own;
   }
 }

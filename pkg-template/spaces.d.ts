@@ -421,7 +421,8 @@ export class KuratchiSpaceClient {
    * @param options Which part. The newest 50 messages if absent.
    * @returns Oldest first, unless `order` says otherwise.
    * @throws {ChatError} `invalidArgument` with the `field`, `network`, `tokenExpired` …; the message of a refused
-   *   request starts with `Failed to get messages: `.
+   *   request starts with `Failed to get messages: `. `protocol` where unfinished lists grow beyond 32 MiB together, as JSON:
+   *   ask for fewer at once.
    * @example
    * const older = await client.getMessages({ limit: 20, before: messages[0]?.createdAt });
    */
@@ -456,7 +457,7 @@ export class KuratchiSpaceClient {
    * Everybody who has ever been in the space.
    *
    * @throws {ChatError} `network`, `tokenExpired` …; the message of a refused request starts with
-   *   `Failed to get participants: `.
+   *   `Failed to get participants: `. `protocol` where unfinished lists grow beyond 32 MiB together, as JSON.
    * @example
    * const participants = await client.getParticipants();
    */

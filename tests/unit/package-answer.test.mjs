@@ -48,6 +48,15 @@ test('an answer without an end is left', async () => {
   assert.equal((await readText(await fetch(`${url}?bytes=${BYTES_MAX}`))).length, BYTES_MAX / 2);
 });
 
+test('answers that are read at once are bounded together, and a short one passes', async () => {
+  const read = async (bytes) => (await readText(await fetch(`${url}?bytes=${bytes}`))).length;
+  const endless = Array.from({ length: 20 }, () => read(1e12).then(assert.fail, ({ message }) => message));
+  const short = Array.from({ length: 5 }, () => read(300_002));
+  assert.deepEqual(await Promise.all(short), Array(5).fill(150_001));
+  for (const message of await Promise.all(endless)) assert.match(message, /longer than any/);
+  assert.equal(await read(BYTES_MAX), BYTES_MAX / 2, 'and what they held is free again');
+});
+
 test('an answer that nobody waits for any more is left at its next part', async () => {
   const left = once(server, 'request').then(([, response]) => once(response, 'close'));
   const controller = new AbortController();

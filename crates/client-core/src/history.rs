@@ -27,6 +27,8 @@ pub(crate) struct HistoryRun<J> {
     discontinuities: u32,
     /// What came so far, newest first.
     collected: Vec<Placed<J>>,
+    /// As long were the answers that this was read from: see [`Client::hold`].
+    pub(crate) bytes: usize,
     /// Where the last part ended.
     cursor: Option<u64>,
     /// Where the log stood when the first page was read.
@@ -69,6 +71,7 @@ impl<J: Json> Client<J> {
             read_again: false,
             discontinuities: self.discontinuities,
             collected: Vec::new(),
+            bytes: 0,
             cursor: None,
             head: None,
             end: None,
@@ -125,6 +128,7 @@ impl<J: Json> Client<J> {
         }
         if page.cursor.is_some() && self.hides_news(&run) {
             run.collected.clear();
+            run.bytes = 0;
             (run.head, run.end) = (None, Some(self.timeline.accounted()));
             run.cursor = None;
             return self.ask_for_page(run, None, now);
@@ -224,6 +228,7 @@ impl<J> HistoryRun<J> {
     /// Forgets what came so far.
     fn start_anew(&mut self, discontinuities: u32) {
         self.collected.clear();
+        self.bytes = 0;
         (self.head, self.end, self.read_again) = (None, None, false);
         self.cursor = None;
         self.discontinuities = discontinuities;

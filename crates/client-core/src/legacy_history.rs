@@ -50,6 +50,8 @@ pub(crate) struct LegacyRun<J> {
     errand: Errand,
     /// What came so far, newest first, each id once.
     collected: Vec<Stored<J>>,
+    /// As long were the answers that this was read from: see [`Client::hold`].
+    pub(crate) bytes: usize,
     /// How many messages the next page is asked for.
     limit: usize,
     /// Only messages from before this time are asked for.
@@ -73,6 +75,7 @@ impl<J: Json> LegacyRun<J> {
         Self {
             errand,
             collected: Vec::new(),
+            bytes: 0,
             limit: limit.min(PAGE_MESSAGES_MAX),
             before,
             reach,

@@ -115,7 +115,16 @@ pub(crate) struct Outbox<J> {
     /// How long the server takes to allow [`RETRY_PERMITS`] more, in milliseconds, where it said that entries come too
     /// fast. Until the queue is empty no more than that leaves in that time: sending and being refused costs permits.
     pace_ms: Option<u64>,
+    /// Pauses that the server wanted since the last ack.
+    pauses: u32,
 }
+
+/// The least that is waited before something is sent again, whatever a server says, in milliseconds.
+pub(crate) const RETRY_MS_MIN: u64 = 50;
+/// So many pauses in a row are so short; a server that means well needs no more.
+const PAUSES_ALIKE: u32 = 3;
+/// How often it doubles: to 1.6 s.
+const RETRY_DOUBLINGS_MAX: u32 = 5;
 
 /// Most bytes of a batch, unless a single entry is larger. Far below what a frame may have: over a slow link each
 /// batch is a step that is not lost with the link.
@@ -136,6 +145,7 @@ impl<J: Json> Outbox<J> {
             durable: true,
             window: OUTBOX_MESSAGES_MAX,
             pace_ms: None,
+            pauses: 0,
         }
     }
 
@@ -402,6 +412,7 @@ impl<J: Json> Outbox<J> {
     /// Takes an entry out: it was stored.
     pub(crate) fn take_stored(&mut self, id: &ClientMessageId) -> Option<Entry<J>> {
         self.window = (self.window + 1).min(OUTBOX_MESSAGES_MAX);
+        self.pauses = 0;
         let stored = self.remove(id);
         if !self.entries.iter().any(|entry| self.may_go(entry)) {
             self.pace_ms = None;
@@ -449,6 +460,17 @@ impl<J: Json> Outbox<J> {
     pub(crate) fn pause_ms(&self) -> Option<u64> {
         let waits = |entry: &Entry<J>| !entry.sent && self.may_go(entry);
         self.pace_ms.filter(|_| self.entries.iter().any(waits))
+    }
+
+    /// The server wants a pause. Returns the least that is waited, in milliseconds, whatever the server says: the longer, the
+    /// more pauses passed in which nothing was stored.
+    pub(crate) fn start_pause(&mut self) -> u64 {
+        self.pauses = self.pauses.saturating_add(1);
+        RETRY_MS_MIN
+            << self
+                .pauses
+                .saturating_sub(PAUSES_ALIKE)
+                .min(RETRY_DOUBLINGS_MAX)
     }
 
     /// The server wants a pause: from now on fewer are on their way at once.

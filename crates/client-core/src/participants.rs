@@ -20,6 +20,8 @@ const PAGES_MAX: usize = 200;
 pub(crate) struct ParticipantsRun<J> {
     pub(crate) call: CallId,
     collected: Vec<J>,
+    /// As long were the answers that this was read from: see [`Client::hold`].
+    pub(crate) bytes: usize,
     pages: usize,
 }
 
@@ -29,6 +31,7 @@ impl<J: Json> Client<J> {
         let run = ParticipantsRun {
             call,
             collected: Vec::new(),
+            bytes: 0,
             pages: 0,
         };
         self.ask_for_participants(run, None, now);

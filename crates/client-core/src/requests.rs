@@ -16,9 +16,9 @@ use crate::io::{CallId, FetchId, Fetched, Output, Reply, Request, Transport};
 use crate::legacy::{self, unsupported};
 use crate::legacy_history::LegacyRun;
 use crate::liveness::SLEPT_MS;
+use crate::outbox::RETRY_MS_MIN;
 use crate::participants::{self, ParticipantsRun};
 use crate::polling::PollId;
-use crate::settling::RETRY_MS_MIN;
 use crate::timer::Timer;
 
 /// How long an answer may take.
@@ -27,8 +27,14 @@ const ANSWER_MS_MAX: u64 = 30_000;
 const POLL_ANSWER_MS_MAX: u64 = 15_000;
 /// How long a rate-limited request that only reads is repeated, in milliseconds, before its call is rejected.
 const PATIENCE_MS: u64 = 30_000;
-/// The least that is waited before such a request is repeated for a second time, whatever the server says, in milliseconds.
+/// The least that is waited before such a request is repeated for a second time, whatever the server says, in milliseconds;
+/// before each further time twice as long.
 const ASK_AGAIN_MS_MIN: u64 = 250;
+/// The longest of these times, in milliseconds.
+const ASK_AGAIN_MS_MIN_MAX: u64 = 2_000;
+/// Most bytes, by [`Json::text_bytes_bound`], of the answers that unfinished lists were read from: a thousand messages of
+/// the longest text, by one call or by several at once.
+const HELD_BYTES_MAX: usize = 96 * 1024 * 1024;
 /// When such a request is repeated if the server names no time, in milliseconds.
 const ASK_AGAIN_AFTER_MS: u64 = 1_000;
 
@@ -76,6 +82,34 @@ impl<J> Purpose<J> {
             | Self::Typing => false,
         }
     }
+
+    /// As long were the answers that the list was read from so far.
+    fn held_bytes(&self) -> usize {
+        match self {
+            Self::History(run) => run.bytes,
+            Self::Participants(run) => run.bytes,
+            Self::LegacyPage(run) => run.bytes,
+            Self::Call { .. }
+            | Self::Health
+            | Self::Poll(_)
+            | Self::Entry { .. }
+            | Self::Typing => 0,
+        }
+    }
+
+    /// `None` for what is no list.
+    fn held_bytes_mut(&mut self) -> Option<&mut usize> {
+        match self {
+            Self::History(run) => Some(&mut run.bytes),
+            Self::Participants(run) => Some(&mut run.bytes),
+            Self::LegacyPage(run) => Some(&mut run.bytes),
+            Self::Call { .. }
+            | Self::Health
+            | Self::Poll(_)
+            | Self::Entry { .. }
+            | Self::Typing => None,
+        }
+    }
 }
 
 /// A request that is out, or waits for a token.
@@ -90,8 +124,17 @@ pub(crate) struct Pending<J: Json> {
     deadline: Option<Instant>,
     /// Why it was refused, when it waits for a fresh token.
     refusal: Option<ClientError>,
-    /// When its call is rejected instead of repeating the request again; set by the first `rateLimited`.
-    patience: Option<Instant>,
+    /// Set by the first `rateLimited`.
+    patience: Option<Patience>,
+}
+
+/// How long a rate-limited request is repeated.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    /// When its call is rejected instead.
+    ends_at: Instant,
+    /// The least that is waited before the next time, in milliseconds.
+    ms_min: u64,
 }
 
 /// A rate-limited request that is repeated at `until`.
@@ -316,7 +359,7 @@ impl<J: Json> Client<J> {
         outcome: Result<Fetched<J>, String>,
         now: Instant,
     ) {
-        let Some(pending) = self.pending.remove(&fetch) else {
+        let Some(mut pending) = self.pending.remove(&fetch) else {
             return;
         };
         self.set_fetch_timer();
@@ -330,7 +373,8 @@ impl<J: Json> Client<J> {
             Ok(answer) if (200..300).contains(&answer.status) => {
                 let told =
                     || ClientError::new(Code::Protocol, format!("{prefix}the answer is not JSON"));
-                J::parse(&answer.body).ok_or_else(told)
+                self.hold(&mut pending.purpose, &answer.body)
+                    .and_then(|()| J::parse(&answer.body).ok_or_else(told))
             }
             Ok(answer) => {
                 let has_code = |body: J| body.get(Key::Code).is_some();
@@ -370,6 +414,27 @@ impl<J: Json> Client<J> {
         }
     }
 
+    /// Counts an answer that goes into an unfinished list. The error says that all of them together grow too long: a list is
+    /// given to the app when it is whole, and a server can make it as long as it likes.
+    fn hold(&self, purpose: &mut Purpose<J>, answer: &J::Text) -> Result<(), ClientError> {
+        let prefix = purpose.prefix();
+        let Some(bytes) = purpose.held_bytes_mut() else {
+            return Ok(());
+        };
+        *bytes = bytes.saturating_add(J::text_bytes_bound(answer));
+        let asked = self.pending.values().chain(&self.unsent);
+        let asked = asked.chain(self.postponed.iter().map(|postponed| &postponed.pending));
+        let others = asked.map(|pending| &pending.purpose);
+        let others = others.chain(self.pages_held.iter().map(|(purpose, _)| purpose));
+        let all = others.fold(*bytes, |all, other| all.saturating_add(other.held_bytes()));
+        if all <= HELD_BYTES_MAX {
+            return Ok(());
+        }
+        let told =
+            format!("{prefix}the list is longer than a page can hold: ask for fewer at once");
+        Err(ClientError::new(Code::Protocol, told))
+    }
+
     /// Schedules a rate-limited request to be repeated. Returns it if that would be after its `patience`.
     fn postpone(
         &mut self,
@@ -377,15 +442,18 @@ impl<J: Json> Client<J> {
         retry_after_ms: Option<u64>,
         now: Instant,
     ) -> Option<Pending<J>> {
-        let ms_min = match pending.patience {
-            None => RETRY_MS_MIN,
-            Some(_) => ASK_AGAIN_MS_MIN,
-        };
-        let until = now.plus_ms(retry_after_ms.unwrap_or(ASK_AGAIN_AFTER_MS).max(ms_min));
-        let patience = *pending.patience.get_or_insert(now.plus_ms(PATIENCE_MS));
-        if until > patience {
+        let patience = pending.patience.get_or_insert(Patience {
+            ends_at: now.plus_ms(PATIENCE_MS),
+            ms_min: RETRY_MS_MIN,
+        });
+        let wait_ms = retry_after_ms
+            .unwrap_or(ASK_AGAIN_AFTER_MS)
+            .max(patience.ms_min);
+        let until = now.plus_ms(wait_ms);
+        if until > patience.ends_at {
             return Some(pending);
         }
+        patience.ms_min = (2 * patience.ms_min).clamp(ASK_AGAIN_MS_MIN, ASK_AGAIN_MS_MIN_MAX);
         self.postponed.push(Postponed { until, pending });
         self.set_again_timer();
         None

@@ -27,8 +27,6 @@ use crate::timer::Timer;
 const RECENT_IDS_MAX: usize = 1_000;
 /// When a server that lost its footing is tried again with the same message.
 const RESEND_AFTER_MS: u64 = 2_000;
-/// The least that is waited, whatever a server says.
-pub(crate) const RETRY_MS_MIN: u64 = 50;
 /// How far off the machine's clock may be before entries are written again with the right time.
 const CLOCK_MS_MAX: u64 = 60_000;
 /// How long what is sent waits for what the outbox's store holds.
@@ -242,9 +240,13 @@ impl<J: Json> Client<J> {
         let delay_ms = match code {
             // What it comes after says when; where that was lost, nobody does.
             Some(ErrorCode::OutOfOrder) => AFTER_THE_OTHER_MS,
-            _other => retry_after_ms.unwrap_or(RESEND_AFTER_MS).max(RETRY_MS_MIN),
+            _other => retry_after_ms.unwrap_or(RESEND_AFTER_MS),
         };
         let set = self.timers.get(Timer::Resend);
+        let delay_ms = match set {
+            None => delay_ms.max(self.outbox.start_pause()),
+            Some(_) => delay_ms,
+        };
         let due = set.unwrap_or(now).max(now.plus_ms(delay_ms));
         self.timers.set(Timer::Resend, Some(due));
     }

@@ -153,6 +153,73 @@ fn list_of_participants_without_an_end_is_an_error() {
 }
 
 #[test]
+fn unfinished_lists_are_bounded_together() {
+    let mut bench = Bench::ready();
+    let long = "x".repeat(30 << 20);
+    let page = |n: u64| {
+        let mut message = message(1_000 - n);
+        message["text"] = long.as_str().into();
+        json!({"messages": [message], "epoch": "e", "seq": 1_000, "cursor": 1_000 - n})
+    };
+    let asked = |n: u64| format!("GET https://x/messages?v=2&limit=200&before={n}000");
+    bench.history(7, json!({"limit": 1_000, "before": 5_000}));
+    bench.history(8, json!({"limit": 1_000, "before": 6_000}));
+    bench.take();
+    bench.answer_to(&asked(5), 200, &page(1));
+    bench.answer_to(&asked(6), 200, &page(1));
+    bench.answer_to(&asked(5), 200, &page(2));
+    assert!(
+        bench.take().iter().all(|said| said.starts_with("GET")),
+        "90 MiB are held"
+    );
+    bench.answer_to(&asked(6), 200, &page(2));
+    let too_long = "the list is longer than a page can hold: ask for fewer at once";
+    bench.expect(&[&format!("8 protocol: Failed to get messages: {too_long}")]);
+    // What that one held is free again.
+    bench.client.participants(CallId(9), bench.now);
+    bench.drain();
+    let users = json!({"participants": [{"userId": long}], "cursor": "c"});
+    bench.answer_to("GET https://x/participants", 200, &users);
+    assert!(bench.take().iter().all(|said| said.starts_with("GET")));
+    bench.answer_to("GET https://x/participants", 200, &users);
+    bench.expect(&[&format!(
+        "9 protocol: Failed to get participants: {too_long}"
+    )]);
+}
+
+#[test]
+fn a_server_that_asks_to_come_again_at_once_is_asked_at_a_slower_and_slower_pace() {
+    let refusal =
+        json!({"error": "too many", "code": "rateLimited", "retryable": true, "retryAfterMs": 0});
+    let mut bench = Bench::ready();
+    bench.history(7, json!({"limit": 1}));
+    let mut asked = 0;
+    for _ in 0..1_000 {
+        for _ in bench.take().iter().filter(|said| said.starts_with("GET")) {
+            asked += 1;
+            bench.answer(429, &refusal);
+        }
+        bench.advance(20);
+    }
+    assert!((10..=18).contains(&asked), "{asked} requests in 20 s");
+
+    let mut bench = Bench::ready();
+    bench.send(7, "hi", true);
+    let mut carried = 0;
+    for _ in 0..1_000 {
+        let seen = bench.take();
+        if seen.iter().any(|said| said.starts_with("transmit hi")) {
+            carried += 1;
+            let reference = bench.sent_ids.last().unwrap().clone();
+            let frame = json!({"type": "error", "ref": reference, "code": "rateLimited", "error": "x", "retryable": true, "retryAfterMs": 0});
+            bench.frame(&frame.to_string());
+        }
+        bench.advance(20);
+    }
+    assert!((10..=25).contains(&carried), "{carried} frames in 20 s");
+}
+
+#[test]
 fn polls_that_promise_more_and_bring_nothing_keep_their_pace() {
     let mut bench = Bench::polling();
     let mut asked = 0;
