@@ -332,7 +332,8 @@ impl Room {
     pub(crate) fn close(&mut self, id: PeerId, code: CloseCode, reason: &str, now: UnixMillis) {
         self.fanout.part(id, &mut self.outputs);
         if let Some(peer) = self.peers.get(id) {
-            let leave = if code == CloseCode::SlowConsumer {
+            // A peer of the first version says nothing about what it has read.
+            let leave = if peer.dialect == Dialect::V1 || code == CloseCode::SlowConsumer {
                 Leave::Unread
             } else {
                 Leave::Read

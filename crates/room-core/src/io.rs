@@ -68,7 +68,7 @@ pub struct PeerRecord {
 pub enum Leave {
     /// It had read what it was sent, or little of it was left.
     Read,
-    /// It did not read: the runtime keeps with the connection what it was sent.
+    /// It did not read, or nobody knows: the runtime keeps with the connection what it was sent.
     Unread,
 }
 

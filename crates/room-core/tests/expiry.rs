@@ -79,6 +79,26 @@ fn a_connection_is_warned_once_and_ends_with_its_token() {
 }
 
 #[test]
+fn who_ends_with_their_token_and_never_answers_keeps_the_place_in_the_first_version() {
+    for (is_first, more_are_let_in) in [(true, false), (false, true)] {
+        let mut shell = strict();
+        let join = |shell: &mut Shell, exp| match is_first {
+            true => shell.join_v1(until(user("eve"), exp)),
+            false => shell.join(until(user("eve"), exp)),
+        };
+        let ids: Vec<u64> = (0..20).map(|_| join(&mut shell, HOUR)).collect();
+        shell.wait(HOUR);
+        assert!(ids.iter().all(|id| expired(&shell, *id)));
+        // Only the second version says what it has read.
+        let more = join(&mut shell, 2 * HOUR);
+        assert_eq!(!shell.closed.contains_key(&more), more_are_let_in);
+        shell.leave(ids[0]);
+        let more = join(&mut shell, 2 * HOUR);
+        assert!(!shell.closed.contains_key(&more));
+    }
+}
+
+#[test]
 fn nothing_is_followed_after_the_end_even_if_the_alarm_is_late() {
     let mut shell = strict();
     let (ada, bob) = (
