@@ -14,6 +14,9 @@ const PER_SOURCE_MAX = 100;
 /** Who is younger than this, in milliseconds, makes no place: whoever means to log in takes a round trip. */
 const YOUNG_MS = 250;
 
+/** So many places of one network are a crowd: more than those behind one address who log in at the same moment. */
+const CROWD = 20;
+
 /** Those that are taken, the oldest first. */
 const taken = new Set();
 
@@ -46,14 +49,17 @@ export function takePlace(source) {
   return share && new Place(share);
 }
 
-/** Has the oldest of the network leave that has most places: that one keeps nobody else out. Returns whether it does. */
+/**
+ * Has somebody leave: the oldest of the network that has most places, if those are a crowd, so that it keeps nobody else out;
+ * else the oldest of all. Returns whether somebody does.
+ */
 function makePlace(source) {
   const counts = new Map();
   for (const place of taken) counts.set(place.source, (counts.get(place.source) ?? 0) + 1);
   const most = Math.max(...counts.values());
-  const oldest = [...taken].find((place) => counts.get(place.source) === most);
-  const isOneOfMany = most > (counts.get(source) ?? 0) + 1;
-  if (!isOneOfMany && Date.now() - oldest.since < YOUNG_MS) return false;
+  const isCrowd = most >= CROWD && most > (counts.get(source) ?? 0) + 1;
+  const oldest = [...taken].find((place) => !isCrowd || counts.get(place.source) === most);
+  if (!isCrowd && Date.now() - oldest.since < YOUNG_MS) return false;
   oldest.lose();
   return true;
 }

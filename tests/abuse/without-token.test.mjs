@@ -8,6 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { FirstVersionClient } from '../contract/lib/first-version-client.mjs';
+import { SecondVersionClient } from '../contract/lib/second-version-client.mjs';
 import { workerdProcesses } from '../e2e/lib/workerd.mjs';
 import { startBareObject } from '../load/lib/bare-object.mjs';
 import { MemoryWatch } from '../load/lib/memory.mjs';
@@ -28,6 +30,7 @@ const LONG_FRAMES = 3;
 /** What garbage collection and the allocator add to either figure. */
 const MEMORY_SLACK_MIB = 48;
 const LOGIN_MS_MAX = 5_000;
+const NAMELESS = 20;
 const TURNED_AWAY = 300;
 /** `PER_SOURCE_MAX` of places.js. */
 const PER_NETWORK = 100;
@@ -47,7 +50,8 @@ after(async () => {
 });
 
 /** SQLite files of spaces. */
-const objectFiles = () => readdirSync(folder, { recursive: true }).filter((name) => name.endsWith('.sqlite'));
+const objectFiles = (place = folder) =>
+  readdirSync(place, { recursive: true }).filter((name) => name.endsWith('.sqlite'));
 
 test('the runtime survives pings among frames whose sender drops the connection', {
   timeout: TEST_MS_MAX,
@@ -107,6 +111,43 @@ test('who proves nothing makes no object and no file', { timeout: TEST_MS_MAX },
     `${OBJECTS_WANTED} objects, a file of 8 KB each, for ever`,
     `0 objects, 0 files; memory ${memoryBefore.toFixed(0)} → ${memoryAfter.toFixed(0)} MiB`,
   );
+});
+
+test('where everybody has to be named, whoever is not makes no object and no file', {
+  timeout: TEST_MS_MAX,
+}, async () => {
+  const own = mkdtempSync(join(tmpdir(), 'kuratchi-abuse-'));
+  const named = await Server.start({ persistDir: own, vars: { REQUIRE_IDENTITY: '1' } });
+  try {
+    // The runtime has one of its own.
+    const before = objectFiles(own).length;
+    const codes = [];
+    for (let at = 0; at < NAMELESS; at += 1) {
+      const spaceId = named.newSpace();
+      const token = await named.token(spaceId);
+      const second = new SecondVersionClient(named.url, { spaceId, token });
+      const first = await new FirstVersionClient({
+        workerUrl: named.url,
+        spaceId,
+        spaceToken: token,
+      }).connect();
+      const ends = await Promise.all([second.closed, first.socket.closed]);
+      codes.push(...ends.map(({ code }) => code));
+    }
+    assert.deepEqual([...new Set(codes)], [4405], 'identityRequired');
+    assert.equal(objectFiles(own).length, before);
+    const ada = await named.second(named.newSpace(), 'ada');
+    assert.equal((await ada.deliver('let in')).type, 'ack');
+    assert.ok(objectFiles(own).length > before);
+    add(
+      `${2 * NAMELESS} sockets of nobody where everybody has to be named`,
+      'an object and a file each, for ever',
+      '0 objects, 0 files',
+    );
+  } finally {
+    await named.stop();
+    rmSync(own, { recursive: true, force: true });
+  }
 });
 
 test('a frame of 31 MiB takes no more than at a plain object', { timeout: TEST_MS_MAX }, async () => {

@@ -44,10 +44,20 @@ pub(crate) fn check(
     let space = space_id(headers.space_id.as_deref())?;
     let token = token.ok_or_else(|| plain(ErrorCode::TokenMissing))?;
     let principal = principal(&decode_header(token), &space, gateway, key, now)?;
-    if require_identity && !principal.verified() && !gateway {
+    check_identity(&principal, require_identity)?;
+    Ok((space, principal))
+}
+
+/// Checks that the caller is somebody, where the owner wants that. The room does so as well; but an object is made for ever,
+/// so nobody reaches one for nothing.
+///
+/// # Errors
+/// `identityRequired`.
+pub(crate) fn check_identity(principal: &Principal, require_identity: bool) -> Result<(), Refusal> {
+    if require_identity && !principal.is_known() {
         return Err(plain(ErrorCode::IdentityRequired));
     }
-    Ok((space, principal))
+    Ok(())
 }
 
 /// Checks gateway key and space id of a call that is the owner's alone. A token says nothing here.

@@ -393,13 +393,12 @@ impl<'a> Front<'a> {
         self.check_origin()?;
         let offer = self.header("Sec-WebSocket-Protocol");
         let key = &configuration.gateway_key;
-        upgrade::read(
-            dialect,
-            offer.as_deref(),
-            |name| self.query(name),
-            key,
-            now(),
-        )
+        let query = |name: &str| self.query(name);
+        let read = upgrade::read(dialect, offer.as_deref(), query, key, now())?;
+        if let Some(principal) = &read.principal {
+            credentials::check_identity(principal, configuration.room.require_identity)?;
+        }
+        Ok(read)
     }
 
     /// The settings, or what is wrong with them: told to whoever asks, because it is the owner who tries first.

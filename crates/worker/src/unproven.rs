@@ -15,7 +15,7 @@ use protocol::wire::Key;
 use room_core::Rate;
 use wasm_bindgen::prelude::*;
 
-use crate::credentials::{authenticate, plain};
+use crate::credentials::{authenticate, check_identity, plain};
 use crate::errand::{Errand, Task};
 use crate::host::now;
 use crate::log::Log;
@@ -186,6 +186,7 @@ fn let_in(
     let space = SpaceId::parse(space).ok_or_else(internal)?;
     let key = &configuration.gateway_key;
     let principal = authenticate(token, gateway_key, &space, key, now())?;
+    check_identity(&principal, configuration.room.require_identity)?;
     let errand = Errand {
         space: space.as_str().to_owned(),
         task: Task::Connect {
