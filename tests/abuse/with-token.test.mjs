@@ -8,6 +8,7 @@ import { readdirSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { generateToken } from '../../pkg-template/tokens.js';
+import { SecondVersionClient } from '../contract/lib/second-version-client.mjs';
 import { until } from '../e2e/lib/waiting.mjs';
 import { BareClient } from '../load/lib/bare-client.mjs';
 import { Server } from '../load/lib/server.mjs';
@@ -280,7 +281,9 @@ test('five pages of one person survive five rounds of swallowed connections', {
 }, async () => {
   const spaceId = server.newSpace();
   const token = await server.token(spaceId, 'ada');
-  const [watcher, swallowed] = [await server.second(spaceId, 'watcher'), []];
+  const watcher = new SecondVersionClient(server.url, { spaceId, token: await server.token(spaceId, 'bob') });
+  await watcher.welcome();
+  const swallowed = [];
   let back = 0;
   for (let round = 0; round < 6; round += 1) {
     for (let page = 0; page < 5; page += 1) {
@@ -291,8 +294,12 @@ test('five pages of one person survive five rounds of swallowed connections', {
       back += Number((await client.deliver(`${round}-${page}`)).type === 'ack');
     }
   }
-  for (const client of swallowed) client.end();
-  watcher.end();
   assert.equal(back, 30);
+  await watcher.fence();
+  const seen = watcher.ofType('presence').filter(({ status }) => status !== 'here');
+  const told = seen.flatMap(({ status, users }) => users.map(({ userId }) => `${userId} ${status}`));
+  assert.deepEqual(told, ['ada joined'], 'they are one person, who is here all the time');
+  for (const client of swallowed) client.end();
+  watcher.kill();
   add('five pages, connections swallowed five times', 'locked out from the fourth round', '30 of 30 connect');
 });

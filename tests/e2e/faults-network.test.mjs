@@ -223,3 +223,50 @@ test('a_reader_that_stands_still_while_much_comes_catches_up_on_the_same_link', 
   assert.ok(!hers.states.some(({ reason }) => reason !== undefined), 'the link is not lost');
   assertNoProblems(ada.tab, bob.tab);
 });
+
+const PAGES = 5;
+const ROUNDS = 5;
+const ROUND_MS = 15_000;
+/** From when a page hears that the network is another one, which is when it can know. */
+const BACK_MS_MAX = 5_000;
+
+test('five_pages_of_one_person_survive_five_swallowed_networks', async () => {
+  const ledger = new Ledger('five pages of one person, their connections swallowed five times 15 s apart');
+  const space = stack.newSpace('five-pages');
+  const bob = await stack.newPerson('bob', space);
+  const network = await stack.newNetwork();
+  const pages = [];
+  for (let n = 0; n < PAGES; n += 1)
+    pages.push(await stack.newPerson(`ada${n}`, space, { user: 'ada', network }));
+  const everybody = [bob, ...pages];
+  for (const person of everybody) await person.arrive();
+  const present = () =>
+    globalThis.person.client
+      .getSnapshot()
+      .presence.map(({ userId }) => userId)
+      .sort();
+  const backMs = [];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const nextAt = Date.now() + ROUND_MS;
+    network.swallowPresent();
+    const sinceMs = Date.now();
+    await Promise.all(
+      pages.map(async (page) => {
+        // What a browser fires when a phone goes over to another network.
+        await page.tab.evaluate(() => dispatchEvent(new Event('online')));
+        await page.say(...page.texts(1, round));
+        const isBack = async () =>
+          (await page.report()).states.find(({ state, at }) => state === 'connected' && at > sinceMs);
+        const { at } = await until(isBack, `${page.name} is back`, ROUND_MS);
+        backMs.push(at - sinceMs);
+      }),
+    );
+    await sleep(nextAt - Date.now());
+  }
+  const latest = Math.max(...backMs);
+  console.log(`five pages, swallowed five times: back after ${Math.min(...backMs)} to ${latest} ms`);
+  assert.ok(latest <= BACK_MS_MAX + SLOW_MACHINE_MS, `back after ${latest} ms`);
+  assert.deepEqual(await bob.tab.evaluate(present), ['ada', 'bob'], 'they are one person');
+  await settle(ledger, everybody);
+  assertNoProblems(...everybody.map(({ tab }) => tab));
+});

@@ -82,12 +82,12 @@ export class RecordedSocket {
     await bounded(this.closed, 'the socket to close');
   }
 
-  /** Drops the connection without a farewell. */
   /** Sends what no WebSocket may send (an opcode that is none): the runtime ends the connection as one that broke. */
   breakRules() {
     this.#socket._socket.write(Buffer.from([0x83, 0x80, 0, 0, 0, 0]));
   }
 
+  /** Drops the connection without a farewell. */
   kill() {
     this.#socket.terminate();
   }
