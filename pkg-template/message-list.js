@@ -78,9 +78,12 @@ export class MessageList {
   #untold = new Set();
   /** One's own messages in the order of the outbox, by the sender's id; undefined for a place that is kept free. */
   #own = new Map();
-  /** By message id: edits and deletions in the order of the outbox, by the sender's id. */
+  /**
+   * By message id, and by the sender's for one's own on its way: edits and deletions in the order of the outbox, by the
+   * sender's id.
+   */
   #changes = new Map();
-  /** By message id: what is shown in place of a stored message with changes. */
+  /** By the same ids: what is shown in place of a message with changes. */
   #shown = new Map();
   /** What the stored messages weigh together. */
   #bytes = 0;
@@ -120,19 +123,22 @@ export class MessageList {
   view() {
     const view = this.#stored.slice();
     for (const [id, shown] of this.#shown) {
-      view[this.#indexOf(this.#byId.get(id))] = shown;
+      const stored = this.#byId.get(id);
+      if (stored) {
+        view[this.#indexOf(stored)] = shown;
+      }
     }
-    for (const own of this.#own.values()) {
+    for (const [id, own] of this.#own) {
       if (own) {
-        view.push(own);
+        view.push(this.#shown.get(id) ?? own);
       }
     }
     return view;
   }
 
-  /** What is shown of the stored message with this id. */
+  /** What is shown of the message with this id, or of one's own on its way with this id of the sender's. */
   find(id) {
-    return this.#shown.get(id) ?? this.#byId.get(id);
+    return this.#shown.get(id) ?? this.#byId.get(id) ?? this.#own.get(id);
   }
 
   /**
@@ -220,12 +226,14 @@ export class MessageList {
     this.#byId.clear();
     this.#shown.clear();
     this.#untold.clear();
+    for (const id of this.#own.keys()) this.#overlay(id);
   }
 
   #followMessage(row, status, message, error) {
     const { id } = row;
     if (status === 'sent' || status === 'dropped') {
       this.#own.delete(id);
+      this.#moveChanges(id, message?.id);
       if (message) {
         const isKnown = this.#byId.has(message.id);
         // Until now its id was the outbox's; a view keeps its row by that.
@@ -241,6 +249,18 @@ export class MessageList {
       this.#own.delete(id);
     }
     this.#own.set(id, optimistic(row, status, error));
+    this.#overlay(id);
+  }
+
+  /** What changes one's own message, which is stored as `messageId`, changes that; without it nothing is known of it yet. */
+  #moveChanges(id, messageId) {
+    const changes = this.#changes.get(id);
+    this.#changes.delete(id);
+    this.#shown.delete(id);
+    if (changes && messageId !== undefined) {
+      this.#changes.set(messageId, new Map([...(this.#changes.get(messageId) ?? []), ...changes]));
+      this.#overlay(messageId);
+    }
   }
 
   #followChange(row, status, message, error) {
@@ -328,18 +348,20 @@ export class MessageList {
     return true;
   }
 
-  /** Lays the changes that are on their way over a stored message. The latest says how it stands. */
+  /** Lays the changes that are on their way over a message. Of a stored one the latest says how it stands. */
   #overlay(id) {
-    const stored = this.#byId.get(id);
+    const own = this.#own.get(id);
+    const known = this.#byId.get(id) ?? own;
     const changes = [...(this.#changes.get(id)?.values() ?? [])];
     const latest = changes.at(-1);
-    if (!stored || !latest) {
+    if (!known || !latest) {
       this.#shown.delete(id);
       return;
     }
     const pending = changes.filter(({ status }) => status === 'pending');
-    const shown = pending.reduce((message, { row }) => changed(message, row), stored);
-    this.#shown.set(id, withStatus(shown, latest.row.id, latest.status, latest.error));
+    const shown = pending.reduce((message, { row }) => changed(message, row), known);
+    const isOwn = known === own;
+    this.#shown.set(id, isOwn ? shown : withStatus(shown, latest.row.id, latest.status, latest.error));
   }
 }
 

@@ -20,6 +20,10 @@ export function updateOf({ row, status, message, error }, shown) {
     return { ...message, status, clientMessageId };
   }
   if (row.operation !== 'message') {
+    if (status === 'dropped' && shown && shown.status !== 'sent' && shown.status !== undefined) {
+      // A later one has taken its place, and was told.
+      return undefined;
+    }
     // A change that was dropped leaves the message as it is stored.
     const told = status === 'dropped' ? 'sent' : status;
     const known = shown ?? (status === 'failed' ? unseen(row) : undefined);

@@ -168,9 +168,14 @@ export class Outbox {
     this.#whenReady((database) => {
       const known = this.#rows.get(id);
       this.#rows.delete(id);
-      if (known) {
-        database.remove(id, known).then(() => this.#leaveIfEmpty(known.lane), ignore);
+      if (!known) {
+        this.#tell((core) => core.removed(id));
+        return;
       }
+      database.remove(id, known).then(() => {
+        this.#tell((core) => core.removed(id));
+        this.#leaveIfEmpty(known.lane);
+      }, ignore);
     });
   }
 

@@ -316,14 +316,17 @@ export class KuratchiSpaceClient {
    */
   editMessage(id: string, options: EditMessageOptions & { until: 'stored' }): Promise<Message>;
   /**
-   * Replaces the text of a stored message: of one's own, or of anybody's with the capability `moderate`. Waits, and
-   * resolves, as {@link sendMessage} does; `onMessageUpdate` tells everybody.
+   * Replaces the text of a message: of one's own, or of anybody's with the capability `moderate`. Waits, and resolves, as
+   * {@link sendMessage} does; `onMessageUpdate` tells everybody. One's own may still be on its way: what nobody has carried
+   * yet leaves with the new text, and an edit of what has no answer yet leaves behind it. Of several edits of one message that
+   * wait, the newest leaves, and is what all of them resolve with.
    *
-   * @param id The message's id. That with which one's own was shown while it waited stays good once it is stored.
+   * @param id The message's id, also that with which one's own is, or was, shown while it waits.
    * @param options The new text.
    * @param extra `{ until: 'stored' }` to wait for the server in every state.
    * @returns The message as it is now, or nothing when the edit waits in the outbox.
-   * @throws {ChatError} `notFound`, `senderMismatch`, `invalidArgument`, `outboxFull`, `network` ….
+   * @throws {ChatError} `notFound`, `senderMismatch`, `invalidArgument`, `outboxFull`, `network` …; `alreadySent` for a message
+   *   that failed and may have been stored all the same: {@link retry} it first.
    * @example
    * await client.editMessage(message.id, { text: 'Hello, all' });
    */
@@ -342,13 +345,14 @@ export class KuratchiSpaceClient {
    */
   deleteMessage(id: string, extra: { until: 'stored' }): Promise<Message>;
   /**
-   * Deletes a stored message: one's own, or anybody's with the capability `moderate`. Its text and attachments are
-   * gone everywhere; what is left has a `deletedAt`. Waits, and resolves, as {@link sendMessage} does.
+   * Deletes a message: one's own, or anybody's with the capability `moderate`. Its text and attachments are gone
+   * everywhere; what is left has a `deletedAt`. Waits, and resolves, as {@link sendMessage} does. One's own that nobody has
+   * carried yet is taken out of the outbox, as by {@link discard}; the deletion of one that has no answer yet leaves behind it.
    *
-   * @param id The message's id. One that is on its way is taken back with {@link discard}.
+   * @param id The message's id, also that with which one's own is, or was, shown while it waits.
    * @param extra `{ until: 'stored' }` to wait for the server in every state.
    * @returns What is left of it, or nothing when the deletion waits in the outbox.
-   * @throws {ChatError} `notFound`, `senderMismatch`, `invalidArgument`, `outboxFull`, `network` ….
+   * @throws {ChatError} As {@link editMessage}.
    * @example
    * await client.deleteMessage(message.id);
    */

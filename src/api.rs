@@ -169,6 +169,11 @@ impl SpaceCore {
         self.driver.input(Input::Persisted(ClientMessageId(id)));
     }
 
+    /// The row is gone from the disk.
+    pub fn removed(&self, id: String) {
+        self.driver.input(Input::Removed(ClientMessageId(id)));
+    }
+
     /// There is no store, or it failed.
     #[wasm_bindgen(js_name = persistFailed)]
     pub fn persist_failed(&self) {

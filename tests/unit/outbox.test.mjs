@@ -117,7 +117,7 @@ describe('one tab', () => {
     outbox.remove('a');
     assert.deepEqual(take(), ['outboxLoaded none']);
     await settle();
-    assert.deepEqual(take().sort(), ['persisted a', 'persisted b']);
+    assert.deepEqual(take().sort(), ['persisted a', 'persisted b', 'removed a']);
     assert.deepEqual(disk.ids(), ['b']);
   });
 
@@ -246,7 +246,7 @@ describe('a lane that is given up', () => {
     disk.whenRead = () => tab.outbox.remove('a');
     tab.page.dispatchEvent(new Event('pageshow'));
     await settle();
-    assert.deepEqual(tab.take(), ['outboxReclaimed b']);
+    assert.deepEqual(tab.take(), ['removed a', 'outboxReclaimed b']);
     assert.deepEqual(disk.ids(), ['b']);
   });
 

@@ -71,6 +71,8 @@ pub struct Client<J: Json> {
     pub(crate) breaks: Breaks,
     pub(crate) timeline: Timeline<J>,
     pub(crate) outbox: Outbox<J>,
+    /// Calls that took an entry out, and wait for it to be gone from the disk.
+    pub(crate) removals: Vec<(ClientMessageId, CallId)>,
     /// Whether an entry left the outbox during this input, so that queued entries may be sent.
     pub(crate) place_freed: bool,
     /// The newest messages that were applied or given out, for entries that come late: another tab's, adopted.
@@ -147,6 +149,7 @@ impl<J: Json> Client<J> {
             breaks: Breaks::default(),
             timeline: Timeline::new(version),
             outbox: Outbox::new(),
+            removals: Vec::new(),
             place_freed: false,
             recent_ids: VecDeque::new(),
             became: VecDeque::new(),
@@ -248,6 +251,7 @@ impl<J: Json> Client<J> {
             Input::OutboxReleased => self.outbox.release(),
             Input::OutboxReclaimed(rows) => self.reclaim_outbox(rows, now),
             Input::Persisted(id) => self.handle_persisted(&id),
+            Input::Removed(id) => self.handle_removed(&id),
             Input::PersistFailed => self.handle_persist_failed(now),
         }
     }

@@ -23,9 +23,9 @@ use protocol::wire::SUBPROTOCOL;
 
 use crate::client::Client;
 use crate::credentials::{Answer, Failure};
+use crate::entry::Wait;
 use crate::error::{ClientError, Code};
 use crate::io::{CallId, ConnectionState, Event, Output, Reply, SocketId, TokenId, Transport};
-use crate::outbox::Wait;
 use crate::polling::PollId;
 use crate::timer::Timer;
 
@@ -502,6 +502,7 @@ impl<J: Json> Client<J> {
     fn end_attempts(&mut self, link: Link) {
         self.link = link;
         self.end_beside();
+        self.settle_removals();
         for timer in [
             Timer::Retry,
             Timer::Renew,

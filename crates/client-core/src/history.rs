@@ -207,10 +207,12 @@ impl<J: Json> Client<J> {
     /// Looks for one's own messages whose ack is still on its way, or never came.
     fn recognise_page(&mut self, page: &[Placed<J>], now: Instant) -> Vec<(CallId, J)> {
         let recognised = |(_, message): &Placed<J>| {
-            let call = self.recognise(message, now)?;
-            Some((call, message.clone()))
+            let calls = self.recognise(message, now).into_iter();
+            calls
+                .map(|call| (call, message.clone()))
+                .collect::<Vec<_>>()
         };
-        page.iter().filter_map(recognised).collect()
+        page.iter().flat_map(recognised).collect()
     }
 
     pub(crate) fn fail_history(&mut self, run: &HistoryRun<J>, error: ClientError) {

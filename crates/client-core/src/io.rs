@@ -128,6 +128,8 @@ pub enum Input<J: Json> {
     OutboxReclaimed(Vec<OutboxRow<J>>),
     /// A row that was put is safe on disk.
     Persisted(ClientMessageId),
+    /// A row that was removed is gone from the disk.
+    Removed(ClientMessageId),
     /// There is no store, or it failed; memory serves from now on.
     PersistFailed,
 }
@@ -297,7 +299,7 @@ pub enum OutboxChange<J> {
     /// Answered by [`Input::Persisted`] when it is safe, or by
     /// [`Input::PersistFailed`].
     Put(OutboxRow<J>),
-    /// An entry is done with.
+    /// An entry is done with. Answered by [`Input::Removed`], or by [`Input::PersistFailed`].
     Remove(ClientMessageId),
     /// Everything of this space goes, of whatever identity and lane.
     Clear,

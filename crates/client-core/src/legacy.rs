@@ -236,25 +236,27 @@ impl<J: Json> Client<J> {
         }
     }
 
-    /// Looks whether a message that is news is the one that is on its way. Gives the call that waited for it.
+    /// Looks whether a message that is news is the one that is on its way. Gives the calls that waited for it.
     #[must_use]
-    pub(crate) fn recognise_legacy(&mut self, stored: &Stored<J>, now: Instant) -> Option<CallId> {
+    pub(crate) fn recognise_legacy(&mut self, stored: &Stored<J>, now: Instant) -> Vec<CallId> {
         let claimed = &mut self.legacy.claimed;
         if let Some(place) = claimed.iter().position(|id| *id == stored.id) {
             claimed.remove(place);
-            return None;
+            return Vec::new();
         }
-        let sending = self.legacy.sending.as_ref()?;
+        let Some(sending) = self.legacy.sending.as_ref() else {
+            return Vec::new();
+        };
         if sending.stage == Stage::Free && sending.after.is_none() {
-            return None;
+            return Vec::new();
         }
         let id = sending.id.clone();
-        let body = &self.outbox.get(&id)?.row.body;
-        if !is_same(body, &stored.message) {
-            return None;
+        let entry = self.outbox.get(&id);
+        if !entry.is_some_and(|entry| is_same(&entry.row.body, &stored.message)) {
+            return Vec::new();
         }
         self.legacy.sending = None;
-        self.take_stored(&id, Some(stored.message.clone()), now)
+        self.take_stored(&id, Some(stored.message.clone()), None, now)
     }
 
     /// A poll that was asked after the doubt came up is through: what it does not show is not stored. What an earlier
@@ -282,7 +284,7 @@ impl<J: Json> Client<J> {
             .find(|stored| stored.created_at >= since && is_same(&body, &stored.message));
         if let Some(found) = found {
             self.legacy.sending = None;
-            self.settle_stored(&id, Some(found.message.clone()), now);
+            self.settle_stored(&id, Some(found.message.clone()), None, now);
         }
     }
 

@@ -266,12 +266,12 @@ impl<J: Json> Client<J> {
             return false;
         };
         // News of one's own come before the event: at no time a view holds both.
-        let call = self.recognise_legacy(stored, now);
+        let calls = self.recognise_legacy(stored, now);
         let event = Event::Message(stored.message.clone());
         if let Some(event) = self.timeline.event(number, event) {
             self.tell(event);
         }
-        if let Some(call) = call {
+        for call in calls {
             self.settle(call, Ok(Reply::Value(stored.message.clone())));
         }
         true
@@ -327,8 +327,8 @@ impl<J: Json> Client<J> {
             if joins && number.is_none() {
                 number = self.legacy.feed.add(&stored.id, stored.created_at);
                 if number.is_some() {
-                    let waiter = self.recognise_legacy(stored, now);
-                    calls.extend(waiter.map(|call| (call, stored.message.clone())));
+                    let waiting = self.recognise_legacy(stored, now).into_iter();
+                    calls.extend(waiting.map(|call| (call, stored.message.clone())));
                 }
             }
             let list = if index < given { &mut page } else { &mut below };

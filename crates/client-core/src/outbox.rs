@@ -18,84 +18,12 @@ use protocol::limits::{
     CLIENT_FRAME_BYTES_MAX, OUTBOX_MESSAGES_MAX, OUTBOX_ROW_MS_MAX, RETRY_PERMITS,
 };
 use protocol::time::UnixMillis;
+use protocol::wire::Key;
 
+use crate::entry::{Entry, Wait, Waiter};
 use crate::error::{ClientError, Code};
 use crate::identity::{Identity, is_unsigned, owns};
-use crate::io::{CallId, Operation, OutboxRow, Owner};
-
-/// Who waits for an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Waiter {
-    pub(crate) call: CallId,
-    pub(crate) wait: Wait,
-}
-
-/// What a call waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wait {
-    /// That the entry outlives the page.
-    Safe,
-    /// The ack, as long as there is a connection that can bring it soon.
-    Ack,
-    /// The ack, however long it takes: the call was made with `{until: 'stored'}`.
-    Stored,
-}
-
-/// Something on its way.
-#[derive(Clone, Debug)]
-pub(crate) struct Entry<J> {
-    pub(crate) row: OutboxRow<J>,
-    pub(crate) waiter: Option<Waiter>,
-    /// Whether the store held it: an earlier life of a page wrote it.
-    restored: bool,
-    /// Whether the present connection has carried it.
-    sent: bool,
-    /// Whether some connection may have carried it, in this life of the page or an earlier one.
-    pub(crate) carried: bool,
-    /// Whether it is as safe as it gets: on disk, or in memory where there is no disk.
-    pub(crate) safe: bool,
-    /// Whether its row is on disk, where another tab may find it.
-    on_disk: bool,
-    /// Whether the app was told of it: entries of somebody else are kept and not shown.
-    pub(crate) shown: bool,
-    /// Whether the app was told of its failure by a rejected call.
-    pub(crate) told: bool,
-    /// What the stored message's id will carry of it.
-    trace: u64,
-    /// Bound of its bytes in a frame.
-    bytes: usize,
-}
-
-impl<J: Json> Entry<J> {
-    fn new(row: OutboxRow<J>, body_bytes: usize) -> Self {
-        Self {
-            trace: row.client_message_id.trace(),
-            bytes: body_bytes + FRAME_OVERHEAD_BYTES,
-            row,
-            waiter: None,
-            restored: false,
-            sent: false,
-            carried: false,
-            safe: false,
-            on_disk: false,
-            shown: false,
-            told: false,
-        }
-    }
-
-    /// An entry that the store held: what became of it before is not known.
-    fn restored(row: OutboxRow<J>) -> Self {
-        let text = row.body.to_text();
-        let bytes = text.map_or(0, |text| J::text_bytes_bound(&text));
-        Self {
-            restored: true,
-            carried: true,
-            safe: true,
-            on_disk: true,
-            ..Self::new(row, bytes)
-        }
-    }
-}
+use crate::io::{Operation, OutboxRow, Owner};
 
 /// The queue.
 #[derive(Clone, Debug)]
@@ -103,6 +31,8 @@ pub(crate) struct Outbox<J> {
     entries: VecDeque<Entry<J>>,
     /// Whose entries may be sent; `None` until there was a token.
     identity: Option<Identity>,
+    /// What is done with here and not gone from the store yet: the store may have been read before.
+    leaving: Vec<ClientMessageId>,
     /// Whether what is stored is still to come: it goes before what is added meanwhile.
     loading: bool,
     /// Whether somebody else may be sending what is stored.
@@ -132,14 +62,13 @@ const BATCH_BYTES_MAX: usize = 32 * 1024;
 /// Most bytes on their way unconfirmed: over a slow link an ack would else come too late to tell a dead one.
 const IN_FLIGHT_BYTES_MAX: usize = 128 * 1024;
 const _: () = assert!(BATCH_BYTES_MAX < CLIENT_FRAME_BYTES_MAX);
-/// Room in a frame for brackets, commas and what is laid over a body.
-const FRAME_OVERHEAD_BYTES: usize = 512;
 
 impl<J: Json> Outbox<J> {
     pub(crate) fn new() -> Self {
         Self {
             entries: VecDeque::new(),
             identity: None,
+            leaving: Vec::new(),
             loading: false,
             released: false,
             durable: true,
@@ -164,7 +93,7 @@ impl<J: Json> Outbox<J> {
         &mut self,
         row: OutboxRow<J>,
         body_bytes: usize,
-        waiter: Option<Waiter>,
+        waiters: Vec<Waiter>,
     ) -> Result<Option<Entry<J>>, ClientError> {
         let mut left = None;
         let own = self.entries.iter().filter(|entry| entry.shown).count();
@@ -182,8 +111,10 @@ impl<J: Json> Outbox<J> {
                 return Err(ClientError::new(Code::OutboxFull, text));
             }
         }
+        let target = Entry::new(row.clone(), 0).target();
         self.entries.push_back(Entry {
-            waiter,
+            behind: self.own_message(target),
+            waiters,
             shown: true,
             safe: !self.durable,
             ..Entry::new(row, body_bytes)
@@ -201,10 +132,68 @@ impl<J: Json> Outbox<J> {
     pub(crate) fn restore(&mut self, rows: Vec<OutboxRow<J>>) {
         self.loading = false;
         for row in rows.into_iter().rev() {
-            if self.place(&row.client_message_id).is_none() {
+            let id = &row.client_message_id;
+            if self.place(id).is_none() && !self.leaving.contains(id) {
                 self.entries.push_front(Entry::restored(row));
             }
         }
+        self.find_those_behind();
+    }
+
+    /// Restored changes may be of messages that are on their way still.
+    fn find_those_behind(&mut self) {
+        let targets: Vec<Option<String>> = self.entries.iter().map(Entry::target).collect();
+        for (index, target) in targets.into_iter().enumerate() {
+            let behind = self.own_message(target);
+            if let Some(entry) = self.entries.get_mut(index) {
+                entry.behind = behind;
+            }
+        }
+    }
+
+    /// The message in the queue that a change names.
+    fn own_message(&self, target: Option<String>) -> Option<ClientMessageId> {
+        let id = ClientMessageId(target?);
+        let is_message = |entry: &&Entry<J>| entry.row.operation == Operation::Send;
+        self.get(&id).filter(is_message).map(|_| id)
+    }
+
+    /// The message `id` is stored as `stored`: its changes name that from now on, and may leave. Gives their ids. Without
+    /// `stored` nobody knows what it became; the server will say so.
+    pub(crate) fn release_behind(
+        &mut self,
+        id: &ClientMessageId,
+        stored: Option<&J>,
+    ) -> Vec<ClientMessageId> {
+        let mut released = Vec::new();
+        for entry in &mut self.entries {
+            if entry.behind.take_if(|behind| behind == id).is_none() {
+                continue;
+            }
+            if let Some(stored) = stored {
+                let named = [(Key::MessageId, stored.clone())];
+                let body = J::extended(&entry.row.body, &named);
+                entry.replace_body(body);
+            }
+            released.push(entry.row.client_message_id.clone());
+        }
+        released
+    }
+
+    /// Takes the changes out that wait for the message `id`.
+    pub(crate) fn take_behind(&mut self, id: &ClientMessageId) -> Vec<Entry<J>> {
+        self.take_where(|entry| entry.behind.as_ref() == Some(id))
+    }
+
+    /// Takes the edits out that a later change of the same message makes pointless: no connection has carried them.
+    pub(crate) fn take_superseded(&mut self, target: &str) -> Vec<Entry<J>> {
+        self.take_where(|entry| {
+            entry.row.operation == Operation::Edit
+                && entry.shown
+                && !entry.carried
+                && entry.row.failure.is_none()
+                && entry.target().as_deref() == Some(target)
+        })
     }
 
     /// Others may send what is stored: nothing leaves from here until [`Self::reclaim`].
@@ -223,20 +212,48 @@ impl<J: Json> Outbox<J> {
         self.take_where(|entry| entry.on_disk && !is_there(entry))
     }
 
-    /// The row is on disk. Gives the waiter that waited for that.
-    pub(crate) fn persisted(&mut self, id: &ClientMessageId) -> Option<Waiter> {
-        let entry = self.get_mut(id)?;
-        (entry.safe, entry.on_disk) = (true, true);
-        entry.waiter.take_if(|waiter| waiter.wait == Wait::Safe)
+    /// The row was given to the store.
+    pub(crate) fn writing(&mut self, id: &ClientMessageId) {
+        if let Some(entry) = self.get_mut(id) {
+            entry.unwritten += 1;
+        }
+    }
+
+    /// The store is to forget the row.
+    pub(crate) fn removing(&mut self, id: &ClientMessageId) {
+        if self.durable {
+            self.leaving.push(id.clone());
+        }
+    }
+
+    /// The row is gone from the store.
+    pub(crate) fn removed(&mut self, id: &ClientMessageId) {
+        self.leaving.retain(|leaving| leaving != id);
+    }
+
+    /// The row is on disk, as it was when it was given to the store. Gives the waiters that waited for that.
+    pub(crate) fn persisted(&mut self, id: &ClientMessageId) -> Vec<Waiter> {
+        let Some(entry) = self.get_mut(id) else {
+            return Vec::new();
+        };
+        entry.on_disk = true;
+        entry.unwritten = entry.unwritten.saturating_sub(1);
+        if entry.unwritten > 0 {
+            return Vec::new();
+        }
+        entry.safe = true;
+        entry.take_waiters(Wait::Safe)
     }
 
     /// There is no store: memory is as safe as it gets. Gives the waiters that waited for it.
     pub(crate) fn persist_failed(&mut self) -> Vec<Waiter> {
         (self.durable, self.loading) = (false, false);
+        self.leaving.clear();
         let mut waiters = Vec::new();
         for entry in &mut self.entries {
             (entry.safe, entry.on_disk) = (true, false);
-            waiters.extend(entry.waiter.take_if(|waiter| waiter.wait == Wait::Safe));
+            entry.unwritten = 0;
+            waiters.extend(entry.take_waiters(Wait::Safe));
         }
         waiters
     }
@@ -366,7 +383,8 @@ impl<J: Json> Outbox<J> {
         if self.released || self.loading || self.in_flight() {
             return None;
         }
-        self.entries.iter().find(|entry| self.may_go(entry))
+        let (index, _) = self.due().into_iter().next()?;
+        self.entries.get(index)
     }
 
     /// The present connection carries the entry.
@@ -395,6 +413,13 @@ impl<J: Json> Outbox<J> {
             .filter(|(_, entry)| self.may_go(entry))
             .take(self.allowed())
         {
+            match entry.behind.as_ref().map(|id| self.place(id)) {
+                None => {}
+                // What stands behind it was wanted later.
+                Some(Some(place)) if place < index && self.may_go_at(place) => break,
+                // It goes when that is tried again, which puts a message behind it.
+                Some(_) => continue,
+            }
             let is_first = in_flight_bytes == 0;
             in_flight_bytes += entry.bytes;
             let before = newest.insert(entry.row.scope.as_str(), index);
@@ -458,7 +483,7 @@ impl<J: Json> Outbox<J> {
 
     /// How long entries that have not left have to wait after those that just did.
     pub(crate) fn pause_ms(&self) -> Option<u64> {
-        let waits = |entry: &Entry<J>| !entry.sent && self.may_go(entry);
+        let waits = |entry: &Entry<J>| !entry.sent && entry.behind.is_none() && self.may_go(entry);
         self.pace_ms.filter(|_| self.entries.iter().any(waits))
     }
 
@@ -510,13 +535,12 @@ impl<J: Json> Outbox<J> {
 
     /// Takes the waiters off that wait for `wait`; the entries stay.
     pub(crate) fn take_waiters(&mut self, wait: Wait) -> Vec<(ClientMessageId, Waiter)> {
-        self.entries
-            .iter_mut()
-            .filter_map(|entry| {
-                let waiter = entry.waiter.take_if(|waiter| waiter.wait == wait)?;
-                Some((entry.row.client_message_id.clone(), waiter))
-            })
-            .collect()
+        let mut taken = Vec::new();
+        for entry in &mut self.entries {
+            let waiters = entry.take_waiters(wait).into_iter();
+            taken.extend(waiters.map(|waiter| (entry.row.client_message_id.clone(), waiter)));
+        }
+        taken
     }
 
     /// Takes every entry out.
@@ -543,6 +567,12 @@ impl<J: Json> Outbox<J> {
 
     fn may_go(&self, entry: &Entry<J>) -> bool {
         entry.row.failure.is_none() && self.is_mine(entry)
+    }
+
+    fn may_go_at(&self, place: usize) -> bool {
+        self.entries
+            .get(place)
+            .is_some_and(|entry| self.may_go(entry))
     }
 
     fn is_mine(&self, entry: &Entry<J>) -> bool {
@@ -595,7 +625,7 @@ mod tests {
     fn filled(names: &[&str]) -> Outbox<Value> {
         let mut outbox = empty();
         for name in names {
-            outbox.add(row(name), 20, None).unwrap();
+            outbox.add(row(name), 20, Vec::new()).unwrap();
         }
         outbox
     }
@@ -632,8 +662,8 @@ mod tests {
             [json!({"type": "message", "clientMessageId": "a", "text": "a"})]
         );
         assert!(outbox.take_frames(SCOPE).is_empty(), "carried once");
-        outbox.add(row("b"), 20, None).unwrap();
-        outbox.add(row("c"), 20, None).unwrap();
+        outbox.add(row("b"), 20, Vec::new()).unwrap();
+        outbox.add(row("c"), 20, Vec::new()).unwrap();
         assert_eq!(
             outbox.take_frames(SCOPE)[0].as_array().map(Vec::len),
             Some(2)
@@ -664,10 +694,10 @@ mod tests {
         let mut outbox = empty();
         for index in 0..30 {
             outbox
-                .add(row(&index.to_string()), 10 * 1024, None)
+                .add(row(&index.to_string()), 10 * 1024, Vec::new())
                 .unwrap();
         }
-        outbox.add(row("large"), 200 * 1024, None).unwrap();
+        outbox.add(row("large"), 200 * 1024, Vec::new()).unwrap();
         let sizes = |outbox: &mut Outbox<Value>| -> Vec<usize> {
             let size = |frame: &Value| frame.as_array().map_or(1, Vec::len);
             outbox.take_frames(SCOPE).iter().map(size).collect()
@@ -690,16 +720,16 @@ mod tests {
     fn the_outbox_is_bounded_and_says_so() {
         let mut outbox = empty();
         for index in 0..OUTBOX_MESSAGES_MAX {
-            outbox.add(row(&index.to_string()), 10, None).unwrap();
+            outbox.add(row(&index.to_string()), 10, Vec::new()).unwrap();
         }
         assert_eq!(
-            outbox.add(row("more"), 10, None).unwrap_err().code,
+            outbox.add(row("more"), 10, Vec::new()).unwrap_err().code,
             Code::OutboxFull
         );
         let told = outbox.get_mut(&id("7")).unwrap();
         told.row.failure = Some(ClientError::new(Code::Closed, "x"));
         told.told = true;
-        let left = outbox.add(row("more"), 10, None).unwrap().unwrap();
+        let left = outbox.add(row("more"), 10, Vec::new()).unwrap().unwrap();
         assert_eq!(left.row.client_message_id, id("7"), "its sender knows");
         outbox.restore(vec![row("older")]);
         assert!(
@@ -715,16 +745,16 @@ mod tests {
             scope: "other".into(),
             ..row("x")
         };
-        outbox.add(other, 10, None).unwrap();
+        outbox.add(other, 10, Vec::new()).unwrap();
         let frames = outbox.take_frames(SCOPE);
         let after: Vec<&Value> = (0..3).map(|index| &frames[0][index]["after"]).collect();
         assert_eq!(after, [&Value::Null, &json!("a"), &Value::Null]);
-        outbox.add(row("c"), 10, None).unwrap();
+        outbox.add(row("c"), 10, Vec::new()).unwrap();
         assert_eq!(outbox.take_frames(SCOPE)[0]["after"], "b");
         for name in ["a", "b", "c"] {
             outbox.take_stored(&id(name));
         }
-        outbox.add(row("d"), 10, None).unwrap();
+        outbox.add(row("d"), 10, Vec::new()).unwrap();
         assert_eq!(outbox.take_frames(SCOPE)[0].get("after"), None);
     }
 
@@ -819,7 +849,7 @@ mod tests {
             owner: outbox.owner(),
             ..row("a")
         };
-        outbox.add(unknown, 10, None).unwrap();
+        outbox.add(unknown, 10, Vec::new()).unwrap();
         assert_eq!(outbox.identify(Identity(Some("ada".into()))), [id("a")]);
         assert_eq!(outbox.owner(), Owner::User("ada".into()));
         assert_eq!(carried(&mut outbox), ["a"]);

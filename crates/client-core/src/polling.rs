@@ -288,7 +288,7 @@ impl<J: Json> Client<J> {
         }
         // One's own message is shown in its place soon.
         self.poll_later(true, now);
-        self.settle_stored(id, stored, now);
+        self.settle_stored(id, stored, None, now);
     }
 
     pub(crate) fn handle_entry_failed(

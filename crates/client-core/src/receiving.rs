@@ -280,13 +280,12 @@ impl<J: Json> Client<J> {
             self.extend_ack_deadline(newest, now);
         }
         for (seq, body) in due {
-            let mut stored = None;
+            let mut waiting = None;
             let event = match body {
                 EventPayload::Message(message) => {
                     // News of it come before the event: at no time a view holds both.
-                    stored = self
-                        .recognise(&message, now)
-                        .map(|call| (call, message.clone()));
+                    let calls = self.recognise(&message, now);
+                    waiting = (!calls.is_empty()).then(|| (calls, message.clone()));
                     Event::Message(message)
                 }
                 EventPayload::Update(message) => Event::Updated(message),
@@ -307,8 +306,10 @@ impl<J: Json> Client<J> {
             if let Some(user_id) = typist {
                 self.hear_typing(user_id, false, now);
             }
-            if let Some((call, message)) = stored {
-                self.settle(call, Ok(Reply::Value(message)));
+            if let Some((calls, message)) = waiting {
+                for call in calls {
+                    self.settle(call, Ok(Reply::Value(message.clone())));
+                }
             }
         }
     }

@@ -14,12 +14,12 @@ use protocol::{change, draft};
 
 use crate::client::Client;
 use crate::connection::Link;
+use crate::entry::{Entry, Wait, Waiter, bytes_of};
 use crate::error::{ClientError, Code};
 use crate::io::{
     CallId, Operation, OutboxChange, OutboxRow, OutboxStatus, Output, Owner, Reply, Transport,
 };
 use crate::legacy::unsupported;
-use crate::outbox::{Wait, Waiter};
 use crate::requests::Purpose;
 use crate::timer::Timer;
 
@@ -58,8 +58,8 @@ impl<J: Json> Client<J> {
         }
     }
 
-    /// Replaces the text of the stored message `id`: `options` is `{text}`. Settled as [`Client::send_message`] is,
-    /// with the message's new state.
+    /// Replaces the text of the message `id`: `options` is `{text}`. Settled as [`Client::send_message`] is, with the message's
+    /// new state. `id` may be that of an own one that is still on its way.
     pub fn edit_message(
         &mut self,
         call: CallId,
@@ -74,7 +74,8 @@ impl<J: Json> Client<J> {
         self.change(call, Operation::Edit, checked, until_stored, now);
     }
 
-    /// Takes the text of the stored message `id` away. Settled as [`Client::send_message`] is, with what is left.
+    /// Takes the text of the message `id` away. Settled as [`Client::send_message`] is, with what is left; with nothing where
+    /// it was an own one that no connection has carried, and is no more.
     pub fn delete_message(&mut self, call: CallId, id: &J, until_stored: bool, now: Instant) {
         let body = J::object(&[(Key::MessageId, id.clone())]);
         let checked = change::check_deletion(&body).map(|()| body);
@@ -91,6 +92,24 @@ impl<J: Json> Client<J> {
             let told = "there is no failed message with this id: it may have been sent meanwhile";
             return self.settle(call, Err(self.no_such_entry(told)));
         };
+        self.refresh(&mut entry, now);
+        let waiter = self.waiter(call, false, now);
+        let row = entry.row.clone();
+        self.tell_outbox(row.clone(), OutboxStatus::Pending);
+        if entry.safe && waiter.wait == Wait::Safe {
+            self.settle(call, Ok(Reply::Done));
+        } else {
+            entry.waiters.push(waiter);
+        }
+        self.outbox.put_back(entry);
+        let id = row.client_message_id.clone();
+        self.persist(OutboxChange::Put(row));
+        self.retry_behind(&id, now);
+        self.flush_outbox(now);
+    }
+
+    /// The entry was written now, as who is now.
+    pub(crate) fn refresh(&self, entry: &mut Entry<J>, now: Instant) {
         entry.row.failure = None;
         if entry.row.owner == Owner::Unknown {
             entry.row.owner = self.outbox.owner();
@@ -99,15 +118,6 @@ impl<J: Json> Client<J> {
         entry.row.epoch = self.epoch();
         entry.told = false;
         entry.safe = !self.outbox.is_durable();
-        entry.waiter = self.waiter(call, false, now);
-        self.persist(OutboxChange::Put(entry.row.clone()));
-        self.tell_outbox(entry.row.clone(), OutboxStatus::Pending);
-        if entry.safe && entry.waiter.is_some_and(|waiter| waiter.wait == Wait::Safe) {
-            entry.waiter = None;
-            self.settle(call, Ok(Reply::Done));
-        }
-        self.outbox.put_back(entry);
-        self.flush_outbox(now);
     }
 
     /// Takes the entry `id` out of the outbox: a failed one, or one that no connection has carried yet.
@@ -125,11 +135,22 @@ impl<J: Json> Client<J> {
             let told = "the message is on its way already: wait until it is stored, then deleteMessage() it";
             return self.settle(call, Err(ClientError::new(Code::AlreadySent, told)));
         }
-        if let Some(entry) = self.outbox.remove(&id) {
-            self.persist(OutboxChange::Remove(id));
-            self.drop_entry(entry, "discard() was called");
+        self.take_out(call, &id, "discard() was called");
+    }
+
+    /// Takes the entry `id` out because the app wants that. The call is settled once it is gone for good.
+    pub(crate) fn take_out(&mut self, call: CallId, id: &ClientMessageId, cause: &str) {
+        if let Some(entry) = self.outbox.remove(id) {
+            self.persist(OutboxChange::Remove(id.clone()));
+            self.drop_entry(entry, cause);
         }
-        self.settle(call, Ok(Reply::Done));
+        self.drop_behind(id, cause);
+        // Without a link the store may be somebody else's for the moment.
+        if self.outbox.is_durable() && !matches!(self.link, Link::Idle | Link::Failed) {
+            self.removals.push((id.clone(), call));
+        } else {
+            self.settle(call, Ok(Reply::Done));
+        }
     }
 
     /// Deletes everything of this space that waits in this browser's outboxes, of whatever identity.
@@ -153,18 +174,17 @@ impl<J: Json> Client<J> {
             Ok(body) => body,
             Err(error) => return self.settle(call, Err(error.into())),
         };
+        let body = self.of_stored(body);
+        let own = body.get(Key::MessageId).and_then(|id| self.own_entry(&id));
+        let is_message = |id: &ClientMessageId| {
+            let entry = self.outbox.get(id);
+            entry.is_some_and(|entry| entry.row.operation == Operation::Send)
+        };
+        if let Some(id) = own.filter(is_message) {
+            return self.revise(call, &id, (operation, body), until_stored, now);
+        }
         if self.answerer.way == Transport::Legacy {
             return self.settle(call, Err(unsupported()));
-        }
-        let body = self.of_stored(body);
-        let is_local = body
-            .get(Key::MessageId)
-            .is_some_and(|id| self.own_entry(&id).is_some());
-        if is_local {
-            let expected =
-                "the id of a stored message: this one waits to be sent, discard() it instead";
-            let error = FieldError::new(Key::MessageId.as_str(), expected, Some("a local one"));
-            return self.settle(call, Err(error.into()));
         }
         self.submit(call, operation, body, until_stored, now);
     }
@@ -188,29 +208,49 @@ impl<J: Json> Client<J> {
         until_stored: bool,
         now: Instant,
     ) {
-        let client_message_id = ClientMessageId(self.random.id());
         if matches!(self.link, Link::Idle | Link::Failed) {
-            return self.post(call, operation, &body, &client_message_id, now);
+            let id = ClientMessageId(self.random.id());
+            return self.post(call, operation, &body, &id, now);
         }
-        let bytes = body.to_text().map_or(0, |text| J::text_bytes_bound(&text));
+        self.enqueue(call, operation, body, until_stored, now);
+    }
+
+    /// Puts a checked body into the outbox.
+    pub(crate) fn enqueue(
+        &mut self,
+        call: CallId,
+        operation: Operation,
+        body: J,
+        until_stored: bool,
+        now: Instant,
+    ) {
+        let bytes = bytes_of(&body);
         let row = OutboxRow {
-            client_message_id,
+            client_message_id: ClientMessageId(self.random.id()),
             operation,
+            // Only from where a message of nobody's was sent may it be changed.
+            scope: self.scope_for(&body),
             body,
             owner: self.outbox.owner(),
-            scope: self.client_scope.clone(),
             epoch: self.epoch(),
             added_at: self.wall_clock(now),
             failure: None,
         };
-        let mut waiter = self.waiter(call, until_stored, now);
-        let is_safe = !self.outbox.is_durable();
-        let settles_now = is_safe && waiter.is_some_and(|waiter| waiter.wait == Wait::Safe);
-        if settles_now {
-            waiter = None;
+        let superseded = self.supersede(&row);
+        let waiter = self.waiter(call, until_stored, now);
+        let waiters = superseded.iter().flat_map(|entry| entry.waiters.clone());
+        let mut waiters: Vec<Waiter> = waiters.chain([waiter]).collect();
+        let mut done = Vec::new();
+        if !self.outbox.is_durable() {
+            done.extend(waiters.extract_if(.., |waiter| waiter.wait == Wait::Safe));
         }
-        match self.outbox.add(row.clone(), bytes, waiter) {
-            Err(error) => return self.settle(call, Err(error)),
+        match self.outbox.add(row.clone(), bytes, waiters) {
+            Err(error) => {
+                for entry in superseded {
+                    self.outbox.put_back(entry);
+                }
+                return self.settle(call, Err(error));
+            }
             Ok(None) => {}
             Ok(Some(left)) => {
                 let id = left.row.client_message_id.clone();
@@ -220,13 +260,17 @@ impl<J: Json> Client<J> {
         }
         self.tell_outbox(row.clone(), OutboxStatus::Pending);
         self.persist(OutboxChange::Put(row));
-        if settles_now {
-            self.settle(call, Ok(Reply::Done));
+        for entry in superseded {
+            self.persist(OutboxChange::Remove(entry.row.client_message_id.clone()));
+            self.tell_outbox(entry.row, OutboxStatus::Dropped);
+        }
+        for waiter in done {
+            self.settle(waiter.call, Ok(Reply::Done));
         }
         self.flush_outbox(now);
     }
 
-    fn waiter(&mut self, call: CallId, until_stored: bool, now: Instant) -> Option<Waiter> {
+    pub(crate) fn waiter(&mut self, call: CallId, until_stored: bool, now: Instant) -> Waiter {
         let wait = if until_stored {
             Wait::Stored
         } else if self.is_connected() {
@@ -238,7 +282,7 @@ impl<J: Json> Client<J> {
         } else {
             Wait::Safe
         };
-        Some(Waiter { call, wait })
+        Waiter { call, wait }
     }
 
     /// One HTTP request, as the TypeScript SDK makes where there is no socket.
@@ -308,6 +352,11 @@ impl<J: Json> Client<J> {
     }
 
     pub(crate) fn persist(&mut self, change: OutboxChange<J>) {
+        match &change {
+            OutboxChange::Put(row) => self.outbox.writing(&row.client_message_id),
+            OutboxChange::Remove(id) => self.outbox.removing(id),
+            OutboxChange::Clear => {}
+        }
         self.outputs.push_back(Output::Persist(change));
     }
 }

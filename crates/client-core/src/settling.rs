@@ -14,13 +14,13 @@ use protocol::time::{Instant, UnixMillis};
 use protocol::wire::Key;
 
 use crate::client::Client;
+use crate::entry::{Entry, Wait, Waiter};
 use crate::error::{ClientError, Code};
 use crate::identity::Identity;
 use crate::io::{
     CallId, Event, Operation, OutboxChange, OutboxNews, OutboxRow, OutboxStatus, Output, Reply,
     Transport,
 };
-use crate::outbox::{Entry, Wait};
 use crate::timer::Timer;
 
 /// How many messages' ids are remembered for entries that come late.
@@ -104,19 +104,23 @@ impl<J: Json> Client<J> {
         }
     }
 
-    /// Looks whether a message of the log is one that waits here. Gives the call that waited for it, to be settled
+    /// Looks whether a message of the log is one that waits here. Gives the calls that waited for it, to be settled
     /// once the app was told of the message.
     #[must_use]
-    pub(crate) fn recognise(&mut self, message: &J, now: Instant) -> Option<CallId> {
-        let id = message.get(Key::Id)?;
+    pub(crate) fn recognise(&mut self, message: &J, now: Instant) -> Vec<CallId> {
+        let Some(id) = message.get(Key::Id) else {
+            return Vec::new();
+        };
         let is_short = id.string_bytes().is_some_and(|it| it <= NAME_BYTES_MAX);
         if self.recent_ids.len() >= RECENT_IDS_MAX {
             self.recent_ids.pop_front();
         }
         // The id alone: whole messages of any length would stay here with it.
         self.recent_ids.extend(is_short.then(|| id.clone()));
-        let id = self.traced(&id)?;
-        self.take_stored(&id, Some(message.clone()), now)
+        let Some(own) = self.traced(&id) else {
+            return Vec::new();
+        };
+        self.take_stored(&own, Some(message.clone()), Some(id), now)
     }
 
     /// The entry of the outbox that became the message of this id.
@@ -137,7 +141,9 @@ impl<J: Json> Client<J> {
     ) {
         // An event that came early, behind one that is missing, is not told yet.
         let stored = message.or_else(|| self.session.held_message(seq).cloned());
-        self.settle_stored(id, stored, now);
+        // What it is called follows from its place.
+        let message_id = J::from_text(&MessageId::of(seq, id.trace()).0);
+        self.settle_stored(id, stored, Some(message_id), now);
     }
 
     /// Sends queued entries at the end of an input in which others were found to be stored: by an ack, an event or a page.
@@ -147,30 +153,43 @@ impl<J: Json> Client<J> {
         }
     }
 
-    /// The entry is confirmed.
-    pub(crate) fn settle_stored(&mut self, id: &ClientMessageId, stored: Option<J>, now: Instant) {
+    /// The entry is confirmed. `message_id`: what a message is called from now on, where `stored` does not say.
+    pub(crate) fn settle_stored(
+        &mut self,
+        id: &ClientMessageId,
+        stored: Option<J>,
+        message_id: Option<J>,
+        now: Instant,
+    ) {
         let reply = stored.clone().map_or(Reply::Done, Reply::Value);
-        if let Some(call) = self.take_stored(id, stored, now) {
-            self.settle(call, Ok(reply));
+        for call in self.take_stored(id, stored, message_id, now) {
+            self.settle(call, Ok(reply.clone()));
         }
     }
 
-    /// The entry is stored. Gives the call that waited for it.
+    /// The entry is stored, as for [`Self::settle_stored`]. Gives the calls that waited for it.
+    #[must_use]
     pub(crate) fn take_stored(
         &mut self,
         id: &ClientMessageId,
         stored: Option<J>,
+        message_id: Option<J>,
         now: Instant,
-    ) -> Option<CallId> {
-        let entry = self.outbox.take_stored(id)?;
-        let message_id = stored.as_ref().and_then(|message| message.get(Key::Id));
-        if entry.row.operation == Operation::Send
-            && let Some(message_id) = message_id
-        {
-            if self.became.len() >= BECAME_MAX {
-                self.became.pop_front();
+    ) -> Vec<CallId> {
+        let Some(entry) = self.outbox.take_stored(id) else {
+            return Vec::new();
+        };
+        let said = stored.as_ref().and_then(|message| message.get(Key::Id));
+        let message_id = said.or(message_id);
+        let mut behind = Vec::new();
+        if entry.row.operation == Operation::Send {
+            behind = self.release_behind(id, message_id.as_ref());
+            if let Some(message_id) = message_id {
+                if self.became.len() >= BECAME_MAX {
+                    self.became.pop_front();
+                }
+                self.became.push_back((id.clone(), message_id));
             }
-            self.became.push_back((id.clone(), message_id));
         }
         self.place_freed = true;
         self.wait_for_acks(now);
@@ -178,7 +197,14 @@ impl<J: Json> Client<J> {
         if entry.shown {
             self.tell_outbox(entry.row, OutboxStatus::Sent(stored));
         }
-        entry.waiter.map(|waiter| waiter.call)
+        for row in behind {
+            self.tell_outbox(row, OutboxStatus::Pending);
+        }
+        entry
+            .waiters
+            .into_iter()
+            .map(|waiter| waiter.call)
+            .collect()
     }
 
     /// Takes an error frame: about one entry, or about the connection.
@@ -257,14 +283,17 @@ impl<J: Json> Client<J> {
             return;
         };
         entry.row.failure = Some(error.clone());
-        let waiter = entry.waiter.take();
-        entry.told = waiter.is_some();
-        let row = entry.row.clone();
-        self.persist(OutboxChange::Put(row.clone()));
-        self.tell_outbox(row, OutboxStatus::Failed);
-        match waiter {
-            Some(waiter) => self.settle(waiter.call, Err(error)),
-            None => self.tell(Event::Error(error)),
+        let waiters = std::mem::take(&mut entry.waiters);
+        entry.told = !waiters.is_empty();
+        let is_told = entry.told;
+        if let Some(row) = self.fail_behind(id, &error) {
+            self.tell_outbox(row, OutboxStatus::Failed);
+        }
+        for waiter in waiters {
+            self.settle(waiter.call, Err(error.clone()));
+        }
+        if !is_told {
+            self.tell(Event::Error(error));
         }
     }
 
@@ -279,7 +308,10 @@ impl<J: Json> Client<J> {
             } else {
                 "this has waited for more than seven days: retry() sends it all the same"
             };
-            self.fail_entry(&id, ClientError::new(code, told));
+            let is_open = |entry: &Entry<J>| entry.row.failure.is_none();
+            if self.outbox.get(&id).is_some_and(is_open) {
+                self.fail_entry(&id, ClientError::new(code, told));
+            }
         }
     }
 
@@ -309,8 +341,8 @@ impl<J: Json> Client<J> {
             VecDeque::new()
         };
         for id in recent {
-            if let Some(id) = self.traced(&id) {
-                self.settle_stored(&id, None, now);
+            if let Some(own) = self.traced(&id) {
+                self.settle_stored(&own, None, Some(id), now);
             }
         }
         self.show_own();
@@ -324,14 +356,25 @@ impl<J: Json> Client<J> {
     pub(crate) fn reclaim_outbox(&mut self, rows: Vec<OutboxRow<J>>, now: Instant) {
         let gone = self.outbox.reclaim(&rows);
         for entry in gone {
+            let id = &entry.row.client_message_id;
+            let stored = self.recent_id(entry.trace);
+            for row in self.release_behind(id, stored.as_ref()) {
+                self.tell_outbox(row, OutboxStatus::Pending);
+            }
             if entry.shown {
                 self.tell_outbox(entry.row, OutboxStatus::Dropped);
             }
-            if let Some(waiter) = entry.waiter {
+            for waiter in entry.waiters {
                 self.settle(waiter.call, Ok(Reply::Done));
             }
         }
         self.restore_outbox(rows, now);
+    }
+
+    /// The id of a message that was told not long ago and carries this trace.
+    fn recent_id(&self, trace: u64) -> Option<J> {
+        let is_it = |id: &&J| id.string().and_then(|id| MessageId(id).trace()) == Some(trace);
+        self.recent_ids.iter().rev().find(is_it).cloned()
     }
 
     /// Whom the token in use names is known now.
@@ -351,7 +394,11 @@ impl<J: Json> Client<J> {
                 continue;
             };
             entry.shown = mine;
-            let waiter = if mine { None } else { entry.waiter.take() };
+            let waiters = if mine {
+                Vec::new()
+            } else {
+                std::mem::take(&mut entry.waiters)
+            };
             let row = entry.row.clone();
             let status = match (mine, &row.failure) {
                 (false, _) => OutboxStatus::Dropped,
@@ -359,7 +406,7 @@ impl<J: Json> Client<J> {
                 (true, Some(_)) => OutboxStatus::Failed,
             };
             self.tell_outbox(row, status);
-            if let Some(waiter) = waiter {
+            for waiter in waiters {
                 let told = "another user took over: the message waits for its sender";
                 self.settle(waiter.call, Err(ClientError::new(Code::Closed, told)));
             }
@@ -381,18 +428,35 @@ impl<J: Json> Client<J> {
 
     /// The entry is on disk.
     pub(crate) fn handle_persisted(&mut self, id: &ClientMessageId) {
-        if let Some(waiter) = self.outbox.persisted(id) {
+        for waiter in self.outbox.persisted(id) {
             self.settle(waiter.call, Ok(Reply::Done));
+        }
+    }
+
+    /// The entry is gone from the disk.
+    pub(crate) fn handle_removed(&mut self, id: &ClientMessageId) {
+        self.outbox.removed(id);
+        let calls = self.removals.extract_if(.., |(removed, _)| removed == id);
+        for (_, call) in calls.collect::<Vec<_>>() {
+            self.settle(call, Ok(Reply::Done));
         }
     }
 
     /// There is no store: what is in memory is as safe as it gets.
     pub(crate) fn handle_persist_failed(&mut self, now: Instant) {
         self.timers.stop(Timer::Load);
+        self.settle_removals();
         for waiter in self.outbox.persist_failed() {
             self.settle(waiter.call, Ok(Reply::Done));
         }
         self.flush_outbox(now);
+    }
+
+    /// Nothing says any more when what was taken out is gone from the disk.
+    pub(crate) fn settle_removals(&mut self) {
+        for (_, call) in std::mem::take(&mut self.removals) {
+            self.settle(call, Ok(Reply::Done));
+        }
     }
 
     /// The space can not be reached for a while: calls that wait for an ack need not wait any longer. Their entries
@@ -405,7 +469,7 @@ impl<J: Json> Client<J> {
             if entry.safe {
                 self.settle(waiter.call, Ok(Reply::Done));
             } else {
-                entry.waiter = Some(crate::outbox::Waiter {
+                entry.waiters.push(Waiter {
                     wait: Wait::Safe,
                     ..waiter
                 });
@@ -418,7 +482,7 @@ impl<J: Json> Client<J> {
         if entry.shown {
             self.tell_outbox(entry.row, OutboxStatus::Dropped);
         }
-        if let Some(waiter) = entry.waiter {
+        for waiter in entry.waiters {
             self.settle(waiter.call, Err(ClientError::new(Code::Closed, cause)));
         }
     }

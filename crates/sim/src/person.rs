@@ -45,16 +45,18 @@ pub struct Sent {
     pub name: String,
     /// What became of it.
     pub outcome: Outcome,
+    /// Whether it was deleted while it waited: it may never be stored.
+    pub withdrawn: bool,
     call: CallId,
 }
 
 /// An edit or a deletion.
 #[derive(Clone, Debug)]
 pub struct Changed {
-    /// The stored message's id.
+    /// The id that the message was shown with: of the stored one, or of the sender's while it waited.
     pub id: String,
-    /// Whether it deletes.
-    pub deletes: bool,
+    /// What it is to say; `None` for a deletion.
+    pub text: Option<String>,
     /// What became of it.
     pub outcome: Outcome,
     call: CallId,
@@ -115,6 +117,13 @@ impl Shown {
 #[must_use]
 pub fn name_of(text: &str) -> &str {
     text.split(',').next().unwrap_or_default()
+}
+
+/// The trace of the message that is called so: by the id of the stored one, or by the sender's.
+#[must_use]
+pub fn trace_of(id: &str) -> u64 {
+    let stored = MessageId(id.to_owned()).trace();
+    stored.unwrap_or_else(|| ClientMessageId(id.to_owned()).trace())
 }
 
 /// One app.
@@ -281,6 +290,7 @@ impl Person {
         self.sent.push(Sent {
             name,
             outcome: Outcome::Open,
+            withdrawn: false,
             call,
         });
         let options = json!({"senderId": self.user, "senderType": "user", "text": text});
@@ -288,8 +298,8 @@ impl Person {
             .send_message(call, &options, until_stored, Instant(now));
     }
 
-    /// `editMessage()` or `deleteMessage()` of one of the person's own messages on the screen, if there is one; `which`
-    /// chooses it.
+    /// `editMessage()` or `deleteMessage()` of one of the person's own messages on the screen, if there is one, those that
+    /// wait to be stored included; `which` chooses it.
     pub fn change(&mut self, deletes: bool, until_stored: bool, now: u64, which: u64) {
         // Of those that went through this outbox: what a deleted message was called is known by its trace.
         let traces: BTreeSet<u64> = self.ids.keys().map(ClientMessageId::trace).collect();
@@ -297,31 +307,36 @@ impl Person {
             let trace = MessageId(shown.id.clone()).trace();
             !shown.text.is_empty() && trace.is_some_and(|trace| traces.contains(&trace))
         };
-        let own: Vec<&Shown> = self.shown.iter().filter(is_own).collect();
+        let stored = self.shown.iter().filter(is_own);
+        let stored = stored.map(|shown| (shown.id.clone(), shown.name().to_owned()));
+        let waits = |(_, name): &(&ClientMessageId, &String)| self.echoes.contains(*name);
+        let waiting = self.ids.iter().filter(waits);
+        let waiting = waiting.map(|(id, name)| (id.0.clone(), name.clone()));
+        let own: Vec<(String, String)> = stored.chain(waiting).collect();
         let index = which % own.len().max(1) as u64;
-        let Some(shown) = own.get(usize::try_from(index).unwrap_or(0)) else {
+        let Some((id, name)) = own.into_iter().nth(usize::try_from(index).unwrap_or(0)) else {
             return;
         };
-        let (id, text) = (
-            shown.id.clone(),
-            format!("{},edited at {now}", shown.name()),
-        );
+        let text = (!deletes).then(|| format!("{name},edited at {now}"));
         let call = self.call();
-        let outcome = Outcome::Open;
         self.changed.push(Changed {
             id: id.clone(),
-            deletes,
-            outcome,
+            text: text.clone(),
+            outcome: Outcome::Open,
             call,
         });
-        if deletes {
-            self.client
+        let Some(text) = text else {
+            if self.echoes.contains(&name) {
+                let sent = self.sent.iter_mut().filter(|sent| sent.name == name);
+                sent.for_each(|sent| sent.withdrawn = true);
+            }
+            return self
+                .client
                 .delete_message(call, &json!(id), until_stored, Instant(now));
-        } else {
-            let options = json!({ "text": text });
-            self.client
-                .edit_message(call, &json!(id), &options, until_stored, Instant(now));
-        }
+        };
+        let options = json!({ "text": text });
+        self.client
+            .edit_message(call, &json!(id), &options, until_stored, Instant(now));
     }
 
     /// Takes the end of a call.
@@ -426,7 +441,8 @@ impl Person {
         }
         if matches!(news.status, OutboxStatus::Failed) {
             let id = row.body.get("messageId").and_then(Value::as_str);
-            let is_it = |changed: &&mut Changed| Some(changed.id.as_str()) == id;
+            let trace = id.map(trace_of);
+            let is_it = |changed: &&mut Changed| Some(trace_of(&changed.id)) == trace;
             for changed in self.changed.iter_mut().filter(is_it) {
                 changed.outcome = Outcome::Doubtful;
             }

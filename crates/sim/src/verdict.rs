@@ -7,7 +7,7 @@ use protocol::ids::MessageId;
 use protocol::limits::{CLIENT_FRAME_BYTES_MAX, UNCONFIRMED_BYTES_MAX, WINDOW_BYTES_MAX};
 
 use crate::hostile::Hostile;
-use crate::person::{Outcome, Person, Shown};
+use crate::person::{Changed, Outcome, Person, Shown, trace_of};
 
 /// Bytes of events that a peer may have unconfirmed: the limit, a window on top, and what one frame of another peer
 /// brings at once.
@@ -197,7 +197,7 @@ pub fn all_is_well(ending: &Ending<'_>) -> Result<(), String> {
         what_was_sent_keeps_its_order(person, stored)?;
     }
     for person in people {
-        what_was_deleted_is_gone(person, stored)?;
+        what_was_changed_says_so(person, stored)?;
         the_lists_are_whole(person, stored)?;
         if ending.named {
             presence_is_the_truth(person, people)?;
@@ -305,7 +305,8 @@ fn everything_promised_is_stored_once(ending: &Ending<'_>) -> Result<(), String>
     let mut known = BTreeSet::new();
     for sent in people.iter().flat_map(|person| &person.sent) {
         known.insert(sent.name.as_str());
-        if sent.outcome != Outcome::Doubtful && !copies.contains_key(sent.name.as_str()) {
+        let is_due = sent.outcome != Outcome::Doubtful && !sent.withdrawn;
+        if is_due && !copies.contains_key(sent.name.as_str()) {
             let (name, outcome) = (&sent.name, sent.outcome);
             return Err(format!("'{name}' was {outcome:?} and is not stored"));
         }
@@ -344,21 +345,38 @@ fn what_was_sent_keeps_its_order(person: &Person, stored: &[Shown]) -> Result<()
     Ok(())
 }
 
-fn what_was_deleted_is_gone(person: &Person, stored: &[Shown]) -> Result<(), String> {
-    let promised = |changed: &&crate::person::Changed| changed.outcome == Outcome::Promised;
-    for deleted in person
-        .changed
-        .iter()
-        .filter(promised)
-        .filter(|it| it.deletes)
-    {
-        let text = stored
-            .iter()
-            .find(|message| message.id == deleted.id)
-            .map(|message| message.text.as_str());
-        if text != Some("") {
-            let (id, name) = (&deleted.id, &person.name);
+/// Checks that what was promised to be deleted has no text, and that what was edited says what the last edit said.
+fn what_was_changed_says_so(person: &Person, stored: &[Shown]) -> Result<(), String> {
+    let mut texts: BTreeMap<u64, &str> = BTreeMap::new();
+    for message in stored {
+        if let Some(trace) = MessageId(message.id.clone()).trace() {
+            texts.insert(trace, message.text.as_str());
+        }
+    }
+    let mut last: BTreeMap<u64, &Changed> = BTreeMap::new();
+    let mut deleted = BTreeSet::new();
+    for changed in &person.changed {
+        let trace = trace_of(&changed.id);
+        last.insert(trace, changed);
+        let text = texts.get(&trace).copied();
+        if changed.text.is_some() {
+            continue;
+        }
+        deleted.insert(trace);
+        // One that nobody had carried is no more.
+        if changed.outcome == Outcome::Promised && text.is_some_and(|text| !text.is_empty()) {
+            let (id, name) = (&changed.id, &person.name);
             return Err(format!("{name} deleted {id}, and it says {text:?}"));
+        }
+    }
+    for (trace, changed) in last {
+        let (Some(wanted), Some(text)) = (&changed.text, texts.get(&trace)) else {
+            continue;
+        };
+        let is_due = changed.outcome == Outcome::Promised && !person.lost_order;
+        if is_due && text != wanted && !deleted.contains(&trace) {
+            let name = &person.name;
+            return Err(format!("{name} edited to '{wanted}', and it says '{text}'"));
         }
     }
     Ok(())

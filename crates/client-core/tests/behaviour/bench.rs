@@ -398,9 +398,19 @@ impl Bench {
                     self.client.handle_input(Input::Persisted(id), self.now);
                 }
             }
-            OutboxChange::Remove(id) => self.rows.retain(|row| row.client_message_id != id),
+            OutboxChange::Remove(id) => {
+                self.rows.retain(|row| row.client_message_id != id);
+                if self.persists {
+                    self.client.handle_input(Input::Removed(id), self.now);
+                }
+            }
             OutboxChange::Clear => self.rows.clear(),
         }
+    }
+
+    /// A write of this row has reached the disk.
+    pub(crate) fn confirm_write(&mut self, id: &str) {
+        self.input(Input::Persisted(ClientMessageId(id.to_owned())));
     }
 
     /// What became of the outbox's entries since the last look.

@@ -14,5 +14,6 @@ mod legacy;
 mod liveness;
 mod outbox;
 mod properties;
+mod revising;
 mod tokens;
 mod transports;

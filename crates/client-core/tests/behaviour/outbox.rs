@@ -413,12 +413,8 @@ fn the_id_that_a_message_was_shown_with_stays_good_once_it_is_stored() {
 }
 
 #[test]
-fn a_message_that_is_not_stored_can_not_be_edited_and_bad_arguments_are_named() {
+fn bad_arguments_of_a_change_are_named() {
     let mut bench = Bench::ready();
-    bench.send(5, "a", false);
-    let id = bench.last_id();
-    bench.take();
-    bench.edit(6, &id, "b");
     bench.call(DELETE, 7, "");
     bench.client.edit_message(
         CallId(8),
@@ -432,8 +428,7 @@ fn a_message_that_is_not_stored_can_not_be_edited_and_bad_arguments_are_named() 
         .edit_message(CallId(9), &json!("m1-0"), &json!("text"), false, bench.now);
     bench.drain();
     let seen = bench.take();
-    assert!(seen[0].contains("discard() it instead"), "{seen:?}");
-    for (line, field) in seen[1..].iter().zip(["messageId", "text", "message"]) {
+    for (line, field) in seen.iter().zip(["messageId", "text", "message"]) {
         assert!(line.contains(&format!("`{field}` must be")), "{line}");
     }
 }

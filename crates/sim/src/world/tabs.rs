@@ -22,13 +22,16 @@ impl World {
         if self.options.no_tab_disk {
             return self.client(tab, client_io::Input::PersistFailed);
         }
-        let put = match &change {
-            OutboxChange::Put(row) => Some(row.client_message_id.clone()),
-            OutboxChange::Remove(_) | OutboxChange::Clear => None,
+        let done = match &change {
+            OutboxChange::Put(row) => {
+                Some(client_io::Input::Persisted(row.client_message_id.clone()))
+            }
+            OutboxChange::Remove(id) => Some(client_io::Input::Removed(id.clone())),
+            OutboxChange::Clear => None,
         };
         self.person(tab.person).disk.write(change);
-        if let Some(id) = put {
-            self.client(tab, client_io::Input::Persisted(id));
+        if let Some(done) = done {
+            self.client(tab, done);
         }
     }
 

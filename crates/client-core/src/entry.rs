@@ -1,0 +1,126 @@
+//! One thing on its way: what it is, who waits for it, and how safe it is.
+//!
+//! Owns what is known of it by itself. Must not know the others, nor their order: see [`crate::outbox`].
+
+use protocol::ids::ClientMessageId;
+use protocol::json::Json;
+use protocol::wire::Key;
+
+use crate::error::{ClientError, Code};
+use crate::io::{CallId, Operation, OutboxRow};
+
+/// Room in a frame for brackets, commas and what is laid over a body.
+const FRAME_OVERHEAD_BYTES: usize = 512;
+
+/// Who waits for an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Waiter {
+    pub(crate) call: CallId,
+    pub(crate) wait: Wait,
+}
+
+/// What a call waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// That the entry outlives the page.
+    Safe,
+    /// The ack, as long as there is a connection that can bring it soon.
+    Ack,
+    /// The ack, however long it takes: the call was made with `{until: 'stored'}`.
+    Stored,
+}
+
+/// Something on its way.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry<J> {
+    pub(crate) row: OutboxRow<J>,
+    pub(crate) waiters: Vec<Waiter>,
+    /// The own message that it changes, where that is on its way as well: it leaves once that is stored.
+    pub(crate) behind: Option<ClientMessageId>,
+    /// Whether the store held it: an earlier life of a page wrote it.
+    pub(crate) restored: bool,
+    /// Whether the present connection has carried it.
+    pub(crate) sent: bool,
+    /// Whether some connection may have carried it, in this life of the page or an earlier one.
+    pub(crate) carried: bool,
+    /// Whether it is as safe as it gets: on disk, or in memory where there is no disk.
+    pub(crate) safe: bool,
+    /// Whether its row is on disk, where another tab may find it.
+    pub(crate) on_disk: bool,
+    /// How many times its row was given to the store and not confirmed yet.
+    pub(crate) unwritten: u32,
+    /// Whether the app was told of it: entries of somebody else are kept and not shown.
+    pub(crate) shown: bool,
+    /// Whether the app was told of its failure by a rejected call.
+    pub(crate) told: bool,
+    /// What the stored message's id will carry of it.
+    pub(crate) trace: u64,
+    /// Bound of its bytes in a frame.
+    pub(crate) bytes: usize,
+}
+
+impl<J: Json> Entry<J> {
+    pub(crate) fn new(row: OutboxRow<J>, body_bytes: usize) -> Self {
+        Self {
+            trace: row.client_message_id.trace(),
+            bytes: body_bytes + FRAME_OVERHEAD_BYTES,
+            row,
+            waiters: Vec::new(),
+            behind: None,
+            restored: false,
+            sent: false,
+            carried: false,
+            safe: false,
+            on_disk: false,
+            unwritten: 0,
+            shown: false,
+            told: false,
+        }
+    }
+
+    /// An entry that the store held: what became of it before is not known.
+    pub(crate) fn restored(row: OutboxRow<J>) -> Self {
+        let bytes = bytes_of(&row.body);
+        Self {
+            restored: true,
+            carried: true,
+            safe: true,
+            on_disk: true,
+            ..Self::new(row, bytes)
+        }
+    }
+
+    /// The message that it changes, by the id that its row names; `None` for a message.
+    pub(crate) fn target(&self) -> Option<String> {
+        match self.row.operation {
+            Operation::Send => None,
+            Operation::Edit | Operation::Delete => self.row.body.get(Key::MessageId)?.string(),
+        }
+    }
+
+    /// Whether its body may be another one: no connection has carried it, or the server has refused it.
+    pub(crate) fn is_open(&self) -> bool {
+        let is_refused = |error: &ClientError| matches!(error.code, Code::Server(_));
+        !self.carried || self.row.failure.as_ref().is_some_and(is_refused)
+    }
+
+    /// Its body is another one from now on.
+    pub(crate) fn replace_body(&mut self, body: J) {
+        self.bytes = bytes_of(&body) + FRAME_OVERHEAD_BYTES;
+        self.row.body = body;
+    }
+
+    /// Takes the waiters off that wait for `wait`.
+    pub(crate) fn take_waiters(&mut self, wait: Wait) -> Vec<Waiter> {
+        let (taken, kept) = std::mem::take(&mut self.waiters)
+            .into_iter()
+            .partition(|waiter| waiter.wait == wait);
+        self.waiters = kept;
+        taken
+    }
+}
+
+/// A bound of the body's length as JSON text, in bytes.
+pub(crate) fn bytes_of<J: Json>(body: &J) -> usize {
+    body.to_text().map_or(0, |text| J::text_bytes_bound(&text))
+}

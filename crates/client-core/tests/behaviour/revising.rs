@@ -1,0 +1,278 @@
+//! Edits and deletions of what is still on its way: the id that the app was shown stays good.
+
+use client_core::io::{CallId, Input};
+use protocol::ids::{ClientMessageId, MessageId, Seq};
+use serde_json::{Value, json};
+
+use crate::bench::Bench;
+
+/// The sender's id of what was written last.
+fn newest(bench: &Bench) -> String {
+    bench.rows.last().unwrap().client_message_id.0.clone()
+}
+
+fn edit(bench: &mut Bench, call: u32, id: &str, text: &str) {
+    let (id, options) = (json!(id), json!({"text": text}));
+    bench
+        .client
+        .edit_message(CallId(call), &id, &options, false, bench.now);
+    bench.drain();
+}
+
+fn delete(bench: &mut Bench, call: u32, id: &str) {
+    bench
+        .client
+        .delete_message(CallId(call), &json!(id), false, bench.now);
+    bench.drain();
+}
+
+/// A client whose link is lost, with nothing said of that.
+fn offline() -> Bench {
+    let mut bench = Bench::ready();
+    bench.close(1006);
+    bench.take();
+    bench
+}
+
+/// The stored form of what the sender calls `id`.
+fn stored(id: &str, seq: u64, text: &str) -> Value {
+    let trace = ClientMessageId(id.to_owned()).trace();
+    json!({"id": MessageId::of(Seq(seq), trace).0, "seq": seq, "text": text, "createdAt": 1, "updatedAt": 1})
+}
+
+fn event(id: &str, seq: u64, text: &str) -> String {
+    json!({"type": "message", "seq": seq, "message": stored(id, seq, text)}).to_string()
+}
+
+fn back(bench: &mut Bench) {
+    bench.retry();
+    bench.welcome(r#""seq":4,"recovered":true"#);
+}
+
+#[test]
+fn an_edit_of_what_nobody_carried_yet_replaces_its_text() {
+    let mut bench = offline();
+    bench.send(5, "a", false);
+    let id = newest(&bench);
+    bench.send(6, "b", false);
+    edit(&mut bench, 7, &id, "a, better");
+    bench.expect(&["5 done", "6 done", "7 done"]);
+    bench.expect_outbox(&["a pending", "b pending", "a, better pending"]);
+    assert_eq!(bench.stored(), ["a, better", "b"]);
+    back(&mut bench);
+    assert_eq!(bench.take().last().unwrap(), "transmit a, better+b");
+}
+
+#[test]
+fn a_deletion_of_what_nobody_carried_yet_takes_it_out() {
+    let mut bench = offline();
+    bench.persists = false;
+    bench.send(5, "a", false);
+    let id = newest(&bench);
+    delete(&mut bench, 6, &id);
+    bench.expect(&["5 closed: deleteMessage() was called"]);
+    bench.input(Input::Removed(ClientMessageId(id)));
+    bench.expect(&["6 done"]);
+    bench.expect_outbox(&["a pending", "a dropped"]);
+    assert!(bench.stored().is_empty());
+    back(&mut bench);
+    assert!(!bench.take().iter().any(|said| said.starts_with("transmit")));
+}
+
+#[test]
+fn a_change_of_what_has_no_answer_yet_leaves_behind_it_and_names_what_it_became() {
+    let mut bench = Bench::ready();
+    bench.send(5, "a", false);
+    let id = newest(&bench);
+    edit(&mut bench, 6, &id, "a, better");
+    edit(&mut bench, 7, &id, "a, best");
+    bench.send(8, "later", false);
+    bench.expect(&["transmit a"]);
+    bench.expect_outbox(&[
+        "a pending",
+        "a, better pending",
+        "a, best pending",
+        "a, better dropped",
+        "later pending",
+    ]);
+    assert_eq!(bench.stored(), ["a", "a, best", "later"]);
+    bench.frame(&event(&id, 5, "a"));
+    bench.expect(&["message 5", "5 value \"a\"", "transmit a, best+later"]);
+    bench.expect_outbox(&["a sent as 5", "a, best pending"]);
+    let edited = &bench.rows[0];
+    assert_eq!(edited.body["messageId"], stored(&id, 5, "")["id"]);
+    // Both that edited it wait for the one edit.
+    let ack = json!({"type": "ack", "clientMessageId": edited.client_message_id, "seq": 6, "message": stored(&id, 5, "a, best")});
+    bench.frame(&ack.to_string());
+    bench.expect(&["6 value \"a, best\"", "7 value \"a, best\""]);
+}
+
+#[test]
+fn an_ack_alone_says_what_a_message_became() {
+    let mut bench = Bench::ready();
+    bench.send(5, "a", false);
+    let id = newest(&bench);
+    delete(&mut bench, 6, &id);
+    bench.take();
+    bench.frame(&json!({"type": "ack", "clientMessageId": id, "seq": 9}).to_string());
+    assert!(bench.take().contains(&"transmit delete".to_owned()));
+    assert_eq!(bench.rows[0].body["messageId"], stored(&id, 9, "")["id"]);
+}
+
+#[test]
+fn changes_that_wait_for_a_message_outlive_the_page() {
+    let mut bench = Bench::ready();
+    bench.send(5, "a", false);
+    let id = newest(&bench);
+    edit(&mut bench, 6, &id, "a, better");
+    let written = bench.rows.clone();
+    let mut bench = Bench::reloaded(written.clone());
+    bench.give_token("opaque");
+    bench.welcome(r#""seq":4"#);
+    assert_eq!(bench.take().last().unwrap(), "transmit a");
+    bench.frame(&event(&id, 5, "a"));
+    assert_eq!(bench.take().last().unwrap(), "transmit a, better");
+    // The page went between the two writes at the ack: the message leaves once more, and the server knows it.
+    let [message, _] = &written[..] else {
+        panic!("two rows")
+    };
+    let mut bench = Bench::reloaded(vec![message.clone(), bench.rows[0].clone()]);
+    bench.give_token("opaque");
+    bench.welcome(r#""seq":4"#);
+    assert_eq!(bench.take().last().unwrap(), "transmit a+a, better");
+}
+
+#[test]
+fn what_waited_for_a_message_that_is_refused_is_done_to_it_here() {
+    for (is_edit, left) in [(true, &["a, better"][..]), (false, &[][..])] {
+        let mut bench = Bench::ready();
+        bench.send(5, "a", false);
+        let id = newest(&bench);
+        if is_edit {
+            edit(&mut bench, 6, &id, "a, better");
+        } else {
+            delete(&mut bench, 6, &id);
+        }
+        bench.take();
+        let refusal = json!({"type": "error", "ref": id, "code": "senderMismatch", "error": "no"});
+        bench.frame(&refusal.to_string());
+        let seen = bench.take();
+        assert!(
+            seen.contains(&"5 senderMismatch: no".to_owned()),
+            "{seen:?}"
+        );
+        assert!(
+            seen.contains(&"6 senderMismatch: no".to_owned()),
+            "{seen:?}"
+        );
+        assert_eq!(bench.stored(), left);
+        if is_edit {
+            // It may be edited once more before it is tried again.
+            edit(&mut bench, 7, &id, "a, best");
+            bench.expect(&["7 done"]);
+            bench.client.retry(CallId(8), &json!(id), bench.now);
+            bench.drain();
+            bench.expect(&["transmit a, best"]);
+        }
+    }
+}
+
+#[test]
+fn a_change_that_stands_before_its_message_keeps_nobody_waiting() {
+    let mut bench = Bench::ready();
+    bench.send(5, "a", false);
+    let id = newest(&bench);
+    edit(&mut bench, 6, &id, "a, better");
+    bench.send(7, "later", false);
+    // The message failed and was tried again, which put it behind all others, and then the page went.
+    let mut rows = bench.rows.clone();
+    rows.rotate_left(1);
+    let mut bench = Bench::reloaded(rows);
+    bench.give_token("opaque");
+    bench.welcome(r#""seq":4"#);
+    assert_eq!(bench.take().last().unwrap(), "transmit later+a");
+    bench.frame(&event(&id, 5, "a"));
+    assert_eq!(bench.take().last().unwrap(), "transmit a, better");
+}
+
+#[test]
+fn a_message_that_failed_and_may_be_stored_is_tried_again_with_what_waits_for_it() {
+    let mut bench = Bench::ready();
+    bench.send(5, "a", false);
+    let id = newest(&bench);
+    delete(&mut bench, 6, &id);
+    bench.close(1006);
+    bench.take();
+    bench.retry();
+    bench.welcome(r#""epoch":"another","seq":0,"recovered":false"#);
+    let seen = bench.take();
+    assert!(
+        !seen.iter().any(|said| said.starts_with("transmit")),
+        "{seen:?}"
+    );
+    edit(&mut bench, 7, &id, "b");
+    assert!(bench.take()[0].starts_with("7 alreadySent"));
+    bench.client.retry(CallId(8), &json!(id), bench.now);
+    bench.drain();
+    assert_eq!(bench.take(), ["transmit a"]);
+    bench.frame(&json!({"type": "ack", "clientMessageId": id, "seq": 9}).to_string());
+    assert!(bench.take().contains(&"transmit delete".to_owned()));
+    // Or it is given up, with all that waits for it.
+    bench.send(9, "c", false);
+    let id = newest(&bench);
+    delete(&mut bench, 10, &id);
+    bench.close(1006);
+    bench.retry();
+    bench.welcome(r#""epoch":"a third","seq":0,"recovered":false"#);
+    bench.client.discard(CallId(11), &json!(id));
+    bench.drain();
+    assert!(bench.stored().iter().all(|text| text != "c"));
+    assert!(
+        !bench
+            .rows
+            .iter()
+            .any(|row| row.body["messageId"] == json!(id))
+    );
+}
+
+#[test]
+fn edits_that_wait_collapse_to_the_newest_and_a_deletion_ends_them() {
+    let mut bench = offline();
+    for n in 0..50 {
+        edit(&mut bench, n, "m3-0", &format!("state {n}"));
+    }
+    edit(&mut bench, 50, "m2-0", "another");
+    assert_eq!(bench.stored(), ["state 49", "another"]);
+    assert_eq!(bench.take().len(), 51, "each is told that it is safe");
+    delete(&mut bench, 51, "m2-0");
+    assert_eq!(bench.rows.len(), 2);
+    back(&mut bench);
+    assert_eq!(bench.take().last().unwrap(), "transmit state 49+delete");
+}
+
+#[test]
+fn what_was_promised_of_an_edit_is_on_disk() {
+    let mut bench = offline();
+    bench.persists = false;
+    bench.send(5, "a", false);
+    let id = newest(&bench);
+    edit(&mut bench, 6, &id, "b");
+    bench.confirm_write(&id);
+    bench.expect(&[]);
+    bench.confirm_write(&id);
+    bench.expect(&["5 done", "6 done"]);
+}
+
+#[test]
+fn an_outbox_that_is_full_takes_a_later_edit_of_the_same_message() {
+    let mut bench = offline();
+    for n in 0..1_000 {
+        edit(&mut bench, n, &format!("m{n}-0"), "x");
+    }
+    bench.take();
+    edit(&mut bench, 1_000, "m7-0", "y");
+    bench.expect(&["1000 done"]);
+    edit(&mut bench, 1_001, "m1000-0", "y");
+    assert!(bench.take()[0].starts_with("1001 outboxFull"));
+    assert_eq!(bench.rows.len(), 1_000);
+}
