@@ -24,6 +24,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::convert;
+use crate::handshakes::{self, Turn};
 use crate::host::{Host, report, said};
 use crate::http::{self, Fetch};
 use crate::json::JsJson;
@@ -37,6 +38,15 @@ use crate::wake::{self, Sign, WakeListeners};
 /// Outputs that are carried out in one go. The rest waits for a later task, so that the page stays responsive in a long
 /// replay: an answer over HTTP brings thousands of events at once.
 const OUTPUTS_PER_RUN: usize = 256;
+
+/// A socket that the core wants.
+#[derive(Clone)]
+struct Opening {
+    socket: SocketId,
+    url: String,
+    protocols: Vec<String>,
+    within_ms: u64,
+}
 
 type Work = Box<dyn FnOnce(&mut Client<JsJson>, Instant)>;
 
@@ -65,6 +75,8 @@ pub(crate) struct Driver {
     next_task_asked: Cell<u32>,
     wake: RefCell<Option<WakeListeners>>,
     sockets: RefCell<Vec<(SocketId, Rc<Socket>)>>,
+    /// Sockets that are not made yet: others' handshakes go first.
+    lined_up: RefCell<Vec<(SocketId, Turn)>>,
     /// Whether the app was told why no socket could be made; it is the same for each attempt.
     refusal_reported: Cell<bool>,
     fetches: RefCell<Vec<(FetchId, Fetch)>>,
@@ -90,6 +102,7 @@ impl Driver {
             next_task_asked: Cell::new(0),
             wake: RefCell::default(),
             sockets: RefCell::default(),
+            lined_up: RefCell::default(),
             refusal_reported: Cell::new(false),
             fetches: RefCell::default(),
         })
@@ -177,7 +190,13 @@ impl Driver {
                 socket,
                 url,
                 protocols,
-            } => self.open_socket(socket, &url, protocols),
+                within_ms,
+            } => self.open_socket(Opening {
+                socket,
+                url,
+                protocols,
+                within_ms,
+            }),
             Output::Transmit { socket, frame } => {
                 let Some(found) = self.socket(socket) else {
                     return;
@@ -194,9 +213,13 @@ impl Driver {
                 socket,
                 code,
                 reason,
+                at_once,
             } => {
-                if let Some(found) = self.take_socket(socket) {
-                    found.close(code, reason);
+                self.lined_up.borrow_mut().retain(|(id, _)| *id != socket);
+                match self.take_socket(socket) {
+                    Some(found) if at_once => found.close(code, reason),
+                    Some(found) => found.leave(code, reason, self.clock.now()),
+                    None => {}
                 }
             }
             Output::RequestToken { token_id, fresh } => self.request_token(token_id, fresh),
@@ -251,16 +274,60 @@ impl Driver {
         }
     }
 
-    fn open_socket(&self, socket: SocketId, url: &str, protocols: Vec<String>) {
+    fn open_socket(&self, opening: Opening) {
+        if !handshakes::is_page() {
+            return self.make_socket(opening, None);
+        }
+        let socket = opening.socket;
+        let (me, waiting) = (self.me.clone(), opening.clone());
+        let (turn, has_turn) = Turn::take(&opening.url, move || {
+            if let Some(driver) = me.upgrade() {
+                driver.begin_handshake(waiting);
+            }
+        });
+        if has_turn {
+            return self.make_socket(opening, Some(turn));
+        }
+        self.lined_up.borrow_mut().push((socket, turn));
+        self.input(Input::HandshakeWaits { socket });
+    }
+
+    /// It is this socket's turn, unless it was given up meanwhile.
+    fn begin_handshake(&self, opening: Opening) {
+        let socket = opening.socket;
+        let turn = {
+            let mut lined_up = self.lined_up.borrow_mut();
+            let index = lined_up.iter().position(|(id, _)| *id == socket);
+            index.map(|index| lined_up.swap_remove(index).1)
+        };
+        if let Some(turn) = turn {
+            self.input(Input::HandshakeBegins { socket });
+            self.make_socket(opening, Some(turn));
+        }
+    }
+
+    fn make_socket(&self, opening: Opening, turn: Option<Turn>) {
+        let Opening {
+            socket,
+            url,
+            protocols,
+            within_ms,
+        } = opening;
         let Some(constructor) = self.web_socket.clone().or_else(environment_web_socket) else {
             self.input(Input::SocketUnavailable { socket });
             return;
         };
+        let until = self.clock.now().plus_ms(within_ms);
         let me = self.me.clone();
         let listener = move |event: SocketEvent| {
             let Some(driver) = me.upgrade() else { return };
             match event {
-                SocketEvent::Opened => driver.input(Input::SocketOpened { socket }),
+                SocketEvent::Opened => {
+                    if let Some(opened) = driver.socket(socket) {
+                        opened.end_turn();
+                    }
+                    driver.input(Input::SocketOpened { socket });
+                }
                 SocketEvent::Frame(frame) => driver.input(Input::Frame { socket, frame }),
                 SocketEvent::Closed { code } => {
                     driver.take_socket(socket);
@@ -268,7 +335,7 @@ impl Driver {
                 }
             }
         };
-        match Socket::open(&constructor, url, protocols, listener) {
+        match Socket::open(&constructor, &url, protocols, (turn, until), listener) {
             Ok(opened) => self.sockets.borrow_mut().push((socket, Rc::new(opened))),
             Err(thrown) => {
                 if !self.refusal_reported.replace(true) {
@@ -431,7 +498,10 @@ impl Driver {
         self.continuation.take();
         self.wake.take();
         self.fetches.take();
-        self.sockets.take();
+        self.lined_up.take();
+        for (_, socket) in self.sockets.take() {
+            socket.leave(socket::NORMAL, "", self.clock.now());
+        }
     }
 }
 

@@ -16,6 +16,7 @@ mod calls;
 pub mod clock;
 mod convert;
 mod drive;
+mod handshakes;
 mod host;
 mod http;
 pub mod json;

@@ -6,17 +6,22 @@
 //! The socket may be of somebody else's class (the `webSocket` option: Node's `ws`, a test's own). So each
 //! access is taken by name, and one that throws is an error here instead of an exception through our frames.
 
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
 use js_sys::{Array, ArrayBuffer, Function, JsString, Reflect, Uint8Array};
 use protocol::frame::Frame;
 use protocol::limits;
+use protocol::time::Instant;
 use wasm_bindgen::prelude::*;
 use web_sys::{CloseEvent, MessageEvent};
 
+use crate::handshakes::{self, Turn};
 use crate::live::Live;
 
 /// The close code of a connection that ended without one.
 pub(crate) const ABNORMAL: u16 = 1006;
-const NORMAL: u16 = 1000;
+pub(crate) const NORMAL: u16 = 1000;
 /// A longer reason makes `close` throw.
 const REASON_BYTES_MAX: usize = 123;
 
@@ -36,6 +41,8 @@ extern "C" {
     // web_sys takes `&str` here, which would copy the text out of Wasm again.
     #[wasm_bindgen(method, catch)]
     fn send(this: &WebSocket, data: &JsValue) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, getter, catch, js_name = readyState)]
+    fn ready_state(this: &WebSocket) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(method, catch)]
     fn close(this: &WebSocket, code: u16, reason: &str) -> Result<(), JsValue>;
 
@@ -57,11 +64,17 @@ pub(crate) struct Socket {
     on_open: Closure<dyn Fn()>,
     on_message: Closure<dyn Fn(MessageEvent)>,
     on_close: Closure<dyn Fn(CloseEvent)>,
+    /// Kept until it is open.
+    turn: RefCell<Option<Turn>>,
+    /// When its handshake has had its time.
+    until: Instant,
+    is_closed: Cell<bool>,
     _live: Live,
 }
 
 impl Socket {
-    /// Makes a socket of `constructor`'s class. It tells `listener` its events until it is dropped.
+    /// Makes a socket of `constructor`'s class. It tells `listener` its events until it is dropped. `turn` is ended with its
+    /// handshake, which may take `until` then.
     ///
     /// # Errors
     /// Gives what the constructor threw: the page may not connect there, or the class is not what it should be.
@@ -69,6 +82,7 @@ impl Socket {
         constructor: &Function,
         url: &str,
         protocols: Vec<String>,
+        (turn, until): (Option<Turn>, Instant),
         listener: impl Fn(SocketEvent) + Clone + 'static,
     ) -> Result<Self, JsValue> {
         let protocols: Array = protocols.into_iter().map(JsValue::from).collect();
@@ -88,6 +102,9 @@ impl Socket {
                     code: code.unwrap_or(ABNORMAL),
                 });
             }),
+            turn: RefCell::new(turn),
+            until,
+            is_closed: Cell::new(false),
             _live: Live::new(),
         };
         socket.attach()?;
@@ -115,8 +132,37 @@ impl Socket {
         }
     }
 
+    /// Its handshake is done.
+    pub(crate) fn end_turn(&self) {
+        self.turn.take();
+    }
+
+    /// Closes the socket, or, where that does harm, leaves it to be closed later: see [`handshakes::leave`]. None of its events
+    /// is told any more.
+    pub(crate) fn leave(self: Rc<Self>, code: u16, reason: &str, now: Instant) {
+        const CONNECTING: f64 = 0.0;
+        let state = self.socket.ready_state().ok();
+        let is_connecting = state.and_then(|state| state.as_f64()) == Some(CONNECTING);
+        let left_ms = u32::try_from(self.until.ms_since(now)).unwrap_or_default();
+        if is_connecting && left_ms > 0 && handshakes::is_page() {
+            return handshakes::leave(self, left_ms);
+        }
+        self.close(code, reason);
+    }
+
+    /// Calls `listener` when it opens or ends, and nobody else any more.
+    pub(crate) fn listen_for_end(&self, listener: &JsValue) {
+        self.detach();
+        // One that refuses a listener is closed when its time is over.
+        let _ = self.socket.set_on_open(listener);
+        let _ = self.socket.set_on_close(listener);
+    }
+
     /// Closes the socket. None of its events is told any more.
     pub(crate) fn close(&self, code: u16, reason: &str) {
+        if self.is_closed.replace(true) {
+            return;
+        }
         self.detach();
         let code = if matches!(code, NORMAL | 3000..=4999) {
             code
@@ -141,7 +187,6 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        // Closing twice is nothing to a socket.
         self.close(NORMAL, "");
     }
 }

@@ -32,6 +32,8 @@ export class Scene {
     this.answers = true;
     this.synchronous = false;
     this.refuses = false;
+    /** Whether sockets say whether they are open, as a browser's do. */
+    this.hasStates = false;
     this.sendThrows = false;
     this.seq = 0;
     globalThis.reportError = (error) => this.reported.push(String(error?.message ?? error));
@@ -54,10 +56,12 @@ export class Scene {
       constructor(url, protocols) {
         if (scene.refuses) throw new SyntaxError('refused by the page');
         Object.assign(this, { url, protocols, sent: [], closes: [] });
+        if (scene.hasStates) this.readyState = 0;
         scene.sockets.push(this);
         if (scene.answers) queueMicrotask(() => this.accept());
       }
       accept() {
+        if (scene.hasStates) this.readyState = 1;
         this.onopen?.({});
         this.deliver({
           type: 'welcome',
@@ -229,6 +233,7 @@ export class Scene {
       removeRow: (id) => {
         this.rows = this.rows.filter((row) => row.id !== id);
         keep('removeRow', 'remove');
+        this.core.removed(id);
       },
       clearRows: () => {
         this.rows = [];

@@ -82,6 +82,8 @@ extern "C" {
     pub fn set_answers(this: &Scene, answers: bool);
     #[wasm_bindgen(method, setter)]
     pub fn set_synchronous(this: &Scene, synchronous: bool);
+    #[wasm_bindgen(method, setter, js_name = hasStates)]
+    pub fn set_has_states(this: &Scene, has_states: bool);
     #[wasm_bindgen(method, setter)]
     pub fn set_refuses(this: &Scene, refuses: bool);
     #[wasm_bindgen(method, setter, js_name = sendThrows)]

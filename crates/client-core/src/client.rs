@@ -224,6 +224,8 @@ impl<J: Json> Client<J> {
 
     fn take_input(&mut self, input: Input<J>, now: Instant) {
         match input {
+            Input::HandshakeWaits { socket } => self.handle_handshake(socket, None),
+            Input::HandshakeBegins { socket } => self.handle_handshake(socket, Some(now)),
             Input::SocketOpened { socket } => self.handle_socket_opened(socket, now),
             Input::Frame { socket, frame } => self.handle_frame(socket, frame, now),
             Input::SocketClosed { socket, code } => self.handle_socket_closed(socket, code, now),

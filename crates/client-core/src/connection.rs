@@ -17,6 +17,7 @@
 
 use protocol::codes::{CloseCode, Reaction};
 use protocol::json::Json;
+use protocol::limits::CONNECT_MS_MAX;
 use protocol::text::encode_token_subprotocol;
 use protocol::time::Instant;
 use protocol::wire::SUBPROTOCOL;
@@ -32,6 +33,8 @@ use crate::timer::Timer;
 /// A link that lasted this long was good: the next loss starts the back-off anew. Shorter ones count as
 /// failures, so that a server that drops everybody right after the welcome is not hammered.
 const GOOD_AFTER_MS: u64 = 5_000;
+/// The code that a socket is closed with which is of no use any more.
+pub(crate) const UNUSABLE: u16 = 4000;
 
 /// How long the app may take to give a token. As Liveblocks has it.
 const TOKEN_WITHIN_MS: u64 = 10_000;
@@ -217,7 +220,7 @@ impl<J: Json> Client<J> {
         if self.answerer.way != Transport::WebSocket {
             return self.start_polling(again, now);
         }
-        if let Some(socket) = self.open_socket() {
+        if let Some(socket) = self.open_socket(within_ms) {
             self.link = Link::Connecting {
                 socket,
                 opened: false,
@@ -226,8 +229,24 @@ impl<J: Json> Client<J> {
         }
     }
 
-    /// Makes a socket that resumes where the session stands, if there is a token.
-    pub(crate) fn open_socket(&mut self) -> Option<SocketId> {
+    /// The handshake of a socket begins `at`, or has to wait for those of others. Its time runs from its own turn on.
+    pub(crate) fn handle_handshake(&mut self, socket: SocketId, at: Option<Instant>) {
+        if self.beside == Some(socket) {
+            let due = at.map(|at| at.plus_ms(CONNECT_MS_MAX));
+            return self.timers.set(Timer::Beside, due);
+        }
+        if let Link::Connecting {
+            socket: own, again, ..
+        } = self.link
+            && own == socket
+        {
+            let due = at.map(|at| at.plus_ms(self.backoff.attempt_ms_max(again, at)));
+            self.timers.set(Timer::Connect, due);
+        }
+    }
+
+    /// Makes a socket that resumes where the session stands, if there is a token. Its handshake may take `within_ms`.
+    pub(crate) fn open_socket(&mut self, within_ms: u64) -> Option<SocketId> {
         let token = self.credentials.token()?;
         let protocols = vec![SUBPROTOCOL.to_owned(), encode_token_subprotocol(token)];
         self.socket_token = token.to_owned();
@@ -250,6 +269,7 @@ impl<J: Json> Client<J> {
             socket,
             url,
             protocols,
+            within_ms,
         });
         Some(socket)
     }
@@ -367,7 +387,7 @@ impl<J: Json> Client<J> {
     /// Leaves a link that is there but of no use, and makes another.
     pub(crate) fn lose_link(&mut self, code: Option<CloseCode>, now: Instant) {
         if self.link.is_under_way() {
-            self.drop_socket(4000, "no longer usable");
+            self.drop_socket(UNUSABLE, "no longer usable");
             self.after_loss(code, None, now);
         }
     }
@@ -375,7 +395,7 @@ impl<J: Json> Client<J> {
     /// Leaves a server that makes work without an end: its log begins anew again and again, or goes on where nothing follows.
     pub(crate) fn leave_for_long(&mut self, now: Instant) {
         if self.link.is_under_way() {
-            self.drop_socket(4000, "no longer usable");
+            self.drop_socket(UNUSABLE, "no longer usable");
             let told = "the server contradicts itself too often: it is left alone for a while";
             let error = ClientError::new(Code::Protocol, told);
             self.tell(Event::Error(error.clone()));
@@ -528,6 +548,7 @@ impl<J: Json> Client<J> {
             socket,
             code,
             reason,
+            at_once: code == UNUSABLE,
         });
     }
 

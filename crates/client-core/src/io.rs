@@ -62,6 +62,16 @@ pub struct CallId(pub u32);
 /// Something that happened outside.
 #[derive(Clone, Debug)]
 pub enum Input<J: Json> {
+    /// The socket has to wait for the handshakes of others before its own begins: the time that it may take does not run.
+    HandshakeWaits {
+        /// Which attempt.
+        socket: SocketId,
+    },
+    /// The handshake of a socket that had to wait begins.
+    HandshakeBegins {
+        /// Which attempt.
+        socket: SocketId,
+    },
     /// The socket opened.
     SocketOpened {
         /// Which attempt.
@@ -156,6 +166,8 @@ pub enum Output<J: Json> {
         url: String,
         /// Subprotocols to offer; they carry the token, so they are not to be logged.
         protocols: Vec<String>,
+        /// How long its handshake may take, in milliseconds.
+        within_ms: u64,
     },
     /// Send on a socket.
     Transmit {
@@ -172,6 +184,10 @@ pub enum Output<J: Json> {
         code: u16,
         /// At most 123 bytes.
         reason: &'static str,
+        /// Whether it is closed even while it is being opened: its time is over. Else one that is being opened is closed once
+        /// it is open, or once its time is over, because some browsers (Safari) make none for a while after one that was closed
+        /// so early.
+        at_once: bool,
     },
     /// Ask the app for a token; answer with [`Input::TokenReady`] or [`Input::TokenFailed`].
     RequestToken {

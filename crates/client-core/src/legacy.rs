@@ -13,6 +13,7 @@ use protocol::frame::Frame;
 use protocol::http::refusal_text;
 use protocol::ids::{ClientMessageId, Seq};
 use protocol::json::Json;
+use protocol::limits::CONNECT_MS_MAX;
 use protocol::time::{Instant, UnixMillis};
 use protocol::wire::{Key, Word};
 
@@ -301,6 +302,7 @@ impl<J: Json> Client<J> {
             socket,
             url,
             protocols: Vec::new(),
+            within_ms: CONNECT_MS_MAX,
         });
     }
 

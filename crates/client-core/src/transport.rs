@@ -24,7 +24,7 @@ use protocol::time::Instant;
 use protocol::wire::Key;
 
 use crate::client::Client;
-use crate::connection::Link;
+use crate::connection::{Link, UNUSABLE};
 use crate::io::{Event, Fetched, SocketId, Transport};
 use crate::legacy::{self, Legacy};
 use crate::requests::{Pending, Purpose};
@@ -208,10 +208,14 @@ impl<J: Json> Client<J> {
     pub(crate) fn try_socket_beside(&mut self, now: Instant) {
         let given_up = self.beside.take();
         if let Some(socket) = given_up {
-            self.close_socket(socket, 1000, "not opened in time");
+            self.close_socket(socket, UNUSABLE, "not opened in time");
         }
         let is_due = given_up.is_none() && self.answerer.way == Transport::Polling;
-        let tried = if is_due { self.open_socket() } else { None };
+        let tried = if is_due {
+            self.open_socket(CONNECT_MS_MAX)
+        } else {
+            None
+        };
         self.beside = tried;
         let waits_ms = if tried.is_some() {
             CONNECT_MS_MAX

@@ -46,6 +46,8 @@ export class Middlebox {
   #links = new Set();
   #upgrades = 'pass';
   #calls = 'pass';
+  #upgradeMs = 0;
+  #hanging;
 
   constructor(target) {
     this.#target = target;
@@ -92,8 +94,21 @@ export class Middlebox {
     this.cutSockets();
   }
 
+  /**
+   * From now on each upgrade passes after `ms`; the first one whose address holds `hanging` gets no answer.
+   *
+   * @param {number} ms
+   * @param {string} [hanging]
+   */
+  slowUpgrades(ms, hanging) {
+    this.#upgradeMs = ms;
+    this.#hanging = hanging;
+  }
+
   /** Lets everything pass. */
   heal() {
+    this.#upgradeMs = 0;
+    this.#hanging = undefined;
     this.#calls = 'pass';
     this.#upgrades = 'pass';
     for (const link of this.#links) if (link.isSwallowed) link.end();
@@ -198,9 +213,15 @@ export class Middlebox {
         const [status, , body] = this.#ownWord(this.#upgrades);
         return refuse(status, body);
       }
-      default:
-        return this.#tunnel(request, socket, head, entry, refuse);
     }
+    const pass = () => this.#tunnel(request, socket, head, entry, refuse);
+    if (this.#hanging !== undefined && request.url.includes(this.#hanging)) {
+      this.#hanging = undefined;
+      this.faults.upgradeSwallowed += 1;
+      return this.#track(socket, { isSwallowed: true, end: () => socket.destroy() });
+    }
+    if (this.#upgradeMs === 0) return pass();
+    setTimeout(pass, this.#upgradeMs);
   }
 
   #tunnel(request, socket, head, entry, refuse) {

@@ -249,6 +249,7 @@ impl Bench {
                 socket,
                 url,
                 protocols,
+                within_ms: _,
             } => {
                 self.url.clone_from(&url);
                 if protocols.is_empty() {

@@ -222,3 +222,25 @@ fn what_ends_a_link_is_told_once_by_its_frame_or_by_its_close() {
         "what came between was another matter"
     );
 }
+
+#[test]
+fn the_time_of_an_attempt_begins_at_its_turn() {
+    let mut bench = Bench::new();
+    bench.connect(1);
+    bench.give_token("opaque");
+    bench.take();
+    let socket = bench.socket;
+    bench.input(Input::HandshakeWaits { socket });
+    bench.advance(60_000);
+    bench.expect(&[]);
+    assert_eq!(bench.client.state(), ConnectionState::Connecting);
+    bench.input(Input::HandshakeBegins { socket });
+    bench.advance(14_999);
+    bench.expect(&[]);
+    bench.advance(1);
+    assert!(bench.take().contains(&"close 4000".to_owned()));
+    // What is said of a socket that is no more changes nothing.
+    bench.input(Input::HandshakeWaits { socket });
+    bench.advance(20_000);
+    assert!(bench.take().contains(&"open".to_owned()));
+}

@@ -50,6 +50,7 @@ impl World {
                 socket,
                 url,
                 protocols,
+                within_ms: _,
             } => self.open_socket(tab, socket, url, protocols),
             client_io::Output::Transmit { socket, frame } => {
                 if let Some(peer) = self.network.peer_of(tab, socket) {

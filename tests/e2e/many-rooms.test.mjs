@@ -1,0 +1,66 @@
+/**
+ * Many rooms in one page, over a link whose handshakes are slow.
+ */
+import assert from 'node:assert/strict';
+import { generateToken } from '../../pkg-template/tokens.js';
+import { assertNoProblems, test, useStack } from './lib/stack.mjs';
+import { newMiddlebox } from './lib/transports.mjs';
+
+const ROOMS = 30;
+const HANDSHAKE_MS = 400;
+/** What one attempt may take. */
+const HANGING_MS = 15_000;
+const SLOW_MACHINE_MS = 10_000;
+
+const stack = useStack();
+
+/** A page that may connect to the middlebox; its own client is never used. */
+async function openPerson(network, space) {
+  const person = await stack.newPerson('ada', space, { network });
+  await person.open();
+  return person;
+}
+
+test('thirty_rooms_end_on_sockets_and_one_that_hangs_delays_the_others_by_its_own_limit', async () => {
+  const spaces = Array.from({ length: ROOMS }, (_, n) => stack.newSpace(`many-${n}-of-${ROOMS}`));
+  const { gatewayKey } = stack.backend;
+  const tokens = await Promise.all(
+    spaces.map((space) => generateToken(space, { gatewayKey, userId: 'ada' })),
+  );
+  const middlebox = await newMiddlebox(stack);
+  middlebox.slowUpgrades(HANDSHAKE_MS, spaces[2]);
+  const { tab } = await openPerson(middlebox, spaces[0]);
+  const seen = await tab.evaluate(
+    async ([rooms, workerUrl]) => {
+      const { client } = await import('/kuratchi-spaces/index.js');
+      const startedAt = performance.now();
+      const states = [];
+      const all = rooms.map(([spaceId, spaceToken]) => {
+        const onStateChange = ({ state, reason }) => {
+          if (reason) states.push(`${state} ${reason.code}`);
+        };
+        return client({ spaceId, spaceToken, workerUrl, onStateChange });
+      });
+      const joined = all.map(async (room) => {
+        await room.connect();
+        return { way: room.transport, ms: performance.now() - startedAt };
+      });
+      const results = await Promise.all(joined);
+      for (const room of all) room.close();
+      return { results, states };
+    },
+    [spaces.map((space, n) => [space, tokens[n]]), middlebox.url],
+  );
+  const ways = new Set(seen.results.map(({ way }) => way));
+  assert.deepEqual([...ways], ['websocket']);
+  const others = seen.results.filter((_, n) => n !== 2).map(({ ms }) => ms);
+  const latest = Math.max(...others);
+  console.log(
+    `${ROOMS} rooms, handshakes of ${HANDSHAKE_MS} ms, one hangs: the others within ${latest.toFixed(0)} ms`,
+  );
+  const most = HANGING_MS + ROOMS * HANDSHAKE_MS + SLOW_MACHINE_MS;
+  assert.ok(latest < most, `${latest} ms`);
+  assert.equal(seen.states.length, 1, `only the one that hung was lost: ${seen.states}`);
+  assert.equal(middlebox.faults.upgradeSwallowed, 1);
+  assertNoProblems(tab);
+});
