@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use protocol::dialect::Dialect;
-use protocol::frame::{Frame, ServerFrame};
+use protocol::frame::{EventBody, Frame, ServerFrame};
 use protocol::ids::{MarkId, Seq};
 use protocol::limits::{BATCH_FRAMES_MAX, COALESCE_MS, UNCONFIRMED_BYTES_MAX};
 use protocol::time::UnixMillis;
@@ -50,6 +50,8 @@ struct Item {
     to: To,
     v1: Option<Rc<str>>,
     v2: Option<Line>,
+    /// The place of the message that it says the new state of.
+    updates: Option<Seq>,
 }
 
 enum To {
@@ -236,6 +238,10 @@ impl Fanout {
         let v1 = spell(!self.v1.is_empty(), Dialect::V1);
         let v2 = spell(self.v2.iter().any(|peer| !but.contains(peer)), Dialect::V2);
         if v1.is_some() || v2.is_some() {
+            let updates = updated(frame);
+            if let Some(message) = updates {
+                self.supersede(message);
+            }
             self.shared += 1;
             self.push(Item {
                 to: if but.is_empty() {
@@ -248,7 +254,25 @@ impl Fanout {
                     text,
                     seq: place(frame),
                 }),
+                updates,
             });
+        }
+    }
+
+    /// The message at this place has another state again: whoever is not told the one before yet passes it over.
+    fn supersede(&mut self, message: Seq) {
+        let mut queued = self.queue.iter_mut().rev();
+        let Some(older) = queued.find(|item| item.updates == Some(message)) else {
+            return;
+        };
+        older.updates = None;
+        if let Some(line) = &mut older.v2
+            && let Some(seq) = line.seq
+        {
+            let skip = ServerFrame::Skip { from: seq, to: seq };
+            let text: Rc<str> = Dialect::V2.encode(&skip).unwrap_or_default().into();
+            self.bytes = (self.bytes + text.len()).saturating_sub(line.text.len());
+            line.text = text;
         }
     }
 
@@ -285,6 +309,7 @@ impl Fanout {
             to: To::Only(peer),
             v1,
             v2,
+            updates: None,
         });
     }
 
@@ -491,6 +516,19 @@ impl Fanout {
                 }
             })
             .map(|(_, item)| item)
+    }
+}
+
+/// The place of the message that an event says the new state of.
+fn updated(frame: &ServerFrame) -> Option<Seq> {
+    if let ServerFrame::Event {
+        seq: _,
+        body: EventBody::Update(message),
+    } = frame
+    {
+        Some(message.seq)
+    } else {
+        None
     }
 }
 
