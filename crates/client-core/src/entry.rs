@@ -35,6 +35,8 @@ pub(crate) enum Wait {
 pub(crate) struct Entry<J> {
     pub(crate) row: OutboxRow<J>,
     pub(crate) waiters: Vec<Waiter>,
+    /// The message that it changes, by the id that its row names; `None` for a message.
+    pub(crate) target: Option<String>,
     /// The own message that it changes, where that is on its way as well: it leaves once that is stored.
     pub(crate) behind: Option<ClientMessageId>,
     /// Whether the store held it: an earlier life of a page wrote it.
@@ -62,6 +64,7 @@ pub(crate) struct Entry<J> {
 impl<J: Json> Entry<J> {
     pub(crate) fn new(row: OutboxRow<J>, body_bytes: usize) -> Self {
         Self {
+            target: target_of(&row),
             trace: row.client_message_id.trace(),
             bytes: body_bytes + FRAME_OVERHEAD_BYTES,
             row,
@@ -90,12 +93,15 @@ impl<J: Json> Entry<J> {
         }
     }
 
-    /// The message that it changes, by the id that its row names; `None` for a message.
-    pub(crate) fn target(&self) -> Option<String> {
-        match self.row.operation {
-            Operation::Send => None,
-            Operation::Edit | Operation::Delete => self.row.body.get(Key::MessageId)?.string(),
-        }
+    /// The message that it changes.
+    pub(crate) fn target(&self) -> Option<&str> {
+        self.target.as_deref()
+    }
+
+    /// The message that it gives another text.
+    pub(crate) fn edited(&self) -> Option<&str> {
+        self.target()
+            .filter(|_| self.row.operation == Operation::Edit)
     }
 
     /// Whether its body may be another one: no connection has carried it, or the server has refused it.
@@ -108,6 +114,7 @@ impl<J: Json> Entry<J> {
     pub(crate) fn replace_body(&mut self, body: J) {
         self.bytes = bytes_of(&body) + FRAME_OVERHEAD_BYTES;
         self.row.body = body;
+        self.target = target_of(&self.row);
     }
 
     /// Takes the waiters off that wait for `wait`.
@@ -117,6 +124,13 @@ impl<J: Json> Entry<J> {
             .partition(|waiter| waiter.wait == wait);
         self.waiters = kept;
         taken
+    }
+}
+
+fn target_of<J: Json>(row: &OutboxRow<J>) -> Option<String> {
+    match row.operation {
+        Operation::Send => None,
+        Operation::Edit | Operation::Delete => row.body.get(Key::MessageId)?.string(),
     }
 }
 

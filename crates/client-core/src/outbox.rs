@@ -111,13 +111,13 @@ impl<J: Json> Outbox<J> {
                 return Err(ClientError::new(Code::OutboxFull, text));
             }
         }
-        let target = Entry::new(row.clone(), 0).target();
+        let entry = Entry::new(row, body_bytes);
         self.entries.push_back(Entry {
-            behind: self.own_message(target),
+            behind: self.own_message(entry.target()),
             waiters,
             shown: true,
             safe: !self.durable,
-            ..Entry::new(row, body_bytes)
+            ..entry
         });
         Ok(left)
     }
@@ -142,18 +142,16 @@ impl<J: Json> Outbox<J> {
 
     /// Restored changes may be of messages that are on their way still.
     fn find_those_behind(&mut self) {
-        let targets: Vec<Option<String>> = self.entries.iter().map(Entry::target).collect();
-        for (index, target) in targets.into_iter().enumerate() {
-            let behind = self.own_message(target);
-            if let Some(entry) = self.entries.get_mut(index) {
-                entry.behind = behind;
-            }
+        let behind = |entry: &Entry<J>| self.own_message(entry.target());
+        let behind: Vec<Option<ClientMessageId>> = self.entries.iter().map(behind).collect();
+        for (entry, behind) in self.entries.iter_mut().zip(behind) {
+            entry.behind = behind;
         }
     }
 
     /// The message in the queue that a change names.
-    fn own_message(&self, target: Option<String>) -> Option<ClientMessageId> {
-        let id = ClientMessageId(target?);
+    fn own_message(&self, target: Option<&str>) -> Option<ClientMessageId> {
+        let id = ClientMessageId(target?.to_owned());
         let is_message = |entry: &&Entry<J>| entry.row.operation == Operation::Send;
         self.get(&id).filter(is_message).map(|_| id)
     }
@@ -192,7 +190,7 @@ impl<J: Json> Outbox<J> {
                 && entry.shown
                 && !entry.carried
                 && entry.row.failure.is_none()
-                && entry.target().as_deref() == Some(target)
+                && entry.target() == Some(target)
         })
     }
 
@@ -405,6 +403,7 @@ impl<J: Json> Outbox<J> {
         let mut due = Vec::new();
         let mut newest: LiteMap<&str, usize> = LiteMap::new_vec();
         let mut in_flight_bytes = 0;
+        let mut edited: LiteMap<&str, ()> = LiteMap::new_vec();
         // What was sent stands before what was not: the first entries of the queue are on their way.
         for (index, entry) in self
             .entries
@@ -419,6 +418,13 @@ impl<J: Json> Outbox<J> {
                 Some(Some(place)) if place < index && self.may_go_at(place) => break,
                 // It goes when that is tried again, which puts a message behind it.
                 Some(_) => continue,
+            }
+            if let Some(target) = entry.edited() {
+                let is_second = edited.insert(target, ()).is_some();
+                if is_second && !entry.sent {
+                    // One edit of a message at a time: those that come until its ack collapse to the newest.
+                    break;
+                }
             }
             let is_first = in_flight_bytes == 0;
             in_flight_bytes += entry.bytes;
@@ -788,6 +794,28 @@ mod tests {
             ..entry
         });
         assert_eq!(carried(&mut outbox), ["b"]);
+    }
+
+    #[test]
+    fn one_edit_of_a_message_is_on_its_way_at_a_time() {
+        let mut outbox = empty();
+        let edit = |name: &str, target: &str| OutboxRow {
+            operation: Operation::Edit,
+            body: json!({"text": name, "messageId": target}),
+            ..row(name)
+        };
+        for (name, target) in [("a1", "a"), ("b1", "b"), ("a2", "a")] {
+            outbox.add(edit(name, target), 10, Vec::new()).unwrap();
+        }
+        outbox.add(row("later"), 10, Vec::new()).unwrap();
+        assert_eq!(carried(&mut outbox), ["a1", "b1"]);
+        assert_eq!(carried(&mut outbox), [""; 0]);
+        let superseded = outbox.take_superseded("a");
+        assert_eq!(superseded.len(), 1, "the one that waits");
+        outbox.add(edit("a3", "a"), 10, Vec::new()).unwrap();
+        assert_eq!(carried(&mut outbox), ["later"]);
+        outbox.take_stored(&id("a1"));
+        assert_eq!(carried(&mut outbox), ["a3"]);
     }
 
     #[test]
