@@ -22,6 +22,24 @@ const DRAIN_MS_MAX = 30_000;
 
 const RATE_LIMITED = 'rateLimited';
 
+/**
+ * How much may be on its way to objects and not worked off yet, in bytes: of all relays together, and what each has however
+ * much that is. A socket of the Worker's own is read as fast as its client sends, whatever becomes of it: without a bound all
+ * of that waits in memory.
+ */
+const ON_ITS_WAY_MAX = 32 * 1024 * 1024;
+const OWN_ON_ITS_WAY = 512 * 1024;
+
+/** How often a relay has the object say how far it is, in bytes: by a mark, which the object sends back (space.rs). */
+const MARK_EVERY = 64 * 1024;
+const MARK = new Uint8Array(1);
+
+/** Stands for any frame of bytes: the object refuses all, and knows marks by their length. */
+const BYTES = new Uint8Array(0);
+
+/** What is on its way to objects, in bytes. */
+let onItsWay = 0;
+
 /** What a close says that cannot be told as it came: the other end gave no code, or one that can not be sent. */
 const UNTOLD = 1011;
 
@@ -79,6 +97,12 @@ class Relay {
   /** What the object may be sent, from the proof on. */
   #bucket;
   #unitsPerPermit;
+  /** Units of the frames that were counted, sent, and worked off by the object, and where marks stand among them. */
+  #passed = 0;
+  #workedOff = 0;
+  #marks = [];
+  #markedAt = 0;
+  #sent = 0;
   #object;
   /** Settled when the object's socket is closed. */
   #closed;
@@ -132,7 +156,10 @@ class Relay {
     this.#place.free();
     this.#bucket = new Bucket(burst, perSecond);
     this.#unitsPerPermit = unitsPerPermit;
-    for (const frame of this.#held) this.#pay(frame);
+    for (const frame of this.#held) {
+      this.#pay(frame);
+      this.#count(frame);
+    }
     // Whoever leaves meanwhile has said something first.
     this.#context.waitUntil(this.#open(errand));
   }
@@ -174,7 +201,7 @@ class Relay {
 
   /** Passes a frame on to the object, as soon as there is a socket to it. */
   #pass(data) {
-    if (!this.#pay(data)) {
+    if (!this.#pay(data) || !this.#count(data)) {
       this.#drain();
     } else if (this.#object) {
       this.#send(data);
@@ -184,8 +211,23 @@ class Relay {
   }
 
   #pay(data) {
-    const units = typeof data === 'string' ? data.length : data.byteLength;
-    return this.#bucket.take(Math.max(1, Math.ceil(units / this.#unitsPerPermit)));
+    return this.#bucket.take(Math.max(1, Math.ceil(unitsOf(data) / this.#unitsPerPermit)));
+  }
+
+  /** Counts a frame that is to be passed on. False where too much is on its way. */
+  #count(data) {
+    const units = unitsOf(data);
+    const isTooMuch = onItsWay > ON_ITS_WAY_MAX && this.#passed - this.#workedOff > OWN_ON_ITS_WAY;
+    if (isTooMuch) return false;
+    this.#passed += units;
+    onItsWay += units;
+    return true;
+  }
+
+  /** The object has worked off so much. */
+  #workOff(upTo) {
+    onItsWay -= upTo - this.#workedOff;
+    this.#workedOff = upTo;
   }
 
   /** Passes nothing more on. The space answers what it has, and ends the connection as any that is over its limit. */
@@ -202,7 +244,12 @@ class Relay {
 
   #send(data) {
     try {
-      this.#object.send(data);
+      this.#object.send(typeof data === 'string' ? data : BYTES);
+      this.#sent += unitsOf(data);
+      if (this.#sent - this.#markedAt < MARK_EVERY) return;
+      this.#markedAt = this.#sent;
+      this.#marks.push(this.#sent);
+      this.#object.send(MARK);
     } catch {
       // It is closed: its own event says so.
     }
@@ -211,6 +258,10 @@ class Relay {
   #tell(data) {
     if (this.#isOver) return;
     if (this.#drainUntil !== undefined) this.#waitForQuiet();
+    if (typeof data !== 'string') {
+      this.#workOff(this.#marks.shift() ?? this.#workedOff);
+      return;
+    }
     try {
       this.#client.send(data);
     } catch {
@@ -267,9 +318,15 @@ class Relay {
   #end() {
     this.#isOver = true;
     this.#held = [];
+    this.#workOff(this.#passed);
     clearTimeout(this.#timer);
     this.#place.free();
   }
+}
+
+/** How long a frame is: UTF-16 units of a text, bytes of bytes. */
+function unitsOf(data) {
+  return typeof data === 'string' ? data.length : data.byteLength;
 }
 
 /** Closes a socket, which may be closed already. */

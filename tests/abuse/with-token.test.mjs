@@ -10,9 +10,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { generateToken } from '../../pkg-template/tokens.js';
 import { SecondVersionClient } from '../contract/lib/second-version-client.mjs';
 import { until } from '../e2e/lib/waiting.mjs';
+import { workerdProcesses } from '../e2e/lib/workerd.mjs';
 import { BareClient } from '../load/lib/bare-client.mjs';
+import { MemoryWatch } from '../load/lib/memory.mjs';
 import { Server } from '../load/lib/server.mjs';
 import { closing, frame, knock, tryToKnock } from './lib/attack.mjs';
+import { startBareSocket } from './lib/bare-socket.mjs';
 import { report } from './lib/report.mjs';
 
 const TEST_MS_MAX = 120_000;
@@ -32,6 +35,12 @@ const REPLACED = 2_500;
 const PER_ANONYMOUS_TOKEN = 200;
 const WELCOME_MS_MAX = 500;
 const FIRST_VERSION = 300;
+const FLOODING = 40;
+const FLOOD_FRAMES = 600;
+const FLOOD_AT_ONCE = 50;
+/** The relays have a bound of 32 MiB together. What is waited for, copies and garbage are more. */
+const FLOOD_SLACK_MIB = 300;
+const BURST = 400;
 const PER_USER = 20;
 /** `PER_SOURCE_MAX` of places.js. */
 const PER_NETWORK = 100;
@@ -274,6 +283,82 @@ test('connections of the first version that are turned away and do not answer ar
   } finally {
     await edge.stop();
   }
+});
+
+test('frames of first-version sockets that the room has not worked off do not fill the memory', {
+  timeout: TEST_MS_MAX,
+}, async () => {
+  const spaceId = server.newSpace();
+  const member = await server.second(spaceId, 'honest');
+  const elsewhere = await server.second(server.newSpace(), 'bob');
+  const waits = [];
+  let isOver = false;
+  const talk = async () => {
+    while (!isOver) {
+      for (const client of [member, elsewhere]) {
+        const askedAt = performance.now();
+        assert.equal((await client.deliver('still here')).type, 'ack');
+        waits.push(performance.now() - askedAt);
+      }
+      await sleep(100);
+    }
+  };
+  const known = workerdProcesses();
+  const bare = await startBareSocket();
+  const [barePid] = workerdProcesses().filter((pid) => !known.includes(pid));
+  const auth = frame(JSON.stringify({ type: 'auth', spaceToken: await anonymousToken(server, spaceId) }));
+  const plain = await flood(bare.url, barePid, spaceId);
+  await bare.stop();
+  const talking = talk();
+  const ours = await flood(server.url, server.pid, spaceId, auth);
+  isOver = true;
+  await talking;
+  assert.ok(
+    ours < plain + FLOOD_SLACK_MIB,
+    `${ours.toFixed(0)} MiB more, a plain socket takes ${plain.toFixed(0)}`,
+  );
+  add(
+    `${FLOODING} first-version sockets that send ${FLOOD_FRAMES} frames of 31 KiB each at full speed`,
+    '1.1 GB more than plain sockets that read them (a hundred of such)',
+    `${ours.toFixed(0)} MiB, plain sockets ${plain.toFixed(0)}; acks of members after ${Math.max(...waits).toFixed(0)} ms at most`,
+  );
+});
+
+/** Sends as much as is taken over many sockets; resolves with how many MiB the process took for that. */
+async function flood(url, pid, spaceId, ...first) {
+  const text = 'x'.repeat(31 * 1024 - 100);
+  const one = frame(JSON.stringify({ type: 'message', senderId: 'eve', senderType: 'user', text }));
+  const many = Buffer.concat(Array.from({ length: FLOOD_AT_ONCE }, () => one));
+  const memory = new MemoryWatch(pid);
+  const sockets = await Promise.all(Array.from({ length: FLOODING }, () => tryToKnock(url, { spaceId })));
+  await Promise.all(
+    sockets.map(async (socket) => {
+      assert.ok(socket, 'is accepted');
+      const gone = once(socket, 'close');
+      for (const each of first) socket.write(each);
+      for (let sent = 0; sent < FLOOD_FRAMES && !socket.destroyed; sent += FLOOD_AT_ONCE) {
+        await Promise.race([new Promise((resolve) => socket.write(many, resolve)), gone]);
+      }
+    }),
+  );
+  await sleep(1_000);
+  for (const socket of sockets) socket.destroy();
+  const { before, peak } = memory.stop();
+  return peak - before;
+}
+
+test('a first-version member who sends much at once loses nothing', { timeout: TEST_MS_MAX }, async () => {
+  const spaceId = server.newSpace();
+  const reader = await server.second(spaceId, 'reader');
+  const sender = await server.first(spaceId, 'ada');
+  const texts = Array.from(
+    { length: BURST },
+    (_, n) => `${String(n).padStart(4, '0')} ${'x'.repeat(15_000)}`,
+  );
+  for (const text of texts) sender.sendMessage({ senderId: 'ada', senderType: 'user', text });
+  await until(() => reader.bytes > BURST * 15_000, 'everything to be told', 20_000);
+  assert.equal(reader.missing, 0);
+  assert.ok(sender.isConnected());
 });
 
 test('five pages of one person survive five rounds of swallowed connections', {

@@ -92,6 +92,12 @@ impl Room {
         }
     }
 
+    /// How the peer speaks, if it is here.
+    #[must_use]
+    pub fn dialect_of(&self, id: PeerId) -> Option<Dialect> {
+        self.peers.get(id).map(|peer| peer.dialect)
+    }
+
     /// Returns whether the room would read a frame of `bytes` from this peer. If not, a shell can pass
     /// [`Input::Unread`](crate::Input::Unread) instead of copying the frame.
     #[must_use]

@@ -35,6 +35,9 @@ use crate::sockets::{Sockets, TurnedAway, answer_close, close_socket};
 use crate::sqlite::Sqlite;
 use crate::variables::{PingAnswers, Variables};
 
+/// How long the frame of bytes is by which a relay asks how far the object is (`first-version.js`); it lets none of its client's
+/// through.
+const RELAY_MARK_BYTES: usize = 1;
 /// Bytes sent that are as much work as an entry: a window of the log is as much as a turn of `entry.js` has.
 const SENT_BYTES_PER_WORK: usize = WINDOW_BYTES_MAX / 100;
 
@@ -189,6 +192,13 @@ impl SpaceObject {
             Some(text) => Frame::Text(text),
             None => Frame::Binary(bytes(data)),
         };
+        if matches!(&frame, Frame::Binary(bytes) if bytes.len() == RELAY_MARK_BYTES)
+            && self.is_relayed(socket)
+        {
+            // A relay that is gone needs no answer.
+            let _ = socket.send(data);
+            return;
+        }
         self.handle_frame(socket, |peer| Input::Frame { peer, frame });
     }
 
@@ -271,6 +281,15 @@ impl SpaceObject {
 }
 
 impl SpaceObject {
+    /// Whether our Worker stands between the socket and its client: see `first-version.js`.
+    fn is_relayed(&self, socket: &Socket) -> bool {
+        let Ok(Some(peer)) = self.peer(socket) else {
+            return false;
+        };
+        let dialect = self.with_live(|live| live.room.dialect_of(peer));
+        dialect.ok().flatten() == Some(Dialect::V1)
+    }
+
     /// Accepts a socket, and has the room say hello in the same breath.
     fn connect(
         &self,
