@@ -12,6 +12,8 @@ import { join } from 'node:path';
 
 import { COMPATIBILITY_DATE, COMPATIBILITY_FLAGS } from '../server/worker-metadata.js';
 import { makeOwnFolder, narrowFolder } from './owner-only.js';
+import { boundRuntimeLines } from './runtime-lines.js';
+import { withoutServer } from './sealed-server.js';
 import { Failure } from './terminal.js';
 
 const PORTS_TRIED_MAX = 50;
@@ -52,8 +54,9 @@ export async function startLocalWorker({
     port,
     log: new Log(log ? LogLevel.WARN : LogLevel.NONE, { prefix: 'worker' }),
     handleRuntimeStdio: (stdout, stderr) => {
-      passLines(stdout, log);
-      passLines(stderr, log);
+      const pass = log && boundRuntimeLines(log);
+      passLines(stdout, pass);
+      passLines(stderr, pass);
     },
     // Without this Miniflare asks the network where on earth it is.
     cf: edge ? { colo: 'TST' } : false,
@@ -71,12 +74,15 @@ export async function startLocalWorker({
     durableObjects: { SPACES: { className: 'Space', useSQLite: true } },
     durableObjectsPersist: spaces || false,
   };
-  const mf = withoutSignals(() => new Miniflare(options));
+  let mf;
   let url;
   try {
-    url = (await mf.ready).origin;
+    url = await withoutServer(async () => {
+      mf = withoutSignals(() => new Miniflare(options));
+      return (await mf.ready).origin;
+    });
   } catch (error) {
-    await mf.dispose().catch(() => {});
+    await mf?.dispose().catch(() => {});
     throw error;
   }
   const pids = childProcesses().filter((pid) => !before.has(pid));
