@@ -10,6 +10,9 @@ export const LINK_ATTRIBUTES = { target: '_blank', rel: 'noopener noreferrer nof
 
 const SAFE = /^(?:https?:\/\/|mailto:)/i;
 
+/** Most links of one text; what comes after is text. */
+const LINKS_MAX = 40;
+
 /**
  * @param {string} text
  * @param {(text: string, options: object) => { href: string, start: number, end: number }[]} find That of linkifyjs.
@@ -18,8 +21,11 @@ const SAFE = /^(?:https?:\/\/|mailto:)/i;
 export function partsOf(text, find) {
   const parts = [];
   let shown = 0;
+  let links = 0;
   for (const { href, start, end } of find(text, { defaultProtocol: 'https' })) {
+    if (links >= LINKS_MAX) break;
     if (!SAFE.test(href)) continue;
+    links += 1;
     if (start > shown) parts.push({ text: text.slice(shown, start) });
     parts.push({ text: text.slice(start, end), href });
     shown = end;

@@ -160,24 +160,37 @@ const momentFormat = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', tim
 const dayFormat = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
 const dayAndYearFormat = new Intl.DateTimeFormat(undefined, { dateStyle: 'long' });
 
+/** Beyond it there are no dates (ECMA-262 §21.4.1.1). */
+const TIME_MAX = 8.64e15;
+
+/** The date of a moment; a broken server may tell of one that is none. */
+function dateOf(moment) {
+  return new Date(Math.abs(moment) <= TIME_MAX ? moment : 0);
+}
+
 /** The time of day of a moment given in ms since 1970. */
 export function timeWords(moment) {
-  return timeFormat.format(moment);
+  return timeFormat.format(dateOf(moment));
 }
 
 /** A moment in full. */
 export function momentWords(moment) {
-  return momentFormat.format(moment);
+  return momentFormat.format(dateOf(moment));
+}
+
+/** A moment for `<time datetime>`. */
+export function isoOf(moment) {
+  return dateOf(moment).toISOString();
 }
 
 /** When a message was edited. */
 export function editedWords(moment) {
-  return `Edited ${momentFormat.format(moment)}`;
+  return `Edited ${momentWords(moment)}`;
 }
 
 /** The day of a moment as one speaks of it at `now`. */
 export function dayWords(moment, now = Date.now()) {
-  const then = new Date(moment);
+  const then = dateOf(moment);
   const today = new Date(now);
   if (isSameDay(then, today)) return 'Today';
   today.setDate(today.getDate() - 1);
@@ -188,5 +201,5 @@ export function dayWords(moment, now = Date.now()) {
 
 /** Whether two moments are on one calendar day where the visitor is. */
 export function isSameDay(one, other) {
-  return new Date(one).toDateString() === new Date(other).toDateString();
+  return dateOf(one).toDateString() === dateOf(other).toDateString();
 }

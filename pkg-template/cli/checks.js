@@ -323,6 +323,11 @@ export async function checkSpace(workerUrl, gatewayKey, space) {
     const why = body?.error ?? excerpt(text);
     return [warn(`The space ${space} does not tell how much it stores: ${why}`, 'Deploy this version.')];
   }
+  if (![body?.bytes, body?.bytesMax].every(Number.isFinite)) {
+    return [
+      warn(`The space ${space} does not tell how much it stores: ${excerpt(text)}`, 'Deploy this version.'),
+    ];
+  }
   const used = `The space ${space} stores ${megabytes(body.bytes)} of ${megabytes(body.bytesMax)}`;
   const cure =
     'Delete long messages, keep messages for less time (RETENTION_DAYS), or let it have more (SPACE_BYTES_MAX, of which 10 GB is all ' +

@@ -9,7 +9,7 @@ import { connect, isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { startLocalWorker } from './local-worker.js';
+import { bindFailure, startLocalWorker } from './local-worker.js';
 import { Failure, harmless } from './terminal.js';
 
 const LOOK_EVERY_MS = 300;
@@ -43,13 +43,25 @@ export async function keepLocalWorker({ vars, ...others }, say) {
   const port = Number(new URL(url).port);
   const stopping = new AbortController();
 
+  /** Starts it once more; `undefined` where the runtime died while it did. */
+  async function startAgain() {
+    try {
+      return await startLocalWorker({ ...options, port, log });
+    } catch (error) {
+      const taken = await bindFailure(port, options.host ?? '127.0.0.1');
+      if (taken) throw taken;
+      said.splice(0, said.length - LAST_LINES + 1, harmless(String(error.message).split('\n', 1)[0]));
+      return undefined;
+    }
+  }
+
   async function watch() {
     let deaths = [];
     while (!stopping.signal.aborted) {
       await sleep(LOOK_EVERY_MS);
-      if (stopping.signal.aborted || (!backend.hasDied() && (await isListening(url)))) continue;
+      if (stopping.signal.aborted || (backend && !backend.hasDied() && (await isListening(url)))) continue;
       deaths = [...deaths.filter((at) => at > Date.now() - DEATHS_WITHIN_MS), Date.now()];
-      await backend.stop().catch(() => {});
+      await backend?.stop().catch(() => {});
       if (deaths.length >= DEATHS_MAX) {
         throw new Failure(
           `The runtime (workerd) died ${deaths.length} times within a minute, and is not started again. ` +
@@ -61,8 +73,8 @@ export async function keepLocalWorker({ vars, ...others }, say) {
       say(`The runtime (workerd) died; it is started again on the same data in ${waitMs} ms.`);
       await sleep(waitMs);
       if (stopping.signal.aborted) return;
-      backend = await startLocalWorker({ ...options, port, log });
-      say('The runtime is back.');
+      backend = await startAgain();
+      if (backend) say('The runtime is back.');
     }
   }
 
@@ -75,7 +87,7 @@ export async function keepLocalWorker({ vars, ...others }, say) {
     async stop() {
       stopping.abort();
       await watching.catch(() => {});
-      await backend.stop();
+      await backend?.stop();
     },
   };
 }

@@ -9,12 +9,14 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer, request } from 'node:http';
 import { delimiter, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { validateSpaceToken } from '../../pkg-template/tokens.js';
 import { Installed, runProgram } from '../packaging/lib/installed.mjs';
 import { borrow, runCommand, start } from './lib/command.mjs';
@@ -40,6 +42,29 @@ function runtimeOf(pid) {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
   const child = children.find((each) => readFileSync(`/proc/${each}/comm`, 'utf8').startsWith('workerd'));
   return Number(child);
+}
+
+/** The ports that a process itself listens on. */
+function listeningPorts(pid) {
+  const LISTENS = '0A';
+  const own = new Set(
+    readdirSync(`/proc/${pid}/fd`).map((fd) => {
+      try {
+        return readlinkSync(`/proc/${pid}/fd/${fd}`);
+      } catch {
+        return '';
+      }
+    }),
+  );
+  return ['tcp', 'tcp6'].flatMap((kind) =>
+    readFileSync(`/proc/${pid}/net/${kind}`, 'utf8')
+      .trim()
+      .split('\n')
+      .slice(1)
+      .map((line) => line.trim().split(/\s+/))
+      .filter(([, , , state, , , , , , inode]) => state === LISTENS && own.has(`socket:[${inode}]`))
+      .map(([, address]) => Number.parseInt(address.split(':')[1], 16)),
+  );
 }
 
 /** The status of `/health`, asked for under the name of another host. */
@@ -197,6 +222,80 @@ describe('dev and token', () => {
     // Not by the signal handlers of a Miniflare that was started later.
     await stop(next.command);
     assert.match(next.command.stderr, /Stopping; messages are kept/);
+  });
+
+  test('a runtime that dies while it starts again is a death like any other', {
+    timeout: TEST_MS_MAX,
+  }, async () => {
+    const { command } = await backend();
+    let over = false;
+    command.ended.then(() => {
+      over = true;
+    });
+    while (!over) {
+      try {
+        process.kill(runtimeOf(command.pid), 'SIGKILL');
+      } catch {
+        // There is none at the moment.
+      }
+      await sleep(5);
+    }
+    assert.match(command.stderr, /died 3 times within a minute/);
+    assert.doesNotMatch(command.stderr, /at (async )?\S+ \(.*:\d+:\d+\)/, 'no stack');
+  });
+
+  test('a port that somebody took while the runtime was dead is told in words', {
+    timeout: TEST_MS_MAX,
+  }, async () => {
+    const { command, url } = await backend();
+    const thief = createServer();
+    process.kill(runtimeOf(command.pid), 'SIGKILL');
+    const { hostname, port } = new URL(url);
+    while (!thief.listening) {
+      await new Promise((resolve) => {
+        thief.once('error', resolve);
+        thief.listen(Number(port), hostname, resolve);
+      });
+      await sleep(2);
+    }
+    const { code } = await command.ended;
+    thief.close();
+    assert.equal(code, 1);
+    assert.match(command.stderr, new RegExp(`Port ${port} of 127.0.0.1 is taken`));
+  });
+
+  test('nothing else that listens does anything for anybody', { timeout: TEST_MS_MAX }, async () => {
+    const { command, url } = await backend();
+    const ports = listeningPorts(command.pid);
+    assert.ok(ports.length > 0, 'Miniflare listens for the runtime');
+    const victim = join(folder, 'victim.txt');
+    writeFileSync(victim, 'original');
+    for (const port of ports) {
+      assert.notEqual(String(port), new URL(url).port);
+      const up = '../'.repeat(20);
+      for (const [method, path] of [
+        ['POST', `/core/store-temp-file?extension=x/${up}${victim.slice(1)}`],
+        ['POST', `/core/store-temp-file?prefix=${up}${victim.slice(1)}&extension=`],
+        ['POST', '/browser/launch'],
+        ['GET', '/core/do-storage/kuratchi-spaces-Space'],
+        ['POST', '/'],
+      ]) {
+        const answer = await fetch(`http://127.0.0.1:${port}${path}`, {
+          method,
+          ...(method === 'POST' && { body: 'overwritten' }),
+        });
+        assert.equal(answer.status, 404, path);
+      }
+      const headers = { 'MF-Log-Level': '1' };
+      await fetch(`http://127.0.0.1:${port}/core/log`, { method: 'POST', headers, body: 'forged words' });
+    }
+    assert.equal(readFileSync(victim, 'utf8'), 'original');
+    assert.deepEqual(
+      readdirSync(folder).filter((name) => name.startsWith('victim')),
+      ['victim.txt'],
+    );
+    await stop(command);
+    assert.doesNotMatch(command.stderr + command.stdout, /forged words/);
   });
 
   test('a folder that was there keeps its permissions, and what people write is private in it', {

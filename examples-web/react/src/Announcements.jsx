@@ -5,6 +5,7 @@
  */
 import { useSpace } from 'kuratchi-spaces/react';
 import { useEffect, useState } from 'react';
+import { spoken } from '../../shared/texts.js';
 import { isBy, nameInUserId, UNVERIFIED_WORDS } from '../../shared/words.js';
 
 /** What is read out stays for a while; more than this is not kept. */
@@ -26,7 +27,7 @@ export function Announcements({ ownId }) {
       {heard.map(({ id, senderId, verified, text }) => (
         <p key={id}>
           <bdi>{nameInUserId(senderId)}</bdi>
-          {verified === false && ` (${UNVERIFIED_WORDS})`}: {text}
+          {verified === false && ` (${UNVERIFIED_WORDS})`}: {spoken(text)}
         </p>
       ))}
     </div>

@@ -1,18 +1,34 @@
-/** A text in which addresses are links. */
+/** A text in which addresses are links. Of a long one the beginning is shown, until somebody wants the rest. */
 import { find } from 'linkifyjs';
-import { useMemo } from 'react';
+import { useMemo, useState } from 'react';
 import { LINK_ATTRIBUTES, partsOf } from '../../shared/links.js';
+import { beginning, readable } from '../../shared/texts.js';
 
 export function Linked({ text }) {
-  const parts = useMemo(() => partsOf(text, find), [text]);
-  return parts.map(({ text, href }, index) =>
-    href === undefined ? (
-      text
-    ) : (
-      // The parts of a text do not change places.
-      <a key={index} href={href} {...LINK_ATTRIBUTES}>
-        {text}
-      </a>
-    ),
+  const [isWhole, setWhole] = useState(false);
+  const whole = useMemo(() => readable(text), [text]);
+  const shown = isWhole ? whole : beginning(whole);
+  const parts = useMemo(() => partsOf(shown, find), [shown]);
+  return (
+    <>
+      {parts.map(({ text, href }, index) =>
+        href === undefined ? (
+          text
+        ) : (
+          // The parts of a text do not change places.
+          <a key={index} href={href} {...LINK_ATTRIBUTES}>
+            {text}
+          </a>
+        ),
+      )}
+      {shown.length < whole.length && (
+        <>
+          {'… '}
+          <button type="button" className="link-button" onClick={() => setWhole(true)}>
+            Show all
+          </button>
+        </>
+      )}
+    </>
   );
 }

@@ -3,6 +3,7 @@ import { memo, useEffect } from 'react';
 import {
   editedWords,
   isBy,
+  isoOf,
   momentWords,
   nameInUserId,
   notChangedWords,
@@ -107,7 +108,7 @@ function Meta({ message, isDeleted, isOffline }) {
     <p className="meta">
       {editedAt !== undefined && !isDeleted && <span title={editedWords(editedAt)}>edited</span>}
       {isStored && (
-        <time dateTime={new Date(createdAt).toISOString()} title={momentWords(createdAt)}>
+        <time dateTime={isoOf(createdAt)} title={momentWords(createdAt)}>
           {timeWords(createdAt)}
         </time>
       )}

@@ -10,9 +10,11 @@ import { find } from './linkify.mjs';
 import { LINK_ATTRIBUTES, partsOf } from './links.js';
 import { MessageActions } from './message-actions.js';
 import { MessageEditor } from './message-editor.js';
+import { beginning, readable } from './texts.js';
 import {
   editedWords,
   fileWords,
+  isoOf,
   momentWords,
   notChangedWords,
   notSentWords,
@@ -103,7 +105,7 @@ export class MessageRow {
     this.#edited.title = editedAt === undefined ? '' : editedWords(editedAt);
     write(this.#progress, status === 'pending' ? progressWords({ isStored, isDeleted, isOffline }) : '');
     this.#time.hidden = !isStored || status === 'pending';
-    this.#time.dateTime = new Date(createdAt).toISOString();
+    this.#time.dateTime = isoOf(createdAt);
     this.#time.title = momentWords(createdAt);
     write(this.#time, timeWords(createdAt));
 
@@ -186,14 +188,28 @@ function write(target, text) {
   if (target.textContent !== text) target.textContent = text;
 }
 
-/** The same for what somebody wrote: addresses in it are links. */
+/** The text that stands in an element, and whether all of it is shown. */
+const written = new WeakMap();
+
+/** The same for what somebody wrote: addresses in it are links, and of a long one the beginning is shown at first. */
 function writeLinked(target, text) {
-  if (target.textContent === text) return;
-  target.replaceChildren(
-    ...partsOf(text, find).map(({ text, href }) =>
-      href === undefined ? text : Object.assign(element('a', '', text), { href, ...LINK_ATTRIBUTES }),
-    ),
+  const before = written.get(target);
+  if (before?.text === text) return;
+  showLinked(target, text, before?.isWhole ?? false);
+}
+
+function showLinked(target, text, isWhole) {
+  written.set(target, { text, isWhole });
+  const whole = readable(text);
+  const shown = isWhole ? whole : beginning(whole);
+  const parts = partsOf(shown, find).map(({ text, href }) =>
+    href === undefined ? text : Object.assign(element('a', '', text), { href, ...LINK_ATTRIBUTES }),
   );
+  target.replaceChildren(...parts);
+  if (shown.length === whole.length) return;
+  const button = Object.assign(element('button', 'link-button', 'Show all'), { type: 'button' });
+  button.addEventListener('click', () => showLinked(target, text, true));
+  target.append('… ', button);
 }
 
 function attachmentLink({ url, filename }) {

@@ -1,0 +1,36 @@
+/**
+ * How much of a message's text is shown: a stranger wrote it, and what takes a page long to lay out holds up everything in it.
+ *
+ * Owns the bounds. Must not know elements.
+ */
+
+const CHARACTERS_MAX = 3_000;
+const LINES_MAX = 40;
+const SPOKEN_MAX = 500;
+
+/** Marks over a letter, beyond what any language writes: each of thousands is laid out over the one before. */
+const PILED_UP = /(\p{M}{8})\p{M}+/gu;
+
+/** The text without marks that are piled up. */
+export function readable(text) {
+  return text.replace(PILED_UP, '$1');
+}
+
+/** How a long text begins; the whole of a short one. */
+export function beginning(text) {
+  const lines = text.split('\n', LINES_MAX + 1);
+  const few = lines.length > LINES_MAX ? lines.slice(0, LINES_MAX).join('\n') : text;
+  return few.length > CHARACTERS_MAX ? cut(few, CHARACTERS_MAX) : few;
+}
+
+/** What is read out of a text that has just come. */
+export function spoken(text) {
+  const clean = readable(cut(text, 2 * SPOKEN_MAX));
+  return clean.length > SPOKEN_MAX ? `${cut(clean, SPOKEN_MAX)}…` : clean;
+}
+
+/** The first characters; one of two halves stays whole, or goes. */
+function cut(text, length) {
+  const end = /[\ud800-\udbff]$/.test(text.slice(0, length)) ? length - 1 : length;
+  return text.slice(0, end);
+}

@@ -1,0 +1,40 @@
+/**
+ * How much of what strangers wrote is shown.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { find } from 'linkifyjs';
+import { partsOf } from '../../examples-web/shared/links.js';
+import { beginning, readable, spoken } from '../../examples-web/shared/texts.js';
+import { dayWords, isoOf, momentWords, timeWords } from '../../examples-web/shared/words.js';
+
+test('marks that are piled up are left out, and what languages write is not', () => {
+  assert.equal(
+    readable(`a${'\u0300\u0301\u0302'.repeat(2_700)}b`),
+    `a${'\u0300\u0301\u0302'.repeat(3).slice(0, 8)}b`,
+  );
+  for (const text of ['Việt Nam', 'नमस्ते', 'שָׁלוֹם', 'ทั้งนี้', '👩‍👩‍👧‍👦 1️⃣', 'e\u0301a\u0308'])
+    assert.equal(readable(text), text);
+});
+
+test('of a long text the beginning is shown', () => {
+  assert.equal(beginning('short\ntext'), 'short\ntext');
+  assert.equal(beginning('x'.repeat(3_000)).length, 3_000);
+  assert.equal(beginning('x'.repeat(16_384)).length, 3_000);
+  assert.equal(beginning('\n'.repeat(16_384)).length, 39);
+  assert.equal(beginning(`${'x'.repeat(2_999)}👍 and more`), 'x'.repeat(2_999), 'no half of a character');
+  assert.equal(spoken('y'.repeat(16_384)), `${'y'.repeat(500)}…`);
+});
+
+test('a text has so many links at most', () => {
+  const parts = partsOf('http://a.co '.repeat(1_365), find);
+  assert.ok(parts.filter(({ href }) => href).length <= 40);
+  assert.equal(parts.map(({ text }) => text).join(''), 'http://a.co '.repeat(1_365));
+});
+
+test('a time that is none breaks no page', () => {
+  for (const moment of [9e15, -9e15, Number.NaN, undefined, 'x']) {
+    for (const words of [timeWords, momentWords, dayWords, isoOf])
+      assert.equal(typeof words(moment), 'string');
+  }
+});
