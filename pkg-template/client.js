@@ -9,11 +9,13 @@
 import { createHost } from './core-host.js';
 import { ChatError } from './errors.js';
 import { CALLBACK_OF, Events } from './events.js';
+import { enterRoom, keepRooms, leaveRoom } from './keeper.js';
 import { Older } from './older.js';
 import {
   copyOf,
   expectToken,
   invalid,
+  POLLS_ONLY,
   placeOf,
   readConfig,
   readConnectOptions,
@@ -25,9 +27,19 @@ import { Refill } from './refill.js';
 import { Store } from './store.js';
 import { tabId } from './tab-memory.js';
 import { warnOfTransport } from './transport-costs.js';
-import { abortedError, closedError, createDeferred, createRejected, withLimits } from './waiting.js';
+import {
+  abortedError,
+  CLOSE_WHEN_SAFE,
+  closedError,
+  createDeferred,
+  createRejected,
+  withLimits,
+} from './waiting.js';
 
 const IDLE = { state: 'idle' };
+const ignore = () => {};
+/** How long a view that is gone keeps its client until what was sent is safe, in milliseconds. */
+const SAFE_MS_MAX = 10_000;
 
 let hasWarned = false;
 
@@ -49,12 +61,17 @@ export class SpaceClient {
   #isLoading = false;
   /** Calls that wait for the core, oldest first. While there are any, later ones line up behind them. */
   #waiting = [];
+  /** Calls whose messages are not safe yet. */
+  #unsafe = new Set();
   /** What is owed to the app: rejected when the core can not settle it any more. */
   #pending = new Set();
   /** What `connect()` gave, until it fails or `disconnect()` is called. */
   #attempt;
   #state = IDLE;
   #isConnected = false;
+  /** Whether the page counts this client as one in its room, and how to have other rooms looked after no more. */
+  #isInRoom = false;
+  #leaveKeeper;
   /** Why no call is possible any more. */
   #end;
 
@@ -273,6 +290,7 @@ export class SpaceClient {
       },
     };
     this.#pending.add(attempt.call.fail);
+    this.#enterRoom();
     // Loading takes its time, and the core can not tell of it.
     this.#setState({ state: 'connecting' });
     // A callback may have called disconnect().
@@ -289,6 +307,29 @@ export class SpaceClient {
   }
 
   /** Ends connecting and the connection. */
+  #enterRoom() {
+    if (this.#isInRoom) return;
+    this.#isInRoom = true;
+    const place = placeOf(this.#config);
+    enterRoom(place);
+    const { tokenFor, webSocket, wasm, pollsOnly } = this.#config;
+    if (!tokenFor || pollsOnly) return;
+    const { workerUrl } = this.#config;
+    const makeClient = (spaceId, spaceToken) =>
+      new SpaceClient({ spaceId, spaceToken, workerUrl, webSocket, wasm, [POLLS_ONLY]: true }, this.#engine);
+    this.#leaveKeeper = keepRooms(place.workerUrl, { tokenFor, makeClient });
+  }
+
+  #leaveRoom() {
+    if (!this.#isInRoom) return;
+    this.#isInRoom = false;
+    const { messages } = this.#store.snapshot();
+    leaveRoom(
+      placeOf(this.#config),
+      !this.#config.pollsOnly && messages.some(({ status }) => status === 'pending'),
+    );
+  }
+
   #stop(error) {
     const attempt = this.#attempt;
     attempt?.call.fail(error);
@@ -299,16 +340,33 @@ export class SpaceClient {
     } else if (this.#core) {
       this.#run({ run: (core) => core.disconnect(), fail: () => {} });
     }
+    this.#leaveRoom();
   }
 
   /** Asks for something that can wait until it is stored. */
   #callUntil(options, extra, ask) {
     try {
       const { body, untilStored } = splitUntil(options, extra);
-      return this.#call((core) => ask(core, body, untilStored));
+      const call = this.#call((core) => ask(core, body, untilStored));
+      const ended = call.then(ignore, ignore).then(() => this.#unsafe.delete(ended));
+      this.#unsafe.add(ended);
+      return call;
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  /** For views that are gone: what was sent right before is safe first. */
+  [CLOSE_WHEN_SAFE]() {
+    if (this.#unsafe.size === 0) {
+      this.close();
+      return;
+    }
+    const timer = setTimeout(() => this.close(), SAFE_MS_MAX);
+    Promise.all(this.#unsafe).then(() => {
+      clearTimeout(timer);
+      this.close();
+    });
   }
 
   /**
@@ -456,6 +514,8 @@ export class SpaceClient {
     if (this.#end) {
       return;
     }
+    this.#leaveRoom();
+    this.#leaveKeeper?.();
     this.#end = error;
     this.#core = undefined;
     this.#attempt = undefined;
@@ -477,7 +537,7 @@ export class SpaceClient {
   }
 
   #createCore(SpaceCore) {
-    const { spaceId, workerUrl, newestFirst, webSocket } = this.#config;
+    const { spaceId, workerUrl, newestFirst, webSocket, pollsOnly } = this.#config;
     // Only a worker of the TypeScript SDK is ever sent the key, and only where the app says that there is one.
     const legacyWorker = this.#config.legacyWorker ? this.#config.gatewayKey : undefined;
     const clientScope = tabId('scope', placeOf(this.#config));
@@ -493,7 +553,8 @@ export class SpaceClient {
       tellDiscontinuity: (reason) => this.#tellDiscontinuity(reason),
       tellError: (error) => this.#tellError(error),
     });
-    return new SpaceCore({ spaceId, workerUrl, newestFirst, webSocket, clientScope, legacyWorker }, host);
+    const options = { spaceId, workerUrl, newestFirst, webSocket, clientScope, legacyWorker, pollsOnly };
+    return new SpaceCore(options, host);
   }
 
   /** Tells the core what the outbox's keeper has to say, while there is a core. */
@@ -552,7 +613,7 @@ export class SpaceClient {
     }
     this.#refill.setConnected(state.state === 'connected');
     this.#store.setState(state);
-    warnOfTransport(state.transport);
+    if (!this.#config.pollsOnly) warnOfTransport(state.transport);
     this.#events.emit('stateChange', state);
   }
 }

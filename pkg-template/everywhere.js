@@ -11,4 +11,5 @@ export {
   validateSpacesEnvironment,
 } from './environment.js';
 export { ChatError } from './errors.js';
+export { pendingSpaces } from './pending-spaces.js';
 export { generateSpaceToken, generateToken, validateSpaceToken } from './tokens.js';

@@ -5,11 +5,18 @@
  * not know what a component is, nor what a client does when it connects.
  */
 
+import { CLOSE_WHEN_SAFE } from './waiting.js';
+
 /** How long to wait after a failure that may pass, in milliseconds: twice as long after each, up to the second. */
 const RETRY_MS_MIN = 5_000;
 const RETRY_MS_MAX = 30_000;
 /** For each client that views have connected: how many hold it, and what connects it. */
 const held = /* @__PURE__ */ new WeakMap();
+
+/** Ends a client whose view is gone. */
+export function leave(space) {
+  (space[CLOSE_WHEN_SAFE] ?? space.close).call(space);
+}
 
 /** Whether it is a client, of whichever copy of the package. */
 export function isClient(value) {

@@ -9,6 +9,9 @@ import { getSpacesEnvironment, missingSetting } from './environment.js';
 import { ChatError } from './errors.js';
 import { CALLBACK_OF } from './events.js';
 
+/** An option of our own: a client that asks over HTTP alone, see keeper.js. */
+export const POLLS_ONLY = Symbol('pollsOnly');
+
 const SPACE_ID_BYTES_MAX = 200;
 /** Control characters, and halves of surrogate pairs. */
 const UNFIT_PATTERN = /[\p{Cc}\p{Cs}]/u;
@@ -37,7 +40,7 @@ export function readConfig(config) {
   if (config === null || typeof config !== 'object') {
     throw invalid('config', `must be an object (got ${shapeOf(config)})`);
   }
-  const { spaceId, spaceToken, gatewayKey, legacyWorker, order, webSocket, wasm } = config;
+  const { spaceId, spaceToken, gatewayKey, legacyWorker, order, webSocket, wasm, tokenFor } = config;
   if (!isSpaceId(spaceId)) {
     const expected = `a string of 1 to ${SPACE_ID_BYTES_MAX} bytes in UTF-8 without control characters`;
     const got = typeof spaceId === 'string' && spaceId !== '' ? 'another string' : shapeOf(spaceId);
@@ -55,6 +58,7 @@ export function readConfig(config) {
   }
   expect(order === 'asc' || order === 'desc', 'order', order, "'asc' or 'desc'");
   expect(typeof webSocket === 'function', 'webSocket', webSocket, 'a WebSocket class');
+  expect(typeof tokenFor === 'function', 'tokenFor', tokenFor, "a function that gives a room's token");
   expect(wasm == null || isWasm(wasm), 'wasm', wasm, 'a URL, a WebAssembly.Module, or the bytes of one');
   const callbacks = [];
   for (const [event, name] of Object.entries(CALLBACK_OF)) {
@@ -74,6 +78,8 @@ export function readConfig(config) {
     newestFirst: order === 'desc',
     webSocket,
     wasm: wasm ?? undefined,
+    tokenFor: tokenFor ?? undefined,
+    pollsOnly: config[POLLS_ONLY] === true,
     callbacks,
   };
 }
@@ -179,7 +185,7 @@ function isSpaceId(value) {
   );
 }
 
-function readWorkerUrl(given) {
+export function readWorkerUrl(given) {
   const workerUrl = given || getSpacesEnvironment().workerUrl;
   if (!workerUrl) {
     throw missingSetting('workerUrl');

@@ -41,6 +41,32 @@ export function hasIndexedDb() {
 }
 
 /**
+ * The spaces of a Worker in which something waits to be sent, and how much; what failed does not wait.
+ *
+ * @param {string} workerUrl
+ * @returns {Promise<{ spaceId: string, count: number }[]>} Nothing where there is no database.
+ */
+export async function waitingSpaces(workerUrl, open = openDB) {
+  if (!hasIndexedDb()) return [];
+  const database = await withinBound(
+    open(NAME, VERSION, { upgrade: (made) => void made.createObjectStore(STORE) }),
+  );
+  try {
+    const store = database.transaction(STORE, 'readonly').objectStore(STORE);
+    const range = rangeOf([workerUrl]);
+    const [keys, rows] = await withinBound(Promise.all([store.getAllKeys(range), store.getAll(range)]));
+    const counts = new Map();
+    rows.forEach((row, index) => {
+      const spaceId = keys[index][1];
+      if (!row.failure) counts.set(spaceId, (counts.get(spaceId) ?? 0) + 1);
+    });
+    return [...counts].map(([spaceId, count]) => ({ spaceId, count }));
+  } finally {
+    database.close();
+  }
+}
+
+/**
  * The rows of one space on one Worker.
  *
  * Keys are `[workerUrl, spaceId, lane, position, id]`: a lane is a range, and its order is the keys' order. The id

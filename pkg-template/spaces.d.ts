@@ -36,6 +36,24 @@ export * from './tokens.js';
  */
 export type TokenSource = (request: { fresh: boolean }) => string | Promise<string>;
 
+/** A room in which something waits to be sent. @example const waiting: PendingSpace = { spaceId: 'support-7', count: 2 }; */
+export interface PendingSpace {
+  /** Which. @example pending.spaceId */
+  spaceId: string;
+  /** How many messages, edits and deletions wait, of whoever wrote them in this browser; those that failed do not. @example pending.count */
+  count: number;
+}
+
+/**
+ * The rooms of a Worker in which something waits in this browser to be sent. Where nothing outlives the page, none.
+ *
+ * @param workerUrl Default: the environment's, as for {@link client}.
+ * @throws {ChatError} `invalidArgument` with the `field`.
+ * @example
+ * for (const { spaceId, count } of await pendingSpaces()) console.log(`${count} wait in ${spaceId}`);
+ */
+export function pendingSpaces(workerUrl?: string): Promise<PendingSpace[]>;
+
 /**
  * Which space, with which token, on which Worker.
  *
@@ -52,6 +70,14 @@ export interface SpaceClientConfig {
    * @example spaceToken: async () => (await fetch('/api/chat/token')).text()
    */
   spaceToken?: string | TokenSource | undefined;
+  /**
+   * Gives a token for any room of this Worker, as `spaceToken` does for this one; nothing for a room that is not to be looked
+   * after. With it, messages that wait in rooms which were left are sent while the page is open and online: over HTTP, so that
+   * nobody sees somebody come and go. Without it they wait until their room is opened again. {@link pendingSpaces} lists them.
+   *
+   * @example tokenFor: async (spaceId) => (await fetch(`/api/chat/token?space=${encodeURIComponent(spaceId)}`)).text()
+   */
+  tokenFor?: ((spaceId: string) => string | undefined | Promise<string | undefined>) | undefined;
   /**
    * The key that signs tokens. It is sent to nobody, unless {@link SpaceClientConfig.legacyWorker} says that the worker is
    * one of the TypeScript SDK, which asks for it; it is never read from the environment. Keep it on the server: in a browser

@@ -5,6 +5,9 @@
  * connecting works.
  */
 
+/** The method that closes a client once all that it was given is safe: of whichever copy of the package. */
+export const CLOSE_WHEN_SAFE = Symbol.for('kuratchi-spaces.closeWhenSafe');
+
 import { ChatError } from './errors.js';
 
 /**

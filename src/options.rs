@@ -33,7 +33,7 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Reads `{ spaceId, workerUrl, newestFirst?, webSocket?, clientScope?, legacyWorker? }`;
+    /// Reads `{ spaceId, workerUrl, newestFirst?, webSocket?, clientScope?, legacyWorker?, pollsOnly? }`;
     /// `legacyWorker` is the gateway key.
     ///
     /// # Errors
@@ -53,6 +53,8 @@ impl Options {
         let web_socket = optional(options, "webSocket", "a WebSocket class", as_function)?;
         let client_scope = optional(options, "clientScope", "a string", JsValue::as_string)?;
         let legacy_worker = optional(options, "legacyWorker", "a string", JsValue::as_string)?;
+        let polls_only =
+            optional(options, "pollsOnly", "true or false", JsValue::as_bool)?.unwrap_or(false);
         let clock = Clock::default();
         let config = Config {
             space_id,
@@ -62,6 +64,7 @@ impl Options {
             client_scope,
             wall_clock_at_zero: clock.wall_at_zero(),
             legacy_worker: legacy_worker.map(GatewayKey),
+            polls_only,
         };
         Ok(Self {
             config,

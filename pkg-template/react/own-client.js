@@ -7,7 +7,7 @@
 
 import { useEffect, useInsertionEffect, useState } from 'react';
 import { client as createClient } from '#spaces';
-import { hold } from '../holding.js';
+import { hold, leave } from '../holding.js';
 import { heardBy, keyOf, OwnClient } from '../own-client.js';
 
 /**
@@ -36,7 +36,7 @@ export function useOwnClient(config) {
   useEffect(() => {
     const end = () => {
       // The Wasm keeps whatever is not closed.
-      space.close();
+      leave(space);
       // A view that was hidden may come back, as in <Activity>; for one that is gone this does nothing.
       keep((latest) => (latest === made ? make(made.config) : latest));
     };

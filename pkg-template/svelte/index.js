@@ -10,7 +10,7 @@ import { createSubscriber } from 'svelte/reactivity';
 import { toStore } from 'svelte/store';
 import { client as createClient } from '#spaces';
 import { Following } from '../following.js';
-import { given, hold, isClient, loadNewest } from '../holding.js';
+import { given, hold, isClient, leave, loadNewest } from '../holding.js';
 import { keyOf, OwnClient } from '../own-client.js';
 
 const KEY = 'kuratchi-spaces';
@@ -29,7 +29,7 @@ export function useSpace(source) {
   }
   const isGiven = isClient(source);
   const space = isGiven ? source : createClient(source);
-  onMount(() => hold(space, isGiven ? undefined : () => space.close()));
+  onMount(() => hold(space, isGiven ? undefined : () => leave(space)));
   return space;
 }
 
@@ -111,7 +111,7 @@ class Made {
 
   hold() {
     this.#listen();
-    this.#release = hold(this.space, () => this.space.close());
+    this.#release = hold(this.space, () => leave(this.space));
   }
 
   end() {

@@ -134,7 +134,10 @@ describe('loading', () => {
     const core = await load();
     const { spaceId, workerUrl } = CONFIG;
     const { clientScope, ...options } = core.options;
-    assert.deepEqual(options, { spaceId, workerUrl, newestFirst: true, webSocket, legacyWorker: undefined });
+    assert.deepEqual(options, {
+      ...{ spaceId, workerUrl, newestFirst: true, webSocket },
+      ...{ legacyWorker: undefined, pollsOnly: false },
+    });
     assert.equal(clientScope, tabId('scope', { workerUrl, spaceId }));
     // A text that came at once would be taken for the only one that there is.
     const given = core.host.token(true);

@@ -111,6 +111,11 @@ describe('config', () => {
       /^gatewayKey must be a string \(got array\)$/,
     );
     checkRefused(
+      { ...GOOD, tokenFor: 'token' },
+      'tokenFor',
+      /^tokenFor must be a function that gives a room's token \(got string\)$/,
+    );
+    checkRefused(
       { ...GOOD, legacyWorker: 'yes', gatewayKey: 'k' },
       'legacyWorker',
       /^legacyWorker must be true or false \(got string\)$/,

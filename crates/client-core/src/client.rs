@@ -125,6 +125,8 @@ impl<J: Json> Client<J> {
         let mut random = Random::new(config.seed);
         let way = if config.legacy_worker.is_some() {
             Transport::Legacy
+        } else if config.polls_only {
+            Transport::Polling
         } else {
             Transport::WebSocket
         };

@@ -31,6 +31,8 @@ pub struct Config {
     /// Where the app says that the worker is one of the TypeScript SDK: the key that it asks for. Nothing that a worker
     /// answers makes a client speak to it in that way, or show a key.
     pub legacy_worker: Option<GatewayKey>,
+    /// Whether our Worker is asked over HTTP alone: nobody sees that somebody is here.
+    pub polls_only: bool,
 }
 
 /// A secret that signs tokens. Its debug form does not tell it.

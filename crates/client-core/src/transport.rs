@@ -187,7 +187,7 @@ impl<J: Json> Client<J> {
         let (timer, due) = match self.answerer.way {
             Transport::Legacy => (Timer::Health, now.plus_ms(LOOK_FOR_OURS_EVERY_MS)),
             // What blocked sockets may have been the network of before.
-            Transport::Polling if self.beside.is_none() => {
+            Transport::Polling if self.beside.is_none() && !self.config.polls_only => {
                 (Timer::Beside, now.plus_ms(SOCKET_EVERY_MS))
             }
             Transport::Polling | Transport::WebSocket => return,

@@ -193,6 +193,7 @@ fn client(name: &str, random: &mut Random) -> Result<Client<Value>, String> {
         // Clocks of people's machines are minutes wrong.
         wall_clock_at_zero: UnixMillis(wall(0).0 + random.between(0, 600_000) - 300_000),
         legacy_worker: None,
+        polls_only: false,
     }))
 }
 

@@ -184,6 +184,11 @@ export class Stack {
     return new Peer(() => this.backend, spaceId, userId);
   }
 
+  /** Where people's pages are, and their tokens. */
+  get peopleUrl() {
+    return this.#people.url;
+  }
+
   /** A network of somebody's own on the way to the Worker. */
   async newNetwork() {
     return this.keep(await startNetwork(this.proxy.url));

@@ -85,6 +85,7 @@ impl Bench {
             client_scope: Some("tab".to_owned()),
             wall_clock_at_zero: UnixMillis(EPOCH_MS),
             legacy_worker,
+            polls_only: false,
         };
         Self {
             client: Client::new(config),

@@ -1,0 +1,86 @@
+/**
+ * What waits in a room that is not open.
+ */
+import assert from 'node:assert/strict';
+import { assertNoProblems, test, until, useStack } from './lib/stack.mjs';
+
+const stack = useStack();
+/** The rows of a room that was left are given up after a second; then it is looked for them. */
+const SENT_WITHIN_MS = 15_000;
+
+/** Ada's page, which writes to `room` while nothing gets through and goes on to another room. */
+async function writeAndGoOn(room, { isKept }) {
+  const other = stack.newSpace('other');
+  const ada = await stack.newPerson('ada', other);
+  await ada.open();
+  const tokenUrl = `${stack.peopleUrl}/token?userId=ada&expiryMs=3600000&spaceId=`;
+  ada.network.goDown();
+  await ada.tab.evaluate(
+    async ([room, other, workerUrl, tokenUrl, isKept]) => {
+      const { client } = await import('/kuratchi-spaces/index.js');
+      globalThis.warnings = [];
+      console.warn = (text) => globalThis.warnings.push(text);
+      const tokenFor = async (spaceId) => (await fetch(tokenUrl + encodeURIComponent(spaceId))).text();
+      const open = (spaceId) =>
+        client({ spaceId, workerUrl, spaceToken: () => tokenFor(spaceId), ...(isKept && { tokenFor }) });
+      const left = open(room);
+      left.connect().catch(() => {});
+      for (const text of ['one', 'two', 'three']) {
+        await left.sendMessage({ senderId: 'ada', senderType: 'user', text });
+      }
+      left.close();
+      globalThis.shown = open(other);
+      globalThis.shown.connect().catch(() => {});
+      // Written as its view comes, which is gone 20 ms later.
+      const { leave, hold } = await import('/kuratchi-spaces/holding.js');
+      const brief = open(`${room}-brief`);
+      const release = hold(brief, () => leave(brief));
+      brief.sendMessage({ senderId: 'ada', senderType: 'user', text: 'in passing' }).catch(() => {});
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      release();
+    },
+    [room, other, ada.network.url, tokenUrl, isKept],
+  );
+  return ada;
+}
+
+const pending = (ada) =>
+  ada.tab.evaluate(async (workerUrl) => {
+    const { pendingSpaces } = await import('/kuratchi-spaces/index.js');
+    const list = await pendingSpaces(workerUrl);
+    return list.map(({ spaceId, count }) => [spaceId, count]).sort();
+  }, ada.network.url);
+
+test('what_waits_in_another_room_goes_out_and_nobody_sees_its_sender_there', async () => {
+  const room = stack.newSpace('left');
+  const bob = await stack.newPerson('bob', room);
+  await bob.arrive();
+  const ada = await writeAndGoOn(room, { isKept: true });
+  await until(async () => (await pending(ada)).length === 2, 'both rooms to have something to send');
+  assert.deepEqual(await pending(ada), [
+    [room, 3],
+    [`${room}-brief`, 1],
+  ]);
+  ada.network.heal();
+  await until(async () => (await pending(ada)).length === 0, 'nothing to wait', SENT_WITHIN_MS);
+  const { shown } = await bob.report();
+  assert.deepEqual(shown, ['one', 'two', 'three']);
+  const present = () => globalThis.person.client.getSnapshot().presence.map(({ userId }) => userId);
+  assert.deepEqual(await bob.tab.evaluate(present), ['bob']);
+  const brief = await stack.newPerson('cy', `${room}-brief`);
+  await brief.arrive();
+  assert.deepEqual((await brief.report()).shown, ['in passing']);
+  assert.deepEqual(await ada.tab.evaluate(() => globalThis.warnings), []);
+  assertNoProblems(ada.tab, bob.tab, brief.tab);
+});
+
+test('an_app_that_gives_no_tokens_for_other_rooms_is_told_what_waits', async () => {
+  const room = stack.newSpace('left');
+  const ada = await writeAndGoOn(room, { isKept: false });
+  const told = () => ada.tab.evaluate(() => globalThis.warnings);
+  await until(async () => (await told()).length > 0, 'the app to be told', SENT_WITHIN_MS);
+  assert.match((await told())[0], /^kuratchi-spaces: messages wait in the room '.*`tokenFor\(spaceId\)`\.$/);
+  ada.network.heal();
+  assert.deepEqual((await pending(ada)).at(0), [room, 3]);
+  assertNoProblems(ada.tab);
+});
