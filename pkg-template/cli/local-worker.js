@@ -11,9 +11,9 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 
 import { COMPATIBILITY_DATE, COMPATIBILITY_FLAGS } from '../server/worker-metadata.js';
+import { guarded } from './guarded-miniflare.js';
 import { makeOwnFolder, narrowFolder } from './owner-only.js';
 import { boundRuntimeLines } from './runtime-lines.js';
-import { withoutServer } from './sealed-server.js';
 import { Failure } from './terminal.js';
 
 const PORTS_TRIED_MAX = 50;
@@ -77,7 +77,7 @@ export async function startLocalWorker({
   let mf;
   let url;
   try {
-    url = await withoutServer(async () => {
+    url = await guarded(async () => {
       mf = withoutSignals(() => new Miniflare(options));
       return (await mf.ready).origin;
     });
