@@ -217,7 +217,10 @@ impl Driver {
             } => {
                 self.lined_up.borrow_mut().retain(|(id, _)| *id != socket);
                 match self.take_socket(socket) {
-                    Some(found) if at_once => found.close(code, reason),
+                    Some(found) if at_once => {
+                        found.give_up_turn();
+                        found.close(code, reason);
+                    }
                     Some(found) => found.leave(code, reason, self.clock.now()),
                     None => {}
                 }

@@ -5,6 +5,9 @@
 //! each begins at its turn. And a socket that is closed while it is being opened keeps Safari from making others for a while:
 //! one that nobody wants any more is closed once it is open, or once its time is over.
 //!
+//! Where a handshake has had its time and did not end, the network may swallow all: then nobody waits for anybody, until a socket
+//! of that host opens.
+//!
 //! Owns the lines, and sockets that were left. Must not know clients.
 
 use std::cell::{Cell, RefCell};
@@ -22,6 +25,8 @@ use crate::socket::Socket;
 thread_local! {
     static LINES: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) };
     static LEFT: RefCell<Vec<Left>> = const { RefCell::new(Vec::new()) };
+    /// Hosts whose last handshake did not end in time.
+    static HANGING: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
     static NEXT: Cell<u32> = const { Cell::new(0) };
 }
 
@@ -47,6 +52,7 @@ impl Turn {
     pub(crate) fn take(url: &str, begin: impl FnOnce() + 'static) -> (Self, bool) {
         let host = host_of(url).to_owned();
         let number = NEXT.with(|next| next.replace(next.get().wrapping_add(1)));
+        let hangs = HANGING.with_borrow(|hosts| hosts.contains(&host));
         let is_first = LINES.with_borrow_mut(|lines| {
             let index = lines.iter().position(|line| line.host == host);
             let Some(line) = index.and_then(|index| lines.get_mut(index)) else {
@@ -57,11 +63,36 @@ impl Turn {
                 });
                 return true;
             };
-            let begin: Option<Box<dyn FnOnce()>> = Some(Box::new(begin));
+            let begin: Option<Box<dyn FnOnce()>> = (!hangs).then(|| Box::new(begin) as _);
             line.waiting.push_back(Waiting { number, begin });
-            false
+            hangs
         });
         (Self { host, number }, is_first)
+    }
+}
+
+impl Turn {
+    /// The handshake is through.
+    pub(crate) fn end(self) {
+        HANGING.with_borrow_mut(|hosts| hosts.retain(|host| *host != self.host));
+    }
+
+    /// The handshake has had its time: all who wait begin theirs.
+    pub(crate) fn give_up(self) {
+        HANGING.with_borrow_mut(|hosts| {
+            if !hosts.contains(&self.host) {
+                hosts.push(self.host.clone());
+            }
+        });
+        let begun = LINES.with_borrow_mut(|lines| {
+            let line = lines.iter_mut().find(|line| line.host == self.host);
+            let waiting = line.into_iter().flat_map(|line| line.waiting.iter_mut());
+            let begun = waiting.filter_map(|waiting| waiting.begin.take());
+            begun.collect::<Vec<_>>()
+        });
+        for begin in begun {
+            spawn_local(async move { begin() });
+        }
     }
 }
 
@@ -121,9 +152,17 @@ pub(crate) fn leave(socket: Rc<Socket>, ms: u32) {
     let on_end = Closure::new(end.clone());
     socket.listen_for_end(on_end.as_ref());
     let left = Left {
-        socket,
+        socket: Rc::clone(&socket),
         _on_end: on_end,
-        _timeout: Timeout::new(ms, end),
+        _timeout: Timeout::new(ms, {
+            let socket = Rc::downgrade(&socket);
+            move || {
+                if let Some(socket) = socket.upgrade() {
+                    socket.give_up_turn();
+                }
+                end();
+            }
+        }),
         _live: Live::new(),
     };
     LEFT.with_borrow_mut(|all| all.push(left));

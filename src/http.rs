@@ -9,7 +9,7 @@ use gloo_net::http::{Headers, Request as RequestBuilder};
 use js_sys::{JsString, Promise, Reflect};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortController, AbortSignal, Response};
+use web_sys::{AbortController, AbortSignal, RequestRedirect, Response};
 
 use crate::host::{Host, said};
 use crate::json::JsJson;
@@ -71,6 +71,11 @@ async fn answer(
         .await?
         .unchecked_into();
     let status = response.status();
+    if status == 0 || (300..400).contains(&status) {
+        // Not followed: another host would get the token and what is sent, and whoever redirects would choose whom we ask.
+        let told = "the answer leads to another address: give that one as workerUrl, if it is the Worker's";
+        return Err(JsValue::from_str(told));
+    }
     let retry_after_ms = retry_after_ms(&response);
     let text = host.read_text(&response, signal.as_ref())?;
     let body = JsFuture::from(Promise::resolve(&text)).await?;
@@ -111,6 +116,8 @@ fn build(
     };
     let builder = builder
         .headers(Headers::from_raw(headers))
+        // `error` is what is meant, and what Workers do not know.
+        .redirect(RequestRedirect::Manual)
         .abort_signal(signal);
     let built = match request.body {
         Some(body) => builder.body(body),

@@ -134,7 +134,16 @@ impl Socket {
 
     /// Its handshake is done.
     pub(crate) fn end_turn(&self) {
-        self.turn.take();
+        if let Some(turn) = self.turn.take() {
+            turn.end();
+        }
+    }
+
+    /// Its handshake has had its time, if it is not through.
+    pub(crate) fn give_up_turn(&self) {
+        if let Some(turn) = self.turn.take() {
+            turn.give_up();
+        }
     }
 
     /// Closes the socket, or, where that does harm, leaves it to be closed later: see [`handshakes::leave`]. None of its events

@@ -32,6 +32,7 @@ const TYPING = 10_000;
 const PRESENT = 200_000;
 const SHOWN_TYPING_MAX = 100;
 const PRESENT_MAX = 5_000;
+const SAID_MAX = 2_000;
 const PAGE = new URL('./lib/page.mjs', import.meta.url).pathname;
 
 const add = report('As the server');
@@ -74,7 +75,12 @@ async function listen(answer, greet) {
 
 /** An app in a process of its own. `look()` gives what it has by now. */
 function openPage(url, kind) {
-  const child = spawn(process.execPath, [PAGE, url, kind], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [PAGE, url, kind], { stdio: 'pipe' });
+  let said = 0;
+  child.stderr.on('data', (bytes) => {
+    said += bytes.length;
+    process.stderr.write(bytes.subarray(0, SAID_MAX));
+  });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return {
     async look() {
@@ -83,6 +89,8 @@ function openPage(url, kind) {
       assert.ok(!done, 'the page runs');
       return JSON.parse(value);
     },
+    /** Bytes of what it has logged. */
+    said: () => said,
     close: () => child.stdin.end(),
   };
 }
@@ -343,6 +351,66 @@ for (const [way, hasSockets] of [
     }
   });
 }
+
+test('a server that leads elsewhere is not followed', { timeout: TEST_MS_MAX }, async () => {
+  const elsewhere = await listen((_, response) => response.end('{}'));
+  const leading = await listen((request, response) =>
+    response.writeHead(307, { location: elsewhere.url + request.url }).end(),
+  );
+  try {
+    const config = { spaceId: 'room', spaceToken: 'a.b.9999999999999.c', workerUrl: leading.url };
+    const space = client({ ...config, onError: () => {} });
+    const codes = [];
+    for (const ask of [
+      () => space.getMessages(),
+      () => space.setMetadata({ topic: 'secret' }),
+      () => space.sendMessage({ senderId: 'ada', senderType: 'user', text: 'secret' }),
+    ]) {
+      await assert.rejects(
+        ask,
+        ({ code, message }) => codes.push(code) && /leads to another address/.test(message),
+      );
+    }
+    space.close();
+    assert.deepEqual(codes, ['network', 'network', 'network']);
+    assert.equal(elsewhere.seen.length, 0);
+    add('a server that leads to another host', 'that one is sent the token and the text', 'is sent nothing');
+  } finally {
+    leading.close();
+    elsewhere.close();
+  }
+});
+
+test('messages that are none neither reach the app nor fill its log', { timeout: TEST_MS_MAX }, async () => {
+  let links = 0;
+  const hostile = await listen(
+    (_, response) => response.writeHead(404).end(),
+    (socket) => {
+      links += 1;
+      socket.send(JSON.stringify({ type: 'welcome', epoch: 'e', seq: 0, connectionId: 'c', serverTime: 1 }));
+      for (let k = 0; k < 20; k += 1) {
+        const batch = Array.from({ length: 1_000 }, (_, i) => ({
+          type: 'message',
+          seq: k * 1_000 + i + 1,
+          message: null,
+        }));
+        socket.send(JSON.stringify(batch));
+      }
+    },
+  );
+  const page = openPage(hostile.url, 'view');
+  try {
+    await sleep(3_000);
+    const seen = await page.look();
+    assert.deepEqual([seen.messages, seen.shown], [0, 0]);
+    assert.ok(links <= 8, `${links} links in 3 s`);
+    assert.ok(page.said() < 4_096, `${page.said()} bytes of log`);
+    add('20,000 messages of `null`', '14 MB of log', `${page.said()} bytes of log, ${links} links in 3 s`);
+  } finally {
+    page.close();
+    hostile.close();
+  }
+});
 
 test('the gateway key is sent to nobody who did not ask for it by name', {
   timeout: TEST_MS_MAX,

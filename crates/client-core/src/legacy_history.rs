@@ -7,6 +7,7 @@
 //! Owns those runs, and how they join what was told (Rule J). Must not know when polls are due.
 
 use protocol::ids::Seq;
+use protocol::incoming::is_message;
 use protocol::json::{Json, whole_number};
 use protocol::limits::{PAGE_MESSAGES_DEFAULT, PAGE_MESSAGES_MAX};
 use protocol::time::Instant;
@@ -365,6 +366,7 @@ fn read_page<J: Json>(answer: &J) -> Option<Vec<Stored<J>>> {
 
 /// Reads what has to be known of a message.
 pub(crate) fn read_message<J: Json>(message: &J) -> Option<Stored<J>> {
+    is_message(message).then_some(())?;
     Some(Stored {
         id: message.get(Key::Id)?.string()?,
         created_at: whole_number(&message.get(Key::CreatedAt)?)?,

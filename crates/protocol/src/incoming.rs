@@ -5,7 +5,7 @@
 
 use crate::codes::ErrorCode;
 use crate::ids::{ClientMessageId, ConnectionId, Epoch, MarkId, Seq};
-use crate::json::{Json, whole_number};
+use crate::json::{Json, Shape, whole_number};
 use crate::time::UnixMillis;
 use crate::wire::{Key, Word};
 
@@ -149,8 +149,8 @@ pub fn read_item<J: Json>(frames: &J, index: usize) -> Option<Result<Incoming<J>
 fn read_entry<J: Json>(entry: &J) -> Result<Incoming<J>, Unreadable> {
     let word = entry.get(Key::Type).ok_or(Unreadable)?.word();
     match word {
-        Some(Word::Message) => event(entry, EventPayload::Message(required(entry, Key::Message)?)),
-        Some(Word::Update) => event(entry, EventPayload::Update(required(entry, Key::Message)?)),
+        Some(Word::Message) => event(entry, EventPayload::Message(message(entry)?)),
+        Some(Word::Update) => event(entry, EventPayload::Update(message(entry)?)),
         Some(Word::Participant) => event(
             entry,
             EventPayload::Participant(required(entry, Key::Participant)?),
@@ -162,7 +162,7 @@ fn read_entry<J: Json>(entry: &J) -> Result<Incoming<J>, Unreadable> {
         Some(Word::Ack) => Ok(Incoming::Ack {
             client_message_id: ClientMessageId(text(entry, Key::ClientMessageId)?),
             seq: seq(entry, Key::Seq)?,
-            message: entry.get(Key::Message),
+            message: entry.get(Key::Message).filter(is_message),
         }),
         Some(Word::Welcome) => Ok(Incoming::Welcome {
             epoch: epoch(entry),
@@ -229,6 +229,28 @@ fn event<J: Json>(entry: &J, body: EventPayload<J>) -> Result<Incoming<J>, Unrea
 
 fn required<J: Json>(entry: &J, key: Key) -> Result<J, Unreadable> {
     entry.get(key).ok_or(Unreadable)
+}
+
+fn message<J: Json>(entry: &J) -> Result<J, Unreadable> {
+    required(entry, Key::Message).and_then(|message| {
+        if is_message(&message) {
+            Ok(message)
+        } else {
+            Err(Unreadable)
+        }
+    })
+}
+
+/// Whether a value is a message as far as an app relies on it: an object with an id and a text. Only their kinds are looked at.
+pub fn is_message<J: Json>(value: &J) -> bool {
+    let shape_of = |key| value.get(key).map(|value| value.shape());
+    let is = |key, shape| shape_of(key) == Some(shape);
+    let may_be = |key, shape| shape_of(key).is_none_or(|own| own == shape);
+    value.shape() == Shape::Object
+        && is(Key::Id, Shape::String)
+        && is(Key::Text, Shape::String)
+        && may_be(Key::SenderId, Shape::String)
+        && may_be(Key::CreatedAt, Shape::Number)
 }
 
 fn text<J: Json>(entry: &J, key: Key) -> Result<String, Unreadable> {

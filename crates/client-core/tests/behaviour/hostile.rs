@@ -153,6 +153,35 @@ fn list_of_participants_without_an_end_is_an_error() {
 }
 
 #[test]
+fn messages_that_are_none_are_not_told() {
+    for message in [
+        json!(null),
+        json!("text"),
+        json!([]),
+        json!({"id": "m5-0", "text": null}),
+        json!({"id": 5, "text": "x"}),
+        json!({"id": "m5-0", "text": "x", "senderId": null}),
+        json!({"id": "m5-0", "text": "x", "createdAt": "now"}),
+    ] {
+        for kind in ["message", "update"] {
+            let mut bench = Bench::ready();
+            let frame = json!({"type": kind, "seq": 5, "message": message});
+            bench.frame(&frame.to_string());
+            let seen = bench.take();
+            let is_told =
+                |said: &String| said.starts_with("message") || said.starts_with("updated");
+            assert!(!seen.iter().any(is_told), "{seen:?}");
+            assert_ne!(bench.client.state(), ConnectionState::Connected, "{frame}");
+        }
+        let mut bench = Bench::ready();
+        bench.history(7, json!({"limit": 1}));
+        bench.take();
+        bench.answer(200, &json!({"messages": [message], "epoch": "e", "seq": 4}));
+        assert!(bench.take()[0].starts_with("7 protocol: "));
+    }
+}
+
+#[test]
 fn unfinished_lists_are_bounded_together() {
     let mut bench = Bench::ready();
     let long = "x".repeat(30 << 20);
