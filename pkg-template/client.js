@@ -9,7 +9,7 @@
 import { createHost } from './core-host.js';
 import { ChatError } from './errors.js';
 import { CALLBACK_OF, Events } from './events.js';
-import { enterRoom, keepRooms, leaveRoom } from './keeper.js';
+import { enterRoom, gotThrough, keepRooms, leaveRoom } from './keeper.js';
 import { Older } from './older.js';
 import {
   copyOf,
@@ -310,11 +310,12 @@ export class SpaceClient {
   #enterRoom() {
     if (this.#isInRoom) return;
     this.#isInRoom = true;
+    const { tokenFor, webSocket, wasm, workerUrl, pollsOnly } = this.#config;
+    // The keeper's own are in no room that anybody sees.
+    if (pollsOnly) return;
     const place = placeOf(this.#config);
     enterRoom(place);
-    const { tokenFor, webSocket, wasm, pollsOnly } = this.#config;
-    if (!tokenFor || pollsOnly) return;
-    const { workerUrl } = this.#config;
+    if (!tokenFor || this.#leaveKeeper) return;
     const makeClient = (spaceId, spaceToken) =>
       new SpaceClient({ spaceId, spaceToken, workerUrl, webSocket, wasm, [POLLS_ONLY]: true }, this.#engine);
     this.#leaveKeeper = keepRooms(place.workerUrl, { tokenFor, makeClient });
@@ -323,11 +324,7 @@ export class SpaceClient {
   #leaveRoom() {
     if (!this.#isInRoom) return;
     this.#isInRoom = false;
-    const { messages } = this.#store.snapshot();
-    leaveRoom(
-      placeOf(this.#config),
-      !this.#config.pollsOnly && messages.some(({ status }) => status === 'pending'),
-    );
+    leaveRoom(placeOf(this.#config), this.#store.hasWaiting());
   }
 
   #stop(error) {
@@ -358,15 +355,23 @@ export class SpaceClient {
 
   /** For views that are gone: what was sent right before is safe first. */
   [CLOSE_WHEN_SAFE]() {
-    if (this.#unsafe.size === 0) {
+    const isSafe = () => this.#unsafe.size === 0 && !this.#store.hasWaiting();
+    if (isSafe()) {
       this.close();
       return;
     }
-    const timer = setTimeout(() => this.close(), SAFE_MS_MAX);
-    Promise.all(this.#unsafe).then(() => {
+    const end = () => {
       clearTimeout(timer);
+      unsubscribe();
       this.close();
-    });
+    };
+    const look = () => {
+      if (isSafe()) end();
+    };
+    const timer = setTimeout(end, SAFE_MS_MAX);
+    // What is on disk and has no owner yet would be nobody's: a connection that comes soon sends it.
+    const unsubscribe = this.subscribe(look);
+    Promise.all(this.#unsafe).then(look);
   }
 
   /**
@@ -514,8 +519,8 @@ export class SpaceClient {
     if (this.#end) {
       return;
     }
-    this.#leaveRoom();
     this.#leaveKeeper?.();
+    this.#leaveRoom();
     this.#end = error;
     this.#core = undefined;
     this.#attempt = undefined;
@@ -596,6 +601,7 @@ export class SpaceClient {
   #setConnected(connected) {
     if (connected !== this.#isConnected) {
       this.#isConnected = connected;
+      if (connected && this.#isInRoom) gotThrough(placeOf(this.#config));
       this.#events.emit('connectionChange', connected);
     }
   }

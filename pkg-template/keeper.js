@@ -18,7 +18,9 @@ const LEFT_MS = 2_000;
 /** How long a room may take, and how often is looked whether it is through. */
 const ROOM_MS_MAX = 30_000;
 const ROOM_LOOK_MS = 250;
-/** How long a room is left alone in which nothing went out. */
+/** How long the app may take for a token. */
+const TOKEN_MS_MAX = 10_000;
+/** How long a room is left alone in which nothing went out: what waits there may be of somebody else. */
 const REST_MS = 5 * 60_000;
 
 /** How many clients of this page are in a room, by place. */
@@ -30,9 +32,25 @@ let hasWarned = false;
 const keyOf = ({ workerUrl, spaceId }) => JSON.stringify([workerUrl, spaceId]);
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** A client of this room is there. */
+/** What a promise gives, or a rejection after `ms`. */
+function within(ms, promise) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error('no answer in time')), ms);
+    Promise.resolve(promise)
+      .then(resolve, reject)
+      .finally(() => clearTimeout(timer));
+  });
+}
+
+/** A client of this room is there: nobody else sees to it. */
 export function enterRoom(place) {
   open.set(keyOf(place), (open.get(keyOf(place)) ?? 0) + 1);
+  keepers.get(place.workerUrl)?.leave(place.spaceId);
+}
+
+/** A client of this Worker got through: others may as well. */
+export function gotThrough({ workerUrl }) {
+  keepers.get(workerUrl)?.hasten();
 }
 
 /**
@@ -50,10 +68,13 @@ export function leaveRoom(place, leavesSomething) {
   else if (leavesSomething && others === 0) warn(place);
 }
 
-/** A room may be opened again at once, as it is where a component moves: then there is nothing to say. */
-async function warn(place) {
+/** A room may be opened again at once, as it is where a component moves, and sent meanwhile: then there is nothing to say. */
+async function warn({ workerUrl, spaceId }) {
+  const place = { workerUrl, spaceId };
   await sleep(LEFT_MS);
-  if (hasWarned || open.has(keyOf(place)) || keepers.has(place.workerUrl)) return;
+  const waiting = await waitingSpaces(workerUrl).catch(() => []);
+  const waits = waiting.some((space) => space.spaceId === spaceId);
+  if (hasWarned || !waits || open.has(keyOf(place)) || keepers.has(workerUrl)) return;
   hasWarned = true;
   console.warn(
     `kuratchi-spaces: messages wait in the room '${place.spaceId}', which was left before they could be sent. They leave when it is ` +
@@ -93,14 +114,24 @@ class Keeper {
   #isOver = false;
   /** When rooms are looked after again in which nothing went out. */
   #restUntil = new Map();
-  #whenOnline = () => {
-    this.#restUntil.clear();
-    this.lookIn(0);
-  };
+  /** The room that is looked after, and its client. */
+  #current;
+  #whenOnline = () => this.hasten();
 
   constructor(workerUrl) {
     this.#workerUrl = workerUrl;
     globalThis.addEventListener?.('online', this.#whenOnline);
+  }
+
+  /** What kept messages waiting may be over. */
+  hasten() {
+    this.#restUntil.clear();
+    this.lookIn(0);
+  }
+
+  /** Somebody is in this room again, and sees to it. */
+  leave(spaceId) {
+    if (this.#current?.spaceId === spaceId) this.#current.client.close();
   }
 
   lookIn(ms) {
@@ -112,6 +143,7 @@ class Keeper {
   end() {
     this.#isOver = true;
     clearTimeout(this.#timer);
+    this.#current?.client.close();
     globalThis.removeEventListener?.('online', this.#whenOnline);
   }
 
@@ -138,20 +170,26 @@ class Keeper {
     if (this.#isOver || isOpen || this.#restUntil.get(spaceId) > Date.now()) return;
     const { tokenFor, makeClient } = this.means.at(-1);
     const before = await this.#count(spaceId);
-    let client;
+    let isThrough = false;
     try {
       // An app may not want a room looked after, or have no token for it any more.
-      if (!(await tokenFor(spaceId))) throw new Error('no token');
-      client = makeClient(spaceId, () => tokenFor(spaceId));
+      if (!(await within(TOKEN_MS_MAX, tokenFor(spaceId)))) throw new Error('no token');
+      if (this.#isOver || open.has(keyOf({ workerUrl: this.#workerUrl, spaceId }))) return;
+      const client = makeClient(spaceId, () => tokenFor(spaceId));
+      this.#current = { spaceId, client };
       await client.connect({ timeoutMs: ROOM_MS_MAX });
+      isThrough = true;
       for (let left = ROOM_MS_MAX; left > 0 && (await this.#count(spaceId)) > 0; left -= ROOM_LOOK_MS) {
+        if (client.getSnapshot().state === 'idle') break;
         await sleep(ROOM_LOOK_MS);
       }
     } catch {
       // It is tried again; whoever opens the room is told why it does not work.
     }
-    client?.close();
-    if ((await this.#count(spaceId)) >= before) this.#restUntil.set(spaceId, Date.now() + REST_MS);
+    this.#current?.client.close();
+    this.#current = undefined;
+    if (isThrough && (await this.#count(spaceId)) >= before)
+      this.#restUntil.set(spaceId, Date.now() + REST_MS);
   }
 
   async #count(spaceId) {

@@ -109,6 +109,13 @@ export class MessageList {
     return this.#stored.length === 0;
   }
 
+  /** Whether something of one's own is on its way. */
+  get hasWaiting() {
+    const isPending = (entry) => entry?.status === 'pending';
+    const changes = [...this.#changes.values()].flatMap((ofOne) => [...ofOne.values()]);
+    return [...this.#own.values(), ...changes].some(isPending);
+  }
+
   /** The oldest stored message. */
   get oldest() {
     return this.#stored[0];

@@ -72,8 +72,8 @@ export interface SpaceClientConfig {
   spaceToken?: string | TokenSource | undefined;
   /**
    * Gives a token for any room of this Worker, as `spaceToken` does for this one; nothing for a room that is not to be looked
-   * after. With it, messages that wait in rooms which were left are sent while the page is open and online: over HTTP, so that
-   * nobody sees somebody come and go. Without it they wait until their room is opened again. {@link pendingSpaces} lists them.
+   * after. With it, messages that wait in rooms which were left are sent while a client that was given it is not closed and the page
+   * is online: over HTTP, so that nobody sees somebody come and go. Without it they wait until their room is opened again. {@link pendingSpaces} lists them.
    *
    * @example tokenFor: async (spaceId) => (await fetch(`/api/chat/token?space=${encodeURIComponent(spaceId)}`)).text()
    */
@@ -352,7 +352,8 @@ export class KuratchiSpaceClient {
    * @param extra `{ until: 'stored' }` to wait for the server in every state.
    * @returns The message as it is now, or nothing when the edit waits in the outbox.
    * @throws {ChatError} `notFound`, `senderMismatch`, `invalidArgument`, `outboxFull`, `network` …; `alreadySent` for a message
-   *   that failed and may have been stored all the same: {@link retry} it first.
+   *   that failed and may have been stored all the same: {@link retry} it first. An edit of one that failed waits, with
+   *   `until: 'stored'`, until that is tried again or discarded.
    * @example
    * await client.editMessage(message.id, { text: 'Hello, all' });
    */
@@ -364,12 +365,14 @@ export class KuratchiSpaceClient {
    *
    * @param id The message's id.
    * @param extra `{ until: 'stored' }`.
-   * @returns What is left of it.
+   * @returns What is left of it; nothing where it was one's own that nobody had carried yet, and is no more.
    * @throws {ChatError} As the other form; `closed` when `disconnect()` was called meanwhile.
    * @example
-   * const { deletedAt } = await client.deleteMessage(message.id, { until: 'stored' });
+   * const left = await client.deleteMessage(message.id, { until: 'stored' });
+   * console.log(left ? `Deleted at ${left.deletedAt}` : 'It had not been sent');
    */
-  deleteMessage(id: string, extra: { until: 'stored' }): Promise<Message>;
+  // biome-ignore lint/suspicious/noConfusingVoidType: as sendMessage().
+  deleteMessage(id: string, extra: { until: 'stored' }): Promise<Message | void>;
   /**
    * Deletes a message: one's own, or anybody's with the capability `moderate`. Its text and attachments are gone
    * everywhere; what is left has a `deletedAt`. Waits, and resolves, as {@link sendMessage} does. One's own that nobody has

@@ -156,6 +156,11 @@ export class Store {
     this.#touchMessages();
   }
 
+  /** Whether something of one's own is not stored yet. Does not count as a look. */
+  hasWaiting() {
+    return this.#messages.hasWaiting;
+  }
+
   /** Forgets all stored messages: the log that they were of is no more, or some are missing among them. */
   clearMessages() {
     this.#generation += 1;

@@ -1,7 +1,7 @@
 /**
  * How much of a message's text is shown: a stranger wrote it, and what takes a page long to lay out holds up everything in it.
  *
- * Owns the bounds. Must not know elements.
+ * Owns the bounds, and where the focus goes. Must not know how a page is made.
  */
 
 const CHARACTERS_MAX = 3_000;
@@ -21,6 +21,13 @@ export function beginning(text) {
   const lines = text.split('\n', LINES_MAX + 1);
   const few = lines.length > LINES_MAX ? lines.slice(0, LINES_MAX).join('\n') : text;
   return few.length > CHARACTERS_MAX ? cut(few, CHARACTERS_MAX) : few;
+}
+
+/** The button that showed the rest is gone: the focus stays in the text. */
+export function focusText(button) {
+  const text = button.parentElement;
+  text.tabIndex = -1;
+  text.focus({ preventScroll: true });
 }
 
 /** What is read out of a text that has just come. */

@@ -64,3 +64,38 @@ test('thirty_rooms_end_on_sockets_and_one_that_hangs_delays_the_others_by_its_ow
   assert.equal(middlebox.faults.upgradeSwallowed, 1);
   assertNoProblems(tab);
 });
+
+const FEW = 4;
+/** Two attempts of the first room, and those of the others at once behind its first. */
+const POLLING_MS = 3 * HANGING_MS + SLOW_MACHINE_MS;
+
+test('where_all_handshakes_hang_rooms_do_not_wait_for_each_other', async () => {
+  const spaces = Array.from({ length: FEW }, () => stack.newSpace('hanging'));
+  const { gatewayKey } = stack.backend;
+  const tokens = await Promise.all(
+    spaces.map((space) => generateToken(space, { gatewayKey, userId: 'ada' })),
+  );
+  const middlebox = await newMiddlebox(stack);
+  middlebox.blockSockets('swallow');
+  const { tab } = await openPerson(middlebox, spaces[0]);
+  const seen = await tab.evaluate(
+    async ([rooms, workerUrl]) => {
+      const { client } = await import('/kuratchi-spaces/index.js');
+      const startedAt = performance.now();
+      const joined = rooms.map(async ([spaceId, spaceToken]) => {
+        const room = client({ spaceId, spaceToken, workerUrl });
+        await room.connect();
+        const { transport } = room;
+        const ms = performance.now() - startedAt;
+        room.close();
+        return { transport, ms };
+      });
+      return Promise.all(joined);
+    },
+    [spaces.map((space, n) => [space, tokens[n]]), middlebox.url],
+  );
+  const latest = Math.max(...seen.map(({ ms }) => ms));
+  console.log(`${FEW} rooms where all handshakes hang: polling within ${latest.toFixed(0)} ms`);
+  assert.deepEqual([...new Set(seen.map(({ transport }) => transport))], ['polling']);
+  assert.ok(latest < POLLING_MS, `${latest} ms`);
+});

@@ -84,3 +84,57 @@ test('an_app_that_gives_no_tokens_for_other_rooms_is_told_what_waits', async () 
   assert.deepEqual((await pending(ada)).at(0), [room, 3]);
   assertNoProblems(ada.tab);
 });
+
+test('who_comes_back_to_a_room_finds_what_waits_there_and_it_leaves_in_order', async () => {
+  const room = stack.newSpace('back');
+  const bob = await stack.newPerson('bob', room);
+  await bob.arrive();
+  const ada = await writeAndGoOn(room, { isKept: true });
+  // The keeper is in the room by now, and gets nowhere.
+  await ada.tab.waitForTimeout(3_500);
+  const seen = () => ada.tab.evaluate(() => globalThis.back.getSnapshot().messages.map(({ text }) => text));
+  await ada.tab.evaluate(
+    async ([room, workerUrl, tokenUrl]) => {
+      const { client } = await import('/kuratchi-spaces/index.js');
+      const spaceToken = async () => (await fetch(tokenUrl + encodeURIComponent(room))).text();
+      globalThis.back = client({ spaceId: room, workerUrl, spaceToken });
+      globalThis.back.subscribe(() => {});
+      globalThis.back.connect().catch(() => {});
+    },
+    [room, ada.network.url, `${stack.peopleUrl}/token?userId=ada&expiryMs=3600000&spaceId=`],
+  );
+  await until(async () => (await seen()).length === 3, 'what waits to be shown', 6_000);
+  await ada.tab.evaluate(() =>
+    globalThis.back.sendMessage({ senderId: 'ada', senderType: 'user', text: 'four' }),
+  );
+  ada.network.heal();
+  await bob.sees('four');
+  assert.deepEqual((await bob.report()).shown, ['one', 'two', 'three', 'four']);
+  assertNoProblems(ada.tab, bob.tab);
+});
+
+test('what_a_view_sends_before_there_is_a_token_is_sent_though_the_view_goes_at_once', async () => {
+  const room = stack.newSpace('brief');
+  const ada = await stack.newPerson('ada', room);
+  await ada.open();
+  await ada.tab.evaluate(
+    async ([room, workerUrl, tokenUrl]) => {
+      const { client } = await import('/kuratchi-spaces/index.js');
+      const { hold, leave } = await import('/kuratchi-spaces/holding.js');
+      const spaceToken = async () => {
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        return (await fetch(tokenUrl + encodeURIComponent(room))).text();
+      };
+      const brief = client({ spaceId: room, workerUrl, spaceToken });
+      const release = hold(brief, () => leave(brief));
+      brief.sendMessage({ text: 'in passing' }).catch(() => {});
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      release();
+    },
+    [room, ada.network.url, `${stack.peopleUrl}/token?userId=ada&expiryMs=3600000&spaceId=`],
+  );
+  const bob = await stack.newPerson('bob', room);
+  await bob.arrive();
+  await bob.sees('in passing');
+  assertNoProblems(ada.tab, bob.tab);
+});

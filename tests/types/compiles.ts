@@ -112,8 +112,8 @@ export async function everyMethod(client: spaces.KuratchiSpaceClient, signal: Ab
   const surelyEdited: Message = await client.editMessage(stored.id, edit, { until: 'stored' });
   const alsoEdited: Message = await client.editMessage(stored.id, { ...edit, until: 'stored' });
   const deleted: Message | undefined = (await client.deleteMessage(stored.id)) ?? undefined;
-  const surelyDeleted: number | undefined = (await client.deleteMessage(stored.id, { until: 'stored' }))
-    .deletedAt;
+  const leftOver = await client.deleteMessage(stored.id, { until: 'stored' });
+  const surelyDeleted: number | undefined = leftOver ? leftOver.deletedAt : undefined;
   const participants: Participant[] = await client.getParticipants();
   const metadata: SpaceMetadata = await client.getMetadata();
   const changed: SpaceMetadata = await client.setMetadata({ topic: 'Invoices', old: null });

@@ -2,12 +2,16 @@
 import { find } from 'linkifyjs';
 import { useMemo, useState } from 'react';
 import { LINK_ATTRIBUTES, partsOf } from '../../shared/links.js';
-import { beginning, readable } from '../../shared/texts.js';
+import { beginning, focusText, readable } from '../../shared/texts.js';
 
 export function Linked({ text }) {
   const [isWhole, setWhole] = useState(false);
   const whole = useMemo(() => readable(text), [text]);
   const shown = isWhole ? whole : beginning(whole);
+  const showAll = (event) => {
+    focusText(event.currentTarget);
+    setWhole(true);
+  };
   const parts = useMemo(() => partsOf(shown, find), [shown]);
   return (
     <>
@@ -24,7 +28,7 @@ export function Linked({ text }) {
       {shown.length < whole.length && (
         <>
           {'… '}
-          <button type="button" className="link-button" onClick={() => setWhole(true)}>
+          <button type="button" className="link-button" onClick={showAll}>
             Show all
           </button>
         </>

@@ -10,7 +10,7 @@ import { find } from './linkify.mjs';
 import { LINK_ATTRIBUTES, partsOf } from './links.js';
 import { MessageActions } from './message-actions.js';
 import { MessageEditor } from './message-editor.js';
-import { beginning, readable } from './texts.js';
+import { beginning, focusText, readable } from './texts.js';
 import {
   editedWords,
   fileWords,
@@ -208,7 +208,10 @@ function showLinked(target, text, isWhole) {
   target.replaceChildren(...parts);
   if (shown.length === whole.length) return;
   const button = Object.assign(element('button', 'link-button', 'Show all'), { type: 'button' });
-  button.addEventListener('click', () => showLinked(target, text, true));
+  button.addEventListener('click', () => {
+    focusText(button);
+    showLinked(target, text, true);
+  });
   target.append('… ', button);
 }
 
