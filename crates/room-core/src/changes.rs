@@ -7,8 +7,9 @@ use protocol::change::Change;
 use protocol::codes::ErrorCode;
 use protocol::frame::Refusal;
 use protocol::ids::{MessageId, Seq};
-use protocol::model::Message;
-use protocol::principal::{CAP_MODERATE, Principal};
+use protocol::model::{Message, SenderType};
+use protocol::principal::{CAP_MODERATE, CAP_SYSTEM, Principal};
+use protocol::token::Role;
 use protocol::wire::Key;
 
 use crate::failure::Failure;
@@ -118,7 +119,13 @@ fn may_change(stored: &StoredMessage, origin: Option<&str>, principal: &Principa
     } else {
         origin.is_some() && stored.origin.as_deref() == origin
     };
-    wrote_it || principal.may(CAP_MODERATE)
+    // Who has the name of the house, or had its rights, may change what it said no more than say it.
+    let may_speak_so = match stored.message.sender_type {
+        SenderType::User => true,
+        SenderType::Support => principal.role == Role::Agent || principal.gateway,
+        SenderType::System => principal.may(CAP_SYSTEM),
+    };
+    (wrote_it && may_speak_so) || principal.may(CAP_MODERATE)
 }
 
 fn not_found(error: &str) -> Failure {

@@ -207,6 +207,37 @@ fn messages_are_changed_by_who_wrote_them_or_may_moderate() {
 }
 
 #[test]
+fn what_the_house_said_is_changed_by_who_may_say_it() {
+    let system = |name: &str| with_caps(user(name), &["system"]);
+    let said = |principal: Principal, sender_type: &str| {
+        let mut shell = Shell::new();
+        let body = json!({"text": "x", "senderId": "shop", "senderType": sender_type});
+        let (status, answer) = shell.post(principal, body);
+        assert_eq!(status, 201, "{answer}");
+        let id = answer["message"]["id"].as_str().unwrap().to_owned();
+        (shell, id)
+    };
+    for (by, sender_type, who, status) in [
+        (system("shop"), "system", user("shop"), 403),
+        (system("shop"), "system", agent("shop"), 403),
+        (system("shop"), "system", system("shop"), 200),
+        (agent("shop"), "support", user("shop"), 403),
+        (agent("shop"), "support", agent("shop"), 200),
+        (gateway(anonymous("owner")), "support", user("shop"), 403),
+        (gateway(anonymous("owner")), "system", user("shop"), 403),
+        (gateway(anonymous("owner")), "system", system("shop"), 200),
+    ] {
+        let (mut shell, id) = said(by, sender_type);
+        let name = format!("{sender_type} by {who:?}");
+        assert_eq!(
+            shell.edit(who, &id, json!({"text": "y"})).0,
+            status,
+            "{name}"
+        );
+    }
+}
+
+#[test]
 fn where_a_message_came_from_is_never_told() {
     let mut shell = Shell::new();
     let body =
