@@ -109,17 +109,26 @@ impl Bench {
 
     /// Connected, with nothing noted.
     pub(crate) fn ready() -> Self {
+        Self::ready_with(TOKEN)
+    }
+
+    /// A connected client whose app gave this token.
+    pub(crate) fn ready_with(token: &str) -> Self {
         let mut bench = Self::new();
-        bench.connect(1);
+        bench.connect_with(1, token);
         bench.welcome(r#""seq":4"#);
         bench.take();
         bench
     }
 
     pub(crate) fn connect(&mut self, call: u32) {
+        self.connect_with(call, TOKEN);
+    }
+
+    fn connect_with(&mut self, call: u32, token: &str) {
         self.client.connect(CallId(call), self.now);
         self.drain();
-        self.give_token(TOKEN);
+        self.give_token(token);
     }
 
     /// The app gives its token, a text.

@@ -369,12 +369,7 @@ fn marks_on_a_fast_line_are_all_echoed() {
 
 #[test]
 fn warnings_without_end_ask_the_app_once_a_second() {
-    let mut bench = Bench::new();
-    bench.client.connect(CallId(1), bench.now);
-    bench.drain();
-    bench.give_token("opaque");
-    bench.welcome(r#""seq":4"#);
-    bench.take();
+    let mut bench = Bench::ready_with("opaque");
     let mut asked = 0;
     for _ in 0..300 {
         bench.advance(10);

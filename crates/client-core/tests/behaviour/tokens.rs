@@ -255,12 +255,7 @@ fn a_token_is_renewed_on_the_live_link_before_it_expires() {
 
 #[test]
 fn a_warning_of_the_server_renews_a_token_that_does_not_say_when_it_is_over() {
-    let mut bench = Bench::new();
-    bench.client.connect(CallId(1), bench.now);
-    bench.drain();
-    bench.give_token("opaque");
-    bench.welcome(r#""seq":4"#);
-    bench.take();
+    let mut bench = Bench::ready_with("opaque");
     bench.frame(r#"{"type":"expiring","exp":1}"#);
     bench.frame(r#"{"type":"expiring","exp":1}"#);
     bench.expect(&["token fresh=true"]);
