@@ -80,7 +80,7 @@ export interface SpaceEvents {
   stateChange: [change: StateChange];
   /** Who is here, whole, whenever that changes. @example client.on('presence', (users) => list(users)) */
   presence: [users: PresentUser[]];
-  /** Somebody is known for the first time. @example client.on('participant', ({ userId }) => greet(userId)) */
+  /** Somebody is known for the first time, or in another role than before. @example client.on('participant', ({ userId }) => greet(userId)) */
   participant: [participant: Participant];
   /** Metadata changed; `null` for removed keys. @example client.on('metadata', (changes) => apply(changes)) */
   metadata: [changes: SpaceMetadataChanges];
@@ -125,7 +125,7 @@ export interface SpaceEventHandlers {
   onStateChange?: ((change: StateChange) => void) | undefined;
   /** Called with everybody who is here, whenever that changes. @example onPresence: (users) => list(users) */
   onPresence?: ((users: PresentUser[]) => void) | undefined;
-  /** Called when somebody is known for the first time. @example onParticipant: ({ userId }) => greet(userId) */
+  /** Called when somebody is known for the first time, or in another role than before. @example onParticipant: ({ userId }) => greet(userId) */
   onParticipant?: ((participant: Participant) => void) | undefined;
   /** Called with the changes of metadata. @example onMetadata: (changes) => apply(changes) */
   onMetadata?: ((changes: SpaceMetadataChanges) => void) | undefined;

@@ -197,7 +197,7 @@ pub enum EventBody {
 pub enum PresenceChange {
     /// These are all who are here; told to a joiner.
     Here,
-    /// These came.
+    /// These came, or are here under another name or in another role than before.
     Joined,
     /// These went.
     Left,

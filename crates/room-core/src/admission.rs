@@ -139,19 +139,11 @@ impl Room {
             client_scope,
             instance,
         } = candidate;
-        let mut transaction = Transaction::new(&self.ledger, &*storage, &mut self.random, now);
-        if let Some(sub) = &principal.sub {
-            transaction.meet(sub, principal.role, true)?;
-        }
-        let decided = transaction.decided();
-        let met = match self.commit(decided, storage) {
-            Ok(effects) => effects,
+        match self.meet(&principal, now, storage) {
             // A full store is still worth reading.
-            Err(StorageError::Full) => Vec::new(),
+            Ok(()) | Err(StorageError::Full) => {}
             Err(StorageError::Broken) => return Err(StorageError::Broken),
-        };
-        // The others hear of it whatever becomes of this peer: it is stored.
-        self.perform(met, now);
+        }
         let replay = match self.queued_replay(cursor.as_ref(), now) {
             Some(queued) => queued,
             None => self.replay_from(cursor.as_ref(), &*storage)?,
@@ -174,14 +166,32 @@ impl Room {
             peer: id,
             record: peer.record(),
         });
-        let arrived = self.peers.enter(id, peer);
+        let news = self.peers.enter(id, peer);
         self.fanout.enter(id, dialect, now);
         if dialect == Dialect::V2 {
             self.welcome(id, replay, now);
         }
-        if let Some(user) = arrived {
-            self.share_arrival(user, id);
+        if let Some(user) = news {
+            self.share_present(user, vec![id]);
         }
+        Ok(())
+    }
+
+    /// Notes whom a token names, and in which role. The others hear of it whatever becomes of this peer: it is stored.
+    fn meet(
+        &mut self,
+        principal: &Principal,
+        now: UnixMillis,
+        storage: &mut dyn Storage,
+    ) -> Result<(), StorageError> {
+        let Some(sub) = &principal.sub else {
+            return Ok(());
+        };
+        let mut transaction = Transaction::new(&self.ledger, &*storage, &mut self.random, now);
+        transaction.meet(sub, principal.role, true)?;
+        let decided = transaction.decided();
+        let effects = self.commit(decided, storage)?;
+        self.perform(effects, now);
         Ok(())
     }
 
@@ -272,7 +282,13 @@ impl Room {
     }
 
     /// Follows the shell's verdict on a token that a peer sent: its principal is renewed.
-    pub(crate) fn judge_token(&mut self, id: PeerId, verdict: Result<Principal, Refusal>) {
+    pub(crate) fn judge_token(
+        &mut self,
+        id: PeerId,
+        verdict: Result<Principal, Refusal>,
+        now: UnixMillis,
+        storage: &mut dyn Storage,
+    ) {
         let Some(peer) = self.peers.get(id) else {
             return;
         };
@@ -298,8 +314,13 @@ impl Room {
         });
         match renewed {
             Ok(principal) => {
-                self.peers.renew(id, principal);
+                // Where the store fails, the role is noted with what they send or when they come next.
+                let _ = self.meet(&principal, now, storage);
+                let news = self.peers.renew(id, principal);
                 self.remember(id);
+                if let Some(user) = news {
+                    self.share_present(user, Vec::new());
+                }
             }
             // The connection was accepted with a token that was good then; it stays.
             Err(refusal) => {

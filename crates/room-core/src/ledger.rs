@@ -359,8 +359,9 @@ impl<'a> Transaction<'a> {
         Ok(Some(participant))
     }
 
-    /// Adds a participant when somebody is seen for the first time, and again when a token proves for the first
-    /// time who they are. The first sight's time stays.
+    /// Adds a participant when somebody is seen for the first time, and again when what is known of them changes: a token
+    /// proves who they are, or says another role than the one before. What no token proves changes nothing that one has
+    /// proven. The first sight's time stays.
     pub(crate) fn meet(
         &mut self,
         user_id: &str,
@@ -368,7 +369,8 @@ impl<'a> Transaction<'a> {
         verified: bool,
     ) -> Result<(), StorageError> {
         let participant = match self.participant(user_id)? {
-            Some(known) if known.verified || !verified => return Ok(()),
+            Some(known) if known.verified && !verified => return Ok(()),
+            Some(known) if (known.verified, known.role) == (verified, role) => return Ok(()),
             Some(known) => Participant {
                 role,
                 verified,

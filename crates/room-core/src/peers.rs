@@ -96,6 +96,24 @@ struct User {
     grace_ends: Option<UnixMillis>,
 }
 
+impl User {
+    /// The newest token knows best how somebody is called and what they are. Returns whether that changes anything.
+    fn change(&mut self, present: &PresentUser) -> bool {
+        let changes = self.present != *present;
+        self.present.clone_from(present);
+        changes
+    }
+}
+
+/// Whom a principal makes present.
+fn present(principal: &Principal) -> Option<PresentUser> {
+    Some(PresentUser {
+        user_id: principal.sub.clone()?,
+        name: principal.name.clone(),
+        role: principal.role,
+    })
+}
+
 impl Peers {
     /// All open sockets.
     pub(crate) fn count(&self) -> usize {
@@ -124,30 +142,23 @@ impl Peers {
         self.accepted.iter().map(|(id, peer)| (*id, peer))
     }
 
-    /// Takes in an accepted peer. `Some` when that makes somebody present who was not.
+    /// Takes in an accepted peer. `Some` when that makes somebody present who was not, or was otherwise.
     pub(crate) fn enter(&mut self, id: PeerId, peer: Peer) -> Option<PresentUser> {
-        let arrived = peer.principal.sub.as_ref().and_then(|sub| {
-            let principal = &peer.principal;
-            let present = PresentUser {
-                user_id: sub.clone(),
-                name: principal.name.clone(),
-                role: principal.role,
-            };
-            let known = self.users.contains_key(sub);
-            let user = self.users.entry(sub.clone()).or_insert_with(|| User {
+        let news = present(&peer.principal).and_then(|present| {
+            let is_new = !self.users.contains_key(&present.user_id);
+            let user = self.users.entry(present.user_id.clone());
+            let user = user.or_insert_with(|| User {
                 present: present.clone(),
                 peers: BTreeSet::new(),
                 grace_ends: None,
             });
-            // The newest token knows best how somebody is called.
-            user.present = present.clone();
             user.peers.insert(id);
             user.grace_ends = None;
-            (!known).then_some(present)
+            (user.change(&present) || is_new).then_some(present)
         });
         self.count_anonymous(&peer.principal);
         self.accepted.insert(id, peer);
-        arrived
+        news
     }
 
     /// Forgets an accepted peer. Its user's grace begins with the last.
@@ -221,23 +232,17 @@ impl Peers {
         Some(peer)
     }
 
-    /// Puts a renewed principal, of the same user, in place of the old one.
-    pub(crate) fn renew(&mut self, id: PeerId, principal: Principal) {
-        let Some(peer) = self.accepted.get_mut(&id) else {
-            return;
-        };
-        if let Some(user) = principal
-            .sub
-            .as_ref()
-            .and_then(|sub| self.users.get_mut(sub))
-        {
-            (user.present.name, user.present.role) = (principal.name.clone(), principal.role);
-        }
+    /// Puts a renewed principal, of the same user, in place of the old one. `Some` when that changes who is present.
+    pub(crate) fn renew(&mut self, id: PeerId, principal: Principal) -> Option<PresentUser> {
+        let peer = self.accepted.get_mut(&id)?;
         peer.warned = false;
         let principal = Rc::new(principal);
         let before = std::mem::replace(&mut peer.principal, Rc::clone(&principal));
         self.discount_anonymous(&before);
         self.count_anonymous(&principal);
+        let present = present(&principal)?;
+        let user = self.users.get_mut(&present.user_id)?;
+        user.change(&present).then_some(present)
     }
 
     /// Notes a sign of life. One from before the last changes nothing.

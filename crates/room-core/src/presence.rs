@@ -1,4 +1,4 @@
-//! Who hears that somebody came, is here, or went.
+//! Who hears that somebody came, is here, is called otherwise, or went.
 
 use protocol::frame::{PresenceChange, ServerFrame};
 use protocol::model::PresentUser;
@@ -19,9 +19,9 @@ impl Room {
         }
     }
 
-    /// Tells everybody but `id` that its user came.
-    pub(crate) fn share_arrival(&mut self, user: PresentUser, id: PeerId) {
-        self.share_presence(PresenceChange::Joined, vec![user], vec![id]);
+    /// Tells everybody but some that somebody came, or how they are called and what they are from now on.
+    pub(crate) fn share_present(&mut self, user: PresentUser, but: Vec<PeerId>) {
+        self.share_presence(PresenceChange::Joined, vec![user], but);
     }
 
     /// Who is here, as a joiner hears it.

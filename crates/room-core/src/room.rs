@@ -143,7 +143,9 @@ impl Room {
             }
             Input::Frame { peer, frame } => self.handle_frame(peer, frame, now, storage),
             Input::Unread { peer, bytes } => self.handle_unread(peer, bytes, now),
-            Input::Authenticated { peer, result } => self.judge_token(peer, result),
+            Input::Authenticated { peer, result } => {
+                self.judge_token(peer, result, now, storage);
+            }
             Input::Disconnected { peer } => {
                 self.leaving.end(peer);
                 self.forget(peer, now);

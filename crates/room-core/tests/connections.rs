@@ -19,7 +19,7 @@ use room_core::{Input, PeerId, Settings, StorageError};
 use serde_json::{Value, json};
 
 #[test]
-fn a_name_seen_before_is_upgraded_when_a_token_proves_it() {
+fn participants_have_the_role_that_was_proven_last() {
     let mut shell = Shell::new();
     let post = |shell: &mut Shell, sender: &str, kind: &str| {
         shell.post(
@@ -27,24 +27,47 @@ fn a_name_seen_before_is_upgraded_when_a_token_proves_it() {
             json!({"senderId": sender, "senderType": kind, "text": "x"}),
         )
     };
+    let listed = |shell: &mut Shell| {
+        let (_, mut body) = shell.call(
+            anonymous("r"),
+            room_core::Call::Read(room_core::Query::Participants {
+                cursor: None,
+                dialect: Dialect::V2,
+            }),
+        );
+        body["participants"].take()
+    };
+    let ada = |role: &str, verified: bool| json!({"userId": "ada", "role": role, "joinedAt": START, "verified": verified});
     post(&mut shell, "ada", "user");
-    post(&mut shell, "ada", "support");
     post(&mut shell, "bot", "system");
+    assert_eq!(listed(&mut shell), json!([ada("customer", false)]));
+    post(&mut shell, "ada", "support");
+    assert_eq!(listed(&mut shell), json!([ada("agent", true)]));
+    post(&mut shell, "ada", "user");
+    assert_eq!(listed(&mut shell), json!([ada("agent", true)]));
     shell.now += 1_000;
-    let ada = shell.join(agent("ada"));
-    shell.leave(ada);
-    let again = shell.join(user("ada"));
-    shell.say(again, json!({"type": "typing", "isTyping": true}));
-    let (_, body) = shell.call(
-        anonymous("r"),
-        room_core::Call::Read(room_core::Query::Participants {
-            cursor: None,
-            dialect: Dialect::V2,
-        }),
+
+    let reader = shell.join(anonymous("reader"));
+    let unchanged = shell.join(agent("ada"));
+    shell.leave(unchanged);
+    assert_eq!(listed(&mut shell), json!([ada("agent", true)]));
+
+    let demoted = shell.join(user("ada"));
+    shell.say(demoted, json!({"type": "typing", "isTyping": true}));
+    shell.say(demoted, message("m1", "as a customer"));
+    assert_eq!(listed(&mut shell), json!([ada("customer", true)]));
+    assert_eq!(
+        shell.post(agent("ada"), json!({"text": "as an agent"})).0,
+        201
     );
-    let expected = json!([{"userId": "ada", "role": "agent", "joinedAt": START, "verified": true}]);
-    assert_eq!(body["participants"], expected);
-    assert_eq!(shell.head().1, 5, "seen, three messages, proven");
+    assert_eq!(listed(&mut shell), json!([ada("agent", true)]));
+
+    shell.pass(10);
+    let heard = shell.heard(reader).into_iter();
+    let told: Vec<Value> = heard
+        .filter_map(|event| event.get("participant").cloned())
+        .collect();
+    assert_eq!(told, [ada("customer", true), ada("agent", true)]);
 }
 
 #[test]

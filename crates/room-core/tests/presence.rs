@@ -86,6 +86,36 @@ fn said(status: &str, users: &[&str]) -> (String, Vec<String>) {
 }
 
 #[test]
+fn another_name_or_role_is_told_to_everybody() {
+    let mut shell = Shell::new();
+    let ada = shell.join(user("ada"));
+    let bob = shell.join(user("bob"));
+    let presence = |shell: &mut Shell, id: u64| {
+        shell.pass(10);
+        shell.heard_of(id, "presence")
+    };
+    presence(&mut shell, ada);
+    presence(&mut shell, bob);
+    let joined =
+        |user: Value| vec![json!({"type": "presence", "status": "joined", "users": [user]})];
+
+    shell.join(agent("bob"));
+    let told = joined(json!({"userId": "bob", "role": "agent"}));
+    assert_eq!(presence(&mut shell, ada), told, "by another connection");
+
+    let renewed = Principal {
+        name: Some("Bob".into()),
+        ..agent("bob")
+    };
+    shell.tokens.insert("renewed".into(), renewed);
+    shell.say(bob, json!({"type": "auth", "token": "renewed"}));
+    let told = joined(json!({"userId": "bob", "role": "agent", "name": "Bob"}));
+    assert_eq!(presence(&mut shell, ada), told, "by a renewed token");
+    shell.say(bob, json!({"type": "auth", "token": "renewed"}));
+    assert_eq!(presence(&mut shell, ada), Vec::<Value>::new());
+}
+
+#[test]
 fn a_reloaded_page_is_no_coming_and_going() {
     let mut shell = Shell::new();
     let (ada, bob) = (shell.join(user("ada")), shell.join(user("bob")));

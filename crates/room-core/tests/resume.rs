@@ -82,7 +82,7 @@ fn a_replay_tells_the_present_state_in_bounded_batches() {
     shell.leave(ada);
     for n in 0..100 {
         shell.post(
-            user("ada"),
+            agent("ada"),
             json!({"text": format!("{n} {}", "x".repeat(4_000))}),
         );
     }
