@@ -72,7 +72,7 @@ export function leaveRoom(place, leavesSomething) {
 async function warn({ workerUrl, spaceId }) {
   const place = { workerUrl, spaceId };
   await sleep(LEFT_MS);
-  const waiting = await waitingSpaces(workerUrl).catch(() => []);
+  const waiting = await waitingSpaces({ workerUrl }).catch(() => []);
   const waits = waiting.some((space) => space.spaceId === spaceId);
   if (hasWarned || !waits || open.has(keyOf(place)) || keepers.has(workerUrl)) return;
   hasWarned = true;
@@ -156,7 +156,7 @@ class Keeper {
     this.#isLooking = true;
     this.#isDueAgain = false;
     try {
-      for (const { spaceId } of await waitingSpaces(this.#workerUrl)) await this.#see(spaceId);
+      for (const { spaceId } of await waitingSpaces({ workerUrl: this.#workerUrl })) await this.#see(spaceId);
     } catch {
       // Without a database nothing waits for long.
     } finally {
@@ -193,7 +193,7 @@ class Keeper {
   }
 
   async #count(spaceId) {
-    const waiting = await waitingSpaces(this.#workerUrl);
-    return waiting.find((space) => space.spaceId === spaceId)?.count ?? 0;
+    const waiting = await waitingSpaces({ workerUrl: this.#workerUrl, spaceId });
+    return waiting[0]?.count ?? 0;
   }
 }

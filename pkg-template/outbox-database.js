@@ -43,24 +43,24 @@ export function hasIndexedDb() {
 /**
  * The spaces of a Worker in which something waits to be sent, and how much; what failed does not wait.
  *
- * @param {string} workerUrl
+ * @param {{ workerUrl: string, spaceId?: string }} place Without `spaceId` all of the Worker's.
  * @returns {Promise<{ spaceId: string, count: number }[]>} Nothing where there is no database.
  */
-export async function waitingSpaces(workerUrl, open = openDB) {
+export async function waitingSpaces({ workerUrl, spaceId }, open = openDB) {
   if (!hasIndexedDb()) return [];
   const database = await withinBound(
     open(NAME, VERSION, { upgrade: (made) => void made.createObjectStore(STORE) }),
   );
   try {
     const store = database.transaction(STORE, 'readonly').objectStore(STORE);
-    const range = rangeOf([workerUrl]);
+    const range = rangeOf(spaceId === undefined ? [workerUrl] : [workerUrl, spaceId]);
     const [keys, rows] = await withinBound(Promise.all([store.getAllKeys(range), store.getAll(range)]));
     const counts = new Map();
     rows.forEach((row, index) => {
-      const spaceId = keys[index][1];
-      if (!row.failure) counts.set(spaceId, (counts.get(spaceId) ?? 0) + 1);
+      const space = keys[index][1];
+      if (!row.failure) counts.set(space, (counts.get(space) ?? 0) + 1);
     });
-    return [...counts].map(([spaceId, count]) => ({ spaceId, count }));
+    return [...counts].map(([space, count]) => ({ spaceId: space, count }));
   } finally {
     database.close();
   }
@@ -156,6 +156,8 @@ export class OutboxDatabase {
     this.#opening ??= this.#connect();
     const database = await this.#opening;
     const transaction = database.transaction(STORE, mode);
+    // Where `act` throws at once, nobody else waits for how the transaction ends.
+    transaction.done.catch(() => {});
     const result = act(transaction.objectStore(STORE));
     // Reads ask for more in the same transaction; a write is all that there is.
     if (mode === 'readwrite') {

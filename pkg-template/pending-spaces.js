@@ -9,5 +9,5 @@ import { waitingSpaces } from './outbox-database.js';
 
 export async function pendingSpaces(workerUrl) {
   const place = placeOf({ workerUrl: readWorkerUrl(workerUrl), spaceId: '' });
-  return waitingSpaces(place.workerUrl);
+  return waitingSpaces({ workerUrl: place.workerUrl });
 }
