@@ -16,6 +16,8 @@ const HTML_PATTERN = /^\s*</;
 const CURE =
   `serve ${WASM_FILE} of the package kuratchi-spaces there, as ${WASM_TYPE}, or import from ` +
   'kuratchi-spaces/inline, which has it inside';
+/** Where Vite's development server has packages. It loses the file there before version 8, and what it builds has it. */
+const VITE_PATTERN = /\/\.?vite\/(?:\w+\/)?deps\//;
 /** How engines word that the page's policy forbids Wasm. */
 const POLICY_PATTERN = /content security policy|unsafe-eval|\bCSP\b/i;
 
@@ -23,9 +25,9 @@ const POLICY_PATTERN = /content security policy|unsafe-eval|\bCSP\b/i;
  * One Wasm instance in the making: loaded at most once at a time, and again after a failure.
  *
  * @param {() => WebAssembly.Module | Promise<WebAssembly.Module>} source Where the compiled module comes from.
- * @param {() => object | Promise<object>} [importGlue] Where wasm-bindgen's glue comes from.
+ * @param {() => object | Promise<object>} importGlue Where wasm-bindgen's glue comes from.
  */
-export function createEngine(source, importGlue = () => import('./kuratchi_spaces.js')) {
+export function createEngine(source, importGlue) {
   let loading;
   let glue;
   let fault;
@@ -101,18 +103,22 @@ function compileGiven(given) {
  * Fetches and compiles the module.
  *
  * @param {string} url Where the bundler put the file.
- * @param {() => Promise<{ CLIENT_WASM?: string }>} importEmbedded What to take where the file can not be had. Most
- *   builds have nothing there.
+ * @param {() => Promise<{ CLIENT_WASM?: string }>} importEmbedded What to take where the file can not be had: something in
+ *   development alone.
  */
 export async function fetchModule(url, importEmbedded) {
   try {
     return await compileFrom(url);
   } catch (error) {
     const { CLIENT_WASM } = await importEmbedded();
-    if (CLIENT_WASM) {
-      return compileEmbedded(CLIENT_WASM);
+    if (!CLIENT_WASM) {
+      throw error;
     }
-    throw error;
+    if (!VITE_PATTERN.test(url)) {
+      const use = 'a copy that is for development alone is used, and what is built for production will fail';
+      console.warn(`kuratchi-spaces: ${error.message} (${use})`);
+    }
+    return compileEmbedded(CLIENT_WASM);
   }
 }
 

@@ -1,25 +1,16 @@
 /**
  * The package's API in Cloudflare Workers.
  *
- * Owns where the Wasm comes from there. Must not know what the client does with it.
+ * Owns the list of names, and which Wasm they bring. Must not know what the client does with it.
  */
 
-import { SpaceClient } from './client.js';
-// Workers compile Wasm at upload and never from bytes.
-import wasmModule from './kuratchi_spaces_bg.wasm';
-import { createEngine } from './loader.js';
+import { byDefault } from './engine.js';
+import * as space from './space.js';
+import { uploaded } from './wasm.uploaded.js';
 
 export * from './everywhere.js';
 export * from './server/elsewhere.js';
 
-const engine = /* @__PURE__ */ createEngine(() => wasmModule);
-
-export class KuratchiSpaceClient extends SpaceClient {
-  constructor(config) {
-    super(config, engine);
-  }
-}
-
-export function client(config) {
-  return new KuratchiSpaceClient(config);
-}
+// What nobody uses is left out by bundlers, with the Wasm.
+export const KuratchiSpaceClient = /* @__PURE__ */ byDefault(uploaded, space.KuratchiSpaceClient);
+export const client = /* @__PURE__ */ byDefault(uploaded, space.client);

@@ -70,7 +70,9 @@ async function bundled(file, { takes, isAdapter }) {
     target: 'es2022',
     conditions: ['browser'],
     // One adapter is weighed, and neither the framework nor the client.
-    external: isAdapter ? ['react', 'react/*', 'svelte', 'svelte/*', '#*'] : [],
+    external: isAdapter
+      ? ['react', 'react/*', 'svelte', 'svelte/*', '../space.js', '../engine.js', '../wasm.*']
+      : [],
     write: false,
     logLevel: 'error',
   });

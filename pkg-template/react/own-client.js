@@ -6,9 +6,9 @@
  */
 
 import { useEffect, useInsertionEffect, useState } from 'react';
-import { client as createClient } from '#spaces';
 import { hold, leave } from '../holding.js';
 import { heardBy, keyOf, OwnClient } from '../own-client.js';
+import { client as createClient } from '../space.js';
 
 /**
  * The client of a config, which may be a new object in each render, connected while the component is there. Another

@@ -10,7 +10,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, mock, test } from 'node:test';
 
-import * as embedded from '../../pkg-template/embedded.js';
 import { compileBytes, createEngine, fetchModule } from '../../pkg-template/loader.js';
 
 /** The smallest module: a magic number and a version. */
@@ -218,17 +217,34 @@ describe('fetching', () => {
     await checkUnavailable(lost.load(), /the network is up \(Failed to fetch dynamically/, true);
   });
 
-  test('where the file can not be had, what a development server has embedded is taken', async () => {
-    answers(() => htmlAnswer());
+  test('a_lost_file_is_made_up_for_in_development_and_it_is_said_what_a_build_will_need', async () => {
+    const warn = mock.method(console, 'warn', () => {});
     const CLIENT_WASM = Buffer.from(WASM).toString('base64');
-    assert.ok((await fetchModule(URL_OF_WASM, async () => ({ CLIENT_WASM }))) instanceof WebAssembly.Module);
+    const take = async (url) => {
+      answers(() => htmlAnswer());
+      assert.ok((await fetchModule(url, async () => ({ CLIENT_WASM }))) instanceof WebAssembly.Module);
+      const said = warn.mock.calls.map((call) => call.arguments[0]);
+      warn.mock.resetCalls();
+      return said;
+    };
+    try {
+      const [warning, ...others] = await take(URL_OF_WASM);
+      assert.match(warning, /is an HTML page.*kuratchi-spaces\/inline.*built for production will fail/s);
+      assert.deepEqual(others, []);
+      // What Vite builds has the file.
+      for (const folder of ['.vite/deps', '_nuxt/node_modules/.cache/vite/client/deps']) {
+        assert.deepEqual(await take(`https://app.example/${folder}/kuratchi_spaces_bg.wasm`), []);
+      }
+    } finally {
+      warn.mock.restore();
+    }
   });
 
   test('and the first error is told where nothing is', async () => {
     answers(() => htmlAnswer());
     await checkUnavailable(fetchModule(URL_OF_WASM, nothing), /is an HTML page/);
     await checkUnavailable(
-      fetchModule(URL_OF_WASM, async () => embedded),
+      fetchModule(URL_OF_WASM, async () => ({})),
       /is an HTML page/,
     );
   });

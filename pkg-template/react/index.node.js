@@ -1,0 +1,22 @@
+'use client';
+
+/**
+ * The hooks for Node, Deno and Bun.
+ *
+ * Owns which Wasm they bring. Must not hold anything else.
+ */
+
+import { byDefault } from '../engine.js';
+import { read } from '../wasm.read.js';
+
+export {
+  SpaceProvider,
+  useConnection,
+  useMessages,
+  usePresence,
+  useSend,
+  useSpace,
+  useTyping,
+} from './hooks.js';
+
+byDefault(read);
