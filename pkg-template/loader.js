@@ -115,8 +115,9 @@ export async function fetchModule(url, importEmbedded) {
       throw error;
     }
     if (!VITE_PATTERN.test(url)) {
-      const use = 'a copy that is for development alone is used, and what is built for production will fail';
-      console.warn(`kuratchi-spaces: ${error.message} (${use})`);
+      const use = 'a copy that is there in development alone is used, and a build for production will fail';
+      const cure = `add "import 'kuratchi-spaces/inline'" to the app, or have ${WASM_FILE} served there`;
+      console.warn(`kuratchi-spaces: ${use}: ${cure}. (${error.message})`);
     }
     return compileEmbedded(CLIENT_WASM);
   }
@@ -148,9 +149,12 @@ async function compileFrom(url) {
 async function fetchFile(url) {
   const response = await fetch(url).catch((error) => {
     const policies = "the page's policy allows it in connect-src, and another origin's server by CORS";
-    const said = String(error?.message ?? error);
-    const reason = `${url} could not be fetched: check that the network is up, and that ${policies} (${said})`;
-    throw unavailable(reason, { cause: error, retryable: true });
+    const isLeftBehind = url.startsWith('file:');
+    const cure = isLeftBehind
+      ? `the bundler left it where it was: ${CURE}`
+      : `check that the network is up, and that ${policies}`;
+    const reason = `${url} could not be fetched: ${cure} (${String(error?.message ?? error)})`;
+    throw unavailable(reason, { cause: error, retryable: !isLeftBehind });
   });
   const { ok, status } = response;
   if (!ok) {

@@ -189,6 +189,10 @@ describe('fetching', () => {
     }
     answers(() => Promise.reject(new TypeError('Failed to fetch')));
     await checkUnavailable(
+      fetchModule('file:///app/node_modules/kuratchi-spaces/kuratchi_spaces_bg.wasm', nothing),
+      /the bundler left it where it was: .*kuratchi-spaces\/inline/,
+    );
+    await checkUnavailable(
       fetchModule(URL_OF_WASM, nothing),
       /could not be fetched.*\(Failed to fetch\)/,
       true,
@@ -229,7 +233,10 @@ describe('fetching', () => {
     };
     try {
       const [warning, ...others] = await take(URL_OF_WASM);
-      assert.match(warning, /is an HTML page.*kuratchi-spaces\/inline.*built for production will fail/s);
+      assert.match(
+        warning,
+        /a build for production will fail: add .import 'kuratchi-spaces\/inline'.*is an HTML page/s,
+      );
       assert.deepEqual(others, []);
       // What Vite builds has the file.
       for (const folder of ['.vite/deps', '_nuxt/node_modules/.cache/vite/client/deps']) {

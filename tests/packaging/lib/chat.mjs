@@ -1,5 +1,6 @@
 /**
- * One conversation with a project's chat page in real Chromium: history, a live message, and one of the page's own.
+ * One conversation with a project's chat page in real Chromium: history, a live message, one of the page's own, and one of a
+ * second page.
  *
  * Owns the browser, what a page has to show for it, and everything that went wrong without anybody awaiting it. Every
  * project's page shows the messages' texts as items of a list, and has a field and a button; which space it enters is
@@ -20,6 +21,7 @@ export const KEY_WARNING = /^warning: kuratchi-spaces: gatewayKey: it is not nee
 const BEFORE = ['First of two before', 'Second of two before'];
 const LIVE = 'While you look';
 const OWN = 'From the page';
+const OTHER = 'From another page';
 
 /** Starts the browser. */
 export function startBrowser() {
@@ -126,8 +128,8 @@ export function inTheQuery(url, { spaceId }) {
 }
 
 /**
- * Opens a page and has the conversation. Fails if anything is missing, doubled or out of order, if anything is on the
- * console, or if the page opened more than one socket.
+ * Opens a page and then a second one, and has the conversation. Fails if anything is missing, doubled or out of order, if
+ * anything is on the console, or if a page opened more than one socket.
  *
  * @param {import('playwright-core').Browser} browser
  * @param {import('./worker.mjs').Backend} worker
@@ -150,26 +152,34 @@ export async function chatOn(
   const peer = worker.peer(space.spaceId);
   await peer.postAll(BEFORE);
   const tab = await openTab(browser);
+  const other = await openTab(browser);
   try {
     await tab.page.goto(address(url, space));
     await tab.shows(BEFORE, items);
     await peer.post(LIVE);
     await tab.shows([...BEFORE, LIVE], items);
     await tab.say(OWN);
-    const shown = [...BEFORE, LIVE, OWN];
-    await tab.shows(shown, items);
-    await peer.sees(shown);
-    assert.equal(tab.socketsTo(space.workerUrl), 1, 'sockets opened');
+    await tab.shows([...BEFORE, LIVE, OWN], items);
     const bytes = await tab.bytesShipped();
+    await other.page.goto(address(url, space));
+    await other.shows([...BEFORE, LIVE, OWN], items);
+    await other.say(OTHER);
+    const shown = [...BEFORE, LIVE, OWN, OTHER];
+    for (const each of [tab, other]) await each.shows(shown, items);
+    await peer.sees(shown);
     await andThen?.({ tab, peer, space, shown });
-    const isExpected = (problem) => expects.some((pattern) => pattern.test(problem));
-    assert.deepEqual(
-      tab.problems.filter((problem) => !isExpected(problem)),
-      [],
-    );
-    assert.equal(tab.problems.length, expects.length, 'each expected problem once');
+    for (const each of [tab, other]) {
+      assert.equal(each.socketsTo(space.workerUrl), 1, 'sockets opened');
+      const isExpected = (problem) => expects.some((pattern) => pattern.test(problem));
+      assert.deepEqual(
+        each.problems.filter((problem) => !isExpected(problem)),
+        [],
+      );
+      assert.equal(each.problems.length, expects.length, 'each expected problem once');
+    }
     return { bytes };
   } finally {
     await tab.close();
+    await other.close();
   }
 }
