@@ -30,6 +30,7 @@ import {
   PKG_DEV,
   PKG_TEMPLATE,
   ROOT,
+  TARBALL,
   WORKER,
   WORKER_TEST,
 } from './paths.mjs';
@@ -153,6 +154,19 @@ export function buildPackage() {
       cpSync(join(ROOT, 'LICENSE'), join(folder, 'LICENSE'));
     });
   });
+}
+
+/** Packs `pkg/` into the tarball that other projects install, and that `npm publish` would upload. */
+export async function packPackage() {
+  const folder = mkdtempSync(join(BUILD, '.new-tarball-'));
+  try {
+    await run('npm', ['pack', PKG, '--pack-destination', folder, '--loglevel=error'], { cwd: ROOT });
+    const [name] = readdirSync(folder);
+    renameSync(join(folder, name), TARBALL);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  return relative(ROOT, TARBALL);
 }
 
 /**

@@ -20,6 +20,8 @@ export const WORKER = join(BUILD, 'worker');
 export const WORKER_TEST = join(BUILD, 'worker-test');
 /** The npm package that `npm run build` makes. */
 export const PKG = join(ROOT, 'pkg');
+/** The same as one file, which other projects install. */
+export const TARBALL = join(ROOT, 'kuratchi-spaces.tgz');
 /** The hand-written half of the npm package. */
 export const PKG_TEMPLATE = join(ROOT, 'pkg-template');
 /** Local data of `npm start`: the spaces' SQLite files and the generated gateway key. */

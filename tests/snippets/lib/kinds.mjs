@@ -343,9 +343,13 @@ function environment(stage, theatre, props) {
   return { ...plainEnvironment(), ...npm, ...settings, ...props?.env };
 }
 
-/** With `isApart`, a folder from where no package is found that was not installed there. */
+/** With `isApart` a project beside a clone, which has no packages yet, or for a walk the folder of both. */
 function folderOf(name, stage, theatre) {
-  return stage.isApart ? theatre.apart(name, stage.files) : theatre.place(name, stage.files);
+  if (!stage.isApart) return theatre.place(name, stage.files);
+  const home = theatre.apart(name);
+  const folder = stage.kind === 'walk' ? home : join(home, 'app');
+  write(folder, stage.files ?? {});
+  return folder;
 }
 
 /**

@@ -5,14 +5,14 @@
  * Owns starting and ending them. Must not know what a document shows.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { chromium } from 'playwright-core';
 import { WebSocket } from 'ws';
 import { startBackend } from '../../../scripts/lib/backend.mjs';
 import { CHROMIUM_FLAGS, chromium as chromiumPath } from '../../../scripts/lib/browsers.mjs';
-import { ROOT, WORKER_TEST } from '../../../scripts/lib/paths.mjs';
+import { ROOT, TARBALL, WORKER_TEST } from '../../../scripts/lib/paths.mjs';
 import { until } from '../../e2e/lib/waiting.mjs';
 import { Installed } from '../../packaging/lib/installed.mjs';
 
@@ -118,11 +118,15 @@ export class Theatre {
     return folder;
   }
 
-  /** The same in a project of its own, which has no packages yet. */
-  apart(name, files = {}) {
+  /**
+   * A folder from where no package is found, as readers have one in which their projects lie: with what `npm run build` made in
+   * a clone.
+   */
+  apart(name) {
     const folder = join(dirname(this.folder), 'apart', name);
-    mkdirSync(folder, { recursive: true });
-    write(folder, files);
+    const clone = join(folder, 'kuratchi-spaces');
+    mkdirSync(clone, { recursive: true });
+    copyFileSync(this.installed.tarball, join(clone, basename(TARBALL)));
     return folder;
   }
 }

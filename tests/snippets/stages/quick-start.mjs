@@ -1,12 +1,13 @@
-/** The quick start, walked through from an empty folder to a page where two people chat. */
+/** The quick start, walked through from a clone's tarball to a page where two people chat, in development and built. */
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { BUILD } from '../../../scripts/lib/paths.mjs';
 import { seconds } from '../../../scripts/lib/process.mjs';
-import { withTarball } from './readme.mjs';
 
 const BACKEND = 'npx kuratchi-spaces dev';
+/** Where Vite serves. */
+const LOCAL = /Local: +(http:\/\/\S+)/;
 const PICTURES = join(BUILD, 'screenshots');
 
 /** @type {Record<string, import('../lib/kinds.mjs').Stage>} */
@@ -16,13 +17,13 @@ export const QUICK_START = {
     isApart: true,
     // The reader has set nothing.
     isBare: true,
-    inPlaceOf: (line, theatre) => (line.startsWith('npm install') ? withTarball(line, theatre) : line),
     serving: [
       [BACKEND, /Ctrl-C stops/],
-      ['npm run dev', /Local: +(http:\/\/\S+)/],
+      ['npm run dev', LOCAL],
+      ['npm run preview', LOCAL],
     ],
-    async check({ theatre, servers: [backend, vite], serve, commands, files, ms }) {
-      const [, url] = await vite.says(/Local: +(http:\/\/\S+)/);
+    async check({ theatre, servers: [backend, vite, preview], serve, commands, files, ms }) {
+      const [, url] = await vite.says(LOCAL);
       const opened = Date.now();
       const ada = await open(theatre, url);
       const grace = await open(theatre, `${url}?name=Grace`);
@@ -39,16 +40,23 @@ export const QUICK_START = {
         `quick start: ${commands} commands, ${files} files, ${seconds(took)} until two people chat`,
       );
 
+      // The production build is another page in the same room.
+      const [, builtUrl] = await preview.says(LOCAL);
+      const built = await open(theatre, `${builtUrl}?name=Joan`);
+      await built.tab.getByText('Grace Hello, Ada').waitFor();
+      await built.say('Hello, both');
+      await ada.tab.getByText('Joan Hello, both').waitFor();
+
       // "Stop the backend, write on, start it again: nothing is lost."
       await backend.stop();
       await ada.say('Are you still there?');
       await serve(`${BACKEND} --write-env .env.local`, /Ctrl-C stops/);
       await grace.tab.getByText('Ada Are you still there?').waitFor();
-      for (const { tab } of [ada, grace]) {
+      for (const { tab } of [ada, grace, built]) {
         const lines = await tab.getByRole('log').locator('p').allTextContents();
         assert.deepEqual(
           lines.map((line) => line.trim()),
-          ['Ada Hello, Grace', 'Grace Hello, Ada', 'Ada Are you still there?'],
+          ['Ada Hello, Grace', 'Grace Hello, Ada', 'Joan Hello, both', 'Ada Are you still there?'],
         );
       }
       // A refusal costs neither the page nor what was written.
@@ -57,10 +65,10 @@ export const QUICK_START = {
       assert.equal((await ada.tab.getByLabel('Message').inputValue()).length, 20_000);
       const ofNetwork = (text) => text.includes('ERR_CONNECTION_REFUSED');
       assert.deepEqual(
-        [...ada.problems, ...grace.problems].filter((text) => !ofNetwork(text)),
+        [...ada.problems, ...grace.problems, ...built.problems].filter((text) => !ofNetwork(text)),
         [],
       );
-      for (const { context } of [ada, grace]) await context.close();
+      for (const { context } of [ada, grace, built]) await context.close();
     },
   },
 };

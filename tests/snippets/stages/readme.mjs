@@ -6,12 +6,9 @@ import { run } from '../../../scripts/lib/process.mjs';
 /** Of a project that has nothing yet. */
 export const MANIFEST = JSON.stringify({ name: 'app', version: '1.0.0', private: true, type: 'module' });
 
-/** The commands of a reader, with the packed package in place of the registry's. */
-export function withTarball(lines, { installed }) {
-  return lines
-    .replaceAll(/(?<=\s|@npm:)kuratchi-spaces(?=\s|$)/g, `file:${installed.tarball}`)
-    .replaceAll('@npm:file:', '@file:');
-}
+/** The commands of somebody who reads the registry's page, with the packed package in its place. */
+const withTarball = (lines, { installed }) =>
+  lines.replaceAll(/(?<=\s)kuratchi-spaces(?=\s|$)/g, `file:${installed.tarball}`);
 
 /** The browser's half of a chat: somebody else writes, and hears what is sent. */
 const CHATS = `

@@ -3,13 +3,12 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from '../../../scripts/lib/process.mjs';
-import { MANIFEST, withTarball } from './readme.mjs';
+import { MANIFEST } from './readme.mjs';
 
 const installs = (...names) => ({
   kind: 'shell',
   isApart: true,
   files: { 'package.json': MANIFEST },
-  inPlaceOf: withTarball,
   check({ folder }) {
     for (const name of names) assert.ok(existsSync(join(folder, 'node_modules', name, 'package.json')), name);
   },
@@ -22,7 +21,6 @@ export const SERVER = {
     kind: 'shell',
     isApart: true,
     files: { 'package.json': MANIFEST, 'public/robots.txt': '' },
-    inPlaceOf: withTarball,
     check({ folder }) {
       const copy = readFileSync(join(folder, 'public', 'kuratchi-spaces.js'), 'utf8');
       assert.match(copy, /generateToken/);
@@ -68,7 +66,6 @@ export const SERVER = {
     kind: 'shell',
     isApart: true,
     files: { 'package.json': MANIFEST },
-    inPlaceOf: withTarball,
     async check({ folder }) {
       const source = `
         import * as chat from 'kuratchi-sdk/spaces';
