@@ -52,6 +52,20 @@ export class Installed {
   }
 
   /**
+   * Copies a project of the clone, without packages.
+   *
+   * @param {string} path Of the project, from `tests/packaging`.
+   * @param {string} name Of the copy.
+   * @param {Record<string, string>} [files] More files, contents by path.
+   */
+  bareCopyOf(path, name, files = {}) {
+    const folder = join(this.#folder, name);
+    cpSync(join(PACKAGING, path), folder, { recursive: true, filter: isSource });
+    write(folder, files);
+    return folder;
+  }
+
+  /**
    * Copies a project of the clone and installs what its lock file names, out of npm's cache where it has been
    * before, and then the package.
    *
@@ -63,9 +77,7 @@ export class Installed {
    *   dependency is in it.
    */
   async copyOf(path, { names = ['kuratchi-spaces'], files = {} } = {}) {
-    const folder = join(this.#folder, path.replaceAll('/', '-'));
-    cpSync(join(PACKAGING, path), folder, { recursive: true, filter: isSource });
-    write(folder, files);
+    const folder = this.bareCopyOf(path, path.replaceAll('/', '-'), files);
     const started = Date.now();
     await npm(['ci', ...QUIET], folder);
     await this.#install(
