@@ -167,9 +167,9 @@ export async function chatOn(
     const shown = [...BEFORE, LIVE, OWN, OTHER];
     for (const each of [tab, other]) await each.shows(shown, items);
     await peer.sees(shown);
+    for (const each of [tab, other]) assert.equal(each.socketsTo(space.workerUrl), 1, 'sockets opened');
     await andThen?.({ tab, peer, space, shown });
     for (const each of [tab, other]) {
-      assert.equal(each.socketsTo(space.workerUrl), 1, 'sockets opened');
       const isExpected = (problem) => expects.some((pattern) => pattern.test(problem));
       assert.deepEqual(
         each.problems.filter((problem) => !isExpected(problem)),
