@@ -233,7 +233,9 @@ export class KuratchiSpaceClient {
    * Connects, and stays connected through every loss until {@link disconnect}.
    *
    * Resolves when the space has accepted the client; waits through transient failures. A second call returns the
-   * first's promise, and makes the next attempt at once if that is waited for. A `disconnect()` meanwhile rejects it without being an unhandled rejection in a page.
+   * first's promise, and makes the next attempt at once if that is waited for. A `disconnect()` meanwhile rejects it without being
+   * an unhandled rejection in a page; a `connect()` after that begins once the attempt that was left has ended, 15 s at most:
+   * browsers break where a socket is closed while it opens.
    *
    * @param options How long to wait. When the waiting ends, the client goes on trying.
    * @throws {ChatError} What the space refuses for good: `tokenExpired`, `tokenInvalid`, `spaceMismatch`,
@@ -351,7 +353,8 @@ export class KuratchiSpaceClient {
    * @param options The new text.
    * @param extra `{ until: 'stored' }` to wait for the server in every state.
    * @returns The message as it is now, or nothing when the edit waits in the outbox.
-   * @throws {ChatError} `notFound`, `senderMismatch`, `invalidArgument`, `outboxFull`, `network` …; `alreadySent` for a message
+   * @throws {ChatError} `notFound` (at once where a deletion of the message is on its way), `senderMismatch`, `invalidArgument`,
+   *   `outboxFull`, `network` …; `alreadySent` for a message
    *   that failed and may have been stored all the same: {@link retry} it first. An edit of one that failed waits, with
    *   `until: 'stored'`, until that is tried again or discarded.
    * @example

@@ -194,6 +194,16 @@ impl<J: Json> Outbox<J> {
         })
     }
 
+    /// Whether a deletion of the message is on its way.
+    pub(crate) fn is_deleted(&self, target: &str) -> bool {
+        self.entries.iter().any(|entry| {
+            entry.row.operation == Operation::Delete
+                && entry.shown
+                && entry.row.failure.is_none()
+                && entry.target() == Some(target)
+        })
+    }
+
     /// Others may send what is stored: nothing leaves from here until [`Self::reclaim`].
     pub(crate) fn release(&mut self) {
         self.released = true;

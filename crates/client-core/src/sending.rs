@@ -180,6 +180,12 @@ impl<J: Json> Client<J> {
             let entry = self.outbox.get(id);
             entry.is_some_and(|entry| entry.row.operation == Operation::Send)
         };
+        let target = body.get(Key::MessageId).and_then(|id| id.string());
+        let target = target.unwrap_or_default();
+        if operation == Operation::Edit && self.outbox.is_deleted(&target) {
+            let told = "Failed to edit message: it was deleted here, which is on its way";
+            return self.settle(call, Err(self.no_such_entry(told)));
+        }
         if let Some(id) = own.filter(is_message) {
             return self.revise(call, &id, (operation, body), until_stored, now);
         }

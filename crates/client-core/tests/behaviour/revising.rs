@@ -251,6 +251,31 @@ fn edits_that_wait_collapse_to_the_newest_and_a_deletion_ends_them() {
 }
 
 #[test]
+fn what_was_deleted_here_is_edited_no_more_unless_the_deletion_fails() {
+    let mut bench = offline();
+    delete(&mut bench, 5, "m1");
+    edit(&mut bench, 6, "m1", "late");
+    edit(&mut bench, 7, "m2", "another");
+    bench.expect(&[
+        "5 done",
+        "6 notFound: Failed to edit message: it was deleted here, which is on its way",
+        "7 done",
+    ]);
+    back(&mut bench);
+    bench.take();
+    let id = bench.rows[0].client_message_id.0.clone();
+    let refusal = json!({"type": "error", "code": "forbidden", "error": "no", "ref": id});
+    bench.frame(&refusal.to_string());
+    edit(&mut bench, 8, "m1", "again");
+    assert!(
+        !bench
+            .take()
+            .iter()
+            .any(|said| said.starts_with("8 notFound"))
+    );
+}
+
+#[test]
 fn what_was_promised_of_an_edit_is_on_disk() {
     let mut bench = offline();
     bench.persists = false;
