@@ -155,12 +155,16 @@ impl Json for JsJson {
     }
 
     fn get(&self, key: Key) -> Option<Self> {
+        // `Reflect` throws at what is no object, which takes a hundred times as long as to look.
+        if !self.0.is_object() {
+            return None;
+        }
         TABLE.with(|table| {
             let key = table.key(key);
             let value = Reflect::get(&self.0, key)
                 .ok()
                 .filter(|value| !value.is_undefined())?;
-            let own = self.0.is_object() && has_own(&self.0, key).unwrap_or(false);
+            let own = has_own(&self.0, key).unwrap_or(false);
             own.then_some(Self(value))
         })
     }

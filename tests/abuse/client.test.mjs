@@ -412,6 +412,38 @@ test('messages that are none neither reach the app nor fill its log', { timeout:
   }
 });
 
+test('lists of numbers do not keep the page waiting', { timeout: TEST_MS_MAX }, async () => {
+  const ones = (count) => `[${'1,'.repeat(count)}1]`;
+  const sent = JSON.stringify({ type: 'welcome', epoch: 'e', seq: 0, connectionId: 'c', serverTime: 1 });
+  let links = 0;
+  const hostile = await listen(
+    (request, response) => {
+      const name = /^\/(\w+)/.exec(request.url)?.[1];
+      response.end(`{"success":true,"epoch":"e","seq":0,"${name}":${ones(500_000)}}`);
+    },
+    (socket) => {
+      links += 1;
+      socket.send(sent);
+      setTimeout(() => socket.send(ones(1_900_000)), 1_000);
+    },
+  );
+  const page = openPage(hostile.url, 'lists');
+  try {
+    await sleep(3_000);
+    const { longestMs, lists, refused } = await page.look();
+    assert.ok(links <= 4, `${links} links in 3 s`);
+    assert.equal(refused, lists, 'no list of numbers is taken for one of people or messages');
+    add(
+      'frames of 1.9 million numbers, answers of 500,000',
+      '12.2 s and 6.7 s without a break',
+      `${Math.round(longestMs)} ms at most, ${refused} answers refused, ${links} links in 3 s`,
+    );
+  } finally {
+    page.close();
+    hostile.close();
+  }
+});
+
 test('the gateway key is sent to nobody who did not ask for it by name', {
   timeout: TEST_MS_MAX,
 }, async () => {

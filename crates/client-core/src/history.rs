@@ -12,7 +12,7 @@ use crate::client::Client;
 use crate::connection::Link;
 use crate::error::{ClientError, Code};
 use crate::io::{CallId, Event, Output, Reply, Transport};
-use crate::requests::{Pending, Purpose};
+use crate::requests::{LIST_MAX, Pending, Purpose};
 use crate::timeline::Placed;
 
 /// One `getMessages()` on its way.
@@ -257,7 +257,8 @@ fn read_page<J: Json>(answer: &J) -> Option<Page<J>> {
         let seq = whole_number(&message.get(Key::Seq)?).map(Seq)?;
         is_message(&message).then_some((seq, message))
     };
-    let messages = (0..list.items()?)
+    let count = list.items().filter(|count| *count <= LIST_MAX)?;
+    let messages = (0..count)
         .map(|index| place(list.item(index)?))
         .collect::<Option<Vec<_>>>()?;
     let epoch = answer

@@ -18,7 +18,7 @@ use crate::client::Client;
 use crate::error::{ClientError, Code};
 use crate::io::{CallId, Event, Output, Reply, Transport};
 use crate::polling::PollId;
-use crate::requests::{Pending, Purpose};
+use crate::requests::{LIST_MAX, Pending, Purpose};
 use crate::session::GAP;
 use crate::timeline::Placed;
 
@@ -359,7 +359,8 @@ impl<J: Json> Client<J> {
 
 fn read_page<J: Json>(answer: &J) -> Option<Vec<Stored<J>>> {
     let list = answer.get(Key::Messages)?;
-    (0..list.items()?)
+    let count = list.items().filter(|count| *count <= LIST_MAX)?;
+    (0..count)
         .map(|index| read_message(&list.item(index)?))
         .collect()
 }

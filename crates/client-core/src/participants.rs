@@ -1,13 +1,13 @@
 //! Loading the participants: page by page, until there are no more.
 
-use protocol::json::{Json, whole_number};
+use protocol::json::{Json, Shape, whole_number};
 use protocol::time::Instant;
 use protocol::wire::Key;
 
 use crate::client::Client;
 use crate::error::{ClientError, Code};
 use crate::io::{CallId, Reply};
-use crate::requests::{Pending, Purpose};
+use crate::requests::{LIST_MAX, Pending, Purpose};
 
 /// What the error of a `getParticipants()` starts with: apps match on it.
 pub(crate) const PREFIX: &str = "Failed to get participants: ";
@@ -76,12 +76,17 @@ impl<J: Json> Client<J> {
                 .as_ref()
                 .and_then(whole_number)
         };
-        run.collected.sort_by_key(joined_at);
+        run.collected.sort_by_cached_key(joined_at);
         self.settle(run.call, Ok(Reply::List(run.collected)));
     }
 }
 
 fn read_page<J: Json>(answer: &J) -> Option<Vec<J>> {
     let list = answer.get(Key::Participants)?;
-    (0..list.items()?).map(|index| list.item(index)).collect()
+    let count = list.items().filter(|count| *count <= LIST_MAX)?;
+    let participant = |index| {
+        let item = list.item(index);
+        item.filter(|item| item.shape() == Shape::Object)
+    };
+    (0..count).map(participant).collect()
 }

@@ -21,6 +21,9 @@ use crate::participants::{self, ParticipantsRun};
 use crate::polling::PollId;
 use crate::timer::Timer;
 
+/// Most entries of a list in an answer: many times what a page of bounded bytes has. To look into each takes time, and the page
+/// waits.
+pub(crate) const LIST_MAX: usize = 20_000;
 /// How long an answer may take.
 const ANSWER_MS_MAX: u64 = 30_000;
 /// How long it may take where the truth of `connected` hangs on it.

@@ -6,6 +6,7 @@
 use crate::codes::ErrorCode;
 use crate::ids::{ClientMessageId, ConnectionId, Epoch, MarkId, Seq};
 use crate::json::{Json, Shape, whole_number};
+use crate::limits::BATCH_ENTRIES_MAX;
 use crate::time::UnixMillis;
 use crate::wire::{Key, Word};
 
@@ -122,7 +123,8 @@ pub struct ErrorPayload {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unreadable;
 
-/// Reads one socket frame. One entry for each object of a batch.
+/// Reads one socket frame. One entry for each object of a batch, up to the first that is unreadable: nothing behind it
+/// counts. A batch of more than [`BATCH_ENTRIES_MAX`] is unreadable as a whole.
 #[must_use]
 pub fn read<J: Json>(text: &J::Text) -> Vec<Result<Incoming<J>, Unreadable>> {
     match J::parse(text) {
@@ -134,9 +136,14 @@ pub fn read<J: Json>(text: &J::Text) -> Vec<Result<Incoming<J>, Unreadable>> {
 fn read_parsed<J: Json>(frame: &J) -> Vec<Result<Incoming<J>, Unreadable>> {
     match frame.items() {
         None => vec![read_entry(frame)],
-        Some(count) => (0..count)
-            .filter_map(|index| read_item(frame, index))
-            .collect(),
+        Some(count) if count > BATCH_ENTRIES_MAX => vec![Err(Unreadable)],
+        Some(count) => {
+            let mut is_readable = true;
+            (0..count)
+                .map_while(|index| read_item(frame, index))
+                .take_while(|entry| std::mem::replace(&mut is_readable, entry.is_ok()))
+                .collect()
+        }
     }
 }
 

@@ -322,6 +322,43 @@ fn frame_that_no_space_sends_is_not_parsed() {
 }
 
 #[test]
+fn lists_that_no_space_sends_are_not_looked_into() {
+    let many = |entry: Value, count: usize| Value::Array(vec![entry; count]);
+    for batch in [
+        many(json!({"type": "pong"}), 1_001),
+        many(json!(1), 100_000),
+    ] {
+        let mut bench = Bench::ready();
+        bench.frame(&batch.to_string());
+        assert_eq!(bench.client.state(), ConnectionState::Reconnecting);
+    }
+    let message = json!({"id": "m1-0", "text": "x", "seq": 1, "createdAt": 1, "updatedAt": 1});
+    for (ask, answer) in [
+        (
+            "participants",
+            json!({"participants": many(json!({"userId": "u"}), 20_001)}),
+        ),
+        ("participants", json!({"participants": [1]})),
+        (
+            "messages",
+            json!({"messages": many(message, 20_001), "epoch": "e", "seq": 4}),
+        ),
+    ] {
+        let mut bench = Bench::ready();
+        if ask == "messages" {
+            bench.history(7, json!({}));
+        } else {
+            bench.client.participants(CallId(7), bench.now);
+            bench.drain();
+        }
+        bench.take();
+        bench.answer(200, &answer);
+        let said = bench.take();
+        assert!(said[0].starts_with("7 protocol: "), "{said:?}");
+    }
+}
+
+#[test]
 fn names_that_no_token_has_are_not_kept() {
     let mut bench = Bench::ready();
     let long = "x".repeat(100_000);
