@@ -89,7 +89,8 @@ export interface SpaceEvents {
 }
 
 /**
- * The callbacks of a config. One that throws is reported as an uncaught exception would be, and harms nothing.
+ * The callbacks of a config. One that throws is reported as an uncaught exception, and nothing else is harmed. Node ends a process
+ * with one, unless it listens to `uncaughtException`: catch what a bot may throw.
  *
  * @example
  * const handlers: SpaceEventHandlers = { onMessage: (message) => console.log(message.text) };

@@ -188,8 +188,9 @@ export interface EditMessageOptions {
  */
 export interface GetMessagesOptions {
   /**
-   * How many messages: 1 to 1,000. The newest page is longer where messages were told while it was on its way, so that the two
-   * join: by much, while the client catches up after a time without a connection.
+   * How many messages: 1 to 1,000. A page is longer where its first message shares its millisecond with others: by 199 at most,
+   * and mostly by none. The newest page is longer where messages were told while it was on its way, so that the two join: by
+   * much, while the client catches up after a time without a connection.
    *
    * @defaultValue 50
    * @example limit: 20

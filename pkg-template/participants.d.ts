@@ -17,7 +17,7 @@ export type Role = 'customer' | 'agent';
 export interface Participant {
   /** Their id. @example participant.userId === me */
   userId: string;
-  /** What they are here. @example participant.role === 'agent' */
+  /** What they are here: as the token said with which they came in last. @example participant.role === 'agent' */
   role: Role;
   /** When they were first known: milliseconds since 1970. @example new Date(participant.joinedAt) */
   joinedAt: number;

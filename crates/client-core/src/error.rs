@@ -61,6 +61,19 @@ impl Code {
     pub(crate) fn is_of_token(self) -> bool {
         matches!(
             self,
+            Self::Server(
+                ErrorCode::TokenExpired
+                    | ErrorCode::TokenInvalid
+                    | ErrorCode::SpaceMismatch
+                    | ErrorCode::IdentityRequired
+            )
+        )
+    }
+
+    /// Whether the source that gave the token may be about to give another one: a cache that is behind, a clock that is late.
+    pub(crate) fn may_pass_with_time(self) -> bool {
+        matches!(
+            self,
             Self::Server(ErrorCode::TokenExpired | ErrorCode::TokenInvalid)
         )
     }

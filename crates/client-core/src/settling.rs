@@ -214,6 +214,10 @@ impl<J: Json> Client<J> {
             if payload.code == Some(ErrorCode::RateLimited) && self.outbox.in_flight() {
                 return self.pause_outbox(payload.code, payload.retry_after_ms, now);
             }
+            if payload.field.as_deref() == Some(Key::UserId.as_str()) {
+                // Only a typing sign has this field: repeated, it would be refused again every few seconds.
+                self.typing.stop();
+            }
             let is_too_large = payload.code == Some(ErrorCode::TooLarge);
             let error = ClientError::of_payload(payload);
             if is_too_large && self.outbox.in_flight() {

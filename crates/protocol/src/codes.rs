@@ -229,11 +229,11 @@ impl CloseCode {
     #[must_use]
     pub fn reaction(self) -> Reaction {
         match self {
-            Self::TokenExpired | Self::TokenInvalid => Reaction::NewToken,
-            Self::SpaceMismatch
-            | Self::SpaceIdInvalid
-            | Self::IdentityRequired
-            | Self::OriginRefused => Reaction::Stop,
+            Self::TokenExpired
+            | Self::TokenInvalid
+            | Self::SpaceMismatch
+            | Self::IdentityRequired => Reaction::NewToken,
+            Self::SpaceIdInvalid | Self::OriginRefused => Reaction::Stop,
             Self::TooManyConnections | Self::SpaceFull | Self::RateLimited => Reaction::RetryLater,
             // A frame that the server could not take says nothing about the next connection.
             Self::BadFrame

@@ -158,6 +158,7 @@ impl Room {
             client_scope,
             instance,
             connected_at: now,
+            shown_at: now,
             behind: None,
             heard_at: now,
             warned: false,
@@ -188,7 +189,7 @@ impl Room {
             return Ok(());
         };
         let mut transaction = Transaction::new(&self.ledger, &*storage, &mut self.random, now);
-        transaction.meet(sub, principal.role, true)?;
+        transaction.meet_anew(sub, principal.role)?;
         let decided = transaction.decided();
         let effects = self.commit(decided, storage)?;
         self.perform(effects, now);
@@ -316,7 +317,7 @@ impl Room {
             Ok(principal) => {
                 // Where the store fails, the role is noted with what they send or when they come next.
                 let _ = self.meet(&principal, now, storage);
-                let news = self.peers.renew(id, principal);
+                let news = self.peers.renew(id, principal, now);
                 self.remember(id);
                 if let Some(user) = news {
                     self.share_present(user, Vec::new());
@@ -386,9 +387,12 @@ impl Room {
         self.fanout.leave(id);
         self.rates.leave(id);
         let stopped = self.typists.leave(id);
-        let Some(peer) = self.peers.leave(id, now) else {
+        let Some((peer, news)) = self.peers.leave(id, now) else {
             return;
         };
+        if let Some(user) = news {
+            self.share_present(user, Vec::new());
+        }
         for user_id in stopped {
             let own = peer
                 .principal

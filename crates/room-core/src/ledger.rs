@@ -359,29 +359,41 @@ impl<'a> Transaction<'a> {
         Ok(Some(participant))
     }
 
-    /// Adds a participant when somebody is seen for the first time, and again when what is known of them changes: a token
-    /// proves who they are, or says another role than the one before. What no token proves changes nothing that one has
-    /// proven. The first sight's time stays.
+    /// Adds a participant when somebody is seen for the first time, and again when a token proves for the first time who they
+    /// are. The first sight's time stays, and so does a proven role: see [`Self::meet_anew`].
     pub(crate) fn meet(
         &mut self,
         user_id: &str,
         role: Role,
         verified: bool,
     ) -> Result<(), StorageError> {
-        let participant = match self.participant(user_id)? {
-            Some(known) if known.verified && !verified => return Ok(()),
-            Some(known) if (known.verified, known.role) == (verified, role) => return Ok(()),
-            Some(known) => Participant {
-                role,
-                verified,
-                ..known
-            },
-            None => Participant {
-                user_id: user_id.to_owned(),
-                role,
-                joined_at: self.now,
-                verified,
-            },
+        match self.participant(user_id)? {
+            Some(known) if known.verified || !verified => Ok(()),
+            known => self.put_participant(known, user_id, role, verified),
+        }
+    }
+
+    /// The same for somebody who comes in, or shows another token: the newest says what they are. What is sent says nothing
+    /// of that, because connections with an older token, and a server's own, may go on sending.
+    pub(crate) fn meet_anew(&mut self, user_id: &str, role: Role) -> Result<(), StorageError> {
+        match self.participant(user_id)? {
+            Some(known) if known.verified && known.role == role => Ok(()),
+            known => self.put_participant(known, user_id, role, true),
+        }
+    }
+
+    fn put_participant(
+        &mut self,
+        known: Option<Participant>,
+        user_id: &str,
+        role: Role,
+        verified: bool,
+    ) -> Result<(), StorageError> {
+        let participant = Participant {
+            user_id: user_id.to_owned(),
+            role,
+            joined_at: known.map_or(self.now, |known| known.joined_at),
+            verified,
         };
         let body = EventBody::Participant(participant.clone());
         self.append(

@@ -39,6 +39,8 @@ pub(crate) struct Peer {
     /// As in [`PeerRecord::instance`].
     pub(crate) instance: Option<String>,
     pub(crate) connected_at: UnixMillis,
+    /// When it showed the token that it holds now; when it connected, in a room that was built anew.
+    pub(crate) shown_at: UnixMillis,
     /// As in [`PeerRecord::behind`].
     pub(crate) behind: Option<Seq>,
     /// When it last gave a sign of life.
@@ -71,6 +73,7 @@ impl Peer {
             client_scope: record.client_scope,
             instance: record.instance,
             connected_at: record.connected_at,
+            shown_at: record.connected_at,
             behind: record.behind,
             heard_at: record.connected_at,
             warned: record.warned,
@@ -94,15 +97,6 @@ struct User {
     peers: BTreeSet<PeerId>,
     /// When they count as gone, while they have no connection.
     grace_ends: Option<UnixMillis>,
-}
-
-impl User {
-    /// The newest token knows best how somebody is called and what they are. Returns whether that changes anything.
-    fn change(&mut self, present: &PresentUser) -> bool {
-        let changes = self.present != *present;
-        self.present.clone_from(present);
-        changes
-    }
 }
 
 /// Whom a principal makes present.
@@ -144,35 +138,54 @@ impl Peers {
 
     /// Takes in an accepted peer. `Some` when that makes somebody present who was not, or was otherwise.
     pub(crate) fn enter(&mut self, id: PeerId, peer: Peer) -> Option<PresentUser> {
-        let news = present(&peer.principal).and_then(|present| {
-            let is_new = !self.users.contains_key(&present.user_id);
-            let user = self.users.entry(present.user_id.clone());
-            let user = user.or_insert_with(|| User {
-                present: present.clone(),
-                peers: BTreeSet::new(),
-                grace_ends: None,
-            });
-            user.peers.insert(id);
-            user.grace_ends = None;
-            (user.change(&present) || is_new).then_some(present)
-        });
         self.count_anonymous(&peer.principal);
+        let present = present(&peer.principal);
         self.accepted.insert(id, peer);
-        news
+        let present = present?;
+        let sub = present.user_id.clone();
+        let is_new = !self.users.contains_key(&sub);
+        let user = self.users.entry(sub.clone()).or_insert_with(|| User {
+            present: present.clone(),
+            peers: BTreeSet::new(),
+            grace_ends: None,
+        });
+        user.peers.insert(id);
+        user.grace_ends = None;
+        let changed = self.newest_present(&sub);
+        if is_new { Some(present) } else { changed }
     }
 
-    /// Forgets an accepted peer. Its user's grace begins with the last.
-    pub(crate) fn leave(&mut self, id: PeerId, now: UnixMillis) -> Option<Peer> {
+    /// How a user is called and what they are, as the connection says that showed its token last; given if it changes.
+    fn newest_present(&mut self, sub: &str) -> Option<PresentUser> {
+        let user = self.users.get_mut(sub)?;
+        let peers = user.peers.iter().filter_map(|id| self.accepted.get(id));
+        let newest = peers.max_by_key(|peer| peer.shown_at)?;
+        let present = present(&newest.principal)?;
+        (user.present != present).then(|| {
+            user.present.clone_from(&present);
+            present
+        })
+    }
+
+    /// Forgets an accepted peer. Its user's grace begins with the last; else the newest of the others says who is present, which
+    /// is given if it changes.
+    pub(crate) fn leave(
+        &mut self,
+        id: PeerId,
+        now: UnixMillis,
+    ) -> Option<(Peer, Option<PresentUser>)> {
         let peer = self.accepted.remove(&id)?;
         self.discount_anonymous(&peer.principal);
-        let user = peer.principal.sub.as_ref();
-        if let Some(user) = user.and_then(|sub| self.users.get_mut(sub)) {
+        let sub = peer.principal.sub.clone();
+        let news = sub.and_then(|sub| {
+            let user = self.users.get_mut(&sub)?;
             user.peers.remove(&id);
             if user.peers.is_empty() {
                 user.grace_ends = Some(now.plus_ms(PRESENCE_GRACE_MS));
             }
-        }
-        Some(peer)
+            self.newest_present(&sub)
+        });
+        Some((peer, news))
     }
 
     fn count_anonymous(&mut self, principal: &Principal) {
@@ -233,16 +246,20 @@ impl Peers {
     }
 
     /// Puts a renewed principal, of the same user, in place of the old one. `Some` when that changes who is present.
-    pub(crate) fn renew(&mut self, id: PeerId, principal: Principal) -> Option<PresentUser> {
+    pub(crate) fn renew(
+        &mut self,
+        id: PeerId,
+        principal: Principal,
+        now: UnixMillis,
+    ) -> Option<PresentUser> {
         let peer = self.accepted.get_mut(&id)?;
+        peer.shown_at = now;
         peer.warned = false;
         let principal = Rc::new(principal);
         let before = std::mem::replace(&mut peer.principal, Rc::clone(&principal));
         self.discount_anonymous(&before);
         self.count_anonymous(&principal);
-        let present = present(&principal)?;
-        let user = self.users.get_mut(&present.user_id)?;
-        user.change(&present).then_some(present)
+        self.newest_present(principal.sub.as_ref()?)
     }
 
     /// Notes a sign of life. One from before the last changes nothing.

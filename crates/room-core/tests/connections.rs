@@ -49,17 +49,18 @@ fn participants_have_the_role_that_was_proven_last() {
 
     let reader = shell.join(anonymous("reader"));
     let unchanged = shell.join(agent("ada"));
-    shell.leave(unchanged);
     assert_eq!(listed(&mut shell), json!([ada("agent", true)]));
 
+    // What is sent changes nothing: tokens of before may go on sending.
+    shell.post(user("ada"), json!({"text": "by the server"}));
+    assert_eq!(listed(&mut shell), json!([ada("agent", true)]));
     let demoted = shell.join(user("ada"));
-    shell.say(demoted, json!({"type": "typing", "isTyping": true}));
-    shell.say(demoted, message("m1", "as a customer"));
     assert_eq!(listed(&mut shell), json!([ada("customer", true)]));
-    assert_eq!(
-        shell.post(agent("ada"), json!({"text": "as an agent"})).0,
-        201
-    );
+    shell.say(unchanged, message("m1", "of before"));
+    shell.say(demoted, message("m2", "as a customer"));
+    assert_eq!(listed(&mut shell), json!([ada("customer", true)]));
+    shell.tokens.insert("agent".into(), agent("ada"));
+    shell.say(demoted, json!({"type": "auth", "token": "agent"}));
     assert_eq!(listed(&mut shell), json!([ada("agent", true)]));
 
     shell.pass(10);

@@ -108,11 +108,33 @@ fn another_name_or_role_is_told_to_everybody() {
         ..agent("bob")
     };
     shell.tokens.insert("renewed".into(), renewed);
+    shell.now += 1_000;
     shell.say(bob, json!({"type": "auth", "token": "renewed"}));
     let told = joined(json!({"userId": "bob", "role": "agent", "name": "Bob"}));
     assert_eq!(presence(&mut shell, ada), told, "by a renewed token");
     shell.say(bob, json!({"type": "auth", "token": "renewed"}));
     assert_eq!(presence(&mut shell, ada), Vec::<Value>::new());
+
+    // What a token does not say is not known, for as long as the connection lasts that showed it last.
+    shell.now += 1_000;
+    let tablet = shell.join(user("bob"));
+    let told = joined(json!({"userId": "bob", "role": "customer"}));
+    assert_eq!(presence(&mut shell, ada), told, "by one that knows less");
+    shell.leave(tablet);
+    let told = joined(json!({"userId": "bob", "role": "agent", "name": "Bob"}));
+    assert_eq!(presence(&mut shell, ada), told, "by those that are left");
+
+    // A room that was built anew knows when each connected.
+    shell.now += 1_000;
+    shell.join(user("bob"));
+    shell.rebuild();
+    let reader = shell.join(anonymous("reader"));
+    let here = presence(&mut shell, reader);
+    let bob = json!({"userId": "bob", "role": "customer"});
+    assert_eq!(
+        here[0]["users"],
+        json!([{"userId": "ada", "role": "customer"}, bob])
+    );
 }
 
 #[test]

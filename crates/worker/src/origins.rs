@@ -50,6 +50,9 @@ pub(crate) struct HostPattern {
 /// Names that stand for the machine itself, where pages are served without a certificate.
 const LOCAL: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
+/// Stands for all.
+const ANY: &str = "*";
+
 impl Origins {
     /// What an entry may look like, for error texts.
     pub(crate) const EXPECTED: &'static str = "origins separated by commas, such as \
@@ -58,23 +61,20 @@ impl Origins {
     /// Reads the list. An empty list and `*` mean every page.
     pub(crate) fn read(list: &str) -> ReadList<Self> {
         let entries = entries(list);
-        if entries.is_empty() || entries.contains(&"*") {
-            return ReadList {
-                list: Self::Any,
-                unreadable: Vec::new(),
-            };
-        }
+        let is_any = entries.is_empty() || entries.contains(&ANY);
         let (mut patterns, mut unreadable) = (Vec::new(), Vec::new());
-        for entry in entries {
+        for entry in entries.into_iter().filter(|entry| *entry != ANY) {
             match Pattern::parse(entry) {
                 Some(read) => patterns.extend(read),
                 None => unreadable.push(entry.to_owned()),
             }
         }
-        ReadList {
-            list: Self::Listed(patterns),
-            unreadable,
-        }
+        let list = if is_any {
+            Self::Any
+        } else {
+            Self::Listed(patterns)
+        };
+        ReadList { list, unreadable }
     }
 
     /// Whether a page of `origin` may talk to the Worker. The origin is the header as the browser wrote it.
@@ -198,26 +198,25 @@ impl Hosts {
     /// Reads the list. An empty list and `*` mean every name.
     pub(crate) fn read(list: &str) -> ReadList<Self> {
         let entries = entries(list);
+        let is_any = entries.is_empty() || entries.contains(&ANY);
         let mut unreadable = Vec::new();
-        if entries.is_empty() || entries.contains(&"*") {
-            let list = Self::Any;
-            return ReadList { list, unreadable };
-        }
         let (mut addresses, mut patterns) = (false, Vec::new());
-        for entry in entries {
+        for entry in entries.into_iter().filter(|entry| *entry != ANY) {
             match HostPattern::parse("http", &entry.to_lowercase()) {
                 _ if entry == Self::ADDRESS => addresses = true,
                 Some(pattern) => patterns.push(pattern),
                 None => unreadable.push(entry.to_owned()),
             }
         }
-        ReadList {
-            list: Self::Listed {
+        let list = if is_any {
+            Self::Any
+        } else {
+            Self::Listed {
                 addresses,
                 patterns,
-            },
-            unreadable,
-        }
+            }
+        };
+        ReadList { list, unreadable }
     }
 
     /// Whether the Worker answers under the name of `host`, whatever its port.
@@ -349,6 +348,9 @@ mod tests {
         ] {
             let read = Origins::read(&format!("{entry}, https://good.example"));
             assert_eq!(read.unreadable, [entry]);
+            let among_all = Origins::read(&format!("*, {entry}"));
+            assert_eq!(among_all.unreadable, [entry]);
+            assert!(among_all.list.allow("https://anywhere.example"));
             assert!(read.list.allow("https://good.example"));
             assert!(!read.list.allow("https://a.example"));
         }
@@ -380,5 +382,6 @@ mod tests {
         }
         assert!(Hosts::read("").list.allow("evil.example"));
         assert_eq!(Hosts::read("a/b, c").unreadable, ["a/b"]);
+        assert_eq!(Hosts::read("*, a/b").unreadable, ["a/b"]);
     }
 }

@@ -119,6 +119,21 @@ fn what_is_sent_is_not_being_typed_any_more() {
 }
 
 #[test]
+fn a_typing_sign_that_is_refused_is_not_repeated() {
+    let mut bench = Bench::ready();
+    bench
+        .client
+        .set_typing(CallId(4), &json!("eve"), &json!(true), bench.now);
+    bench.drain();
+    bench.expect(&["transmit typing", "4 done"]);
+    bench.frame(r#"{"type":"error","code":"senderMismatch","error":"not you","field":"userId"}"#);
+    bench.expect(&["error senderMismatch"]);
+    bench.advance(3_000);
+    bench.advance(3_000);
+    assert!(!bench.take().contains(&"transmit typing".to_owned()));
+}
+
+#[test]
 fn typing_is_repeated_shown_and_ended() {
     let mut bench = Bench::ready();
     bench

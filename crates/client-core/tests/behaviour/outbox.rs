@@ -533,15 +533,14 @@ fn refused_for_good_fails_what_waits_for_the_space_and_keeps_the_rest() {
     bench.send(5, "plain", false);
     bench.send(6, "until stored", true);
     bench.outbox.clear();
-    bench.close(4405);
+    bench.close(4406);
     let seen = bench.take();
     assert!(seen.contains(&"5 done".to_owned()), "{seen:?}");
     assert!(
-        seen.iter()
-            .any(|line| line.starts_with("6 identityRequired")),
+        seen.iter().any(|line| line.starts_with("6 originRefused")),
         "{seen:?}"
     );
-    bench.expect_outbox(&["until stored failed identityRequired"]);
+    bench.expect_outbox(&["until stored failed originRefused"]);
     assert_eq!(bench.stored(), ["plain", "until stored"]);
 }
 

@@ -183,6 +183,37 @@ fn a_new_token_brings_a_client_back_whose_text_was_over() {
 }
 
 #[test]
+fn a_token_of_another_space_or_of_nobody_is_replaced_as_one_that_is_over_is() {
+    for (code, error) in [(4403, "spaceMismatch"), (4405, "identityRequired")] {
+        let good = token_of("ada", 600_000);
+        let mut bench = Bench::new();
+        bench.client.connect(CallId(1), bench.now);
+        bench.drain();
+        bench.fetch_token(TOKEN);
+        bench.take();
+        bench.close(code);
+        bench.expect(&["connecting", "token fresh=true"]);
+        bench.fetch_token(&good);
+        bench.expect(&["open"]);
+
+        // Who gives the same once more is not behind, but wrong.
+        let mut bench = Bench::new();
+        bench.client.connect(CallId(1), bench.now);
+        bench.drain();
+        bench.fetch_token(TOKEN);
+        bench.close(code);
+        bench.fetch_token(TOKEN);
+        let seen = bench.take();
+        assert!(seen.contains(&"failed".to_owned()), "{seen:?}");
+        assert!(seen.contains(&format!("error {error}")), "{seen:?}");
+        bench.input(Input::TokenChanged);
+        bench.expect(&["token fresh=true"]);
+        bench.give_token(&good);
+        assert!(bench.take().contains(&"open".to_owned()));
+    }
+}
+
+#[test]
 fn an_answer_of_the_source_before_is_not_heard() {
     let mut bench = Bench::new();
     bench.client.connect(CallId(1), bench.now);

@@ -703,12 +703,12 @@ fn a_socket_beside_polls_that_is_refused_is_acted_on() {
         }
     }
     bench.opened();
-    bench.frame(r#"{"type":"error","code":"identityRequired","error":"a name, please"}"#);
+    bench.frame(r#"{"type":"error","code":"originRefused","error":"not from there"}"#);
     bench.expect(&[
         "connected false",
         "close 1000",
         "failed",
-        "error identityRequired",
+        "error originRefused",
     ]);
 }
 
