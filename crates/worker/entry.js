@@ -9,6 +9,7 @@
  * comes by itself.
  */
 import { DurableObject } from 'cloudflare:workers';
+import { hasRoomForAnswers, onTheWay } from './answers.js';
 import { acceptFirstVersion } from './first-version.js';
 import * as rust from './index.js';
 import { enter, health, logFailure, survive } from './instance.js';
@@ -161,9 +162,14 @@ async function answer(request, env, context) {
     if (read.refused) return refuse(request, env, read.refused);
     body = read.text;
   }
+  if (!received.upgrade && !hasRoomForAnswers()) return refuse(request, env, 'rateLimited');
   const response = await ask(env, received, body);
   // The answer to an upgrade carries the socket itself and can not be copied.
-  return response.webSocket ? response : enter(() => rust.deliver(request, env, response));
+  if (response.webSocket) return response;
+  return onTheWay(
+    enter(() => rust.deliver(request, env, response)),
+    context,
+  );
 }
 
 export default {

@@ -39,9 +39,14 @@ import { requireWasmCargo, WASM_TARGET } from './toolchain.mjs';
 import { wasmBindgen, wasmPack, withTools } from './tools.mjs';
 
 const STAMP = '.built-from';
-const WORKER_SCRIPTS = ['entry.js', 'first-version.js', 'instance.js', 'places.js', 'turned-away.js'].map(
-  (name) => join(ROOT, 'crates', 'worker', name),
-);
+const WORKER_SCRIPTS = [
+  'answers.js',
+  'entry.js',
+  'first-version.js',
+  'instance.js',
+  'places.js',
+  'turned-away.js',
+].map((name) => join(ROOT, 'crates', 'worker', name));
 /** The one module of the package that imports another package, and that package. */
 const BUNDLED = 'outbox-database.js';
 const IDB = join(ROOT, 'node_modules', 'idb');

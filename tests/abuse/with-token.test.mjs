@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
+import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { generateToken } from '../../pkg-template/tokens.js';
@@ -40,6 +41,11 @@ const FLOOD_FRAMES = 600;
 const FLOOD_AT_ONCE = 50;
 /** The relays have a bound of 32 MiB together. What is waited for, copies and garbage are more. */
 const FLOOD_SLACK_MIB = 300;
+const PAGE = 200;
+const UNREAD = 600;
+const UNREAD_EVERY_MS = 25;
+/** 64 MiB and what comes in a second, with copies and garbage. */
+const UNREAD_SLACK_MIB = 700;
 const BURST = 400;
 const PER_USER = 20;
 /** `PER_SOURCE_MAX` of places.js. */
@@ -345,6 +351,65 @@ async function flood(url, pid, spaceId, ...first) {
   for (const socket of sockets) socket.destroy();
   const { before, peak } = memory.stop();
   return peak - before;
+}
+
+test('answers over HTTP that nobody reads do not fill the memory', { timeout: TEST_MS_MAX }, async () => {
+  const spaceId = server.newSpace();
+  const member = await server.second(spaceId, 'honest');
+  for (let n = 0; n < PAGE; n += 1) await member.deliver('x'.repeat(16_000));
+  const tokens = await Promise.all(Array.from({ length: 5 }, () => anonymousToken(server, spaceId)));
+  const honest = await generateToken(spaceId, { gatewayKey: server.gatewayKey, userId: 'honest' });
+  const waits = [];
+  const memory = new MemoryWatch(server.pid);
+  const slow = readSlowly(askFor(spaceId, honest));
+  const sockets = [];
+  for (let n = 0; n < UNREAD; n += 1) {
+    sockets.push(askFor(spaceId, tokens[n % tokens.length]));
+    await sleep(UNREAD_EVERY_MS);
+    if (n % 10 > 0) continue;
+    const askedAt = performance.now();
+    assert.equal((await member.deliver('still here')).type, 'ack');
+    waits.push(performance.now() - askedAt);
+  }
+  const { before, peak } = memory.stop();
+  const read = await slow;
+  for (const socket of sockets) socket.destroy();
+  const [, length] = /content-length: (\d+)/i.exec(read.head) ?? [];
+  assert.ok(read.body > 3_000_000 && read.body === Number(length), 'who reads slowly gets all');
+  assert.ok(!(peak - before > UNREAD_SLACK_MIB), `${(peak - before).toFixed(0)} MiB`);
+  add(
+    `${UNREAD} pages of 3.2 MB that nobody reads, by five anonymous tokens`,
+    '1.1 GB, and more for each',
+    `${(peak - before).toFixed(0)} MiB; acks of a member after ${Math.max(...waits).toFixed(0)} ms at most, a slow reader gets all`,
+  );
+});
+
+/** Asks for a page of the first version over a connection of its own. */
+function askFor(spaceId, token) {
+  const { hostname, port } = new URL(server.url);
+  const socket = connect({ host: hostname, port: Number(port) });
+  socket.on('error', () => {});
+  socket.write(
+    `GET /messages?limit=${PAGE} HTTP/1.1\r\nHost: ${hostname}:${port}\r\nx-space-id: ${spaceId}\r\n` +
+      `x-space-token: ${token}\r\nConnection: close\r\n\r\n`,
+  );
+  return socket;
+}
+
+/** Reads at half a megabyte a second. */
+async function readSlowly(socket) {
+  let head = '';
+  let body = 0;
+  for await (const chunk of socket) {
+    let bytes = chunk;
+    if (!head.includes('\r\n\r\n')) {
+      head += chunk.toString('latin1');
+      bytes = chunk.subarray(Math.max(0, head.indexOf('\r\n\r\n') + 4));
+    }
+    body += bytes.length;
+    await sleep(chunk.length / 512);
+  }
+  return { head: head.split('\r\n\r\n')[0], body };
 }
 
 test('a first-version member who sends much at once loses nothing', { timeout: TEST_MS_MAX }, async () => {

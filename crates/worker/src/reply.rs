@@ -79,6 +79,8 @@ fn allowed_methods(path: &str) -> String {
 pub(crate) fn json(status: u16, body: &str) -> Result<Response, JsValue> {
     let headers = Headers::new()?;
     headers.set("Content-Type", "application/json")?;
+    // On the way from an object to the Worker nothing else tells it: see answers.js.
+    headers.set("Content-Length", &body.len().to_string())?;
     // Caches tell answers apart by URL, and who asks stands in headers.
     headers.set("Cache-Control", "no-store")?;
     Response::new_with_opt_str_and_init(Some(body), &init(status, &headers))
