@@ -7,15 +7,14 @@ use protocol::change::Change;
 use protocol::codes::ErrorCode;
 use protocol::frame::Refusal;
 use protocol::ids::{MessageId, Seq};
-use protocol::model::{Message, SenderType};
-use protocol::principal::{CAP_MODERATE, CAP_SYSTEM, Principal};
-use protocol::token::Role;
+use protocol::model::Message;
+use protocol::principal::{CAP_MODERATE, Principal};
 use protocol::wire::Key;
 
 use crate::failure::Failure;
 use crate::ledger::Transaction;
 use crate::rates::Purse;
-use crate::sends::{self, Sender};
+use crate::sends::{self, Sender, may_speak_as};
 use crate::stored::{SendRecord, StoredMessage};
 
 /// A message that was changed, by this input or before.
@@ -120,11 +119,7 @@ fn may_change(stored: &StoredMessage, origin: Option<&str>, principal: &Principa
         origin.is_some() && stored.origin.as_deref() == origin
     };
     // Who has the name of the house, or had its rights, may change what it said no more than say it.
-    let may_speak_so = match stored.message.sender_type {
-        SenderType::User => true,
-        SenderType::Support => principal.role == Role::Agent || principal.gateway,
-        SenderType::System => principal.may(CAP_SYSTEM),
-    };
+    let may_speak_so = may_speak_as(stored.message.sender_type, principal);
     (wrote_it && may_speak_so) || principal.may(CAP_MODERATE)
 }
 

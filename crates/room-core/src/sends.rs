@@ -211,37 +211,39 @@ pub(crate) fn check_addresses(attachments: &[Attachment]) -> Result<(), FieldErr
 }
 
 fn sender_type(said: Option<SenderType>, principal: &Principal) -> Result<SenderType, Failure> {
-    match said {
-        Some(SenderType::System) if principal.may(CAP_SYSTEM) => Ok(SenderType::System),
-        Some(SenderType::System) => Err(Refusal {
+    let refused = |told: &str| {
+        Failure::from(Refusal {
             field: Some(Key::SenderType.as_str().to_owned()),
-            ..Refusal::new(
-                ErrorCode::CapRequired,
-                "to speak as 'system' takes a token with the capability 'system'",
-            )
-        }
-        .into()),
+            ..Refusal::new(ErrorCode::CapRequired, told)
+        })
+    };
+    match said {
+        // The role in the token says it.
         Some(SenderType::User | SenderType::Support) | None if principal.verified() => {
             Ok(SenderType::of_role(principal.role))
         }
-        // Whoever has a token that names nobody could else speak for the house.
-        Some(SenderType::Support) if principal.role != Role::Agent && !principal.gateway => {
-            Err(Refusal {
-                field: Some(Key::SenderType.as_str().to_owned()),
-                ..Refusal::new(
-                    ErrorCode::CapRequired,
-                    "to speak as 'support' takes a token with the role 'agent', or the gateway key",
-                )
-            }
-            .into())
-        }
-        Some(said) => Ok(said),
+        Some(said) if may_speak_as(said, principal) => Ok(said),
+        Some(SenderType::System) => Err(refused(
+            "to speak as 'system' takes a token with the capability 'system'",
+        )),
+        Some(_) => Err(refused(
+            "to speak as 'support' takes a token with the role 'agent', or the gateway key",
+        )),
         None => Err(FieldError::new(
             Key::SenderType.as_str(),
             "'user' or 'support': the token names nobody",
             None,
         )
         .into()),
+    }
+}
+
+/// Whether the principal may speak as this: whoever has a token that names nobody could else speak for the house.
+pub(crate) fn may_speak_as(sender_type: SenderType, principal: &Principal) -> bool {
+    match sender_type {
+        SenderType::User => true,
+        SenderType::Support => principal.role == Role::Agent || principal.gateway,
+        SenderType::System => principal.may(CAP_SYSTEM),
     }
 }
 
