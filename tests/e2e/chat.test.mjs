@@ -3,6 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { ChatPage } from './lib/chat-page.mjs';
+import { LONG_TEXT, showAllByKeyboard } from './lib/long-text.mjs';
 import { assertNoProblems, test, until, useStack } from './lib/stack.mjs';
 
 const stack = useStack();
@@ -104,6 +105,13 @@ test('an address in a text is a link', async () => {
     '_blank',
   ]);
   assert.equal(await ada.tab.locator('.text a').count(), 1);
+  await end(ada);
+});
+
+test('a long text is shown in full by a button, and the focus stays in it', async () => {
+  const ada = await join('Ada', stack.newSpace());
+  await ada.say(LONG_TEXT);
+  await showAllByKeyboard(ada.tab);
   await end(ada);
 });
 

@@ -5,6 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { useExample } from './lib/example.mjs';
+import { LONG_TEXT, showAllByKeyboard } from './lib/long-text.mjs';
 import { assertNoProblems, test, until } from './lib/stack.mjs';
 import { TeamPage } from './lib/team-page.mjs';
 
@@ -378,6 +379,13 @@ test('an address in a text is a link', async () => {
     '_blank',
   ]);
   assert.equal(await ada.tab.locator('.text a').count(), 1);
+  await end(ada);
+});
+
+test('a long text is shown in full by a button, and the focus stays in it', async () => {
+  const ada = await enter('Ada', stack.newSpace());
+  await ada.say(LONG_TEXT);
+  await showAllByKeyboard(ada.tab);
   await end(ada);
 });
 

@@ -5,6 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { useExample } from './lib/example.mjs';
+import { LONG_TEXT, showAllByKeyboard } from './lib/long-text.mjs';
 import { assertNoProblems, test, until } from './lib/stack.mjs';
 import { DeskPage, ShopPage } from './lib/support-pages.mjs';
 
@@ -55,6 +56,14 @@ test('an address in a text is a link', async () => {
     '_blank',
   ]);
   assert.equal(await visitor.tab.locator('.text a').count(), 1);
+  await end(visitor);
+});
+
+test('a long text is shown in full by a button, and the focus stays in it', async () => {
+  const visitor = await visit();
+  await visitor.open();
+  await visitor.say(LONG_TEXT);
+  await showAllByKeyboard(visitor.tab);
   await end(visitor);
 });
 
