@@ -252,7 +252,10 @@ impl<J: Json> Client<J> {
             Input::Focused => self.handle_woken(now),
             Input::OnlineChanged(online) => self.handle_online(online, now),
             Input::OutboxLoaded(rows) => self.restore_outbox(rows, now),
-            Input::OutboxReleased => self.outbox.release(),
+            Input::OutboxReleased => {
+                self.outbox.release();
+                self.settle_removals();
+            }
             Input::OutboxReclaimed(rows) => self.reclaim_outbox(rows, now),
             Input::Persisted(id) => self.handle_persisted(&id),
             Input::Removed(id) => self.handle_removed(&id),

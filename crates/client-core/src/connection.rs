@@ -522,7 +522,6 @@ impl<J: Json> Client<J> {
     fn end_attempts(&mut self, link: Link) {
         self.link = link;
         self.end_beside();
-        self.settle_removals();
         for timer in [
             Timer::Retry,
             Timer::Renew,

@@ -80,6 +80,28 @@ fn a_deletion_of_what_nobody_carried_yet_takes_it_out() {
 }
 
 #[test]
+fn who_leaves_while_a_deletion_is_written_is_told_once_it_is() {
+    for ends_by_the_disk in [true, false] {
+        let mut bench = offline();
+        bench.persists = false;
+        bench.send(5, "a", false);
+        let id = newest(&bench);
+        delete(&mut bench, 6, &id);
+        bench.client.disconnect(bench.now);
+        bench.drain();
+        let is_told = |seen: &[String]| seen.contains(&"6 done".to_owned());
+        assert!(!is_told(&bench.take()));
+        // Where the row is given to others, nothing tells of it any more.
+        bench.input(if ends_by_the_disk {
+            Input::Removed(ClientMessageId(id))
+        } else {
+            Input::OutboxReleased
+        });
+        assert!(is_told(&bench.take()));
+    }
+}
+
+#[test]
 fn a_change_of_what_has_no_answer_yet_leaves_behind_it_and_names_what_it_became() {
     let mut bench = Bench::ready();
     bench.send(5, "a", false);
