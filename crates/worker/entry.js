@@ -9,7 +9,7 @@
  * comes by itself.
  */
 import { DurableObject } from 'cloudflare:workers';
-import { hasRoomForAnswers, onTheWay } from './answers.js';
+import { takeRoom } from './answers.js';
 import { acceptFirstVersion } from './first-version.js';
 import * as rust from './index.js';
 import { enter, health, logFailure, survive } from './instance.js';
@@ -162,14 +162,32 @@ async function answer(request, env, context) {
     if (read.refused) return refuse(request, env, read.refused);
     body = read.text;
   }
-  if (!received.upgrade && !hasRoomForAnswers()) return refuse(request, env, 'rateLimited');
-  const response = await ask(env, received, body);
+  if (received.answerBytesMax === undefined) return deliver(request, env, await ask(env, received, body));
+  return answerAtLength(request, env, context, received);
+}
+
+/** Asks for what may be long: there is room for so much of that. */
+async function answerAtLength(request, env, context, visit) {
+  const room = await takeRoom(visit.caller, visit.answerBytesMax);
+  if (!room) return refuse(request, env, 'rateLimited');
+  // Where the client leaves meanwhile the runtime would forget the rest, and with it the room that was taken.
+  const asked = ask(env, visit);
+  context.waitUntil(asked.catch(() => {}));
+  try {
+    const response = await asked;
+    const delivered = deliver(request, env, response);
+    if (request.method !== 'HEAD') return room.send(delivered, context);
+    context.waitUntil(room.drop(response.body).catch(() => {}));
+    return delivered;
+  } catch (error) {
+    room.leave();
+    throw error;
+  }
+}
+
+function deliver(request, env, response) {
   // The answer to an upgrade carries the socket itself and can not be copied.
-  if (response.webSocket) return response;
-  return onTheWay(
-    enter(() => rust.deliver(request, env, response)),
-    context,
-  );
+  return response.webSocket ? response : enter(() => rust.deliver(request, env, response));
 }
 
 export default {

@@ -57,11 +57,13 @@ pub const WINDOW_BYTES_MAX: usize = 512 * 1024;
 pub const PAGE_BYTES_MAX: usize = 512 * 1024;
 /// The same for callers of the first version, which has no cursor: a page of the longest plain texts fits.
 pub const FIRST_VERSION_PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Most bytes of long HTTP answers on their way to their readers, per isolate of the Worker: beyond it those are cut off who
-/// have read nothing for a second.
+/// Most bytes of long HTTP answers on their way to their readers, per isolate of the Worker: beyond it those are cut off who do
+/// not read, of whoever has most. Twice as much where all of them read.
 pub const ANSWERS_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// How much of that is one caller's, a user in a space or a token that names nobody: further requests wait.
+pub const ANSWERS_OWN_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How long a reader of a long HTTP answer may read nothing, in milliseconds.
-pub const ANSWER_IDLE_MS_MAX: u64 = 30_000;
+pub const ANSWER_IDLE_MS_MAX: u64 = 120_000;
 /// The server sends a `mark` each time that it has sent a peer this many bytes; the client echoes it at once.
 pub const MARK_EVERY_BYTES: usize = 256 * 1024;
 /// A peer with this many bytes unconfirmed is behind: it is sent no more until it confirms, and then from the log.

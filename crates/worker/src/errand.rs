@@ -6,6 +6,10 @@
 
 use protocol::dialect::Dialect;
 use protocol::ids::SpaceId;
+use protocol::limits::{
+    FIRST_VERSION_PAGE_BYTES_MAX, PAGE_BYTES_MAX, PAGE_MESSAGES_DEFAULT, PAGE_MESSAGES_MAX,
+    WINDOW_BYTES_MAX,
+};
 use protocol::principal::Principal;
 use protocol::text::{base64url_decode, base64url_encode};
 use room_core::{Call, Cursor, Query};
@@ -96,7 +100,35 @@ impl Errand {
     }
 }
 
+/// How long a message of a page is taken to be, in bytes: that of a long text. Those with many attachments are longer, and are
+/// counted as they are once the page is there.
+const MESSAGE_BYTES: usize = 20 * 1024;
+
 impl CallName {
+    /// As long as the answer may be, about, in bytes; `None` where it is short in any case.
+    pub(crate) fn answer_bytes_max(self, dialect: u8, limit: Option<&str>) -> Option<usize> {
+        let page_bytes_max = if dialect == Dialect::V1.version() {
+            FIRST_VERSION_PAGE_BYTES_MAX
+        } else {
+            PAGE_BYTES_MAX
+        };
+        match self {
+            Self::ListMessages => {
+                let limit = limit.map_or(Ok(PAGE_MESSAGES_DEFAULT), str::parse);
+                let messages = limit.unwrap_or(1).min(PAGE_MESSAGES_MAX);
+                Some((messages * MESSAGE_BYTES).min(page_bytes_max))
+            }
+            Self::ListEvents | Self::ListParticipants | Self::GetMetadata => Some(WINDOW_BYTES_MAX),
+            Self::PostMessage
+            | Self::EditMessage
+            | Self::DeleteMessage
+            | Self::PostTyping
+            | Self::PutMetadata
+            | Self::RenewEpoch
+            | Self::DescribeSpace => None,
+        }
+    }
+
     /// Whether the request may have a body.
     pub(crate) fn has_body(self) -> bool {
         match self {
@@ -171,6 +203,18 @@ mod tests {
     use protocol::ids::{Epoch, Seq};
 
     use super::*;
+
+    #[test]
+    fn room_is_taken_for_as_much_as_is_asked_for() {
+        let [v1, v2] = [Dialect::V1, Dialect::V2].map(Dialect::version);
+        let of = |dialect, limit| CallName::ListMessages.answer_bytes_max(dialect, limit);
+        assert_eq!(of(v1, None), Some(50 * MESSAGE_BYTES));
+        assert_eq!(of(v1, Some("3")), Some(3 * MESSAGE_BYTES));
+        assert_eq!(of(v1, Some("9999")), Some(200 * MESSAGE_BYTES));
+        assert_eq!(of(v1, Some("x")), Some(MESSAGE_BYTES), "is refused");
+        assert_eq!(of(v2, Some("200")), Some(PAGE_BYTES_MAX));
+        assert_eq!(CallName::PostMessage.answer_bytes_max(v1, None), None);
+    }
 
     #[test]
     fn an_errand_survives_the_header_and_garbage_does_not() {

@@ -66,6 +66,10 @@ extern "C" {
     #[wasm_bindgen(method, setter)]
     fn set_source(this: &Visit, source: &str);
 
+    /// As long as the answer may be, about, where that may be long.
+    #[wasm_bindgen(method, setter, js_name = answerBytesMax)]
+    fn set_answer_bytes_max(this: &Visit, bytes: Option<u32>);
+
     #[wasm_bindgen(method, setter, js_name = bodyBytesMax)]
     fn set_body_bytes_max(this: &Visit, bytes: Option<u32>);
 
@@ -478,8 +482,16 @@ impl<'a> Front<'a> {
         visit.set_space(&errand.space);
         visit.set_errand(&header);
         visit.set_upgrade(matches!(errand.task, Task::Connect { .. }));
-        if let Task::Call { principal, .. } = &errand.task {
+        if let Task::Call {
+            principal,
+            call,
+            dialect,
+            parameters,
+        } = &errand.task
+        {
             visit.set_caller(&format!("{}\n{}", errand.space, principal.bucket));
+            let bytes = call.answer_bytes_max(*dialect, parameters.limit.as_deref());
+            visit.set_answer_bytes_max(bytes.map(|bytes| bytes as u32));
         }
         visit.set_body_bytes_max(has_body.then_some(CLIENT_FRAME_BYTES_MAX as u32));
         Ok(visit.into())
