@@ -33,9 +33,9 @@ export async function keepLocalWorker({ vars, ...others }, say) {
   // Other names come beside those of this machine: who is locked out of it can mend nothing.
   const hosts = [localHosts(others.host), vars?.ALLOWED_HOSTS].filter(Boolean).join(', ');
   const options = { ...others, vars: { ...vars, ALLOWED_HOSTS: hosts } };
-  const said = [];
+  const last = new LastLines();
   const log = (line) => {
-    if (FATAL.test(line)) said.splice(0, said.length - LAST_LINES + 1, harmless(line));
+    if (FATAL.test(line)) last.add(line);
     options.log?.(line);
   };
   let backend = await startLocalWorker({ ...options, log });
@@ -50,7 +50,7 @@ export async function keepLocalWorker({ vars, ...others }, say) {
     } catch (error) {
       const taken = await bindFailure(port, options.host ?? '127.0.0.1');
       if (taken) throw taken;
-      said.splice(0, said.length - LAST_LINES + 1, harmless(String(error.message).split('\n', 1)[0]));
+      last.add(String(error.message).split('\n', 1)[0]);
       return undefined;
     }
   }
@@ -65,7 +65,7 @@ export async function keepLocalWorker({ vars, ...others }, say) {
       if (deaths.length >= DEATHS_MAX) {
         throw new Failure(
           `The runtime (workerd) died ${deaths.length} times within a minute, and is not started again. ` +
-            `${said.length > 0 ? `It said last:\n${said.join('\n')}` : 'It said nothing.'}\n` +
+            `${last.lines.length > 0 ? `It said last:\n${last.lines.join('\n')}` : 'It said nothing.'}\n` +
             'What was stored is kept. Start again; if it goes on dying, report this with the lines above.',
         );
       }
@@ -90,6 +90,15 @@ export async function keepLocalWorker({ vars, ...others }, say) {
       await backend?.stop();
     },
   };
+}
+
+/** What the runtime said last of what killed it, the newest at the end. */
+export class LastLines {
+  lines = [];
+
+  add(line) {
+    this.lines = [...this.lines, harmless(line)].slice(-LAST_LINES);
+  }
 }
 
 /**

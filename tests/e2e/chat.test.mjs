@@ -2,6 +2,7 @@
  * Two people on the page: talk, type, come, go, scroll back.
  */
 import assert from 'node:assert/strict';
+import { attachToHistory, UNREADABLE } from './lib/attachments.mjs';
 import { ChatPage } from './lib/chat-page.mjs';
 import { LONG_TEXT, showAllByKeyboard } from './lib/long-text.mjs';
 import { assertNoProblems, test, until, useStack } from './lib/stack.mjs';
@@ -112,6 +113,28 @@ test('a long text is shown in full by a button, and the focus stays in it', asyn
   const ada = await join('Ada', stack.newSpace());
   await ada.say(LONG_TEXT);
   await showAllByKeyboard(ada.tab);
+  await end(ada);
+});
+
+test('who is not verified is marked, and a name stands by itself', async () => {
+  const space = stack.newSpace();
+  await stack.newStranger(space, 'Mallory').post('Trust me');
+  const ada = await join('Ada', space);
+  await ada.sees('Trust me');
+  await ada.tab.getByText('not verified').waitFor();
+  assert.equal(await ada.tab.locator('bdi', { hasText: 'Mallory' }).count(), 1);
+  await end(ada);
+});
+
+test('an address that no browser can read is a text', async () => {
+  const space = stack.newSpace();
+  await stack.newPeer(space).post('The plan');
+  const tab = await stack.newTab();
+  await attachToHistory(tab, [UNREADABLE]);
+  const ada = new ChatPage(tab, stack.url);
+  await ada.join('Ada', space);
+  await tab.locator('.attachment', { hasText: 'plan.pdf' }).waitFor();
+  assert.equal(await tab.locator('.attachment[href]').count(), 0);
   await end(ada);
 });
 

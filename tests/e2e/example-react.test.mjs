@@ -4,6 +4,7 @@
  * Leaves pictures of each in `.build/screenshots/`, for people to look at.
  */
 import assert from 'node:assert/strict';
+import { attachToHistory, UNREADABLE } from './lib/attachments.mjs';
 import { useExample } from './lib/example.mjs';
 import { LONG_TEXT, showAllByKeyboard } from './lib/long-text.mjs';
 import { assertNoProblems, test, until } from './lib/stack.mjs';
@@ -271,6 +272,36 @@ test('attachments are links', async () => {
   assert.equal(await link.getAttribute('href'), '/files/plan.pdf');
   await ada.lookAt('attachment');
   await end(ada);
+});
+
+test('who is not verified is marked, and a name stands by itself', async () => {
+  const team = stack.newSpace();
+  await stack.newStranger(spaceOf(team), 'Mallory').post('Trust me');
+  const ada = await enter('Ada', team);
+  await ada.tab.locator('.text', { hasText: 'Trust me' }).waitFor();
+  assert.ok((await ada.tab.getByText('not verified').count()) > 0);
+  assert.ok((await ada.tab.locator('bdi', { hasText: 'Mallory' }).count()) > 0);
+  await end(ada);
+});
+
+test('attachments that can not be shown cost nothing else', async () => {
+  for (const [attachments, shown] of [
+    [[UNREADABLE], 'plan.pdf'],
+    [[null], 'The attachments can not be shown.'],
+  ]) {
+    const team = stack.newSpace();
+    await stack.newPeer(spaceOf(team), GRACE).post('The plan');
+    const tab = await stack.newTab();
+    await attachToHistory(tab, attachments);
+    const ada = new TeamPage(tab, app.url);
+    await ada.enter('Ada', team);
+    await tab.getByText(shown).waitFor();
+    await tab.locator('.text', { hasText: 'The plan' }).waitFor();
+    assert.equal(await tab.locator('.attachments a[href]').count(), 0);
+    // React writes what the boundary has caught.
+    if (attachments[0]) await end(ada);
+    else await tab.context().close();
+  }
 });
 
 test('the form says what to mend, and a text is a text', async () => {

@@ -245,6 +245,18 @@ test('on a phone the panel is the whole screen, and nothing behind it can be rea
   await end(visitor);
 });
 
+test('a visitor sees who is not verified', async () => {
+  const visitor = await visit();
+  await visitor.open();
+  await visitor.say('Hello');
+  const { spaceId } = await visitor.name();
+  await stack.newStranger(spaceId, 'Mallory').post('Trust me');
+  await visitor.sees('Trust me');
+  await visitor.tab.getByText('not verified').first().waitFor();
+  assert.ok((await visitor.tab.locator('bdi', { hasText: 'Mallory' }).count()) > 0);
+  await end(visitor);
+});
+
 test('only agents get in, and to conversations only', async () => {
   const agent = new DeskPage(await stack.newTab(), app.url);
   await agent.signIn('Rosa', 'wrong');
@@ -297,4 +309,18 @@ test('the keyboard alone is enough', async () => {
     'one can write at once',
   );
   await end(visitor);
+});
+
+// The last one: the address that all tests share has no more visits afterwards.
+test('a crowd of visits is turned away in words', async () => {
+  const visit = () =>
+    fetch(`${app.url}/api/visit`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{}',
+    });
+  let answer = await visit();
+  for (let n = 0; n < 40 && answer.ok; n += 1) answer = await visit();
+  assert.equal(answer.status, 503);
+  assert.match(await answer.text(), /Try again in 10 minutes/);
 });

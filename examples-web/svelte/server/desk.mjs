@@ -56,7 +56,7 @@ export class Desk {
     }
     if (listed.has(spaceId)) return;
     if (this.#waiting.length >= WAITING_MAX || this.#new.isOver(address)) {
-      throw new Refusal(503, 'Too many people come at once. Try again in a minute.');
+      throw new Refusal(503, `Too many people come at once. Try again in ${NEW.ms / 60_000} minutes.`);
     }
     this.#new.count(address);
     listed.add(spaceId);

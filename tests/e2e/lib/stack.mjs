@@ -184,6 +184,11 @@ export class Stack {
     return new Peer(() => this.backend, spaceId, userId);
   }
 
+  /** The same with a token that names nobody. */
+  newStranger(spaceId, senderId) {
+    return new Peer(() => this.backend, spaceId, senderId, { isProven: false });
+  }
+
   /** Where people's pages are, and their tokens. */
   get peopleUrl() {
     return this.#people.url;
