@@ -1,16 +1,25 @@
 /**
- * What stands around the Worker: the example pages' servers.
+ * What stands around the Worker: the local runtime's keeper, settings, files with keys, the example pages' servers.
  */
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { Agents } from '../../examples-web/svelte/server/agents.mjs';
+import { PerAddress } from '../../examples-web/svelte/server/per-address.mjs';
 import { serve } from '../../examples-web/vanilla/server.mjs';
-import { PKG_DEV } from '../../scripts/lib/paths.mjs';
+import { setInFile } from '../../pkg-template/cli/environment-files.js';
+import { keepBackend, startBackend } from '../../scripts/lib/backend.mjs';
+import { PKG_DEV, WORKER_TEST } from '../../scripts/lib/paths.mjs';
+import { until } from '../e2e/lib/waiting.mjs';
+import { killWorkerd, workerdProcesses } from '../e2e/lib/workerd.mjs';
 import { report } from './lib/report.mjs';
 
 const add = report('Around the Worker');
 const GUESSES = 1_000;
+const TEST_MS_MAX = 60_000;
 
 function statusUnder(host, url) {
   return new Promise((resolve, reject) => {
@@ -63,4 +72,72 @@ test('passwords of the support desk cannot be guessed at will', () => {
     'all looked at',
     `${looked} in ten minutes`,
   );
+});
+
+test('a runtime that dies is started again', { timeout: TEST_MS_MAX }, async () => {
+  const known = workerdProcesses();
+  const said = [];
+  const folder = mkdtempSync(join(tmpdir(), 'kuratchi-kept-'));
+  const options = { workerDir: WORKER_TEST, persistDir: folder, gatewayKey: 'k'.repeat(43) };
+  const backend = await keepBackend(options, (text) => said.push(text));
+  try {
+    const killedAt = performance.now();
+    killWorkerd(workerdProcesses().filter((pid) => !known.includes(pid)));
+    await until(() => said.length === 2, 'it is back');
+    const backMs = performance.now() - killedAt;
+    assert.match(said[0], /died; it is started again on the same data/);
+    assert.equal((await fetch(`${backend.url}/health`)).status, 200);
+    add('the runtime is killed', 'it stays dead', `back after ${backMs.toFixed(0)} ms, told in one line`);
+  } finally {
+    await backend.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test('an entry of ALLOWED_ORIGINS that cannot be read shuts nobody out', {
+  timeout: TEST_MS_MAX,
+}, async () => {
+  const vars = { ALLOWED_ORIGINS: 'ftp://x, https://app.example, capacitor://localhost, null' };
+  const backend = await startBackend({ workerDir: WORKER_TEST, vars });
+  try {
+    const allowed = async (origin) => {
+      const { headers } = await fetch(`${backend.url}/health`, { headers: { origin } });
+      return headers.get('access-control-allow-origin') === origin;
+    };
+    for (const origin of ['https://app.example', 'capacitor://localhost', 'null']) {
+      assert.ok(await allowed(origin), origin);
+    }
+    assert.equal(await allowed('https://evil.example'), false);
+    add('`ftp://x` in ALLOWED_ORIGINS', 'every page is turned away', 'the others of the list are let in');
+  } finally {
+    await backend.stop();
+  }
+});
+
+test('a file that gets a key is its owner’s alone', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'kuratchi-key-'));
+  try {
+    const file = join(folder, '.env.local');
+    writeFileSync(file, 'A=1\n', { mode: 0o644 });
+    setInFile(file, { KURATCHI_GATEWAY_KEY: 'secret' });
+    const mode = (statSync(file).mode & 0o777).toString(8);
+    if (process.platform !== 'win32') assert.equal(mode, '600');
+    add('`--write-env` into a file that all may read', 'all may read the key', mode);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('visits without a cookie are limited', () => {
+  const limit = { max: 30, ms: 600_000 };
+  const visits = new PerAddress(limit);
+  let taken = 0;
+  for (let n = 0; n < GUESSES; n += 1) {
+    if (visits.isOver('10.0.0.1')) continue;
+    visits.count('10.0.0.1');
+    taken += 1;
+  }
+  assert.equal(taken, limit.max);
+  assert.equal(visits.isOver('10.0.0.2'), false, 'another address is not kept out');
+  add(`${GUESSES} visits without a cookie from one address`, 'answered with 500', `${taken} taken, then 503`);
 });
