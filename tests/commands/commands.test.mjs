@@ -36,7 +36,7 @@ const ELSEWHERE = {
 };
 
 /** Those are commands of the reader's own project. */
-const OF_READERS = { 'docs/guide/quick-start.md': ['dev', 'build'] };
+const OF_READERS = { 'docs/guide/quick-start.md': ['dev', 'build', 'preview'] };
 
 const DOCUMENTS = [
   ...readdirSync(ROOT).filter((name) => name.endsWith('.md')),

@@ -8,10 +8,15 @@
  */
 export async function attachToHistory(tab, attachments) {
   await tab.route('**/messages?**', async (route) => {
-    const response = await route.fetch();
-    const page = await response.json();
-    const messages = page.messages.map((message) => ({ ...message, attachments }));
-    await route.fulfill({ response, json: { ...page, messages } });
+    try {
+      const response = await route.fetch();
+      const page = await response.json();
+      const messages = page.messages.map((message) => ({ ...message, attachments }));
+      await route.fulfill({ response, json: { ...page, messages } });
+    } catch (error) {
+      // The page may be closed while it loads.
+      if (!/disposed|closed/.test(error.message)) throw error;
+    }
   });
 }
 
