@@ -310,7 +310,7 @@ impl Credentials {
 impl Refused {
     /// Whether the source has had its time to give another one.
     fn is_over(&self, now: Instant) -> bool {
-        !self.error.code.may_pass_with_time() || now.ms_since(self.since) >= PATIENCE_MS
+        !self.error.code.may_be_stale_token() || now.ms_since(self.since) >= PATIENCE_MS
     }
 }
 

@@ -70,8 +70,9 @@ impl Code {
         )
     }
 
-    /// Whether the source that gave the token may be about to give another one: a cache that is behind, a clock that is late.
-    pub(crate) fn may_pass_with_time(self) -> bool {
+    /// Returns whether the token source may return a valid token if it is asked again later: its cache was stale or its clock
+    /// late.
+    pub(crate) fn may_be_stale_token(self) -> bool {
         matches!(
             self,
             Self::Server(ErrorCode::TokenExpired | ErrorCode::TokenInvalid)

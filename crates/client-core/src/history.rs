@@ -12,7 +12,7 @@ use crate::client::Client;
 use crate::connection::Link;
 use crate::error::{ClientError, Code};
 use crate::io::{CallId, Event, Output, Reply, Transport};
-use crate::requests::{LIST_MAX, Pending, Purpose};
+use crate::requests::{Pending, Purpose, list_length};
 use crate::timeline::Placed;
 
 /// One `getMessages()` on its way.
@@ -257,7 +257,7 @@ fn read_page<J: Json>(answer: &J) -> Option<Page<J>> {
         let seq = whole_number(&message.get(Key::Seq)?).map(Seq)?;
         is_message(&message).then_some((seq, message))
     };
-    let count = list.items().filter(|count| *count <= LIST_MAX)?;
+    let count = list_length(&list)?;
     let messages = (0..count)
         .map(|index| place(list.item(index)?))
         .collect::<Option<Vec<_>>>()?;

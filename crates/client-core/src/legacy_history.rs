@@ -18,7 +18,7 @@ use crate::client::Client;
 use crate::error::{ClientError, Code};
 use crate::io::{CallId, Event, Output, Reply, Transport};
 use crate::polling::PollId;
-use crate::requests::{LIST_MAX, Pending, Purpose};
+use crate::requests::{Pending, Purpose, list_length};
 use crate::session::GAP;
 use crate::timeline::Placed;
 
@@ -359,7 +359,7 @@ impl<J: Json> Client<J> {
 
 fn read_page<J: Json>(answer: &J) -> Option<Vec<Stored<J>>> {
     let list = answer.get(Key::Messages)?;
-    let count = list.items().filter(|count| *count <= LIST_MAX)?;
+    let count = list_length(&list)?;
     (0..count)
         .map(|index| read_message(&list.item(index)?))
         .collect()

@@ -7,7 +7,7 @@ use protocol::wire::Key;
 use crate::client::Client;
 use crate::error::{ClientError, Code};
 use crate::io::{CallId, Reply};
-use crate::requests::{LIST_MAX, Pending, Purpose};
+use crate::requests::{Pending, Purpose, list_length};
 
 /// What the error of a `getParticipants()` starts with: apps match on it.
 pub(crate) const PREFIX: &str = "Failed to get participants: ";
@@ -83,7 +83,7 @@ impl<J: Json> Client<J> {
 
 fn read_page<J: Json>(answer: &J) -> Option<Vec<J>> {
     let list = answer.get(Key::Participants)?;
-    let count = list.items().filter(|count| *count <= LIST_MAX)?;
+    let count = list_length(&list)?;
     let participant = |index| {
         let item = list.item(index);
         item.filter(|item| item.shape() == Shape::Object)

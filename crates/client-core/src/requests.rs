@@ -21,9 +21,14 @@ use crate::participants::{self, ParticipantsRun};
 use crate::polling::PollId;
 use crate::timer::Timer;
 
-/// Most entries of a list in an answer: many times what a page of bounded bytes has. To look into each takes time, and the page
-/// waits.
-pub(crate) const LIST_MAX: usize = 20_000;
+/// Maximum number of entries of a list in an answer: many times what a page of bounded bytes holds. Each entry costs time in
+/// which the page is blocked.
+const LIST_MAX: usize = 20_000;
+
+/// Returns the number of entries of a list in an answer, or `None` if it is not a list or has more than [`LIST_MAX`] entries.
+pub(crate) fn list_length<J: Json>(list: &J) -> Option<usize> {
+    list.items().filter(|count| *count <= LIST_MAX)
+}
 /// How long an answer may take.
 const ANSWER_MS_MAX: u64 = 30_000;
 /// How long it may take where the truth of `connected` hangs on it.

@@ -155,7 +155,7 @@ impl Peers {
         if is_new { Some(present) } else { changed }
     }
 
-    /// How a user is called and what they are, as the connection says that showed its token last; given if it changes.
+    /// Updates a user's name and role to those of the connection that presented its token last. Returns them if they changed.
     fn newest_present(&mut self, sub: &str) -> Option<PresentUser> {
         let user = self.users.get_mut(sub)?;
         let peers = user.peers.iter().filter_map(|id| self.accepted.get(id));
