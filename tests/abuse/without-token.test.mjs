@@ -30,6 +30,8 @@ const LONG_FRAMES = 3;
 /** What garbage collection and the allocator add to either figure. */
 const MEMORY_SLACK_MIB = 48;
 const LOGIN_MS_MAX = 5_000;
+/** How long who was turned away waits before the next try. */
+const RETRY_MS = 250;
 const NAMELESS = 20;
 const TURNED_AWAY = 300;
 /** `PER_SOURCE_MAX` of places.js. */
@@ -229,16 +231,25 @@ async function crowd(spaceId, lanes, isOver) {
   return came;
 }
 
-/** Of so many honest logins of the first version, one after the other and a try each, how many succeed within 5 s. */
-async function logins(spaceId, count) {
+/**
+ * Of so many honest logins of the first version, one after the other, how many succeed within 5 s. Who is turned away tries
+ * again `retryMs` later, as clients do, or not at all.
+ */
+async function logins(spaceId, count, retryMs) {
   let passed = 0;
   for (let i = 0; i < count; i += 1) {
-    const late = sleep(LOGIN_MS_MAX).then(() => Promise.reject(new Error('too late')));
-    const login = server.first(spaceId, `honest-${i}`);
-    passed += await Promise.race([login, late]).then(
-      () => 1,
-      () => 0,
-    );
+    const end = Date.now() + LOGIN_MS_MAX;
+    for (let isIn = false; !isIn && Date.now() < end; ) {
+      const late = sleep(end - Date.now()).then(() => Promise.reject(new Error('too late')));
+      const login = server.first(spaceId, `honest-${i}`);
+      isIn = await Promise.race([login, late]).then(
+        () => true,
+        () => false,
+      );
+      passed += isIn ? 1 : 0;
+      if (retryMs === undefined) break;
+      await sleep(retryMs);
+    }
   }
   return passed;
 }
@@ -248,7 +259,8 @@ test('sockets that come without a pause and stay keep nobody out', { timeout: TE
   let isOver = false;
   const crowding = crowd(spaceId, 20, () => isOver);
   await sleep(1_000);
-  const loggedIn = await logins(spaceId, 10);
+  // So fast a crowd can be younger, all of it, than whom nobody pushes out: then the newest is told to try again.
+  const loggedIn = await logins(spaceId, 10, RETRY_MS);
   isOver = true;
   const came = await crowding;
   add(
