@@ -1,231 +1,319 @@
 /**
- * Long answers over HTTP, on their way to whoever asked: so many bytes of the isolate's at once.
+ * Bounds the memory that long HTTP answers take while their clients read them.
  *
- * The runtime keeps an answer until its client has read it, however slowly. Without a bound somebody who asks and does not
- * read fills its memory. So room is taken before an object is asked, for as much as it may answer, and given back as the client
- * reads. Who is over their own share waits a little; who does not read makes place for others. Owns that room. Must not know
- * what an answer says.
+ * The runtime keeps an answer until its client has read it, however slowly, so clients that ask and do not read would fill its
+ * memory. Bytes are therefore reserved before an object is asked, as many as its answer may have, and released as the client
+ * reads or when it disconnects. A request beyond its caller's share waits; a client that does not read is disconnected where
+ * the bytes are needed. Counts bytes only: what an answer says is up to Rust.
  */
 
-/** A shorter answer, in bytes, is handed to the runtime as it is: connections are bounded by their number. */
-const LONG_BYTES = 64 * 1024;
+/** Answers of up to so many bytes are not counted on: connections are bounded by their number. */
+const SHORT_BYTES_MAX = 64 * 1024;
 
-/** How much may be on its way without anybody being cut off, in bytes: `ANSWERS_BYTES_MAX` of limits.rs. */
-const ROOM = 64 * 1024 * 1024;
+/** Beyond so many reserved bytes, idle clients are disconnected: `ANSWERS_BYTES_MAX` of limits.rs. */
+const RESERVED_BYTES_FULL = 64 * 1024 * 1024;
 
-/** How much may be on its way at all, where everybody reads. */
-const ROOM_AT_ALL = 2 * ROOM;
+/** Most reserved bytes, where all clients read. */
+const RESERVED_BYTES_MAX = 2 * RESERVED_BYTES_FULL;
 
-/** How much of that is one caller's, in bytes: `ANSWERS_OWN_BYTES_MAX` of limits.rs. */
-const OWN_ROOM = 16 * 1024 * 1024;
+/** Most reserved bytes of one caller: `ANSWERS_OWN_BYTES_MAX` of limits.rs. */
+const OWN_BYTES_MAX = 16 * 1024 * 1024;
 
-/** The parts in which an answer is passed on, in bytes. */
-const PART_BYTES = 16 * 1024;
+/** An answer is passed on in chunks of so many bytes. */
+const CHUNK_BYTES = 16 * 1024;
 
 /**
- * Who has taken no part for so long may be cut off where room is needed, in milliseconds: a caller who has more than a few answers
- * on their way, anybody, and for others of the same caller. Behind the kernel's buffers, of some megabytes, somebody who reads
- * steadily takes no part for seconds.
+ * A client is idle that has taken no chunk for so long, in milliseconds: one of a caller with more than `MANY_BYTES`, one of any
+ * other caller, and one that another request of the same caller waits for. The kernel buffers some megabytes, so a client that
+ * reads steadily takes no chunk for seconds.
  */
 const IDLE_MS_OF_MANY = 1_000;
 const IDLE_MS = 10_000;
 const IDLE_MS_OF_OWN = 5_000;
 const MANY_BYTES = 8 * 1024 * 1024;
 
-/** And for so long is cut off in any case: `ANSWER_IDLE_MS_MAX` of limits.rs. */
+/** A client that is idle for so long is disconnected even if nothing waits: `ANSWER_IDLE_MS_MAX` of limits.rs. */
 const IDLE_MS_MAX = 120_000;
-const LOOK_EVERY_MS = 10_000;
+const IDLE_CHECK_MS = 10_000;
 
-/** A request that has not been answered for so long is not counted any more: its client may be gone, and nobody says so. */
+/** A reservation lapses if the object has not answered for so long. */
 const ASKED_MS_MAX = 60_000;
 
-/** How long somebody waits for room, and how often is looked whether there is some: more and more rarely. */
+/** How long a request waits for bytes. It retries at growing intervals. */
 const WAIT_MS_MAX = 10_000;
-const WAIT_MS_FIRST = 20;
-const WAIT_MS_LONGEST = 320;
+const RETRY_MS_MIN = 20;
+const RETRY_MS_MAX = 320;
 
-/** How many wait, of one caller and in all; one who has not looked for so long is gone. */
+/** Most waiting requests: of one caller, of all. One that has not retried for so long is of a client that disconnected. */
 const OWN_WAITING_MAX = 200;
 const WAITING_MAX = 1_000;
-const GONE_MS = 1_000;
+const WAITING_STALE_MS = 1_000;
 
-/** Answers on their way, with whoever took a part last at the end. */
-const underWay = new Set();
-/** What is on its way, in bytes: to all, and to each caller. */
-let onItsWay = 0;
-const own = new Map();
-/** Those who wait, with the time at which they looked last. */
-const waiting = new Map();
+/** @type {Map<string, Caller>} Callers with answers or waiting requests. */
+const callers = new Map();
+/** @type {Set<Answer>} Answers that objects are asked for, the oldest first. */
+const asked = new Set();
+let reservedBytes = 0;
+let waitingCount = 0;
 
 /**
- * Room for an answer of at most `bytes`, once there is some; `undefined` where there is none for long, or too many wait for it.
+ * Reserves bytes for an answer, as soon as there are enough.
  *
- * @param {string} caller
- * @param {number} bytes
- * @returns {Promise<Answer | undefined>}
+ * @param {string} name The caller: a user in a space, or a token that names nobody.
+ * @param {number} bytes Most bytes that the answer has.
+ * @param {AbortSignal} signal Aborts when the client disconnects.
+ * @returns {Promise<Answer | undefined>} `undefined` after 10 s, where too many requests wait, or if the client disconnected.
  */
-export async function takeRoom(caller, bytes) {
-  const me = { caller };
+export async function reserveAnswer(name, bytes, signal) {
+  const request = { retriedAt: Date.now(), isDropped: false };
+  const end = request.retriedAt + WAIT_MS_MAX;
   try {
-    const end = Date.now() + WAIT_MS_MAX;
-    for (let waitMs = WAIT_MS_FIRST; ; waitMs = Math.min(2 * waitMs, WAIT_MS_LONGEST)) {
+    for (let retryMs = RETRY_MS_MIN; !signal.aborted; retryMs = Math.min(2 * retryMs, RETRY_MS_MAX)) {
+      const caller = callerNamed(name);
       makeRoom(caller, bytes);
-      if (hasRoom(caller, bytes)) return new Answer(caller, bytes);
-      if (Date.now() >= end || !mayWait(me)) return undefined;
-      waiting.set(me, Date.now());
-      await scheduler.wait(waitMs);
+      if (caller.hasRoom(bytes)) return new Answer(caller, bytes, signal);
+      if (Date.now() >= end || request.isDropped || !caller.wait(request)) break;
+      await scheduler.wait(retryMs);
     }
   } finally {
-    waiting.delete(me);
+    callers.get(name)?.stopWaiting(request);
   }
+  return undefined;
 }
 
-function hasRoom(caller, bytes) {
-  const mine = own.get(caller) ?? 0;
-  return (mine === 0 || mine + bytes <= OWN_ROOM) && onItsWay + bytes <= ROOM_AT_ALL;
-}
-
-function mayWait(me) {
-  if (waiting.has(me)) return true;
-  let ofCaller = 0;
-  for (const [other, lookedAt] of waiting) {
-    if (Date.now() - lookedAt > GONE_MS) waiting.delete(other);
-    else if (other.caller === me.caller) ofCaller += 1;
-  }
-  return ofCaller < OWN_WAITING_MAX && waiting.size < WAITING_MAX;
-}
-
-/** Cuts off who does not read, as far as there is need. */
+/** Disconnects idle clients until there is room for `bytes` of a caller's, or no idle client is left. */
 function makeRoom(caller, bytes) {
   const now = Date.now();
-  for (const answer of underWay) {
-    if (answer.isAsked && now - answer.since > ASKED_MS_MAX) answer.leave();
+  for (const answer of asked) {
+    if (answer.since >= now - ASKED_MS_MAX) break;
+    answer.release();
   }
-  while ((own.get(caller) ?? 0) + bytes > OWN_ROOM && cutIdlest(caller, now - IDLE_MS_OF_OWN));
-  while (onItsWay + bytes > ROOM) {
-    const [most, mostBytes] = [...own].reduce((a, b) => (b[1] > a[1] ? b : a));
-    if (!cutIdlest(most, now - (mostBytes > MANY_BYTES ? IDLE_MS_OF_MANY : IDLE_MS))) break;
+  while (caller.bytes + bytes > OWN_BYTES_MAX && caller.cutIdle(now - IDLE_MS_OF_OWN));
+  while (reservedBytes + bytes > RESERVED_BYTES_FULL) {
+    const largest = callerWithMost((each) => each.bytes);
+    if (!largest?.cutIdle(now - (largest.bytes > MANY_BYTES ? IDLE_MS_OF_MANY : IDLE_MS))) return;
   }
 }
 
-/** Cuts that answer of the caller's off that took no part for longest, if it took none since. Returns whether there was one. */
-function cutIdlest(caller, since) {
-  for (const answer of underWay) {
-    if (answer.caller === caller && !answer.isAsked) {
-      if (answer.readAt > since) return false;
-      answer.cut();
-      return true;
-    }
-  }
-  return false;
+function callerNamed(name) {
+  return callers.get(name) ?? new Caller(name);
 }
 
+function callerWithMost(count) {
+  let most;
+  for (const caller of callers.values()) if (!most || count(caller) > count(most)) most = caller;
+  return most;
+}
+
+/** The answers and the waiting requests of one caller. Listed in `callers` while it has any. */
+class Caller {
+  name;
+  /** What is reserved for it. */
+  bytes = 0;
+  /** Answers that its clients read, the longest idle first. */
+  #read = new Set();
+  #waiting = new Set();
+
+  constructor(name) {
+    this.name = name;
+  }
+
+  /** One answer is always allowed: it may be longer than a caller's share. */
+  hasRoom(bytes) {
+    const isWithinOwn = this.bytes === 0 || this.bytes + bytes <= OWN_BYTES_MAX;
+    return isWithinOwn && reservedBytes + bytes <= RESERVED_BYTES_MAX;
+  }
+
+  /** Adds `bytes`, which may be negative, to what is reserved. */
+  reserve(bytes) {
+    this.bytes += bytes;
+    reservedBytes += bytes;
+    this.#list();
+  }
+
+  /** Lists an answer whose client has just taken a chunk. */
+  listRead(answer) {
+    this.#read.delete(answer);
+    this.#read.add(answer);
+    this.#list();
+  }
+
+  unlistRead(answer) {
+    this.#read.delete(answer);
+    this.#list();
+  }
+
+  /** Disconnects the client that is idle for longest, if it took nothing since `time`. Returns whether it did. */
+  cutIdle(time) {
+    const [answer] = this.#read;
+    if (!answer || answer.readAt > time) return false;
+    answer.cut();
+    return true;
+  }
+
+  /** Lists a waiting request, or one that retried. Returns whether it may wait. */
+  wait(request) {
+    request.retriedAt = Date.now();
+    if (this.#waiting.has(request)) return true;
+    for (const caller of callers.values()) caller.#dropStale();
+    if (this.#waiting.size >= OWN_WAITING_MAX) return false;
+    if (waitingCount >= WAITING_MAX && !this.#replaceWaiting()) return false;
+    this.#waiting.add(request);
+    waitingCount += 1;
+    this.#list();
+    return true;
+  }
+
+  stopWaiting(request) {
+    if (!this.#waiting.delete(request)) return;
+    waitingCount -= 1;
+    this.#list();
+  }
+
+  /** Drops a request of the caller with most of them, so that a crowd does not keep others from waiting. */
+  #replaceWaiting() {
+    const most = callerWithMost((caller) => caller.#waiting.size);
+    if (most.#waiting.size <= this.#waiting.size + 1) return false;
+    const [oldest] = most.#waiting;
+    oldest.isDropped = true;
+    most.stopWaiting(oldest);
+    return true;
+  }
+
+  #dropStale() {
+    const time = Date.now() - WAITING_STALE_MS;
+    for (const request of this.#waiting) if (request.retriedAt < time) this.stopWaiting(request);
+  }
+
+  #list() {
+    if (this.bytes > 0 || this.#read.size > 0 || this.#waiting.size > 0) callers.set(this.name, this);
+    else callers.delete(this.name);
+  }
+}
+
+/** A reservation, and the answer that it is for. */
 class Answer {
-  caller;
-  /** Whether an object is asked for it, and nobody can read it yet. */
-  isAsked = true;
   since = Date.now();
-  readAt = Date.now();
-  #left = 0;
-  #timer;
-  #cut = Promise.withResolvers();
+  readAt = this.since;
+  #caller;
+  /** What is reserved; `undefined` once that is released. */
+  #bytes;
+  #idleTimer;
+  #isGone = false;
+  #end = Promise.withResolvers();
 
-  constructor(caller, bytes) {
-    this.caller = caller;
-    underWay.add(this);
-    this.#count(bytes);
+  constructor(caller, bytes, signal) {
+    this.#reserve(caller, bytes);
+    asked.add(this);
+    signal.addEventListener('abort', () => {
+      this.#isGone = true;
+      this.#end.resolve('gone');
+    });
   }
 
   /**
-   * Gives the answer to hand to the runtime: a long one in parts, as it is read.
+   * Returns the response for the runtime: a long one is read as the client reads it.
    *
    * @param {Response} response
    * @param {{ waitUntil: (work: Promise<unknown>) => void }} context
    */
   send(response, context) {
     const bytes = Number(response.headers.get('content-length'));
-    if (!response.body || !(bytes > LONG_BYTES)) {
-      this.leave();
-      return response;
+    const caller = callerNamed(this.#caller.name);
+    this.release();
+    if (!response.body || (!this.#isGone && !(bytes > SHORT_BYTES_MAX))) return response;
+    this.#reserve(caller, bytes);
+    if (this.#isGone) {
+      context.waitUntil(this.discard(response.body));
+      return new Response();
     }
-    this.isAsked = false;
-    this.#count(bytes - this.#left);
-    this.#taken(0);
+    this.#chunkTaken(0);
     const { readable, writable } = new FixedLengthStream(bytes);
-    // The runtime forgets what a request has begun once its client is gone; this has to be counted out.
-    context.waitUntil(this.#pass(response.body, writable));
+    // Otherwise the runtime would end this when the client leaves, and the bytes would stay reserved.
+    context.waitUntil(this.#pipe(response.body, writable));
     return new Response(readable, response);
   }
 
-  /** Reads what nobody wants, as `HEAD` does not: the runtime keeps what is not read until it next collects garbage. */
-  async drop(body) {
-    const reader = body?.getReader({ mode: 'byob' });
-    try {
-      for (let part = new Uint8Array(PART_BYTES), isOver = !reader; !isOver; ) {
-        const { value, done } = await reader.readAtLeast(PART_BYTES, part);
-        isOver = done || value.byteLength < PART_BYTES;
-        part = new Uint8Array(value?.buffer ?? 0);
-      }
-    } finally {
-      this.leave();
-    }
+  /** Reads a body that the client does not get, then releases its bytes. */
+  async discard(body) {
+    if (body) await drain(body.getReader({ mode: 'byob' }));
+    this.release();
   }
 
-  /** Ends it. By a promise: a stream is only touched by the request that made it. */
+  /** Disconnects the client. By a promise: only the request that made a stream may touch it. */
   cut() {
-    this.leave();
-    this.#cut.resolve('cut');
+    this.release();
+    this.#end.resolve('cut');
   }
 
-  leave() {
-    clearTimeout(this.#timer);
-    if (underWay.delete(this)) this.#count(-this.#left);
+  release() {
+    asked.delete(this);
+    if (this.#bytes === undefined) return;
+    this.#caller.reserve(-this.#bytes);
+    this.#bytes = undefined;
+    this.#caller.unlistRead(this);
   }
 
-  async #pass(body, writable) {
+  async #pipe(body, writable) {
     const reader = body.getReader({ mode: 'byob' });
     const writer = writable.getWriter();
-    this.#look();
+    const isOver = (work) => Promise.race([work.then(() => {}), this.#end.promise]);
+    this.#checkIdle();
     try {
-      // One buffer for all parts: they would be as much garbage as the answer.
-      for (let part = new Uint8Array(PART_BYTES); ; ) {
-        const { value, done } = await reader.readAtLeast(PART_BYTES, part);
-        if (value?.byteLength) {
-          const end = await Promise.race([writer.write(value), this.#cut.promise]);
-          // Most other errors would be a line of the runtime's log each.
-          if (end === 'cut') throw AbortSignal.abort().reason;
-          this.#taken(value.byteLength);
-        }
-        if (done || value.byteLength < PART_BYTES) return await writer.close();
-        part = new Uint8Array(value.buffer);
+      // All chunks share a buffer: otherwise they are as much garbage as the answer.
+      let end;
+      for (let chunk = new Uint8Array(CHUNK_BYTES), isLast = false; !isLast && !end; ) {
+        const { value, done } = await reader.readAtLeast(CHUNK_BYTES, chunk);
+        isLast = done || value.byteLength < CHUNK_BYTES;
+        if (!value?.byteLength) break;
+        end = await isOver(writer.write(value));
+        if (!end) this.#chunkTaken(value.byteLength);
+        chunk = new Uint8Array(value.buffer);
       }
+      end ??= await isOver(writer.close());
+      // The runtime logs most other errors.
+      if (end === 'cut') throw AbortSignal.abort().reason;
     } catch (error) {
-      // The client is gone, or does not read.
       writer.abort(error).catch(() => {});
-      reader.cancel(error).catch(() => {});
     } finally {
-      this.leave();
+      clearTimeout(this.#idleTimer);
+      await drain(reader);
+      this.release();
     }
   }
 
-  /** Ends it where nothing was taken for long, whether or not anybody else asks for something. */
-  #look() {
+  #checkIdle() {
     if (Date.now() - this.readAt > IDLE_MS_MAX) this.cut();
-    else this.#timer = setTimeout(() => this.#look(), LOOK_EVERY_MS);
+    else this.#idleTimer = setTimeout(() => this.#checkIdle(), IDLE_CHECK_MS);
   }
 
-  #taken(bytes) {
-    if (!underWay.delete(this)) return;
-    underWay.add(this);
+  #chunkTaken(bytes) {
+    if (this.#bytes === undefined) return;
     this.readAt = Date.now();
-    this.#count(-bytes);
+    this.#bytes -= bytes;
+    this.#caller.reserve(-bytes);
+    this.#caller.listRead(this);
   }
 
-  #count(bytes) {
-    this.#left += bytes;
-    onItsWay += bytes;
-    const mine = (own.get(this.caller) ?? 0) + bytes;
-    if (mine > 0) own.set(this.caller, mine);
-    else own.delete(this.caller);
+  #reserve(caller, bytes) {
+    this.#caller = caller;
+    this.#bytes = bytes;
+    caller.reserve(bytes);
+  }
+}
+
+/**
+ * Reads what is left of a body. One that is not read stays in memory until the runtime collects garbage, which it seldom does:
+ * the bytes are not on the heap that it looks at.
+ */
+async function drain(reader) {
+  try {
+    for (let chunk = new Uint8Array(CHUNK_BYTES), isOver = false; !isOver; ) {
+      const { value, done } = await reader.readAtLeast(CHUNK_BYTES, chunk);
+      isOver = done || value.byteLength < CHUNK_BYTES;
+      chunk = new Uint8Array(value?.buffer ?? 0);
+    }
+  } catch {
+    // The object was ended meanwhile.
   }
 }

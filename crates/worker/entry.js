@@ -9,7 +9,7 @@
  * comes by itself.
  */
 import { DurableObject } from 'cloudflare:workers';
-import { takeRoom } from './answers.js';
+import { reserveAnswer } from './answers.js';
 import { acceptFirstVersion } from './first-version.js';
 import * as rust from './index.js';
 import { enter, health, logFailure, survive } from './instance.js';
@@ -166,21 +166,21 @@ async function answer(request, env, context) {
   return answerAtLength(request, env, context, received);
 }
 
-/** Asks for what may be long: there is room for so much of that. */
+/** Asks for an answer that may be long, once there is room for it. */
 async function answerAtLength(request, env, context, visit) {
-  const room = await takeRoom(visit.caller, visit.answerBytesMax);
-  if (!room) return refuse(request, env, 'rateLimited');
-  // Where the client leaves meanwhile the runtime would forget the rest, and with it the room that was taken.
+  const reserved = await reserveAnswer(visit.caller, visit.answerBytesMax, request.signal);
+  if (!reserved) return refuse(request, env, 'rateLimited');
   const asked = ask(env, visit);
+  // Otherwise the runtime would forget all of this when the client leaves.
   context.waitUntil(asked.catch(() => {}));
   try {
     const response = await asked;
     const delivered = deliver(request, env, response);
-    if (request.method !== 'HEAD') return room.send(delivered, context);
-    context.waitUntil(room.drop(response.body).catch(() => {}));
+    if (request.method !== 'HEAD') return reserved.send(delivered, context);
+    context.waitUntil(reserved.discard(response.body));
     return delivered;
   } catch (error) {
-    room.leave();
+    reserved.release();
     throw error;
   }
 }

@@ -11,11 +11,17 @@ import { MAIN_MODULE } from './worker-modules.js';
 export const COMPATIBILITY_DATE = '2026-04-26';
 
 /**
- * Sockets without compression: the runtime inflates a frame before our code sees its length, so that 30 kB without a token
- * cost it 31 MiB. An owner who wants it all the same sets its opposite.
+ * Each flag of the runtime that the Worker is built for, with its opposite, which an owner may set instead.
+ *
+ * - Sockets without compression: the runtime inflates a frame before our code sees its length, so that 30 kB without a token
+ *   cost it 31 MiB.
+ * - `request.signal`: an answer whose client has disconnected makes room for others at once.
  */
-export const COMPATIBILITY_FLAGS = Object.freeze(['no_web_socket_compression']);
-const COMPRESSION_FLAG = 'web_socket_compression';
+const OPPOSITES = new Map([
+  ['no_web_socket_compression', 'web_socket_compression'],
+  ['enable_request_signal', 'disable_request_signal'],
+]);
+export const COMPATIBILITY_FLAGS = Object.freeze([...OPPOSITES.keys()]);
 
 /** The class of the Durable Objects, one a space, and the name that the Worker calls their namespace by. */
 const OBJECT_CLASS = 'Space';
@@ -138,7 +144,7 @@ export function withoutSecrets(metadata) {
 function compatibility(script) {
   const settings = script && isOurs(script) ? script.settings : {};
   const { compatibility_date: date = '', compatibility_flags: flags = [] } = settings;
-  const own = flags.includes(COMPRESSION_FLAG) ? [] : COMPATIBILITY_FLAGS;
+  const own = COMPATIBILITY_FLAGS.filter((flag) => !flags.includes(OPPOSITES.get(flag)));
   return {
     compatibility_date: date > COMPATIBILITY_DATE ? date : COMPATIBILITY_DATE,
     compatibility_flags: [...new Set([...own, ...flags])],

@@ -46,6 +46,12 @@ const UNREAD = 600;
 const UNREAD_EVERY_MS = 25;
 /** 64 MiB and what comes in a second, with copies and garbage. */
 const UNREAD_SLACK_MIB = 700;
+const RESET = 60;
+const RESET_MS_MAX = 100;
+const RESET_SLACK_MIB = 1_200;
+/** As many pages as a caller may have at once; where they have to wait for those that are gone it is 5 s at least. */
+const PAGES_AT_ONCE = 4;
+const PAGES_MS_MAX = 4_000;
 const BURST = 400;
 const PER_USER = 20;
 /** `PER_SOURCE_MAX` of places.js. */
@@ -354,14 +360,11 @@ async function flood(url, pid, spaceId, ...first) {
 }
 
 test('answers over HTTP that nobody reads do not fill the memory', { timeout: TEST_MS_MAX }, async () => {
-  const spaceId = server.newSpace();
-  const member = await server.second(spaceId, 'honest');
-  for (let n = 0; n < PAGE; n += 1) await member.deliver('x'.repeat(16_000));
-  const tokens = await Promise.all(Array.from({ length: 5 }, () => anonymousToken(server, spaceId)));
+  const { spaceId, member, tokens } = await spaceWithLongPage();
   const honest = await generateToken(spaceId, { gatewayKey: server.gatewayKey, userId: 'honest' });
   const waits = [];
   const memory = new MemoryWatch(server.pid);
-  const slow = readSlowly(askFor(spaceId, honest));
+  const slow = read(askFor(spaceId, honest));
   const sockets = [];
   for (let n = 0; n < UNREAD; n += 1) {
     sockets.push(askFor(spaceId, tokens[n % tokens.length]));
@@ -372,17 +375,61 @@ test('answers over HTTP that nobody reads do not fill the memory', { timeout: TE
     waits.push(performance.now() - askedAt);
   }
   const { before, peak } = memory.stop();
-  const read = await slow;
+  const page = await slow;
   for (const socket of sockets) socket.destroy();
-  const [, length] = /content-length: (\d+)/i.exec(read.head) ?? [];
-  assert.ok(read.body > 3_000_000 && read.body === Number(length), 'who reads slowly gets all');
+  assert.ok(page.body > 3_000_000 && page.isWhole, 'who reads slowly gets all');
   assert.ok(!(peak - before > UNREAD_SLACK_MIB), `${(peak - before).toFixed(0)} MiB`);
   add(
-    `${UNREAD} pages of 3.2 MB that nobody reads, by five anonymous tokens`,
+    `${UNREAD} pages of 4 MiB that nobody reads, by five anonymous tokens`,
     '1.1 GB, and more for each',
     `${(peak - before).toFixed(0)} MiB; acks of a member after ${Math.max(...waits).toFixed(0)} ms at most, a slow reader gets all`,
   );
 });
+
+test('clients that ask for long answers and reset take no room from others', {
+  timeout: TEST_MS_MAX,
+}, async () => {
+  const { spaceId, tokens: all } = await spaceWithLongPage();
+  // Those of five would be more than all may have, and be cut for others.
+  const tokens = all.slice(0, 4);
+  const memory = new MemoryWatch(server.pid);
+  await Promise.all(
+    tokens
+      .flatMap((token) => [token, token, token])
+      .map(async (token, lane) => {
+        for (let n = 0; n < RESET; n += 1) {
+          const socket = askFor(spaceId, token);
+          // Before the object is asked, meanwhile, and while the answer is read.
+          await sleep((n * 7 + lane) % RESET_MS_MAX);
+          socket.resetAndDestroy();
+        }
+      }),
+  );
+  // As many pages as one token may have at once, of a token that has reset as many as it could: none waits.
+  const askedAt = performance.now();
+  const pages = await Promise.all(
+    Array.from({ length: PAGES_AT_ONCE }, () => read(askFor(spaceId, tokens[0]), Infinity)),
+  );
+  const ms = performance.now() - askedAt;
+  const { before, peak } = memory.stop();
+  for (const { status, isWhole } of pages) assert.ok(status === 200 && isWhole);
+  assert.ok(ms < PAGES_MS_MAX, `after ${ms.toFixed(0)} ms`);
+  assert.ok(!(peak - before > RESET_SLACK_MIB), `${(peak - before).toFixed(0)} MiB`);
+  add(
+    `${3 * tokens.length * RESET} pages of 4 MiB whose readers reset, by four anonymous tokens`,
+    'who asks again waits for 5 s',
+    `all of it is free: four pages at once in ${ms.toFixed(0)} ms; ${(peak - before).toFixed(0)} MiB`,
+  );
+});
+
+/** A space whose newest page of the first version is as long as one may be, 4 MiB, and five tokens that name nobody. */
+async function spaceWithLongPage() {
+  const spaceId = server.newSpace();
+  const member = await server.second(spaceId, 'honest');
+  for (let n = 0; n < PAGE; n += 1) await member.deliver('"'.repeat(16_000));
+  const tokens = await Promise.all(Array.from({ length: 5 }, () => anonymousToken(server, spaceId)));
+  return { spaceId, member, tokens };
+}
 
 /** Asks for a page of the first version over a connection of its own. */
 function askFor(spaceId, token) {
@@ -396,20 +443,26 @@ function askFor(spaceId, token) {
   return socket;
 }
 
-/** Reads at half a megabyte a second. */
-async function readSlowly(socket) {
+/** Reads an answer, so many bytes a millisecond: by default half a megabyte a second. */
+async function read(socket, bytesPerMs = 512) {
   let head = '';
+  let length = Infinity;
   let body = 0;
   for await (const chunk of socket) {
     let bytes = chunk;
-    if (!head.includes('\r\n\r\n')) {
+    if (length === Infinity) {
       head += chunk.toString('latin1');
-      bytes = chunk.subarray(Math.max(0, head.indexOf('\r\n\r\n') + 4));
+      const end = head.indexOf('\r\n\r\n');
+      if (end < 0) continue;
+      length = Number(/content-length: (\d+)/i.exec(head)?.[1]);
+      bytes = head.slice(end + 4);
     }
     body += bytes.length;
-    await sleep(chunk.length / 512);
+    // The runtime does not close the connection, whatever it was asked.
+    if (body >= length) break;
+    if (bytesPerMs < Infinity) await sleep(chunk.length / bytesPerMs);
   }
-  return { head: head.split('\r\n\r\n')[0], body };
+  return { status: Number(head.slice(9, 12)), isWhole: body === length, body };
 }
 
 test('a first-version member who sends much at once loses nothing', { timeout: TEST_MS_MAX }, async () => {

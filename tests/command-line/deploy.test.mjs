@@ -11,6 +11,7 @@ import { after, afterEach, before, beforeEach, describe, mock, test } from 'node
 import { build } from 'esbuild';
 import { Log, LogLevel, Miniflare } from 'miniflare';
 import WebSocket from 'ws';
+import { COMPATIBILITY_FLAGS } from '../../pkg-template/server/worker-metadata.js';
 import { startBackend } from '../../scripts/lib/backend.mjs';
 import { bin } from '../../scripts/lib/modules.mjs';
 import { PKG_DEV, ROOT, WORKER } from '../../scripts/lib/paths.mjs';
@@ -189,7 +190,7 @@ describe('the next deployment', () => {
       tail_consumers: [{ service: 'logs' }],
     };
     const before = structuredClone(script().settings);
-    before.compatibility_flags.unshift('no_web_socket_compression');
+    before.compatibility_flags.unshift(...COMPATIBILITY_FLAGS);
     const { result, told } = await listening(() => deployed({ verbose: true }));
     assert.equal(result.success, true, result.error);
     for (const each of own) assert.deepEqual(binding(each.name), each);
@@ -197,12 +198,21 @@ describe('the next deployment', () => {
     assert.match(told, /keeping ALLOWED_ORIGINS, CACHE, COUNTERS, EXTRA, HOOK_SECRET$/m);
   });
 
-  test('does not compress sockets, unless the owner wants it', async () => {
+  test('sets each flag of the runtime, unless the owner has set its opposite', async () => {
     await deployed();
-    assert.deepEqual(script().metadata.compatibility_flags, ['no_web_socket_compression']);
-    script().settings.compatibility_flags = ['web_socket_compression'];
-    assert.equal((await deployed()).success, true);
-    assert.deepEqual(script().metadata.compatibility_flags, ['web_socket_compression']);
+    const [uncompressed, signal] = COMPATIBILITY_FLAGS;
+    assert.deepEqual(script().metadata.compatibility_flags, [
+      'no_web_socket_compression',
+      'enable_request_signal',
+    ]);
+    for (const [theirs, expected] of [
+      [['web_socket_compression'], [signal, 'web_socket_compression']],
+      [['disable_request_signal'], [uncompressed, 'disable_request_signal']],
+    ]) {
+      script().settings.compatibility_flags = theirs;
+      assert.equal((await deployed()).success, true);
+      assert.deepEqual(script().metadata.compatibility_flags, expected);
+    }
   });
 
   test('never sets the date of the runtime back', async () => {
@@ -221,7 +231,7 @@ describe('the next deployment', () => {
   test('takes neither date nor flags over from another program', async () => {
     cloudflare.addScript(account.id, NAME, { settings: { compatibility_flags: ['nodejs_compat'] } });
     assert.equal((await deployed({ replace: true })).success, true);
-    assert.deepEqual(script().metadata.compatibility_flags, ['no_web_socket_compression']);
+    assert.deepEqual(script().metadata.compatibility_flags, COMPATIBILITY_FLAGS);
   });
 
   test('says what goes with the code that it replaces', async () => {
