@@ -68,20 +68,20 @@ pub(crate) const KEY: &str = "a key that signs tokens";
 
 impl Bench {
     pub(crate) fn new() -> Self {
-        Self::made(None)
+        Self::made(None, 1)
     }
 
     /// A client that has the gateway key.
     pub(crate) fn of_legacy_worker() -> Self {
-        Self::made(Some(GatewayKey(KEY.to_owned())))
+        Self::made(Some(GatewayKey(KEY.to_owned())), 1)
     }
 
-    fn made(legacy_worker: Option<GatewayKey>) -> Self {
+    fn made(legacy_worker: Option<GatewayKey>, seed: u8) -> Self {
         let config = Config {
             space_id: SpaceId::parse("room").unwrap(),
             endpoint: Endpoint::parse("https://x").unwrap(),
             newest_first: false,
-            seed: [1; 32],
+            seed: [seed; 32],
             client_scope: Some("tab".to_owned()),
             wall_clock_at_zero: UnixMillis(EPOCH_MS),
             legacy_worker,
@@ -114,11 +114,19 @@ impl Bench {
 
     /// A connected client whose app gave this token.
     pub(crate) fn ready_with(token: &str) -> Self {
-        let mut bench = Self::new();
-        bench.connect_with(1, token);
-        bench.welcome(r#""seq":4"#);
-        bench.take();
-        bench
+        Self::new().connected_with(token)
+    }
+
+    /// A connected client with randomness of its own.
+    pub(crate) fn ready_of_seed(seed: u8) -> Self {
+        Self::made(None, seed).connected_with(TOKEN)
+    }
+
+    fn connected_with(mut self, token: &str) -> Self {
+        self.connect_with(1, token);
+        self.welcome(r#""seq":4"#);
+        self.take();
+        self
     }
 
     pub(crate) fn connect(&mut self, call: u32) {

@@ -12,6 +12,7 @@ mod history;
 mod hostile;
 mod legacy;
 mod liveness;
+mod outages;
 mod outbox;
 mod properties;
 mod revising;
