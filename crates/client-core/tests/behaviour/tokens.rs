@@ -436,3 +436,29 @@ fn a_client_that_only_asks_over_http_wants_no_timer() {
     // A server's script ends with its last answer, and not an hour later.
     assert_eq!(bench.client.poll_timeout(), None);
 }
+
+#[test]
+fn a_refused_call_names_what_failed_once() {
+    let mut bench = Bench::new();
+    bench.history(3, json!({"limit": 10}));
+    bench.fetch_token(&token_of("ada", 600_000));
+    bench.answer(
+        401,
+        &json!({"code": "tokenExpired", "error": "Token expired"}),
+    );
+    // It waits for another token, and so does this one, which is told of the same refusal.
+    bench.history(4, json!({"limit": 10}));
+    bench.take();
+    let mut told = Vec::new();
+    for _ in 0..80 {
+        bench.fetch_token(&token_of("ada", 600_000));
+        bench.advance(500);
+        told.extend(bench.take());
+    }
+    told.retain(|words| words.starts_with(['3', '4']));
+    let refused = r#"Failed to get messages: {"code":"tokenExpired","error":"Token expired"}"#;
+    assert_eq!(
+        told,
+        [3, 4].map(|call| format!("{call} tokenExpired: {refused}"))
+    );
+}
