@@ -4,39 +4,27 @@
 import assert from 'node:assert/strict';
 import { copyFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
-import { chatOn, nameOf, startBrowser } from './lib/chat.mjs';
+import { describe, test } from 'node:test';
+import { chatOn, nameOf } from './lib/chat.mjs';
 import { serveFiles } from './lib/files-server.mjs';
-import { Installed, runScript } from './lib/installed.mjs';
+import { runScript } from './lib/installed.mjs';
 import { record } from './lib/report.mjs';
-import { startWorker } from './lib/worker.mjs';
+import { usePackage } from './lib/use-package.mjs';
 
 const TEST_MS_MAX = 120_000;
 const WASM_FILE = 'kuratchi_spaces_bg.wasm';
 const CHAT = readFileSync(new URL('./projects/plain-html/chat.js', import.meta.url), 'utf8');
 
 describe('a page without a framework', () => {
-  const installed = new Installed();
-  let worker;
-  let browser;
-
-  before(async () => {
-    await installed.pack();
-    worker = await startWorker();
-    browser = await startBrowser();
-  });
-  after(async () => {
-    await browser?.close();
-    await worker?.stop();
-    installed.remove();
-  });
+  const used = usePackage();
+  const { installed } = used;
 
   async function chatWith(folder, page, row) {
     const started = Date.now();
     const server = await serveFiles(folder);
     try {
-      const { bytes } = await chatOn(browser, worker, server.url + page);
-      record({ ...row, runtime: nameOf(browser), started, bytes });
+      const { bytes } = await chatOn(used.browser, used.worker, server.url + page);
+      record({ ...row, runtime: nameOf(used.browser), started, bytes });
     } finally {
       await server.close();
     }

@@ -7,12 +7,12 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
-import { chatOn, nameOf, startBrowser } from './lib/chat.mjs';
-import { Installed, runScript } from './lib/installed.mjs';
+import { before, describe, test } from 'node:test';
+import { chatOn, nameOf } from './lib/chat.mjs';
+import { runScript } from './lib/installed.mjs';
 import { serve } from './lib/programs.mjs';
 import { record } from './lib/report.mjs';
-import { startWorker } from './lib/worker.mjs';
+import { usePackage } from './lib/use-package.mjs';
 
 const INSTALL_MS_MAX = 330_000;
 const TEST_MS_MAX = 120_000;
@@ -29,20 +29,8 @@ const CHAT = readFileSync(new URL('./projects/plain-html/chat.js', import.meta.u
 const LATE = "export { client } from 'kuratchi-spaces';\n";
 
 describe('Vite', () => {
-  const installed = new Installed();
-  let worker;
-  let browser;
-
-  before(async () => {
-    await installed.pack();
-    worker = await startWorker();
-    browser = await startBrowser();
-  });
-  after(async () => {
-    await browser?.close();
-    await worker?.stop();
-    installed.remove();
-  });
+  const used = usePackage();
+  const { installed } = used;
 
   for (const { project, framework, name } of APPS) {
     describe(`with ${name}`, () => {
@@ -55,7 +43,7 @@ describe('Vite', () => {
           row = {
             project,
             versions: `vite ${app.version('vite')}, ${framework} ${app.version(framework)}`,
-            runtime: nameOf(browser),
+            runtime: nameOf(used.browser),
           };
         },
         { timeout: INSTALL_MS_MAX },
@@ -67,7 +55,7 @@ describe('Vite', () => {
         const started = Date.now();
         const server = await dev();
         try {
-          await chatOn(browser, worker, server.url);
+          await chatOn(used.browser, used.worker, server.url);
           record({ ...row, mode: 'dev, first start', started });
         } finally {
           await server.stop();
@@ -96,7 +84,7 @@ describe('Vite', () => {
             assert.equal(tab.socketsTo(space.workerUrl), 2, 'one socket before, and one after');
             record({ ...row, mode: 'dev, dependency found late', started });
           };
-          await chatOn(browser, worker, server.url, { andThen });
+          await chatOn(used.browser, used.worker, server.url, { andThen });
         } finally {
           await server.stop();
         }
@@ -115,7 +103,7 @@ describe('Vite', () => {
           ...['vite', 'preview', '--host', HOST, '--port', port, '--strictPort'],
         ]);
         try {
-          const { bytes } = await chatOn(browser, worker, server.url);
+          const { bytes } = await chatOn(used.browser, used.worker, server.url);
           record({ ...row, mode: 'build', started, bytes });
         } finally {
           await server.stop();
@@ -141,11 +129,11 @@ describe('Vite', () => {
           ...['node', program, '--host', HOST, '--port', port, '--strictPort', '--force'],
         ]);
         try {
-          await chatOn(browser, worker, server.url);
+          await chatOn(used.browser, used.worker, server.url);
           const row = {
             project: 'vite-earlier',
             versions: `vite ${version(vite)}`,
-            runtime: nameOf(browser),
+            runtime: nameOf(used.browser),
           };
           record({ ...row, mode: `dev, workspace, as ${name}`, started });
         } finally {

@@ -5,14 +5,14 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { currentNode, withCurrentNode } from '../../../scripts/lib/current-node.mjs';
-import { chatOn, inTheQuery, nameOf, startBrowser } from '../lib/chat.mjs';
+import { chatOn, inTheQuery, nameOf } from '../lib/chat.mjs';
 import { serveFiles } from '../lib/files-server.mjs';
-import { Installed, runQuietly, runScript } from '../lib/installed.mjs';
+import { runQuietly, runScript } from '../lib/installed.mjs';
 import { serve } from '../lib/programs.mjs';
 import { record } from '../lib/report.mjs';
-import { startWorker } from '../lib/worker.mjs';
+import { usePackage } from '../lib/use-package.mjs';
 
 const TEST_MS_MAX = 600_000;
 const HOST = '127.0.0.1';
@@ -116,20 +116,8 @@ const APPS = [
 ];
 
 describe('an app of', () => {
-  const installed = new Installed();
-  let worker;
-  let browser;
-
-  before(async () => {
-    await installed.pack();
-    worker = await startWorker();
-    browser = await startBrowser();
-  });
-  after(async () => {
-    await browser?.close();
-    await worker?.stop();
-    installed.remove();
-  });
+  const used = usePackage();
+  const { installed } = used;
 
   for (const app of APPS) {
     const { project, output = 'dist', paths = ['/'], isInline = false } = app;
@@ -139,8 +127,8 @@ describe('an app of', () => {
         PATH: process.env.PATH,
         HOST,
         ASTRO_TELEMETRY_DISABLED: '1',
-        KURATCHI_GATEWAY_KEY: worker.gatewayKey,
-        KURATCHI_SPACES_WORKER_URL: worker.url,
+        KURATCHI_GATEWAY_KEY: used.worker.gatewayKey,
+        KURATCHI_SPACES_WORKER_URL: used.worker.url,
         NG_CLI_ANALYTICS: 'false',
         NUXT_TELEMETRY_DISABLED: '1',
       });
@@ -153,12 +141,12 @@ describe('an app of', () => {
         try {
           let shipped;
           for (const path of paths) {
-            const told = await chatOn(browser, worker, server.url + path, { address: app.address });
+            const told = await chatOn(used.browser, used.worker, server.url + path, { address: app.address });
             shipped ??= told.bytes;
           }
           // What a dev server sends is not what visitors download.
           const bytes = mode.startsWith('dev') ? {} : { bytes: shipped };
-          record({ project, versions, mode, runtime: nameOf(browser), started, ...bytes });
+          record({ project, versions, mode, runtime: nameOf(used.browser), started, ...bytes });
         } catch (error) {
           throw new Error(`${mode}: ${error.message}\n${server.output?.() ?? ''}`, { cause: error });
         } finally {

@@ -4,13 +4,13 @@
 import assert from 'node:assert/strict';
 import { copyFileSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
-import { chatOn, nameOf, startBrowser } from '../lib/chat.mjs';
+import { describe, test } from 'node:test';
+import { chatOn, nameOf } from '../lib/chat.mjs';
 import { serveFiles } from '../lib/files-server.mjs';
-import { Installed, runScript } from '../lib/installed.mjs';
+import { runScript } from '../lib/installed.mjs';
 import { serve } from '../lib/programs.mjs';
 import { record } from '../lib/report.mjs';
-import { startWorker } from '../lib/worker.mjs';
+import { usePackage } from '../lib/use-package.mjs';
 
 const TEST_MS_MAX = 450_000;
 const HOST = '127.0.0.1';
@@ -24,27 +24,15 @@ const FILES = {
 };
 
 describe('bundled', () => {
-  const installed = new Installed();
-  let worker;
-  let browser;
-
-  before(async () => {
-    await installed.pack();
-    worker = await startWorker();
-    browser = await startBrowser();
-  });
-  after(async () => {
-    await browser?.close();
-    await worker?.stop();
-    installed.remove();
-  });
+  const used = usePackage();
+  const { installed } = used;
 
   async function chatWith(server, row, started) {
     try {
-      const { bytes } = await chatOn(browser, worker, server.url);
+      const { bytes } = await chatOn(used.browser, used.worker, server.url);
       // What a dev server sends is not what visitors download.
       const shipped = row.mode.startsWith('dev') ? {} : { bytes };
-      record({ ...row, runtime: nameOf(browser), started, ...shipped });
+      record({ ...row, runtime: nameOf(used.browser), started, ...shipped });
     } finally {
       await (server.stop ?? server.close)();
     }

@@ -6,12 +6,12 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
-import { chatOn, nameOf, startBrowser } from '../lib/chat.mjs';
+import { before, describe, test } from 'node:test';
+import { chatOn, nameOf } from '../lib/chat.mjs';
 import { serveFiles } from '../lib/files-server.mjs';
-import { cleanEnvironment, Installed, runQuietly } from '../lib/installed.mjs';
+import { cleanEnvironment, runQuietly } from '../lib/installed.mjs';
 import { record } from '../lib/report.mjs';
-import { startWorker } from '../lib/worker.mjs';
+import { usePackage } from '../lib/use-package.mjs';
 
 const TEST_MS_MAX = 300_000;
 const NPM_MS_MAX = 240_000;
@@ -32,25 +32,16 @@ const MANAGERS = [
 ];
 
 describe('installed by', () => {
-  const installed = new Installed();
+  const used = usePackage();
+  const { installed } = used;
   let managers;
-  let worker;
-  let browser;
 
   before(
     async () => {
-      await installed.pack();
       managers = await installed.copyOf('projects/package-managers');
-      worker = await startWorker();
-      browser = await startBrowser();
     },
     { timeout: TEST_MS_MAX },
   );
-  after(async () => {
-    await browser?.close();
-    await worker?.stop();
-    installed.remove();
-  });
 
   for (const { manager, program, linker } of MANAGERS) {
     for (const name of ['kuratchi-spaces', 'kuratchi-sdk']) {
@@ -76,11 +67,11 @@ describe('installed by', () => {
         await use('run', 'build');
         const server = await serveFiles(join(folder, 'dist'));
         try {
-          const { bytes } = await chatOn(browser, worker, server.url);
+          const { bytes } = await chatOn(used.browser, used.worker, server.url);
           const versions = `${manager} ${managers.version(manager === 'pnpm' ? 'pnpm' : '@yarnpkg/cli-dist')}`;
           const mode = ['build', linker, name !== 'kuratchi-spaces' && `as ${name}`].filter(Boolean);
           const row = { project: 'vite-react', versions, mode: mode.join(', ') };
-          record({ ...row, runtime: nameOf(browser), started, bytes });
+          record({ ...row, runtime: nameOf(used.browser), started, bytes });
         } finally {
           await server.close();
         }

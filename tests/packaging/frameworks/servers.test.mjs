@@ -6,12 +6,12 @@
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { after, before, describe, test } from 'node:test';
-import { chatOn, inTheQuery, KEY_WARNING, nameOf, startBrowser } from '../lib/chat.mjs';
-import { Installed, runScript } from '../lib/installed.mjs';
+import { before, describe, test } from 'node:test';
+import { chatOn, inTheQuery, KEY_WARNING, nameOf } from '../lib/chat.mjs';
+import { runScript } from '../lib/installed.mjs';
 import { serve } from '../lib/programs.mjs';
 import { record } from '../lib/report.mjs';
-import { startWorker } from '../lib/worker.mjs';
+import { usePackage } from '../lib/use-package.mjs';
 
 const INSTALL_MS_MAX = 330_000;
 const TEST_MS_MAX = 240_000;
@@ -20,31 +20,19 @@ const SAID = 'From the server';
 const CHAT_ROOM = readFileSync(new URL('../documents/samples/ChatRoom.tsx', import.meta.url), 'utf8');
 
 describe('rendered on a server', () => {
-  const installed = new Installed();
-  let worker;
-  let browser;
-
-  before(async () => {
-    await installed.pack();
-    worker = await startWorker();
-    browser = await startBrowser();
-  });
-  after(async () => {
-    await browser?.close();
-    await worker?.stop();
-    installed.remove();
-  });
+  const used = usePackage();
+  const { installed } = used;
 
   const appEnv = () => ({
-    KURATCHI_GATEWAY_KEY: worker.gatewayKey,
-    KURATCHI_SPACES_WORKER_URL: worker.url,
+    KURATCHI_GATEWAY_KEY: used.worker.gatewayKey,
+    KURATCHI_SPACES_WORKER_URL: used.worker.url,
     NEXT_TELEMETRY_DISABLED: '1',
     NEXT_PUBLIC_SPACES_KEY: 'a key for the page',
   });
 
   /** What the page is before any script ran. */
   async function isRendered(url) {
-    const { spaceId } = await worker.admit();
+    const { spaceId } = await used.worker.admit();
     const response = await fetch(inTheQuery(url, { spaceId }));
     const html = await response.text();
     assert.equal(response.status, 200, html);
@@ -69,12 +57,17 @@ describe('rendered on a server', () => {
   async function chatWith(server, row, started) {
     await isRendered(server.url);
     const options = { address: inTheQuery, andThen: serverSays };
-    const { bytes } = await chatOn(browser, worker, server.url, options).catch((error) => {
+    const { bytes } = await chatOn(used.browser, used.worker, server.url, options).catch((error) => {
       throw new Error(`${error.message}\nThe server says:\n${server.output()}`, { cause: error });
     });
     // What a dev server sends is not what visitors download.
     const shipped = row.mode.startsWith('dev') ? {} : { bytes };
-    record({ ...row, runtime: `${nameOf(browser)}, Node ${process.versions.node}`, started, ...shipped });
+    record({
+      ...row,
+      runtime: `${nameOf(used.browser)}, Node ${process.versions.node}`,
+      started,
+      ...shipped,
+    });
   }
 
   describe('by SvelteKit', () => {
@@ -135,12 +128,12 @@ describe('rendered on a server', () => {
     );
 
     const documented = async (server, mode, started) => {
-      await chatOn(browser, worker, `${server.url}/documents`, {
+      await chatOn(used.browser, used.worker, `${server.url}/documents`, {
         address: inTheQuery,
         items: 'body > div > div',
         expects: [KEY_WARNING],
       });
-      record({ ...row, project: 'documents, next', mode, runtime: nameOf(browser), started });
+      record({ ...row, project: 'documents, next', mode, runtime: nameOf(used.browser), started });
     };
 
     for (const bundler of ['turbopack', 'webpack']) {
