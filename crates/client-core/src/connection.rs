@@ -27,6 +27,7 @@ use crate::credentials::{Answer, Failure};
 use crate::entry::Wait;
 use crate::error::{ClientError, Code};
 use crate::io::{CallId, ConnectionState, Event, Output, Reply, SocketId, TokenId, Transport};
+use crate::liveness::Probe;
 use crate::polling::PollId;
 use crate::timer::Timer;
 
@@ -62,7 +63,10 @@ pub(crate) enum Link {
         socket: SocketId,
         since: Instant,
         last_heard: Instant,
-        asked: bool,
+        /// The sign of life that is waited for.
+        probe: Option<Probe>,
+        /// Pings without a pong. Each has one, in order.
+        pings: u32,
         /// Whether anything was sent on it.
         spoke: bool,
     },

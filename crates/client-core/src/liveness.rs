@@ -17,12 +17,31 @@ pub(crate) const SLEPT_MS: u64 = 1_000;
 /// How long an attempt that was under way when the page woke up may take from then on.
 const WAKE_CONNECT_MS_MAX: u64 = 5_000;
 
+/// Why a sign of life is waited for, which decides what is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Probe {
+    /// The link was quiet: any frame shows that it lives.
+    Quiet,
+    /// The page woke up. What came before may still be in its queue, however much it is, so that the pong alone shows that
+    /// the link lives.
+    Woken,
+}
+
+impl Probe {
+    fn within_ms(self) -> u64 {
+        match self {
+            Self::Quiet => PONG_WITHIN_MS,
+            Self::Woken => WAKE_PONG_WITHIN_MS,
+        }
+    }
+}
+
 impl<J: Json> Client<J> {
     /// The page woke up, or the network is said to be back: what was thought of the link may be wrong.
     pub(crate) fn handle_woken(&mut self, now: Instant) {
         match self.link {
             Link::Waiting { .. } => self.start_attempt(None, now),
-            Link::Ready { .. } => self.ask_for_sign(WAKE_PONG_WITHIN_MS, now),
+            Link::Ready { .. } => self.ask_for_sign(Probe::Woken, now),
             Link::Polling { .. } => self.poll(now),
             // It may have been begun on a network that is gone.
             Link::Connecting { .. } | Link::Asking { .. } => {
@@ -69,14 +88,15 @@ impl<J: Json> Client<J> {
         if due > now && spoke {
             self.timers.set(Timer::Ping, Some(due));
         } else {
-            self.ask_for_sign(PONG_WITHIN_MS, now);
+            self.ask_for_sign(Probe::Quiet, now);
         }
     }
 
-    fn ask_for_sign(&mut self, within_ms: u64, now: Instant) {
+    fn ask_for_sign(&mut self, wanted: Probe, now: Instant) {
         let Link::Ready {
             socket,
-            asked,
+            probe,
+            pings,
             spoke,
             ..
         } = &mut self.link
@@ -84,11 +104,12 @@ impl<J: Json> Client<J> {
             return;
         };
         *spoke = true;
-        let was_asked = std::mem::replace(asked, true);
+        *pings = pings.saturating_add(1);
+        let was_asked = probe.replace(wanted).is_some();
         let socket = *socket;
         self.timers.stop(Timer::Ping);
         // Who asks again and again does not get more time for it.
-        let due = now.plus_ms(within_ms);
+        let due = now.plus_ms(wanted.within_ms());
         let earlier = self.timers.get(Timer::Pong).filter(|_| was_asked);
         let due = earlier.map_or(due, |earlier| earlier.min(due));
         self.timers.set(Timer::Pong, Some(due));
@@ -98,10 +119,48 @@ impl<J: Json> Client<J> {
         });
     }
 
+    /// A frame came.
+    pub(crate) fn note_sign_of_life(&mut self, now: Instant) {
+        let Link::Ready {
+            last_heard, probe, ..
+        } = &mut self.link
+        else {
+            return;
+        };
+        *last_heard = now;
+        match probe {
+            Some(Probe::Quiet) => self.end_probe(now),
+            // The pong may be behind more of them.
+            Some(Probe::Woken) => {
+                let due = now.plus_ms(WAKE_PONG_WITHIN_MS);
+                self.timers.set(Timer::Pong, Some(due));
+            }
+            None => {}
+        }
+    }
+
+    pub(crate) fn handle_pong(&mut self, now: Instant) {
+        if let Link::Ready { probe, pings, .. } = &mut self.link {
+            *pings = pings.saturating_sub(1);
+            if *pings == 0 && probe.is_some() {
+                self.end_probe(now);
+            }
+        }
+    }
+
+    fn end_probe(&mut self, now: Instant) {
+        if let Link::Ready { probe, .. } = &mut self.link {
+            *probe = None;
+        }
+        self.timers.stop(Timer::Pong);
+        self.timers
+            .set(Timer::Ping, Some(now.plus_ms(PING_AFTER_MS)));
+    }
+
     /// The answer to a ping did not come in time. A page that slept may have it in its queue: it asks again.
     pub(crate) fn judge_link(&mut self, late_ms: u64, now: Instant) {
         if late_ms > SLEPT_MS {
-            self.ask_for_sign(WAKE_PONG_WITHIN_MS, now);
+            self.ask_for_sign(Probe::Woken, now);
         } else {
             self.lose_link(None, now);
         }

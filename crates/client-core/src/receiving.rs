@@ -5,7 +5,7 @@ use protocol::frame::Frame;
 use protocol::ids::{Epoch, MarkId, Seq};
 use protocol::incoming::{self, EventPayload, Incoming, Unreadable, seen_frame, sync_frame};
 use protocol::json::Json;
-use protocol::limits::{FIRST_PING_AFTER_MS, NAME_BYTES_MAX, PING_AFTER_MS};
+use protocol::limits::{FIRST_PING_AFTER_MS, NAME_BYTES_MAX};
 use protocol::time::{Instant, UnixMillis};
 use protocol::wire::Key;
 
@@ -41,17 +41,7 @@ impl<J: Json> Client<J> {
         if !is_beside && self.link.socket() != Some(socket) {
             return;
         }
-        if let Link::Ready {
-            last_heard, asked, ..
-        } = &mut self.link
-        {
-            *last_heard = now;
-            if std::mem::take(asked) {
-                self.timers.stop(Timer::Pong);
-                self.timers
-                    .set(Timer::Ping, Some(now.plus_ms(PING_AFTER_MS)));
-            }
-        }
+        self.note_sign_of_life(now);
         self.last_frame_error = None;
         if let Frame::Text(text) = &frame {
             let bytes = J::text_bytes_bound(text);
@@ -168,8 +158,9 @@ impl<J: Json> Client<J> {
                     self.renew_token(now);
                 }
             }
-            // A second welcome, a sign of life, and what a later version says: nothing to do.
-            (_, Incoming::Welcome { .. } | Incoming::Pong | Incoming::Unknown) => {}
+            (_, Incoming::Pong) => self.handle_pong(now),
+            // A second welcome, and what a later version says: nothing to do.
+            (_, Incoming::Welcome { .. } | Incoming::Unknown) => {}
         }
     }
 
@@ -196,7 +187,8 @@ impl<J: Json> Client<J> {
             socket,
             since: now,
             last_heard: now,
-            asked: false,
+            probe: None,
+            pings: 0,
             spoke: false,
         });
         self.answerer.way = Transport::WebSocket;

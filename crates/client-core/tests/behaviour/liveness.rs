@@ -46,6 +46,32 @@ fn a_page_that_slept_asks_before_it_judges() {
 }
 
 #[test]
+fn what_came_before_the_page_woke_is_no_answer_to_it() {
+    let mut bench = Bench::ready();
+    bench.advance(1_000);
+    bench.input(Input::OnlineChanged(true));
+    bench.expect(&["transmit ping", "transmit ping"]);
+    // What was in the page's queue: a message, and the pong of the ping before.
+    bench.message(5);
+    bench.frame(r#"{"type":"pong"}"#);
+    bench.advance(1_999);
+    bench.message(6);
+    bench.advance(1_999);
+    assert!(bench.client.is_connected(), "frames are still coming");
+    bench.advance(1);
+    assert!(!bench.client.is_connected());
+
+    let mut bench = Bench::ready();
+    bench.input(Input::OnlineChanged(true));
+    bench.message(5);
+    bench.frame(r#"{"type":"pong"}"#);
+    bench.take();
+    bench.advance(24_999);
+    bench.expect(&[]);
+    assert!(bench.client.is_connected());
+}
+
+#[test]
 fn a_call_that_was_on_its_way_when_the_page_slept_waits_anew() {
     let mut bench = Bench::ready();
     bench.history(9, json!({}));
