@@ -7,17 +7,22 @@
  * the bytes are needed. Counts bytes only: what an answer says is up to Rust.
  */
 
-/** Answers of up to so many bytes are not counted on: connections are bounded by their number. */
+/** Answers of up to so many bytes are not counted while they are read: connections are bounded by their number. */
 const SHORT_BYTES_MAX = 64 * 1024;
+
+/** Longer ones are pages of the first version: `PAGE_BYTES_MAX` of limits.rs. They leave some bytes to all others. */
+const PAGE_BYTES_MAX = 512 * 1024;
 
 /** Beyond so many reserved bytes, idle clients are disconnected: `ANSWERS_BYTES_MAX` of limits.rs. */
 const RESERVED_BYTES_FULL = 64 * 1024 * 1024;
 
-/** Most reserved bytes, where all clients read. */
+/** Most reserved bytes, where all clients read; and beyond which no page of the first version is asked for. */
 const RESERVED_BYTES_MAX = 2 * RESERVED_BYTES_FULL;
+const RESERVED_BYTES_MAX_OF_LONG = 1.5 * RESERVED_BYTES_FULL;
 
-/** Most reserved bytes of one caller: `ANSWERS_OWN_BYTES_MAX` of limits.rs. */
-const OWN_BYTES_MAX = 16 * 1024 * 1024;
+/** The same for one caller: `ANSWERS_OWN_BYTES_MAX` of limits.rs, and somewhat more for other answers. */
+const OWN_BYTES_MAX_OF_LONG = 16 * 1024 * 1024;
+const OWN_BYTES_MAX = 20 * 1024 * 1024;
 
 /** An answer is passed on in chunks of so many bytes. */
 const CHUNK_BYTES = 16 * 1024;
@@ -30,7 +35,7 @@ const CHUNK_BYTES = 16 * 1024;
 const IDLE_MS_OF_MANY = 1_000;
 const IDLE_MS = 10_000;
 const IDLE_MS_OF_OWN = 5_000;
-const MANY_BYTES = 8 * 1024 * 1024;
+const MANY_BYTES = 5 * 1024 * 1024;
 
 /** A client that is idle for so long is disconnected even if nothing waits: `ANSWER_IDLE_MS_MAX` of limits.rs. */
 const IDLE_MS_MAX = 120_000;
@@ -65,13 +70,12 @@ let waitingCount = 0;
  * @returns {Promise<Answer | undefined>} `undefined` after 10 s, where too many requests wait, or if the client disconnected.
  */
 export async function reserveAnswer(name, bytes, signal) {
-  const request = { retriedAt: Date.now(), isDropped: false };
+  const request = { bytes, retriedAt: Date.now(), isDropped: false };
   const end = request.retriedAt + WAIT_MS_MAX;
   try {
     for (let retryMs = RETRY_MS_MIN; !signal.aborted; retryMs = Math.min(2 * retryMs, RETRY_MS_MAX)) {
       const caller = callerNamed(name);
-      makeRoom(caller, bytes);
-      if (caller.hasRoom(bytes)) return new Answer(caller, bytes, signal);
+      if (caller.isNext(request) && caller.makeRoom(bytes)) return new Answer(caller, bytes, signal);
       if (Date.now() >= end || request.isDropped || !caller.wait(request)) break;
       await scheduler.wait(retryMs);
     }
@@ -79,20 +83,6 @@ export async function reserveAnswer(name, bytes, signal) {
     callers.get(name)?.stopWaiting(request);
   }
   return undefined;
-}
-
-/** Disconnects idle clients until there is room for `bytes` of a caller's, or no idle client is left. */
-function makeRoom(caller, bytes) {
-  const now = Date.now();
-  for (const answer of asked) {
-    if (answer.since >= now - ASKED_MS_MAX) break;
-    answer.release();
-  }
-  while (caller.bytes + bytes > OWN_BYTES_MAX && caller.cutIdle(now - IDLE_MS_OF_OWN));
-  while (reservedBytes + bytes > RESERVED_BYTES_FULL) {
-    const largest = callerWithMost((each) => each.bytes);
-    if (!largest?.cutIdle(now - (largest.bytes > MANY_BYTES ? IDLE_MS_OF_MANY : IDLE_MS))) return;
-  }
 }
 
 function callerNamed(name) {
@@ -103,6 +93,10 @@ function callerWithMost(count) {
   let most;
   for (const caller of callers.values()) if (!most || count(caller) > count(most)) most = caller;
   return most;
+}
+
+function isStale(request) {
+  return Date.now() - request.retriedAt > WAITING_STALE_MS;
 }
 
 /** The answers and the waiting requests of one caller. Listed in `callers` while it has any. */
@@ -118,10 +112,23 @@ class Caller {
     this.name = name;
   }
 
-  /** One answer is always allowed: it may be longer than a caller's share. */
-  hasRoom(bytes) {
-    const isWithinOwn = this.bytes === 0 || this.bytes + bytes <= OWN_BYTES_MAX;
-    return isWithinOwn && reservedBytes + bytes <= RESERVED_BYTES_MAX;
+  /** Disconnects idle clients as far as `bytes` more need it. Returns whether there is room for them. */
+  makeRoom(bytes) {
+    const now = Date.now();
+    for (const answer of asked) {
+      if (answer.since >= now - ASKED_MS_MAX) break;
+      answer.release();
+    }
+    const isLong = bytes > PAGE_BYTES_MAX;
+    const ownMax = isLong ? OWN_BYTES_MAX_OF_LONG : OWN_BYTES_MAX;
+    while (this.bytes + bytes > ownMax && this.#cutIdle(now - IDLE_MS_OF_OWN));
+    while (reservedBytes + bytes > RESERVED_BYTES_FULL) {
+      const largest = callerWithMost((caller) => caller.bytes);
+      if (!largest?.#cutIdle(now - (largest.bytes > MANY_BYTES ? IDLE_MS_OF_MANY : IDLE_MS))) break;
+    }
+    const max = isLong ? RESERVED_BYTES_MAX_OF_LONG : RESERVED_BYTES_MAX;
+    // One answer is always allowed to a caller: it may be longer than a share.
+    return (this.bytes === 0 || this.bytes + bytes <= ownMax) && reservedBytes + bytes <= max;
   }
 
   /** Adds `bytes`, which may be negative, to what is reserved. */
@@ -143,11 +150,12 @@ class Caller {
     this.#list();
   }
 
-  /** Disconnects the client that is idle for longest, if it took nothing since `time`. Returns whether it did. */
-  cutIdle(time) {
-    const [answer] = this.#read;
-    if (!answer || answer.readAt > time) return false;
-    answer.cut();
+  /** Whether no request waits for longer that needs as much at most. */
+  isNext(request) {
+    for (const other of this.#waiting) {
+      if (other === request) return true;
+      if (other.bytes <= request.bytes && !isStale(other)) return false;
+    }
     return true;
   }
 
@@ -181,8 +189,15 @@ class Caller {
   }
 
   #dropStale() {
-    const time = Date.now() - WAITING_STALE_MS;
-    for (const request of this.#waiting) if (request.retriedAt < time) this.stopWaiting(request);
+    for (const request of this.#waiting) if (isStale(request)) this.stopWaiting(request);
+  }
+
+  /** Disconnects the client that is idle for longest, if it took nothing since `time`. Returns whether it did. */
+  #cutIdle(time) {
+    const [answer] = this.#read;
+    if (!answer || answer.readAt > time) return false;
+    answer.cut();
+    return true;
   }
 
   #list() {
@@ -212,25 +227,38 @@ class Answer {
   }
 
   /**
+   * Reserves as many bytes as the answer has, which may be more or less than was thought. Returns whether there was room; if
+   * not, nothing is reserved any more.
+   */
+  resize(bytes) {
+    const { name } = this.#caller;
+    this.release();
+    const caller = callerNamed(name);
+    if (!caller.makeRoom(bytes)) return false;
+    this.#reserve(caller, bytes);
+    return true;
+  }
+
+  /**
    * Returns the response for the runtime: a long one is read as the client reads it.
    *
    * @param {Response} response
    * @param {{ waitUntil: (work: Promise<unknown>) => void }} context
    */
   send(response, context) {
-    const bytes = Number(response.headers.get('content-length'));
-    const caller = callerNamed(this.#caller.name);
-    this.release();
-    if (!response.body || (!this.#isGone && !(bytes > SHORT_BYTES_MAX))) return response;
-    this.#reserve(caller, bytes);
-    if (this.#isGone) {
-      context.waitUntil(this.discard(response.body));
+    const { body } = response;
+    if (body && this.#isGone) {
+      context.waitUntil(this.discard(body));
       return new Response();
     }
+    if (!body || this.#bytes <= SHORT_BYTES_MAX) {
+      this.release();
+      return response;
+    }
+    const { readable, writable } = new FixedLengthStream(this.#bytes);
     this.#chunkTaken(0);
-    const { readable, writable } = new FixedLengthStream(bytes);
     // Otherwise the runtime would end this when the client leaves, and the bytes would stay reserved.
-    context.waitUntil(this.#pipe(response.body, writable));
+    context.waitUntil(this.#pipe(body, writable));
     return new Response(readable, response);
   }
 

@@ -166,22 +166,29 @@ async function answer(request, env, context) {
   return answerAtLength(request, env, context, received);
 }
 
-/** Asks for an answer that may be long, once there is room for it. */
+/** Asks for an answer that may be long, once there is room for it; again if it is longer than there was room for. */
 async function answerAtLength(request, env, context, visit) {
-  const reserved = await reserveAnswer(visit.caller, visit.answerBytesMax, request.signal);
-  if (!reserved) return refuse(request, env, 'rateLimited');
-  const asked = ask(env, visit);
-  // Otherwise the runtime would forget all of this when the client leaves.
-  context.waitUntil(asked.catch(() => {}));
-  try {
-    const response = await asked;
-    const delivered = deliver(request, env, response);
-    if (request.method !== 'HEAD') return reserved.send(delivered, context);
-    context.waitUntil(reserved.discard(response.body));
-    return delivered;
-  } catch (error) {
-    reserved.release();
-    throw error;
+  for (let bytes = visit.answerBytesMax; ; ) {
+    const reserved = await reserveAnswer(visit.caller, bytes, request.signal);
+    if (!reserved) return refuse(request, env, 'rateLimited');
+    const asked = ask(env, visit);
+    // Otherwise the runtime would forget all of this when the client leaves.
+    context.waitUntil(asked.catch(() => {}));
+    try {
+      const response = await asked;
+      bytes = Number(response.headers.get('content-length'));
+      if (!reserved.resize(bytes)) {
+        await reserved.discard(response.body);
+        continue;
+      }
+      const delivered = deliver(request, env, response);
+      if (request.method !== 'HEAD') return reserved.send(delivered, context);
+      context.waitUntil(reserved.discard(response.body));
+      return delivered;
+    } catch (error) {
+      reserved.release();
+      throw error;
+    }
   }
 }
 

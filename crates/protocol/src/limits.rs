@@ -58,9 +58,11 @@ pub const PAGE_BYTES_MAX: usize = 512 * 1024;
 /// The same for callers of the first version, which has no cursor: a page of the longest plain texts fits.
 pub const FIRST_VERSION_PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Most bytes of long HTTP answers on their way to their readers, per isolate of the Worker: beyond it those are cut off who do
-/// not read, of whoever has most. Twice as much where all of them read.
+/// not read, of whoever has most. Where all of them read, half as much again for pages of the first version, and twice as much
+/// for all answers.
 pub const ANSWERS_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// How much of that is one caller's, a user in a space or a token that names nobody: further requests wait.
+/// How much of that is one caller's, a user in a space or a token that names nobody: further requests wait. Answers that are no
+/// pages of the first version have 4 MiB more.
 pub const ANSWERS_OWN_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How long a reader of a long HTTP answer may read nothing, in milliseconds.
 pub const ANSWER_IDLE_MS_MAX: u64 = 120_000;

@@ -136,6 +136,7 @@ mod typing;
 
 pub use buckets::{Bucket, Buckets};
 pub use io::{Call, Cursor, Input, Output, PeerId, PeerRecord, Query, RequestId, Response};
+pub use requests::page_messages;
 pub use room::{Room, Work};
 pub use settings::{Rate, Settings};
 pub use storage::{Storage, StorageError};

@@ -359,11 +359,7 @@ impl Room {
         dialect: Dialect,
         storage: &dyn Storage,
     ) -> Result<PageQuery, Failure> {
-        let limit = match limit {
-            Some(limit) => usize::try_from(positive("limit", "a whole number from 1", &limit)?)
-                .unwrap_or(usize::MAX),
-            None => PAGE_MESSAGES_DEFAULT,
-        };
+        let limit = page_messages(limit.as_deref())?;
         let before = match before {
             Some(before) => {
                 let expected = "a whole number of milliseconds since 1970, from 1";
@@ -381,7 +377,6 @@ impl Room {
             None => None,
         };
         let end = [before, cursor].into_iter().flatten().min();
-        let limit = limit.min(PAGE_MESSAGES_MAX);
         Ok(match dialect {
             Dialect::V1 => PageQuery {
                 end,
@@ -500,15 +495,11 @@ fn permits(call: &Call) -> u64 {
         // The whole metadata is read before the change can be checked.
         Call::PutMetadata { body } => body_permits(body) + METADATA_PERMITS,
         Call::Read(Query::Messages { limit, before, .. }) => {
-            let limit = limit
-                .as_deref()
-                .and_then(|limit| limit.parse::<usize>().ok());
-            let limit = limit
-                .unwrap_or(PAGE_MESSAGES_DEFAULT)
-                .min(PAGE_MESSAGES_MAX);
+            // One that is refused reads nothing.
+            let messages = page_messages(limit.as_deref()).unwrap_or(1);
             // The message at a time is found by a binary search over the log.
             let search = u64::from(before.is_some());
-            limit.div_ceil(PAGE_MESSAGES_PER_PERMIT).max(1) as u64 + search
+            messages.div_ceil(PAGE_MESSAGES_PER_PERMIT) as u64 + search
         }
         Call::Read(
             Query::Events { .. } | Query::Participants { .. } | Query::Metadata | Query::Space,
@@ -549,6 +540,19 @@ fn addressed(body: Value, id: String) -> Result<Value, Refusal> {
     };
     fields.insert(Key::MessageId.as_str().to_owned(), id.into());
     Ok(Value::Object(fields))
+}
+
+/// Reads the parameter `limit` of a page of messages: how many messages the page has at most.
+///
+/// # Errors
+///
+/// If it is not a whole number from 1.
+pub fn page_messages(limit: Option<&str>) -> Result<usize, FieldError> {
+    let Some(limit) = limit else {
+        return Ok(PAGE_MESSAGES_DEFAULT);
+    };
+    let limit = positive("limit", "a whole number from 1", limit)?;
+    Ok(limit.min(PAGE_MESSAGES_MAX as u64) as usize)
 }
 
 /// Reads a whole number from 1, in digits only. What is larger than any limit is as good as the largest number.

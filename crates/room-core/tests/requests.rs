@@ -13,7 +13,7 @@ use common::{START, Shell, anonymous, gateway, user, with_caps};
 use protocol::dialect::Dialect;
 use protocol::ids::Seq;
 use protocol::limits;
-use room_core::{Call, Cursor, Input, Query, RequestId, Response};
+use room_core::{Call, Cursor, Input, Query, RequestId, Response, page_messages};
 use serde_json::{Value, json};
 
 fn with_texts(count: u64, step: u64) -> Shell {
@@ -560,4 +560,22 @@ fn participants_come_in_pages_of_bounded_bytes() {
     ids.sort_unstable();
     ids.dedup();
     assert_eq!((count, ids.len()), (6_000, 6_000));
+}
+
+#[test]
+fn a_limit_is_a_whole_number_of_any_length() {
+    for (limit, messages) in [
+        (None, 50),
+        (Some("1"), 1),
+        (Some("00200"), 200),
+        (Some("201"), 200),
+        (Some("5000000000"), 200),
+        (Some("99999999999999999999999"), 200),
+    ] {
+        assert_eq!(page_messages(limit).unwrap(), messages, "{limit:?}");
+    }
+    for limit in ["", "0", "-1", "+1", " 1", "1.0", "1e2", "x"] {
+        let refused = page_messages(Some(limit)).unwrap_err();
+        assert_eq!(refused.field, "limit", "{limit:?}");
+    }
 }

@@ -6,13 +6,10 @@
 
 use protocol::dialect::Dialect;
 use protocol::ids::SpaceId;
-use protocol::limits::{
-    FIRST_VERSION_PAGE_BYTES_MAX, PAGE_BYTES_MAX, PAGE_MESSAGES_DEFAULT, PAGE_MESSAGES_MAX,
-    WINDOW_BYTES_MAX,
-};
+use protocol::limits::{FIRST_VERSION_PAGE_BYTES_MAX, PAGE_BYTES_MAX, WINDOW_BYTES_MAX};
 use protocol::principal::Principal;
 use protocol::text::{base64url_decode, base64url_encode};
-use room_core::{Call, Cursor, Query};
+use room_core::{Call, Cursor, Query, page_messages};
 use serde::{Deserialize, Serialize};
 
 /// An errand. Whoever can send one is trusted: objects can not be reached but through the Worker.
@@ -100,8 +97,8 @@ impl Errand {
     }
 }
 
-/// How long a message of a page is taken to be, in bytes: that of a long text. Those with many attachments are longer, and are
-/// counted as they are once the page is there.
+/// How long a message of a page is taken to be, in bytes: that of a long text. Those with many attachments are longer: once the
+/// page is there it is asked for again if there is no room for it.
 const MESSAGE_BYTES: usize = 20 * 1024;
 
 impl CallName {
@@ -114,8 +111,8 @@ impl CallName {
         };
         match self {
             Self::ListMessages => {
-                let limit = limit.map_or(Ok(PAGE_MESSAGES_DEFAULT), str::parse);
-                let messages = limit.unwrap_or(1).min(PAGE_MESSAGES_MAX);
+                // One that is refused has a short answer.
+                let messages = page_messages(limit).unwrap_or(1);
                 Some((messages * MESSAGE_BYTES).min(page_bytes_max))
             }
             Self::ListEvents | Self::ListParticipants | Self::GetMetadata => Some(WINDOW_BYTES_MAX),
@@ -210,7 +207,9 @@ mod tests {
         let of = |dialect, limit| CallName::ListMessages.answer_bytes_max(dialect, limit);
         assert_eq!(of(v1, None), Some(50 * MESSAGE_BYTES));
         assert_eq!(of(v1, Some("3")), Some(3 * MESSAGE_BYTES));
-        assert_eq!(of(v1, Some("9999")), Some(200 * MESSAGE_BYTES));
+        for many in ["9999", "5000000000", "99999999999999999999999"] {
+            assert_eq!(of(v1, Some(many)), Some(200 * MESSAGE_BYTES));
+        }
         assert_eq!(of(v1, Some("x")), Some(MESSAGE_BYTES), "is refused");
         assert_eq!(of(v2, Some("200")), Some(PAGE_BYTES_MAX));
         assert_eq!(CallName::PostMessage.answer_bytes_max(v1, None), None);

@@ -3,6 +3,7 @@
 //! Owns headers that every answer carries. It must not know who decided on the answer.
 
 use js_sys::Reflect;
+use js_sys::Uint8Array;
 use protocol::dialect::Dialect;
 use protocol::frame::Refusal;
 use protocol::http::{Route, retry_after_seconds};
@@ -83,7 +84,9 @@ pub(crate) fn json(status: u16, body: &str) -> Result<Response, JsValue> {
     headers.set("Content-Length", &body.len().to_string())?;
     // Caches tell answers apart by URL, and who asks stands in headers.
     headers.set("Cache-Control", "no-store")?;
-    Response::new_with_opt_str_and_init(Some(body), &init(status, &headers))
+    // Bytes, not a text: the runtime's garbage collector sees what they hold on to.
+    let body = Uint8Array::from(body.as_bytes());
+    Response::new_with_opt_js_u8_array_and_init(Some(&body), &init(status, &headers))
 }
 
 /// A refusal as an answer, without CORS.
