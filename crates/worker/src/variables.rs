@@ -236,7 +236,9 @@ fn read_room(lookup: impl Fn(&str) -> Option<String> + Copy, told: &mut Told<'_>
     let typing_rate = rate("TYPING_BURST", "TYPING_PER_SECOND", default.typing_rate);
     let http_rate = rate("HTTP_BURST", "HTTP_PER_SECOND", default.http_rate);
     let sizes = SPACE_BYTES_MIN..=default.bytes_max;
-    let bytes_max = count("SPACE_BYTES_MAX", sizes, default.bytes_max);
+    // A disk at home is smaller than Cloudflare's: `dev` says what counts there.
+    let bytes_default = count("SPACE_BYTES_DEFAULT", sizes.clone(), default.bytes_max);
+    let bytes_max = count("SPACE_BYTES_MAX", sizes, bytes_default);
     let kept = LOG_EVENTS_KEPT_MIN..=COUNT_MAX;
     let log_events_kept = count("LOG_EVENTS_KEPT", kept, default.log_events_kept);
     let identity = read_switch(lookup, "REQUIRE_IDENTITY");
@@ -406,6 +408,18 @@ mod tests {
             assert_eq!(configuration.room, room);
             assert_eq!(configuration.level, Level::Info);
             assert_eq!(configuration.ping_answers, PingAnswers::Runtime);
+        }
+    }
+
+    #[test]
+    fn a_local_worker_says_what_a_space_may_store_by_default() {
+        let local = ("SPACE_BYTES_DEFAULT", "1000000000");
+        for (told, text) in [(0, "2000000"), (1, "all of it")] {
+            let of_owner = ("SPACE_BYTES_MAX", text);
+            let (configuration, misconfigured) = read(&[("GATEWAY_KEY", "k"), local, of_owner]);
+            let expected = [2_000_000, 1_000_000_000][told];
+            assert_eq!(configuration.unwrap().room.bytes_max, expected);
+            assert_eq!(misconfigured.len(), told, "{misconfigured:?}");
         }
     }
 
