@@ -71,7 +71,7 @@ const SUITES = {
   },
   'command-line': {
     lane: SERVERS,
-    needs: { modules: true, wasm: true, bindgen: true, client: true },
+    needs: { modules: true, currentNode: true, wasm: true, bindgen: true, client: true },
     command: () => nodeTests('command-line'),
   },
   // What users have by now, and with it the newest runtime.

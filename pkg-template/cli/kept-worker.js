@@ -21,6 +21,8 @@ const DEATHS_WITHIN_MS = 60_000;
 /** What the runtime said last is told when it is given up. */
 const LAST_LINES = 3;
 const FATAL = /fatal|\*\*\*|uncaught|panic/i;
+/** What a runtime says whose own tables were made by a newer one. */
+const NEWER_DATA = /table _cf_\w+ has \d+ columns/;
 
 /**
  * Starts the Worker, and starts it again whenever its runtime has died.
@@ -38,7 +40,9 @@ export async function keepLocalWorker({ vars, ...others }, say) {
     if (FATAL.test(line)) last.add(line);
     options.log?.(line);
   };
-  let backend = await startLocalWorker({ ...options, log });
+  let backend = await startLocalWorker({ ...options, log }).catch((error) => {
+    throw error.code === 'ERR_RUNTIME_FAILURE' ? notStarted(last.lines, error) : error;
+  });
   const { url } = backend;
   const port = Number(new URL(url).port);
   const stopping = new AbortController();
@@ -64,9 +68,8 @@ export async function keepLocalWorker({ vars, ...others }, say) {
       await backend?.stop().catch(() => {});
       if (deaths.length >= DEATHS_MAX) {
         throw new Failure(
-          `The runtime (workerd) died ${deaths.length} times within a minute, and is not started again. ` +
-            `${last.lines.length > 0 ? `It said last:\n${last.lines.join('\n')}` : 'It said nothing.'}\n` +
-            'What was stored is kept. Start again; if it goes on dying, report this with the lines above.',
+          `The runtime (workerd) died ${deaths.length} times within a minute, and is not started again. ${saidLast(last.lines)}\n` +
+            `What was stored is kept. ${cureOf(last.lines) ?? 'Start again; if it goes on dying, report this with the lines above.'}`,
         );
       }
       const waitMs = BACK_OFF_MS[deaths.length - 1];
@@ -124,4 +127,22 @@ function isListening(url) {
     socket.once('error', ({ code }) => end(code !== 'ECONNREFUSED' && code !== 'ECONNRESET'));
     socket.setTimeout(LOOK_EVERY_MS, () => end(true));
   });
+}
+
+function notStarted(lines, cause) {
+  const cure = cureOf(lines) ?? 'If it happens again, report this with the lines above.';
+  return new Failure(`The runtime (workerd) did not start. ${saidLast(lines)}\n${cure}`, { cause });
+}
+
+function saidLast(lines) {
+  return lines.length > 0 ? `It said last:\n${lines.join('\n')}` : 'It said nothing.';
+}
+
+/** What helps against what the runtime said, where that is known. */
+function cureOf(lines) {
+  if (!lines.some((line) => NEWER_DATA.test(line))) return undefined;
+  return (
+    `The data was last used by a newer runtime than Node ${process.versions.node} can run. ` +
+    'Use the newer Node that you used before, or another folder (--data).'
+  );
 }

@@ -18,6 +18,7 @@ import { delimiter, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { validateSpaceToken } from '../../pkg-template/tokens.js';
+import { currentNode } from '../../scripts/lib/current-node.mjs';
 import { Installed, runProgram } from '../packaging/lib/installed.mjs';
 import { borrow, runCommand, start } from './lib/command.mjs';
 
@@ -242,6 +243,28 @@ describe('dev and token', () => {
     }
     assert.match(command.stderr, /died 3 times within a minute/);
     assert.doesNotMatch(command.stderr, /at (async )?\S+ \(.*:\d+:\d+\)/, 'no stack');
+  });
+
+  test('data that a newer runtime has used is told in words', { timeout: TEST_MS_MAX }, async () => {
+    const { command, url } = await backend('--data', 'newer');
+    await chat(url, await token('--user', 'ada', '--data', 'newer'), 'before');
+    await stop(command);
+    const metadata = join(folder, 'newer', 'spaces', 'kuratchi-spaces-Space', 'metadata.sqlite');
+    // As a newer one does: it gives its table one more column.
+    const code = `
+      const { DatabaseSync } = require('node:sqlite');
+      new DatabaseSync(process.argv[1]).exec('ALTER TABLE _cf_ALARM ADD COLUMN newer TEXT');
+    `;
+    const changed = spawnSync(currentNode(), ['-e', code, metadata], { encoding: 'utf8' });
+    assert.equal(changed.status, 0, changed.stderr);
+    const ended = await runCommand(folder, ['dev', '--port', '0', '--data', 'newer']);
+    assert.equal(ended.code, 1);
+    assert.match(ended.stderr, /The runtime \(workerd\) did not start\. It said last:\n.*_cf_ALARM/);
+    assert.match(
+      ended.stderr,
+      /used by a newer runtime .* Use the newer Node .* or another folder \(--data\)\./,
+    );
+    assert.doesNotMatch(ended.stderr, /at (async )?\S+ \(.*:\d+:\d+\)/, 'no stack');
   });
 
   test('a port that somebody took while the runtime was dead is told in words', {
