@@ -18,6 +18,9 @@ use crate::timer::Timer;
 /// A source that failed is asked again after this, and up to as much again, in milliseconds. As Centrifuge's clients
 /// do.
 const AGAIN_AFTER_MS: u64 = 5_000;
+/// A token is used for so long at least, in milliseconds: where the server's clock takes each for over, the app's source is not
+/// asked without a pause.
+const USED_MS_MIN: u64 = 1_000;
 
 impl<J: Json> Client<J> {
     /// Takes note of the token in use: whom it names, and when to renew it.
@@ -40,7 +43,7 @@ impl<J: Json> Client<J> {
                 let left_ms = exp.0.saturating_sub(self.wall_clock(now).0);
                 // A short-lived token is used for most of its time all the same.
                 let lead_ms = RENEW_BEFORE_MS.min(left_ms / 4);
-                (left_ms > 0).then(|| now.plus_ms(left_ms - lead_ms))
+                (left_ms > 0).then(|| now.plus_ms((left_ms - lead_ms).max(USED_MS_MIN)))
             }
         };
         self.timers.set(Timer::Renew, due);

@@ -5,6 +5,7 @@ use protocol::http::{SPACE_ID_HEADER, SPACE_TOKEN_HEADER};
 use protocol::ids::ClientMessageId;
 use protocol::incoming;
 use protocol::json::{Json, Shape};
+use protocol::limits::RETRY_AFTER_MS_MAX;
 use protocol::text::encode_header;
 use protocol::time::Instant;
 use protocol::wire::Key;
@@ -586,7 +587,8 @@ impl<J: Json> Client<J> {
         let mut error = ClientError::new(code.map_or(Code::Protocol, Code::Server), message);
         error.retryable |= answer.status == 429 || answer.status >= 500;
         let told_ms = payload.as_ref().and_then(|payload| payload.retry_after_ms);
-        *retry_after_ms = told_ms.or(answer.retry_after_ms);
+        let header_ms = answer.retry_after_ms.map(|ms| ms.min(RETRY_AFTER_MS_MAX));
+        *retry_after_ms = told_ms.or(header_ms);
         error.field = payload.and_then(|payload| payload.field);
         error.status = Some(answer.status);
         error

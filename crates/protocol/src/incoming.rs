@@ -6,7 +6,7 @@
 use crate::codes::ErrorCode;
 use crate::ids::{ClientMessageId, ConnectionId, Epoch, MarkId, Seq};
 use crate::json::{Json, Shape, whole_number};
-use crate::limits::BATCH_ENTRIES_MAX;
+use crate::limits::{BATCH_ENTRIES_MAX, RETRY_AFTER_MS_MAX};
 use crate::time::UnixMillis;
 use crate::wire::{Key, Word};
 
@@ -223,7 +223,11 @@ pub fn error<J: Json>(entry: &J) -> ErrorPayload {
         error: optional(Key::Error).unwrap_or_default(),
         field: optional(Key::Field),
         reference: optional(Key::Ref),
-        retry_after_ms: entry.get(Key::RetryAfterMs).as_ref().and_then(whole_number),
+        retry_after_ms: entry
+            .get(Key::RetryAfterMs)
+            .as_ref()
+            .and_then(whole_number)
+            .map(|ms| ms.min(RETRY_AFTER_MS_MAX)),
     }
 }
 

@@ -163,6 +163,9 @@ pub const HTTP_PER_SECOND: u64 = 20;
 pub const PING_AFTER_MS: u64 = 25_000;
 /// A client that has said nothing on a new connection pings after this time, in milliseconds.
 pub const FIRST_PING_AFTER_MS: u64 = 1_000;
+/// The longest that a client waits because a server says so, in milliseconds: one answer of a proxy does not keep a page away
+/// for a day.
+pub const RETRY_AFTER_MS_MAX: u64 = 60_000;
 /// A ping unanswered for this long means a dead link, in milliseconds.
 pub const PONG_WITHIN_MS: u64 = 10_000;
 /// A ping sent because the page woke up must be answered within this, in milliseconds.

@@ -320,6 +320,25 @@ fn a_token_that_lives_for_seconds_is_not_renewed_in_a_loop() {
 }
 
 #[test]
+fn a_server_whose_clock_takes_each_token_for_over_makes_nobody_ask_in_a_circle() {
+    let mut bench = Bench::new();
+    bench.connect(1);
+    bench.give_token(&token_of("ada", 3_600_000));
+    // By its clock 20 ms are left of each.
+    let server_time = EPOCH_MS + 3_600_000 - 20;
+    bench.welcome(&format!(r#""seq":4,"serverTime":{server_time}"#));
+    let mut asked = 0;
+    for _ in 0..1_000 {
+        bench.advance(10);
+        for _ in bench.take().iter().filter(|line| line.starts_with("token")) {
+            asked += 1;
+            bench.fetch_token(&token_of("ada", 3_600_000 + bench.now.0));
+        }
+    }
+    assert!((1..=10).contains(&asked), "asked {asked} times in 10 s");
+}
+
+#[test]
 fn a_renewal_that_fails_is_tried_again_until_the_token_is_over() {
     let mut bench = connected_for(60_000);
     let mut asked = 0;

@@ -397,6 +397,42 @@ fn who_is_asked_to_wait_waits() {
 }
 
 #[test]
+fn a_wait_of_a_day_is_one_of_a_minute() {
+    let day = 86_400_000;
+    let refusal = json!({"error": "too many", "code": "rateLimited", "retryAfterMs": day});
+    for (body, retry_after_ms) in [
+        ("maintenance".to_owned(), Some(day)),
+        (refusal.to_string(), None),
+    ] {
+        let mut bench = Bench::polling();
+        bench.next_poll();
+        bench.take();
+        bench.end(
+            EVENTS,
+            Ok(Fetched {
+                status: 503,
+                body,
+                retry_after_ms,
+            }),
+        );
+        let told = bench.take();
+        assert!(
+            told.contains(&"reconnecting in 60000".to_owned()),
+            "{told:?}"
+        );
+    }
+    let mut bench = Bench::ready();
+    bench.send(5, "a", false);
+    bench.frame(&refusal.to_string().replacen('{', r#"{"type":"error","#, 1));
+    bench.take();
+    bench.advance(60_000);
+    assert!(
+        bench.take().contains(&"transmit a".to_owned()),
+        "the outbox as well"
+    );
+}
+
+#[test]
 fn poll_that_is_one_too_many_is_made_a_little_later_and_the_link_stays() {
     let mut bench = Bench::polling();
     bench.next_poll();
