@@ -10,8 +10,11 @@
 /** Answers of up to so many bytes are not counted while they are read: connections are bounded by their number. */
 const SHORT_BYTES_MAX = 64 * 1024;
 
-/** Longer ones are pages of the first version: `PAGE_BYTES_MAX` of limits.rs. They leave some bytes to all others. */
-const PAGE_BYTES_MAX = 512 * 1024;
+/**
+ * Longer ones are pages of the first version, and leave some bytes to all others: those are bounded by `PAGE_BYTES_MAX` and
+ * `WINDOW_BYTES_MAX` of limits.rs, 512 KiB, with somewhat more around that.
+ */
+const LONG_BYTES = 640 * 1024;
 
 /** Beyond so many reserved bytes, idle clients are disconnected: `ANSWERS_BYTES_MAX` of limits.rs. */
 const RESERVED_BYTES_FULL = 64 * 1024 * 1024;
@@ -119,7 +122,7 @@ class Caller {
       if (answer.since >= now - ASKED_MS_MAX) break;
       answer.release();
     }
-    const isLong = bytes > PAGE_BYTES_MAX;
+    const isLong = bytes > LONG_BYTES;
     const ownMax = isLong ? OWN_BYTES_MAX_OF_LONG : OWN_BYTES_MAX;
     while (this.bytes + bytes > ownMax && this.#cutIdle(now - IDLE_MS_OF_OWN));
     while (reservedBytes + bytes > RESERVED_BYTES_FULL) {
