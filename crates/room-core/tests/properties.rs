@@ -177,6 +177,13 @@ impl Reader {
                     self.last = Some(last.max(seq));
                     note_state(&mut self.messages, &frame);
                 }
+                // Changes of a window that a later one of it supersedes.
+                ("skip", _) => {
+                    let [from, to] = ["from", "to"].map(|place| frame[place].as_u64().unwrap());
+                    let last = self.last.unwrap();
+                    assert!(from <= last + 1, "a gap: {from} after {last}");
+                    self.last = Some(last.max(to));
+                }
                 // A peer that is behind is told its message with the ack.
                 ("ack", Some(seq)) => assert!(
                     Some(seq) <= self.last || frame.get("message").is_some(),
