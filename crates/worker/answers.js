@@ -44,7 +44,7 @@ const MANY_BYTES = 5 * 1024 * 1024;
 const IDLE_MS_MAX = 120_000;
 const IDLE_CHECK_MS = 10_000;
 
-/** A reservation lapses if the object has not answered for so long. */
+/** A reservation lapses if no client reads its answer after so long: the runtime may have ended what would release it. */
 const ASKED_MS_MAX = 60_000;
 
 /** How long a request waits for bytes. It retries at growing intervals. */
@@ -59,7 +59,7 @@ const WAITING_STALE_MS = 1_000;
 
 /** @type {Map<string, Caller>} Callers with answers or waiting requests. */
 const callers = new Map();
-/** @type {Set<Answer>} Answers that objects are asked for, the oldest first. */
+/** @type {Set<Answer>} Answers that no client reads yet. */
 const asked = new Set();
 let reservedBytes = 0;
 let waitingCount = 0;
@@ -222,7 +222,6 @@ class Answer {
 
   constructor(caller, bytes, signal) {
     this.#reserve(caller, bytes);
-    asked.add(this);
     signal.addEventListener('abort', () => {
       this.#isGone = true;
       this.#end.resolve('gone');
@@ -320,6 +319,7 @@ class Answer {
 
   #chunkTaken(bytes) {
     if (this.#bytes === undefined) return;
+    asked.delete(this);
     this.readAt = Date.now();
     this.#bytes -= bytes;
     this.#caller.reserve(-bytes);
@@ -330,6 +330,7 @@ class Answer {
     this.#caller = caller;
     this.#bytes = bytes;
     caller.reserve(bytes);
+    asked.add(this);
   }
 }
 

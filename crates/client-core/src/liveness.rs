@@ -132,7 +132,7 @@ impl<J: Json> Client<J> {
             Some(Probe::Quiet) => self.end_probe(now),
             // The pong may be behind more of them.
             Some(Probe::Woken) => {
-                let due = now.plus_ms(WAKE_PONG_WITHIN_MS);
+                let due = now.plus_ms(Probe::Woken.within_ms());
                 self.timers.set(Timer::Pong, Some(due));
             }
             None => {}
