@@ -183,7 +183,7 @@ export class Scene {
       },
       busy: {
         '/health': [200, { service: 'kuratchi-spaces' }],
-        '/events': [429, { error: 'slow down' }, { 'Retry-After': '77' }],
+        '/events': [429, { error: 'slow down' }, { 'Retry-After': '47' }],
       },
     };
     globalThis.fetch = async (request) => {

@@ -48,6 +48,6 @@ async fn retry_after_is_read_from_its_header() {
     let scene = Scene::new();
     scene.serve_by_http("busy");
     let _never = scene.connect();
-    scene.traced("connecting rateLimited 77000").await;
+    scene.traced("connecting rateLimited 47000").await;
     end(&scene);
 }
