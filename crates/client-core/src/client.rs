@@ -77,8 +77,8 @@ pub struct Client<J: Json> {
     pub(crate) place_freed: bool,
     /// The newest messages that were applied or given out, for entries that come late: another tab's, adopted.
     pub(crate) recent_ids: VecDeque<J>,
-    /// What became of one's own messages: the app may know them by the ids that it was shown before.
-    pub(crate) became: VecDeque<(ClientMessageId, J)>,
+    /// Own messages that were stored: the id that the app was shown before, and the one that the message has since.
+    pub(crate) stored_ids: VecDeque<(ClientMessageId, J)>,
     /// Whether a `sync` is out because an ack is missing.
     pub(crate) ack_asked: bool,
     /// When the wait for the next ack began; meaningful while `Timer::Ack` is set.
@@ -154,7 +154,7 @@ impl<J: Json> Client<J> {
             removals: Vec::new(),
             place_freed: false,
             recent_ids: VecDeque::new(),
-            became: VecDeque::new(),
+            stored_ids: VecDeque::new(),
             ack_asked: false,
             ack_awaited_since: Instant(0),
             last_frame_error: None,
@@ -271,7 +271,7 @@ impl<J: Json> Client<J> {
                 Timer::Connect => self.give_up_attempt(now),
                 Timer::Retry => self.start_attempt(None, now),
                 Timer::Ping => self.ping_if_quiet(now),
-                Timer::Pong => self.judge_link(now.ms_since(set_for), now),
+                Timer::Pong => self.handle_pong_timeout(now.ms_since(set_for), now),
                 Timer::Sync => self.lose_link(None, now),
                 Timer::Resend => self.flush_outbox(now),
                 Timer::Token => self.give_up_token(now),

@@ -144,7 +144,7 @@ impl Credentials {
 
     /// Whether a warning of the server is to be heeded: at most one a second, else it would have the app's own server asked
     /// without end.
-    pub(crate) fn heeds_warning(&mut self, now: Instant) -> bool {
+    pub(crate) fn accept_warning(&mut self, now: Instant) -> bool {
         let is_due = self
             .warned_at
             .is_none_or(|at| now.ms_since(at) >= AGAIN_MS_MIN);

@@ -38,7 +38,7 @@ pub(crate) struct Entry<J> {
     /// The message that it changes, by the id that its row names; `None` for a message.
     pub(crate) target: Option<String>,
     /// The own message that it changes, where that is on its way as well: it leaves once that is stored.
-    pub(crate) behind: Option<ClientMessageId>,
+    pub(crate) waits_for: Option<ClientMessageId>,
     /// Whether the store held it: an earlier life of a page wrote it.
     pub(crate) restored: bool,
     /// Whether the present connection has carried it.
@@ -69,7 +69,7 @@ impl<J: Json> Entry<J> {
             bytes: body_bytes + FRAME_OVERHEAD_BYTES,
             row,
             waiters: Vec::new(),
-            behind: None,
+            waits_for: None,
             restored: false,
             sent: false,
             carried: false,

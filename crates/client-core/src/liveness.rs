@@ -41,7 +41,7 @@ impl<J: Json> Client<J> {
     pub(crate) fn handle_woken(&mut self, now: Instant) {
         match self.link {
             Link::Waiting { .. } => self.start_attempt(None, now),
-            Link::Ready { .. } => self.ask_for_sign(Probe::Woken, now),
+            Link::Ready { .. } => self.probe_link(Probe::Woken, now),
             Link::Polling { .. } => self.poll(now),
             // It may have been begun on a network that is gone.
             Link::Connecting { .. } | Link::Asking { .. } => {
@@ -88,11 +88,11 @@ impl<J: Json> Client<J> {
         if due > now && spoke {
             self.timers.set(Timer::Ping, Some(due));
         } else {
-            self.ask_for_sign(Probe::Quiet, now);
+            self.probe_link(Probe::Quiet, now);
         }
     }
 
-    fn ask_for_sign(&mut self, wanted: Probe, now: Instant) {
+    fn probe_link(&mut self, wanted: Probe, now: Instant) {
         let Link::Ready {
             socket,
             probe,
@@ -120,7 +120,7 @@ impl<J: Json> Client<J> {
     }
 
     /// A frame came.
-    pub(crate) fn note_sign_of_life(&mut self, now: Instant) {
+    pub(crate) fn record_frame(&mut self, now: Instant) {
         let Link::Ready {
             last_heard, probe, ..
         } = &mut self.link
@@ -158,9 +158,9 @@ impl<J: Json> Client<J> {
     }
 
     /// The answer to a ping did not come in time. A page that slept may have it in its queue: it asks again.
-    pub(crate) fn judge_link(&mut self, late_ms: u64, now: Instant) {
+    pub(crate) fn handle_pong_timeout(&mut self, late_ms: u64, now: Instant) {
         if late_ms > SLEPT_MS {
-            self.ask_for_sign(Probe::Woken, now);
+            self.probe_link(Probe::Woken, now);
         } else {
             self.lose_link(None, now);
         }

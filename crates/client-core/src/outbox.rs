@@ -113,7 +113,7 @@ impl<J: Json> Outbox<J> {
         }
         let entry = Entry::new(row, body_bytes);
         self.entries.push_back(Entry {
-            behind: self.own_message(entry.target()),
+            waits_for: self.own_message(entry.target()),
             waiters,
             shown: true,
             safe: !self.durable,
@@ -137,15 +137,15 @@ impl<J: Json> Outbox<J> {
                 self.entries.push_front(Entry::restored(row));
             }
         }
-        self.find_those_behind();
+        self.relink_changes();
     }
 
     /// Restored changes may be of messages that are on their way still.
-    fn find_those_behind(&mut self) {
-        let behind = |entry: &Entry<J>| self.own_message(entry.target());
-        let behind: Vec<Option<ClientMessageId>> = self.entries.iter().map(behind).collect();
-        for (entry, behind) in self.entries.iter_mut().zip(behind) {
-            entry.behind = behind;
+    fn relink_changes(&mut self) {
+        let message = |entry: &Entry<J>| self.own_message(entry.target());
+        let messages: Vec<Option<ClientMessageId>> = self.entries.iter().map(message).collect();
+        for (entry, message) in self.entries.iter_mut().zip(messages) {
+            entry.waits_for = message;
         }
     }
 
@@ -158,14 +158,14 @@ impl<J: Json> Outbox<J> {
 
     /// The message `id` is stored as `stored`: its changes name that from now on, and may leave. Gives their ids. Without
     /// `stored` nobody knows what it became; the server will say so.
-    pub(crate) fn release_behind(
+    pub(crate) fn release_changes_of(
         &mut self,
         id: &ClientMessageId,
         stored: Option<&J>,
     ) -> Vec<ClientMessageId> {
         let mut released = Vec::new();
         for entry in &mut self.entries {
-            if entry.behind.take_if(|behind| behind == id).is_none() {
+            if entry.waits_for.take_if(|message| message == id).is_none() {
                 continue;
             }
             if let Some(stored) = stored {
@@ -179,8 +179,8 @@ impl<J: Json> Outbox<J> {
     }
 
     /// Takes the changes out that wait for the message `id`.
-    pub(crate) fn take_behind(&mut self, id: &ClientMessageId) -> Vec<Entry<J>> {
-        self.take_where(|entry| entry.behind.as_ref() == Some(id))
+    pub(crate) fn take_changes_of(&mut self, id: &ClientMessageId) -> Vec<Entry<J>> {
+        self.take_where(|entry| entry.waits_for.as_ref() == Some(id))
     }
 
     /// Takes the edits out that a later change of the same message makes pointless: no connection has carried them.
@@ -422,7 +422,7 @@ impl<J: Json> Outbox<J> {
             .filter(|(_, entry)| self.may_go(entry))
             .take(self.allowed())
         {
-            match entry.behind.as_ref().map(|id| self.place(id)) {
+            match entry.waits_for.as_ref().map(|id| self.place(id)) {
                 None => {}
                 // What stands behind it was wanted later.
                 Some(Some(place)) if place < index && self.may_go_at(place) => break,
@@ -499,7 +499,8 @@ impl<J: Json> Outbox<J> {
 
     /// How long entries that have not left have to wait after those that just did.
     pub(crate) fn pause_ms(&self) -> Option<u64> {
-        let waits = |entry: &Entry<J>| !entry.sent && entry.behind.is_none() && self.may_go(entry);
+        let waits =
+            |entry: &Entry<J>| !entry.sent && entry.waits_for.is_none() && self.may_go(entry);
         self.pace_ms.filter(|_| self.entries.iter().any(waits))
     }
 

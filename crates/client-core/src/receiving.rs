@@ -41,7 +41,7 @@ impl<J: Json> Client<J> {
         if !is_beside && self.link.socket() != Some(socket) {
             return;
         }
-        self.note_sign_of_life(now);
+        self.record_frame(now);
         self.last_frame_error = None;
         if let Frame::Text(text) = &frame {
             let bytes = J::text_bytes_bound(text);
@@ -154,7 +154,7 @@ impl<J: Json> Client<J> {
             // at each warning, which comes with each renewal.
             (_, Incoming::Expiring) if self.timers.get(Timer::Renew).is_some() => {}
             (_, Incoming::Expiring) => {
-                if self.credentials.heeds_warning(now) {
+                if self.credentials.accept_warning(now) {
                     self.renew_token(now);
                 }
             }

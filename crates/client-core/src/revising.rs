@@ -115,12 +115,12 @@ impl<J: Json> Client<J> {
     /// The message `id` is stored as `stored`: what waits behind it may leave. Its rows are on disk before the message's is
     /// gone from there. Gives them, to be told once the message is.
     #[must_use]
-    pub(crate) fn release_behind(
+    pub(crate) fn release_changes_of(
         &mut self,
         id: &ClientMessageId,
         stored: Option<&J>,
     ) -> Vec<OutboxRow<J>> {
-        let released = self.outbox.release_behind(id, stored);
+        let released = self.outbox.release_changes_of(id, stored);
         let row = |id: &ClientMessageId| Some(self.outbox.get(id)?.row.clone());
         let rows: Vec<OutboxRow<J>> = released.iter().filter_map(row).collect();
         for row in &rows {
@@ -131,22 +131,22 @@ impl<J: Json> Client<J> {
 
     /// The message `id` failed with `error`: what waited behind it is done to it here, or fails with it where it may have been
     /// stored. Whoever waits is told the same. Gives the message's row as it is then; `None` where it is no more.
-    pub(crate) fn fail_behind(
+    pub(crate) fn fail_changes_of(
         &mut self,
         id: &ClientMessageId,
         error: &ClientError,
     ) -> Option<OutboxRow<J>> {
         let is_open = self.outbox.get(id).is_some_and(Entry::is_open);
-        let behind = if is_open {
-            self.outbox.take_behind(id)
+        let changes = if is_open {
+            self.outbox.take_changes_of(id)
         } else {
             Vec::new()
         };
         // No edit brings back what was deleted.
-        let is_gone = behind
+        let is_gone = changes
             .iter()
             .any(|entry| entry.row.operation == Operation::Delete);
-        let text = behind
+        let text = changes
             .last()
             .and_then(|entry| entry.row.body.get(Key::Text));
         if let (Some(text), Some(entry)) = (text, self.outbox.get_mut(id)) {
@@ -162,7 +162,7 @@ impl<J: Json> Client<J> {
         if let Some(row) = &row {
             self.persist(OutboxChange::Put(row.clone()));
         }
-        for entry in behind {
+        for entry in changes {
             self.persist(OutboxChange::Remove(entry.row.client_message_id.clone()));
             if entry.shown {
                 self.tell_outbox(entry.row, OutboxStatus::Dropped);
@@ -175,8 +175,8 @@ impl<J: Json> Client<J> {
     }
 
     /// The message `id` is tried again, behind all others: what waited for it is, too.
-    pub(crate) fn retry_behind(&mut self, id: &ClientMessageId, now: Instant) {
-        for mut entry in self.outbox.take_behind(id) {
+    pub(crate) fn retry_changes_of(&mut self, id: &ClientMessageId, now: Instant) {
+        for mut entry in self.outbox.take_changes_of(id) {
             self.refresh(&mut entry, now);
             let row = entry.row.clone();
             self.tell_outbox(row.clone(), OutboxStatus::Pending);
@@ -186,8 +186,8 @@ impl<J: Json> Client<J> {
     }
 
     /// The message `id` was taken out: nothing is left to change.
-    pub(crate) fn drop_behind(&mut self, id: &ClientMessageId, cause: &str) {
-        for entry in self.outbox.take_behind(id) {
+    pub(crate) fn drop_changes_of(&mut self, id: &ClientMessageId, cause: &str) {
+        for entry in self.outbox.take_changes_of(id) {
             self.persist(OutboxChange::Remove(entry.row.client_message_id.clone()));
             self.drop_entry(entry, cause);
         }

@@ -104,7 +104,7 @@ impl<J: Json> Client<J> {
         self.outbox.put_back(entry);
         let id = row.client_message_id.clone();
         self.persist(OutboxChange::Put(row));
-        self.retry_behind(&id, now);
+        self.retry_changes_of(&id, now);
         self.flush_outbox(now);
     }
 
@@ -144,7 +144,7 @@ impl<J: Json> Client<J> {
             self.persist(OutboxChange::Remove(id.clone()));
             self.drop_entry(entry, cause);
         }
-        self.drop_behind(id, cause);
+        self.drop_changes_of(id, cause);
         // Without a link the store may be somebody else's for the moment.
         if self.outbox.is_durable() && !matches!(self.link, Link::Idle | Link::Failed) {
             self.removals.push((id.clone(), call));
@@ -199,7 +199,7 @@ impl<J: Json> Client<J> {
     fn of_stored(&self, body: J) -> J {
         let said = body.get(Key::MessageId).and_then(|id| id.string());
         let is_it = |known: &&(ClientMessageId, J)| Some(known.0.as_str()) == said.as_deref();
-        match self.became.iter().rev().find(is_it) {
+        match self.stored_ids.iter().rev().find(is_it) {
             Some((_, message_id)) => J::extended(&body, &[(Key::MessageId, message_id.clone())]),
             None => body,
         }

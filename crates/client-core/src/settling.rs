@@ -36,7 +36,7 @@ const AFTER_THE_OTHER_MS: u64 = 100;
 /// How long a link that carried something may go on without confirming anything.
 pub(crate) const ACK_WITHIN_MS: u64 = 10_000;
 /// Of how many of one's own messages it is known what became of them: as many as may wait.
-const BECAME_MAX: usize = OUTBOX_MESSAGES_MAX;
+const STORED_IDS_MAX: usize = OUTBOX_MESSAGES_MAX;
 /// The longest time a slow line gets for an answer, in milliseconds: a megabyte at 20 kB/s, or 256 KiB at 5 kB/s.
 pub(crate) const PATIENCE_MS_MAX: u64 = 60_000;
 
@@ -181,14 +181,14 @@ impl<J: Json> Client<J> {
         };
         let said = stored.as_ref().and_then(|message| message.get(Key::Id));
         let message_id = said.or(message_id);
-        let mut behind = Vec::new();
+        let mut changes = Vec::new();
         if entry.row.operation == Operation::Send {
-            behind = self.release_behind(id, message_id.as_ref());
+            changes = self.release_changes_of(id, message_id.as_ref());
             if let Some(message_id) = message_id {
-                if self.became.len() >= BECAME_MAX {
-                    self.became.pop_front();
+                if self.stored_ids.len() >= STORED_IDS_MAX {
+                    self.stored_ids.pop_front();
                 }
-                self.became.push_back((id.clone(), message_id));
+                self.stored_ids.push_back((id.clone(), message_id));
             }
         }
         self.place_freed = true;
@@ -197,7 +197,7 @@ impl<J: Json> Client<J> {
         if entry.shown {
             self.tell_outbox(entry.row, OutboxStatus::Sent(stored));
         }
-        for row in behind {
+        for row in changes {
             self.tell_outbox(row, OutboxStatus::Pending);
         }
         entry
@@ -290,7 +290,7 @@ impl<J: Json> Client<J> {
         let waiters = std::mem::take(&mut entry.waiters);
         entry.told = !waiters.is_empty();
         let is_told = entry.told;
-        if let Some(row) = self.fail_behind(id, &error) {
+        if let Some(row) = self.fail_changes_of(id, &error) {
             self.tell_outbox(row, OutboxStatus::Failed);
         }
         for waiter in waiters {
@@ -362,7 +362,7 @@ impl<J: Json> Client<J> {
         for entry in gone {
             let id = &entry.row.client_message_id;
             let stored = self.recent_id(entry.trace);
-            for row in self.release_behind(id, stored.as_ref()) {
+            for row in self.release_changes_of(id, stored.as_ref()) {
                 self.tell_outbox(row, OutboxStatus::Pending);
             }
             if entry.shown {

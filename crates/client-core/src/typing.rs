@@ -82,8 +82,8 @@ impl Typing {
     /// Somebody elsewhere types or stopped. Tells whether that is news. Beyond [`SHOWN_MAX`] nobody new is heard of.
     pub(crate) fn heard(&mut self, user_id: &str, is_typing: bool, now: Instant) -> bool {
         let is_shown = self.remote.contains_key(user_id);
-        let is_too_much = self.remote.len() >= SHOWN_MAX || user_id.len() > NAME_BYTES_MAX;
-        if is_typing && is_too_much && !is_shown {
+        let exceeds_limit = self.remote.len() >= SHOWN_MAX || user_id.len() > NAME_BYTES_MAX;
+        if is_typing && exceeds_limit && !is_shown {
             false
         } else if is_typing {
             self.remote
