@@ -290,15 +290,11 @@ class Answer {
     const isOver = (work) => Promise.race([work.then(() => {}), this.#end.promise]);
     this.#checkIdle();
     try {
-      // All chunks share a buffer: otherwise they are as much garbage as the answer.
       let end;
-      for (let chunk = new Uint8Array(CHUNK_BYTES), isLast = false; !isLast && !end; ) {
-        const { value, done } = await reader.readAtLeast(CHUNK_BYTES, chunk);
-        isLast = done || value.byteLength < CHUNK_BYTES;
-        if (!value?.byteLength) break;
-        end = await isOver(writer.write(value));
-        if (!end) this.#chunkTaken(value.byteLength);
-        chunk = new Uint8Array(value.buffer);
+      for await (const chunk of chunksOf(reader)) {
+        end = await isOver(writer.write(chunk));
+        if (end) break;
+        this.#chunkTaken(chunk.byteLength);
       }
       end ??= await isOver(writer.close());
       // The runtime logs most other errors.
@@ -334,17 +330,23 @@ class Answer {
   }
 }
 
+/** The chunks of a body. All share a buffer: otherwise they are as much garbage as the answer. */
+async function* chunksOf(reader) {
+  for (let buffer = new ArrayBuffer(CHUNK_BYTES), isLast = false; !isLast; ) {
+    const { value, done } = await reader.readAtLeast(CHUNK_BYTES, new Uint8Array(buffer));
+    isLast = done || value.byteLength < CHUNK_BYTES;
+    if (value?.byteLength) yield value;
+    if (value) buffer = value.buffer;
+  }
+}
+
 /**
  * Reads what is left of a body. One that is not read stays in memory until the runtime collects garbage, which it seldom does:
  * the bytes are not on the heap that it looks at.
  */
 async function drain(reader) {
   try {
-    for (let chunk = new Uint8Array(CHUNK_BYTES), isOver = false; !isOver; ) {
-      const { value, done } = await reader.readAtLeast(CHUNK_BYTES, chunk);
-      isOver = done || value.byteLength < CHUNK_BYTES;
-      chunk = new Uint8Array(value?.buffer ?? 0);
-    }
+    for await (const _ of chunksOf(reader));
   } catch {
     // The object was ended meanwhile.
   }

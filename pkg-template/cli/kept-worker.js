@@ -41,7 +41,7 @@ export async function keepLocalWorker({ vars, ...others }, say) {
     options.log?.(line);
   };
   let backend = await startLocalWorker({ ...options, log }).catch((error) => {
-    throw error.code === 'ERR_RUNTIME_FAILURE' ? notStarted(last.lines, error) : error;
+    throw error.code === 'ERR_RUNTIME_FAILURE' ? notStarted(last, error) : error;
   });
   const { url } = backend;
   const port = Number(new URL(url).port);
@@ -68,8 +68,8 @@ export async function keepLocalWorker({ vars, ...others }, say) {
       await backend?.stop().catch(() => {});
       if (deaths.length >= DEATHS_MAX) {
         throw new Failure(
-          `The runtime (workerd) died ${deaths.length} times within a minute, and is not started again. ${saidLast(last.lines)}\n` +
-            `What was stored is kept. ${cureOf(last.lines) ?? 'Start again; if it goes on dying, report this with the lines above.'}`,
+          `The runtime (workerd) died ${deaths.length} times within a minute, and is not started again. ${last.told()}\n` +
+            `What was stored is kept. ${last.cure() ?? 'Start again; if it goes on dying, report this with the lines above.'}`,
         );
       }
       const waitMs = BACK_OFF_MS[deaths.length - 1];
@@ -102,6 +102,20 @@ export class LastLines {
   add(line) {
     this.lines = [...this.lines, harmless(line)].slice(-LAST_LINES);
   }
+
+  /** The lines, for a person. */
+  told() {
+    return this.lines.length > 0 ? `It said last:\n${this.lines.join('\n')}` : 'It said nothing.';
+  }
+
+  /** What helps against what was said, where that is known. */
+  cure() {
+    if (!this.lines.some((line) => NEWER_DATA.test(line))) return undefined;
+    return (
+      `The data was last used by a newer runtime than Node ${process.versions.node} can run. ` +
+      'Use the newer Node that you used before, or another folder (--data).'
+    );
+  }
 }
 
 /**
@@ -129,20 +143,7 @@ function isListening(url) {
   });
 }
 
-function notStarted(lines, cause) {
-  const cure = cureOf(lines) ?? 'If it happens again, report this with the lines above.';
-  return new Failure(`The runtime (workerd) did not start. ${saidLast(lines)}\n${cure}`, { cause });
-}
-
-function saidLast(lines) {
-  return lines.length > 0 ? `It said last:\n${lines.join('\n')}` : 'It said nothing.';
-}
-
-/** What helps against what the runtime said, where that is known. */
-function cureOf(lines) {
-  if (!lines.some((line) => NEWER_DATA.test(line))) return undefined;
-  return (
-    `The data was last used by a newer runtime than Node ${process.versions.node} can run. ` +
-    'Use the newer Node that you used before, or another folder (--data).'
-  );
+function notStarted(last, cause) {
+  const cure = last.cure() ?? 'If it happens again, report this with the lines above.';
+  return new Failure(`The runtime (workerd) did not start. ${last.told()}\n${cure}`, { cause });
 }
