@@ -4,7 +4,7 @@ import type { ChatError } from './errors.js';
 
 /**
  * On whose behalf a message speaks. `'system'` is the application itself; it takes the capability `system` or
- * the gateway key.
+ * the gateway key. `'support'` takes a token with the role `'agent'`, or the gateway key.
  *
  * @example
  * const senderType: SenderType = 'support';

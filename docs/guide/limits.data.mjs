@@ -26,8 +26,13 @@ export default {
 /** The constants of a Rust module's text, by name, as people read them. */
 export function readLimits(rust) {
   return Object.fromEntries(
-    [...rust.matchAll(CONSTANT)].map(([, name, value]) => [name, forPeople(name, evaluate(value))]),
+    Object.entries(limitValues(rust)).map(([name, value]) => [name, forPeople(name, value)]),
   );
+}
+
+/** The same as numbers. */
+export function limitValues(rust) {
+  return Object.fromEntries([...rust.matchAll(CONSTANT)].map(([, name, value]) => [name, evaluate(value)]));
 }
 
 /** Products and shifts of whole numbers, which is all that the module holds. */

@@ -4,7 +4,9 @@
  * Knows nothing about what is served.
  */
 import { join } from 'node:path';
+import { makeOwnFolder, narrowFolder } from '../../pkg-template/cli/owner-only.js';
 import { takeLock } from './cache.mjs';
+import { LOCAL_DATA } from './paths.mjs';
 import { UserError } from './process.mjs';
 
 /** The port that the environment variable `name` asks for, or else `fallback`. */
@@ -16,8 +18,12 @@ export function portFrom(name, fallback) {
   throw new UserError(`${name} is "${text}", expected a port from 1 to 65535.`);
 }
 
-/** Takes a folder of data until this process ends. */
-export function claimData(folder, what) {
+/** Takes a folder of data until this process ends. Nobody but its owner may look into it, nor into the one around it. */
+export function claimData(folder, what, around = LOCAL_DATA) {
+  for (const own of [around, folder]) {
+    makeOwnFolder(own);
+    narrowFolder(own);
+  }
   const other = takeLock(join(folder, 'running.lock'));
   if (other === undefined) return;
   throw new UserError(

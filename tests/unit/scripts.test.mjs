@@ -13,11 +13,20 @@ import { counter, verdict } from '../../scripts/lib/counts.mjs';
 import { shareWithAll } from '../../scripts/lib/package-parts.mjs';
 import { parseWasmBindgenPin } from '../../scripts/lib/paths.mjs';
 import { run, seconds } from '../../scripts/lib/process.mjs';
+import { claimData } from '../../scripts/lib/serving.mjs';
 import { isOlder } from '../../scripts/lib/system.mjs';
 import { table } from '../../scripts/lib/table.mjs';
 
 const folder = mkdtempSync(join(tmpdir(), 'kuratchi-scripts-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
+
+test('local data is made and kept for its owner alone, and so is the folder around it', () => {
+  const around = join(folder, 'data');
+  const mode = (...names) => statSync(join(around, ...names)).mode & 0o777;
+  mkdirSync(around, { mode: 0o755 });
+  claimData(join(around, 'example-svelte'), 'The example', around);
+  assert.deepEqual([mode(), mode('example-svelte')], [0o700, 0o700]);
+});
 
 test('counts are summed over the test programs of a cargo run', () => {
   const { line, counts } = counter();
