@@ -24,6 +24,8 @@ pub const CLIENT_FRAME_BYTES_MAX: usize = 256 * 1024;
 pub const FRAME_VALUES_MAX: usize = 32_768;
 /// Most messages of one history page of the server; clients page by themselves above it.
 pub const PAGE_MESSAGES_MAX: usize = 200;
+/// Most messages with the same `createdAt`: a page is never cut between them, so that the next one may be asked for by time.
+pub const TIED_MESSAGES_MAX: usize = 16;
 /// Messages of a history page when the caller names no limit.
 pub const PAGE_MESSAGES_DEFAULT: usize = 50;
 /// Most messages one `getMessages()` collects over several pages.
@@ -53,7 +55,7 @@ pub const AUTHENTICATE_MS_MAX: u64 = 5_000;
 /// Most bytes of one window of the log: what a resume, a `sync` or a reader that is behind is sent before the next
 /// part has to be confirmed. A single event that is larger is a window of its own.
 pub const WINDOW_BYTES_MAX: usize = 512 * 1024;
-/// Most bytes of one history page, unless a single message is larger.
+/// Most bytes of one history page, unless a single message is larger, or those that share the last one's time.
 pub const PAGE_BYTES_MAX: usize = 512 * 1024;
 /// The same for callers of the first version, which has no cursor: a page of the longest plain texts fits.
 pub const FIRST_VERSION_PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;

@@ -189,7 +189,7 @@ impl Room {
             return Ok(());
         };
         let mut transaction = Transaction::new(&self.ledger, &*storage, &mut self.random, now);
-        transaction.meet_anew(sub, principal.role)?;
+        transaction.meet_anew(sub, principal)?;
         let decided = transaction.decided();
         let effects = self.commit(decided, storage)?;
         self.perform(effects, now);

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use protocol::frame::{EventBody, ServerFrame};
 use protocol::ids::{ClientMessageId, Epoch, MarkId, Seq};
-use protocol::limits::{PAGE_BYTES_MAX, PAGE_MESSAGES_MAX};
+use protocol::limits::{PAGE_BYTES_MAX, TIED_MESSAGES_MAX};
 use protocol::model::{Message, Participant};
 use protocol::principal::Principal;
 use protocol::time::UnixMillis;
@@ -51,10 +51,11 @@ struct Newest {
 }
 
 impl Newest {
-    /// The time of the next message: never earlier than the one before, and never shared by more messages or bytes
-    /// than a page holds, because pages end where the time changes and must stay bounded.
+    /// The time of the next message: never earlier than the one before, and never shared by more bytes than a page holds,
+    /// because pages end where the time changes and must stay bounded; nor by many messages, because an edit may make each of
+    /// them as long as a message may be.
     fn stamp(&mut self, now: UnixMillis) -> UnixMillis {
-        let is_full = self.count >= PAGE_MESSAGES_MAX || self.bytes >= PAGE_BYTES_MAX;
+        let is_full = self.count >= TIED_MESSAGES_MAX || self.bytes >= PAGE_BYTES_MAX;
         if now > self.at || is_full {
             *self = Self {
                 at: now.max(self.at.plus_ms(1)),
@@ -136,9 +137,10 @@ impl Ledger {
         Ok(Self {
             oldest: oldest.unwrap_or(head.seq.next()),
             head,
+            // How many share its time is not known.
             newest: Newest {
                 at,
-                count: 1,
+                count: TIED_MESSAGES_MAX,
                 bytes: 0,
             },
             known: BTreeMap::new(),
@@ -375,9 +377,17 @@ impl<'a> Transaction<'a> {
 
     /// The same for somebody who comes in, or shows another token: the newest says what they are. What is sent says nothing
     /// of that, because connections with an older token, and a server's own, may go on sending.
-    pub(crate) fn meet_anew(&mut self, user_id: &str, role: Role) -> Result<(), StorageError> {
+    ///
+    /// Whoever comes where the space is full comes in all the same, and is listed once there is room.
+    pub(crate) fn meet_anew(
+        &mut self,
+        user_id: &str,
+        principal: &Principal,
+    ) -> Result<(), StorageError> {
+        let role = principal.role;
         match self.participant(user_id)? {
             Some(known) if known.verified && known.role == role => Ok(()),
+            _ if !self.has_room(principal)? => Ok(()),
             known => self.put_participant(known, user_id, role, true),
         }
     }
@@ -471,13 +481,20 @@ impl<'a> Transaction<'a> {
     /// # Errors
     /// With [`protocol::codes::ErrorCode::QuotaExceeded`], and when the store fails.
     pub(crate) fn check_quota(&self, principal: &Principal) -> Result<(), Failure> {
-        let written = self.written_bytes as u64;
-        let quota = &self.ledger.quota;
-        if quota.has_room(self.storage.bytes()? + written, principal) {
+        if self.has_room(principal)? {
             return Ok(());
         }
+        let bytes = self.storage.bytes()? + self.written_bytes as u64;
+        Err(self.ledger.quota.refuse(bytes))
+    }
+
+    /// Whether the principal may store something.
+    fn has_room(&self, principal: &Principal) -> Result<bool, StorageError> {
+        let written = self.written_bytes as u64;
+        let quota = &self.ledger.quota;
         // What was deleted since may have made room.
-        quota.check(self.storage.measured_bytes()? + written, principal)
+        Ok(quota.has_room(self.storage.bytes()? + written, principal)
+            || quota.has_room(self.storage.measured_bytes()? + written, principal))
     }
 
     /// The message at `seq`, of this input or before; `None` where it is kept no longer, or never was. `purse` pays for the
@@ -537,7 +554,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_never_decrease_and_are_shared_by_a_page_at_most() {
+    fn times_never_decrease_and_are_shared_by_few() {
         let mut newest = Newest {
             at: UnixMillis(100),
             count: 1,
@@ -545,7 +562,7 @@ mod tests {
         };
         assert_eq!(newest.stamp(UnixMillis(50)), UnixMillis(100));
         assert_eq!(newest.stamp(UnixMillis(101)), UnixMillis(101));
-        for _ in 1..PAGE_MESSAGES_MAX {
+        for _ in 1..TIED_MESSAGES_MAX {
             assert_eq!(newest.stamp(UnixMillis(0)), UnixMillis(101));
         }
         assert_eq!(newest.stamp(UnixMillis(101)), UnixMillis(102));

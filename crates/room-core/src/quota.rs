@@ -45,22 +45,19 @@ impl Quota {
         bytes < most
     }
 
-    /// Refuses a write where there is no room for it.
-    pub(crate) fn check(&self, bytes: u64, principal: &Principal) -> Result<(), Failure> {
-        if self.has_room(bytes, principal) {
-            return Ok(());
-        }
+    /// The refusal of a write for which there is no room where `bytes` are stored.
+    pub(crate) fn refuse(&self, bytes: u64) -> Failure {
         self.refused_at.set(Some(bytes));
         let refusal = refuse(ErrorCode::QuotaExceeded);
         if bytes >= self.bytes_max {
-            return Err(refusal.into());
+            return refusal.into();
         }
         let error = "half of the space is full, which is all that a token that names nobody may fill: nothing was stored";
-        Err(Refusal {
+        Refusal {
             error: error.to_owned(),
             ..refusal
         }
-        .into())
+        .into()
     }
 
     /// The bytes stored, if a write was refused and the owner is to hear of it now.

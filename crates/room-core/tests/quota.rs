@@ -3,8 +3,9 @@
 mod common;
 
 use common::{Shell, anonymous, gateway, user, with_caps};
+use protocol::dialect::Dialect;
 use protocol::principal::Principal;
-use room_core::{Call, Settings};
+use room_core::{Call, Query, Settings};
 use serde_json::{Value, json};
 
 const HOUR_MS: u64 = 60 * 60 * 1_000;
@@ -107,6 +108,43 @@ fn full_space_is_read_joined_repeated_and_made_room_in() {
         "{heard:?}"
     );
     assert!(taken(&mut shell, ada, named, 500) > 0);
+}
+
+#[test]
+fn arrivals_do_not_fill_a_full_space() {
+    let mut shell = shell(20_000);
+    let ada = shell.join(user("ada"));
+    taken(&mut shell, ada, named, 0);
+    let full = room_core::Storage::bytes(&shell.storage).unwrap();
+    let names: Vec<u64> = (0..50)
+        .map(|n| shell.join(user(&format!("guest{n}"))))
+        .collect();
+    shell.pass(20);
+    for peer in names {
+        assert_eq!(shell.heard(peer)[0]["type"], "welcome");
+    }
+    assert_eq!(room_core::Storage::bytes(&shell.storage).unwrap(), full);
+    let (_, page) = shell.list(None, None);
+    for message in page["messages"].as_array().unwrap() {
+        shell.say(
+            ada,
+            json!({"type": "delete", "messageId": message["id"], "clientMessageId": message["id"]}),
+        );
+    }
+    shell.pass(20);
+    let listed = |shell: &mut Shell| {
+        let (_, list) = shell.call(
+            user("ada"),
+            Call::Read(Query::Participants {
+                cursor: None,
+                dialect: Dialect::V2,
+            }),
+        );
+        list["participants"].as_array().unwrap().len()
+    };
+    assert_eq!(listed(&mut shell), 1);
+    shell.join(user("guest7"));
+    assert_eq!(listed(&mut shell), 2, "there is room again");
 }
 
 #[test]

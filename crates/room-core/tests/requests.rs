@@ -79,7 +79,7 @@ fn before_with_equal_timestamps_skips_no_row() {
 #[test]
 fn a_group_of_equal_timestamps_is_whole_and_yet_bounded() {
     let mut shell = Shell::new();
-    for _ in 0..450 {
+    for _ in 0..2 * limits::TIED_MESSAGES_MAX + 5 {
         shell.post(user("ada"), json!({"text": "x"}));
     }
     let sizes = [None, Some(START + 2), Some(START + 1)].map(|before: Option<u64>| {
@@ -87,7 +87,33 @@ fn a_group_of_equal_timestamps_is_whole_and_yet_bounded() {
             .texts(Some("1"), before.map(|at| at.to_string()).as_deref())
             .len()
     });
-    assert_eq!(sizes, [50, 200, 200]);
+    let group = limits::TIED_MESSAGES_MAX;
+    assert_eq!(sizes, [5, group, group]);
+}
+
+#[test]
+fn a_group_that_edits_made_long_is_a_page_that_others_can_read() {
+    let mut shell = Shell::new();
+    let ada = shell.join(user("ada"));
+    let longest = "\u{1}".repeat(limits::TEXT_BYTES_MAX);
+    let group: Vec<Value> = (0..200)
+        .map(|n| json!({"type": "message", "text": "x", "clientMessageId": format!("m{n}")}))
+        .collect();
+    shell.say(ada, Value::Array(group));
+    shell.pass(20);
+    let (_, page) = shell.list(Some("200"), None);
+    for message in page["messages"].as_array().unwrap() {
+        let id = message["id"].as_str().unwrap();
+        shell.pass(20_000);
+        shell.say(
+            ada,
+            json!({"type": "edit", "messageId": id, "text": longest, "clientMessageId": format!("e{id}")}),
+        );
+    }
+    let (_, page) = shell.list(Some("1"), None);
+    assert_eq!(page["messages"][0]["text"], longest);
+    let bytes = page.to_string().len();
+    assert!(bytes <= limits::TIED_MESSAGES_MAX * 100_000, "{bytes}");
 }
 
 #[test]

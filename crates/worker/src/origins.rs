@@ -66,7 +66,7 @@ impl Origins {
         for entry in entries.into_iter().filter(|entry| *entry != ANY) {
             match Pattern::parse(entry) {
                 Some(read) => patterns.extend(read),
-                None => unreadable.push(entry.to_owned()),
+                None => unreadable.push(without_password(entry)),
             }
         }
         let list = if is_any {
@@ -153,6 +153,11 @@ impl HostPattern {
             None => (false, host),
         };
         let (host, port) = read_host(scheme, host)?;
+        // No browser names such a host: with an empty label, or below an address.
+        let is_address = host.starts_with('[') || host.parse::<IpAddr>().is_ok();
+        if host.starts_with('.') || (subdomains && (is_address || host.ends_with('.'))) {
+            return None;
+        }
         Some(Self {
             host,
             port,
@@ -205,7 +210,7 @@ impl Hosts {
             match HostPattern::parse("http", &entry.to_lowercase()) {
                 _ if entry == Self::ADDRESS => addresses = true,
                 Some(pattern) => patterns.push(pattern),
-                None => unreadable.push(entry.to_owned()),
+                None => unreadable.push(without_password(entry)),
             }
         }
         let list = if is_any {
@@ -237,6 +242,14 @@ impl Hosts {
             .unwrap_or(&name);
         (*addresses && address.parse::<IpAddr>().is_ok())
             || patterns.iter().any(|pattern| pattern.matches_name(&name))
+    }
+}
+
+/// An entry as it may be shown to its owner: what stands before an `@` may be a password.
+fn without_password(entry: &str) -> String {
+    match entry.rsplit_once('@') {
+        Some((_, host)) => format!("…@{host}"),
+        None => entry.to_owned(),
     }
 }
 
@@ -342,9 +355,12 @@ mod tests {
             "a b",
             "https://a.example:port",
             "https://[::1",
-            "https://user@a.example",
             "a.example;b.example",
             "https://a(b).example",
+            ".a.example",
+            "https://*.1.2.3.4",
+            "https://*.[::1]",
+            "https://*.a.example.",
         ] {
             let read = Origins::read(&format!("{entry}, https://good.example"));
             assert_eq!(read.unreadable, [entry]);
@@ -355,6 +371,13 @@ mod tests {
             assert!(!read.list.allow("https://a.example"));
         }
         assert!(!Origins::read("ftp://x").list.allow("https://a.example"));
+    }
+
+    #[test]
+    fn a_password_in_an_entry_is_not_told() {
+        let read = Origins::read("https://user:secret@a.example, user@b.example");
+        assert_eq!(read.unreadable, ["…@a.example", "…@b.example"]);
+        assert_eq!(Hosts::read("user:secret@c").unreadable, ["…@c"]);
     }
 
     #[test]
