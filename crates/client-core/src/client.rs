@@ -12,6 +12,7 @@ use protocol::json::{Json, whole_number};
 use protocol::time::{Instant, UnixMillis};
 use protocol::wire::Key;
 
+use crate::allowance::Allowance;
 use crate::backoff::Backoff;
 use crate::connection::Link;
 use crate::credentials::Credentials;
@@ -25,7 +26,7 @@ use crate::polling::PollAnswer;
 use crate::presence::Presence;
 use crate::random::Random;
 use crate::requests::{Pending, Postponed, Purpose};
-use crate::session::{Breaks, Cursor, Session};
+use crate::session::{Cursor, Session};
 use crate::timeline::{Timeline, Version};
 use crate::timer::{Timer, TimerTable};
 use crate::transport::Answerer;
@@ -67,8 +68,12 @@ pub struct Client<J: Json> {
     pub(crate) session: Session<J>,
     /// How often the app was told of a discontinuity.
     pub(crate) discontinuities: u32,
-    /// When links broke off the log lately.
-    pub(crate) breaks: Breaks,
+    /// How often a log may break off: more often than an owner restores a room by hand.
+    pub(crate) breaks: Allowance<4, 60_000>,
+    /// How often the app is told an error that belongs to none of its calls.
+    pub(crate) errors: Allowance<20, 1_000>,
+    /// How many windows are asked for by polls without a pause: 100 MB of a long log.
+    pub(crate) windows: Allowance<200, 60_000>,
     pub(crate) timeline: Timeline<J>,
     pub(crate) outbox: Outbox<J>,
     /// Calls that took an entry out, and wait for it to be gone from the disk.
@@ -148,7 +153,9 @@ impl<J: Json> Client<J> {
             connecting: Vec::new(),
             session: Session::new(),
             discontinuities: 0,
-            breaks: Breaks::default(),
+            breaks: Allowance::default(),
+            errors: Allowance::default(),
+            windows: Allowance::default(),
             timeline: Timeline::new(version),
             outbox: Outbox::new(),
             removals: Vec::new(),

@@ -127,7 +127,17 @@ impl<J: Json> Client<J> {
         if page.cursor.is_some() && run.missing() > 0 {
             return self.ask_for_page(run, page.cursor, now);
         }
-        if page.cursor.is_some() && self.hides_news(&run) {
+        self.end_page(run, page.cursor.is_some(), now);
+    }
+
+    /// Gives what came so far of a page that is too long to be held whole.
+    pub(crate) fn give_part(&mut self, mut run: HistoryRun<J>, now: Instant) {
+        run.drop_cut_group();
+        self.end_page(run, true, now);
+    }
+
+    fn end_page(&mut self, mut run: HistoryRun<J>, has_older: bool, now: Instant) {
+        if has_older && self.hides_news(&run) {
             run.collected.clear();
             run.bytes = 0;
             (run.head, run.end) = (None, Some(self.timeline.accounted()));
@@ -222,7 +232,28 @@ impl<J: Json> Client<J> {
     }
 }
 
+impl<J: Json> HistoryRun<J> {
+    /// Drops the oldest messages that share a time, because others of that time may follow: the app asks on by time.
+    fn drop_cut_group(&mut self) {
+        let time =
+            |(_, message): &Placed<J>| message.get(Key::CreatedAt).as_ref().and_then(whole_number);
+        let cut = self.collected.last().and_then(time);
+        let whole = self
+            .collected
+            .iter()
+            .rposition(|placed| time(placed) != cut);
+        if let Some(last) = whole {
+            self.collected.truncate(last + 1);
+        }
+    }
+}
+
 impl<J> HistoryRun<J> {
+    /// Whether some of the page came.
+    pub(crate) fn has_part(&self) -> bool {
+        !self.collected.is_empty()
+    }
+
     /// Whether the page joins live messages.
     pub(crate) fn joins(&self) -> bool {
         self.joins

@@ -64,6 +64,7 @@
     )
 )]
 
+mod allowance;
 mod arguments;
 mod backoff;
 mod client;

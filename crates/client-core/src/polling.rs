@@ -179,7 +179,7 @@ impl<J: Json> Client<J> {
         // A server that promises more and brings nothing is asked at the pace of a quiet one, and one that brings a little at a
         // time seldom: a window is cut short by its bytes, and holds some events at least.
         if answer.more && is_news {
-            let is_window = answer.next >= WINDOW_ITEMS_MIN;
+            let is_window = answer.next >= WINDOW_ITEMS_MIN && self.windows.take(now);
             let wait_ms = if is_window { MORE_MS } else { POLL_MS_MIN };
             self.timers.set(Timer::Poll, Some(now.plus_ms(wait_ms)));
         } else {

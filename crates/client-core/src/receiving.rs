@@ -317,7 +317,7 @@ impl<J: Json> Client<J> {
                 }
                 self.tell(Event::Discontinuity { reason });
                 self.fail_stale(now);
-                if self.breaks.are_too_many(now) {
+                if !self.breaks.take(now) {
                     self.leave_for_long(now);
                 }
             }

@@ -382,8 +382,10 @@ impl<J: Json> Client<J> {
             Ok(answer) if (200..300).contains(&answer.status) => {
                 let told =
                     || ClientError::new(Code::Protocol, format!("{prefix}the answer is not JSON"));
-                self.hold(&mut pending.purpose, &answer.body)
-                    .and_then(|()| J::parse(&answer.body).ok_or_else(told))
+                if let Err(error) = self.hold(&mut pending.purpose, &answer.body) {
+                    return self.end_list(pending.purpose, error, now);
+                }
+                J::parse(&answer.body).ok_or_else(told)
             }
             Ok(answer) => {
                 let has_code = |body: J| body.get(Key::Code).is_some();
@@ -442,6 +444,18 @@ impl<J: Json> Client<J> {
         let told =
             format!("{prefix}the list is longer than a page can hold: ask for fewer at once");
         Err(ClientError::new(Code::Protocol, told))
+    }
+
+    /// Ends a list that cannot be held together with one more answer. A page of messages is given as far as it came: texts of
+    /// control characters take six times their length in an answer, and nobody may make the history unreadable by them.
+    fn end_list(&mut self, purpose: Purpose<J>, error: ClientError, now: Instant) {
+        if let Purpose::History(run) = purpose {
+            if run.has_part() && !self.timeline.is_waiting() {
+                return self.give_part(*run, now);
+            }
+            return self.fail_history(&run, error);
+        }
+        self.refuse_request(purpose, error, None, now);
     }
 
     /// Schedules a rate-limited request to be repeated. Returns it if that would be after its `patience`.

@@ -6,17 +6,10 @@
 //!
 //! Source of the method: epoch and offset as in Centrifugo's history recovery, with a live-link check added.
 
-use std::collections::VecDeque;
-
 use litemap::LiteMap;
 use protocol::ids::{Epoch, Seq};
 use protocol::incoming::EventPayload;
 use protocol::limits::HELD_EVENTS_MAX;
-use protocol::time::Instant;
-
-/// How often a log may break off within [`BREAKS_WITHIN_MS`]: more than an owner restores a room by hand.
-const BREAKS_MAX: usize = 4;
-const BREAKS_WITHIN_MS: u64 = 60_000;
 
 /// Most bytes of frames while events wait for one before them: by far more than a space sends before it is answered.
 const HELD_BYTES_BOUND: usize = 64 * 1024 * 1024;
@@ -271,34 +264,11 @@ impl<J> Session<J> {
     }
 }
 
-/// When the log broke off lately.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Breaks(VecDeque<Instant>);
-
-impl Breaks {
-    /// Takes one more. Tells whether they are more than a server that works has.
-    pub(crate) fn are_too_many(&mut self, now: Instant) -> bool {
-        self.0.retain(|at| now.ms_since(*at) < BREAKS_WITHIN_MS);
-        self.0.push_back(now);
-        self.0.len() > BREAKS_MAX
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     type Applied = Vec<u64>;
-
-    #[test]
-    fn a_few_breaks_a_minute_are_borne() {
-        let mut breaks = Breaks::default();
-        let too_many: Vec<bool> = (0..8)
-            .map(|n| breaks.are_too_many(Instant(n * 1_000)))
-            .collect();
-        assert_eq!(too_many.iter().position(|it| *it), Some(BREAKS_MAX));
-        assert!(!breaks.are_too_many(Instant(67_001)), "long ago");
-    }
 
     fn epoch(name: &str) -> Option<Epoch> {
         Some(Epoch(name.to_owned()))

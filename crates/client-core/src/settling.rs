@@ -224,7 +224,10 @@ impl<J: Json> Client<J> {
                 return self.find_too_large(error, now);
             }
             self.last_frame_error = Some(error.code);
-            return self.tell(Event::Error(error));
+            if self.errors.take(now) {
+                self.tell(Event::Error(error));
+            }
+            return;
         };
         if payload.code.is_some_and(passes_by_itself) {
             if self.outbox.get(&id).is_some() {

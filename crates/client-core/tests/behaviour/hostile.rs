@@ -203,7 +203,9 @@ fn unfinished_lists_are_bounded_together() {
     );
     bench.answer_to(&asked(6), 200, &page(2));
     let too_long = "the list is longer than a page can hold: ask for fewer at once";
-    bench.expect(&[&format!("8 protocol: Failed to get messages: {too_long}")]);
+    let given = bench.take();
+    assert_eq!(given.len(), 1, "what came is given");
+    assert!(given[0].starts_with("8 "), "{:.80}", given[0]);
     // What that one held is free again.
     bench.client.participants(CallId(9), bench.now);
     bench.drain();
@@ -214,6 +216,42 @@ fn unfinished_lists_are_bounded_together() {
     bench.expect(&[&format!(
         "9 protocol: Failed to get participants: {too_long}"
     )]);
+}
+
+#[test]
+fn a_page_that_is_too_long_to_be_held_is_given_as_far_as_it_came_and_cut_through_no_time() {
+    let mut bench = Bench::ready();
+    let long = "x".repeat(30 << 20);
+    bench.history(7, json!({"limit": 1_000, "before": 5_000}));
+    let mut asked = 0;
+    let mut seen = bench.take();
+    while seen.iter().any(|said| said.starts_with("GET")) && asked < 10 {
+        asked += 1;
+        let mut message = message(100 - asked);
+        message["text"] = long.as_str().into();
+        // Two share each time.
+        message["createdAt"] = (1_000 - (asked + 1) / 2).into();
+        let page =
+            json!({"messages": [message], "epoch": "e", "seq": 1_000, "cursor": 100 - asked});
+        bench.answer(200, &page);
+        seen = bench.take();
+    }
+    assert_eq!(asked, 4, "96 MiB are held");
+    assert_eq!(seen, ["7 page 98,99"]);
+}
+
+#[test]
+fn the_app_is_told_a_few_errors_a_second() {
+    let mut bench = Bench::ready();
+    let error = r#"{"type":"error","code":"internal","error":"no"}"#;
+    for _ in 0..500 {
+        bench.frame(&format!("[{error},{error}]"));
+    }
+    assert_eq!(bench.take().len(), 20);
+    bench.advance(1_000);
+    bench.take();
+    bench.frame(error);
+    bench.expect(&["error internal"]);
 }
 
 #[test]

@@ -319,6 +319,27 @@ fn poll_that_brings_one_window_of_more_is_followed_at_once() {
 }
 
 #[test]
+fn polls_of_a_log_without_an_end_become_slow() {
+    let mut bench = Bench::polling();
+    let mut seq = 4;
+    let mut waited_ms = 0;
+    for _ in 0..300 {
+        waited_ms += bench.next_poll();
+        let pongs = vec![json!({"type": "pong"}); 8];
+        let welcome =
+            json!({"type": "welcome", "epoch": "e", "seq": 9_000, "recovered": true, "more": true});
+        seq += 1;
+        let skip = json!({"type": "skip", "from": seq, "to": seq});
+        let frames: Vec<Value> = [welcome, skip].into_iter().chain(pongs).collect();
+        bench.answer_to(EVENTS, 200, &Value::Array(frames));
+    }
+    assert!(
+        (60_000..=110_000).contains(&waited_ms),
+        "{waited_ms} ms for 300 windows"
+    );
+}
+
+#[test]
 fn polls_come_soon_after_news_and_ever_later_in_a_quiet_space() {
     let mut bench = Bench::polling();
     let mut waits = Vec::new();
