@@ -87,6 +87,8 @@ export class MessageList {
   #shown = new Map();
   /** What the stored messages weigh together. */
   #bytes = 0;
+  /** What the message weighs that was dropped last: the next older one, for which there was no room. */
+  #droppedBytes = 0;
   #limits;
   #onDropped;
 
@@ -116,6 +118,11 @@ export class MessageList {
     return [...this.#own.values(), ...changes].some(isPending);
   }
 
+  /** How many stored messages are in it. */
+  get size() {
+    return this.#stored.length;
+  }
+
   /** The oldest stored message. */
   get oldest() {
     return this.#stored[0];
@@ -123,7 +130,8 @@ export class MessageList {
 
   /** Whether the oldest go when more are added. */
   get isFull() {
-    return this.#stored.length >= this.#limits.messages || this.#bytes >= this.#limits.bytes;
+    const { messages, bytes } = this.#limits;
+    return this.#stored.length >= messages || this.#bytes + this.#droppedBytes > bytes;
   }
 
   /** What a view shows: one copy, however many changes there were since the last. */
@@ -198,6 +206,7 @@ export class MessageList {
       this.#untold.delete(id);
     }
     if (count > 0) {
+      this.#droppedBytes = weightOf(dropped.at(-1));
       this.#onDropped();
     }
   }
@@ -230,6 +239,7 @@ export class MessageList {
   clear() {
     this.#stored = [];
     this.#bytes = 0;
+    this.#droppedBytes = 0;
     this.#byId.clear();
     this.#shown.clear();
     this.#untold.clear();
@@ -301,7 +311,13 @@ export class MessageList {
     if (first === undefined) {
       return;
     }
-    const after = this.#stored.splice(this.#countWhere((stored) => compare(stored, first) <= 0));
+    const index = this.#countWhere((stored) => compare(stored, first) <= 0);
+    if (news.length === 1) {
+      // However a server numbers its messages, each takes a place and sorts nothing anew.
+      this.#stored.splice(index, 0, first);
+      return;
+    }
+    const after = this.#stored.splice(index);
     for (const message of after.concat(news).sort(compare)) {
       this.#stored.push(message);
     }

@@ -5,7 +5,13 @@
  * messages are got.
  */
 
+import { ChatError } from './errors.js';
 import { HISTORY_MESSAGES_MAX } from './options.js';
+
+/** A page with fewer messages, and fewer than were asked for, is the last one; longer ones may end by their bytes. */
+const PAGE_MESSAGES_MIN = 128;
+/** So many pages in a row may hold nothing new, beyond those that hold what the store has. */
+const KNOWN_PAGES_MAX = 20;
 
 /** See the module's text. */
 export class Older {
@@ -41,7 +47,14 @@ export class Older {
   async #load(limit) {
     let wanted = limit;
     let isPast = false;
+    let pages = 0;
     while (this.#store.hasOlder && !this.#store.isFull) {
+      if (pages > KNOWN_PAGES_MAX + this.#store.size / wanted) {
+        throw new ChatError('Failed to get messages: the server gives the same messages again and again', {
+          code: 'protocol',
+        });
+      }
+      pages += 1;
       this.#store.setHistory({ isLoadingOlder: true });
       const { generation } = this.#store;
       const reach = this.#reachOf(generation);
@@ -53,7 +66,7 @@ export class Older {
       }
       this.#reach = page[0]?.createdAt ?? reach;
       this.#generation = generation;
-      const hasOlder = page.length >= query.limit;
+      const hasOlder = page.length >= Math.min(query.limit, PAGE_MESSAGES_MIN);
       this.#store.setHistory({ isLoaded: true, hasOlder });
       if (this.#store.addMessages(page) > 0) {
         return;

@@ -53,6 +53,11 @@ export class Store {
     return this.#generation;
   }
 
+  /** How many stored messages are here. */
+  get size() {
+    return this.#messages.size;
+  }
+
   /** When the oldest stored message here was stored. */
   get oldestAt() {
     return this.#messages.oldest?.createdAt;

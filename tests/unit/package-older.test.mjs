@@ -223,6 +223,40 @@ describe('a list that is full', () => {
     assert.equal(store.snapshot().messages.length, STORE_LIMITS.messages + 1);
   });
 
+  test('a store that is full by its bytes asks for nothing', async () => {
+    const text = 'x'.repeat(16_384);
+    const all = log(3_000).map((each) => ({ ...each, text }));
+    const { store, server, older } = setUp(all);
+    store.addMessages(all.slice(1_000));
+    for (let calls = 0; calls < 5; calls += 1) await older.load(50);
+    const { length } = server.asked;
+    assert.ok(length <= 60, `${length} pages`);
+    await older.load(50);
+    assert.equal(server.asked.length, length, 'there is no room for more');
+    assert.equal(store.snapshot().hasOlder, true);
+  });
+
+  test('a server that gives the same messages again and again is left', async () => {
+    for (const timeOf of [(time) => time - 1, (time) => time]) {
+      const store = newStore();
+      let [asked, time] = [0, 1_000_000];
+      const older = new Older(store, async ({ limit }) => {
+        asked += 1;
+        time = timeOf(time);
+        return log(limit, () => time).slice(-limit);
+      });
+      await older.load(50);
+      await assert.rejects(
+        async () => {
+          for (let calls = 0; calls < 5; calls += 1) await older.load(50);
+        },
+        { code: 'protocol', message: /Failed to get messages: .*again and again/ },
+      );
+      assert.ok(asked < 100, `${asked} pages`);
+      assert.equal(store.snapshot().isLoadingOlder, false);
+    }
+  });
+
   test('a page that is dropped in part leaves hasOlder true', async () => {
     const all = log(STORE_LIMITS.messages + 100);
     const { store, server, older } = setUp(all.slice(30, 60));

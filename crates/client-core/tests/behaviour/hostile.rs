@@ -230,7 +230,7 @@ fn a_page_that_is_too_long_to_be_held_is_given_as_far_as_it_came_and_cut_through
         let mut message = message(100 - asked);
         message["text"] = long.as_str().into();
         // Two share each time.
-        message["createdAt"] = (1_000 - (asked + 1) / 2).into();
+        message["createdAt"] = (1_000 - u64::div_ceil(asked, 2)).into();
         let page =
             json!({"messages": [message], "epoch": "e", "seq": 1_000, "cursor": 100 - asked});
         bench.answer(200, &page);
