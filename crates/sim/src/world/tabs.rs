@@ -98,14 +98,16 @@ impl World {
         if !self.lives(tab) {
             return;
         }
+        // What came meanwhile is in the page's queue, the word of writes that were done before it froze as well: it is handled
+        // before the lock is had again and the rows are read.
+        while let Some(input) = self.person(tab.person).inbox.pop_front() {
+            self.client_now(tab, input);
+        }
         if was_hidden {
             let rows = self.person(tab.person).disk.rows();
             self.client_now(tab, client_io::Input::OutboxReclaimed(rows));
         }
         self.client_now(tab, client_io::Input::Woken);
-        while let Some(input) = self.person(tab.person).inbox.pop_front() {
-            self.client_now(tab, input);
-        }
         if !self.faulty {
             self.come(tab.person);
         }
