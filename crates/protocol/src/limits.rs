@@ -107,6 +107,9 @@ pub const RENEW_BEFORE_MS: u64 = 60_000;
 pub const BATCH_FRAMES_MAX: usize = 50;
 /// How long the server gathers events after one was sent at once, in milliseconds.
 pub const COALESCE_MS: u64 = 5;
+/// How long it gathers news of changed messages after the last such news, in milliseconds, where nothing else is to be told: a
+/// text that grows by edits is told ten times a second.
+pub const UPDATES_MS: u64 = 100;
 /// Most keys of a space's metadata.
 pub const METADATA_KEYS_MAX: usize = 64;
 /// Longest key of a space's metadata, in bytes.

@@ -6,7 +6,9 @@
 //!
 //! Life cycle: `share` and `tell` queue; `settle`, at the end of each input, decides whether the queue leaves.
 //! A lone event leaves at once and opens a window of [`COALESCE_MS`]; what is shared within it is gathered and
-//! leaves when the window ends, or when it is as much as a batch holds. Each text is encoded once, and written
+//! leaves when the window ends, or when it is as much as a batch holds. News of messages that were changed waits for longer,
+//! [`UPDATES_MS`] from the last such news, if nothing else is shared: a text that grows by edits costs its readers a few
+//! updates a second. Whoever is owed an answer is sent what comes before it at once. Each text is encoded once, and written
 //! into one batch for all who are sent the same; only a peer with frames of its own gets a batch of its own.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -15,7 +17,7 @@ use std::rc::Rc;
 use protocol::dialect::Dialect;
 use protocol::frame::{EventBody, Frame, ServerFrame};
 use protocol::ids::{MarkId, Seq};
-use protocol::limits::{BATCH_FRAMES_MAX, COALESCE_MS, UNCONFIRMED_BYTES_MAX};
+use protocol::limits::{BATCH_FRAMES_MAX, COALESCE_MS, UNCONFIRMED_BYTES_MAX, UPDATES_MS};
 use protocol::time::UnixMillis;
 
 use crate::batch::{BATCH_BYTES_MAX, Line, batches, first_batch};
@@ -35,13 +37,18 @@ pub(crate) struct Fanout {
     queue: Vec<Item>,
     /// Bytes in the queue, in the second version's spelling.
     bytes: usize,
-    /// Frames in the queue that are not for a single peer.
+    /// Frames in the queue that are not for a single peer, and those of them that are no news of an edited message.
     shared: usize,
+    urgent: usize,
+    /// Frames in the queue for single peers.
+    answers: usize,
     /// The last event that was shared: what live peers have once the queue has left.
     shared_to: Seq,
     /// Peers that became live while something was queued: what is shared before this index is not for them.
     late: BTreeMap<PeerId, usize>,
     window_ends: Option<UnixMillis>,
+    /// Until when news of changed messages waits, if it is alone.
+    updates_end: Option<UnixMillis>,
     /// Peers of the first version whose budget is spent.
     overdrawn: BTreeSet<PeerId>,
 }
@@ -52,6 +59,22 @@ struct Item {
     v2: Option<Line>,
     /// The place of the message that it says the new state of.
     updates: Option<Seq>,
+}
+
+impl Item {
+    /// The peer that it alone is for.
+    fn answers(&self) -> Option<PeerId> {
+        match self.to {
+            To::Only(peer) => Some(peer),
+            To::All | To::AllBut(_) => None,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        let line = self.v2.as_ref().map(|line| &line.text);
+        let text = line.or(self.v1.as_ref());
+        text.map_or(0, |text| text.len())
+    }
 }
 
 enum To {
@@ -81,9 +104,12 @@ impl Fanout {
             queue: Vec::new(),
             bytes: 0,
             shared: 0,
+            urgent: 0,
+            answers: 0,
             shared_to: head,
             late: BTreeMap::new(),
             window_ends: None,
+            updates_end: None,
             overdrawn: BTreeSet::new(),
         }
     }
@@ -242,6 +268,9 @@ impl Fanout {
             if let Some(message) = updates {
                 self.supersede(message);
             }
+            if updates.is_none() || is_deletion(frame) {
+                self.urgent += 1;
+            }
             self.shared += 1;
             self.push(Item {
                 to: if but.is_empty() {
@@ -305,6 +334,7 @@ impl Fanout {
             Dialect::V1 => (Some(text), None),
             Dialect::V2 => (None, Some(Line { text, seq: None })),
         };
+        self.answers += 1;
         self.push(Item {
             to: To::Only(peer),
             v1,
@@ -314,9 +344,7 @@ impl Fanout {
     }
 
     fn push(&mut self, item: Item) {
-        let line = item.v2.as_ref().map(|line| &line.text);
-        let text = line.or(item.v1.as_ref());
-        self.bytes += text.map_or(0, |text| text.len());
+        self.bytes += item.bytes();
         self.queue.push(item);
     }
 
@@ -325,6 +353,12 @@ impl Fanout {
         let waits = self.window_is_open(now);
         if self.queue.is_empty() || (waits && self.shared > 0 && !self.is_full()) {
             return;
+        }
+        if self.holds_updates_alone()
+            && !self.is_full()
+            && is_open(self.updates_end, UPDATES_MS, now)
+        {
+            return self.flush_answered(now, outputs);
         }
         // A window opens behind what was shared, not behind an answer to one peer.
         if self.shared > 0 && !waits {
@@ -337,16 +371,20 @@ impl Fanout {
     pub(crate) fn deadline(&self) -> Option<UnixMillis> {
         if self.queue.is_empty() {
             None
+        } else if self.holds_updates_alone() && self.answers == 0 {
+            self.window_ends.max(self.updates_end)
         } else {
             self.window_ends
         }
     }
 
+    /// Whether nothing is shared in the queue but news of changed messages.
+    fn holds_updates_alone(&self) -> bool {
+        self.shared > 0 && self.urgent == 0
+    }
+
     fn window_is_open(&mut self, now: UnixMillis) -> bool {
-        // After a backward step of the clock the end would be far away.
-        let open = self
-            .window_ends
-            .is_some_and(|ends| now < ends && ends <= now.plus_ms(COALESCE_MS));
+        let open = is_open(self.window_ends, COALESCE_MS, now);
         if !open {
             self.window_ends = None;
         }
@@ -363,9 +401,46 @@ impl Fanout {
     pub(crate) fn flush(&mut self, now: UnixMillis, outputs: &mut VecDeque<Output>) {
         self.flush_first_version(now, outputs);
         self.flush_second_version(outputs);
+        if self.shared > self.urgent {
+            self.updates_end = Some(now.plus_ms(UPDATES_MS));
+        }
         self.queue.clear();
         self.late.clear();
-        (self.bytes, self.shared) = (0, 0);
+        (self.bytes, self.shared, self.urgent, self.answers) = (0, 0, 0, 0);
+    }
+
+    /// Lets leave what is queued for those whom something in the queue answers. The rest goes on waiting.
+    fn flush_answered(&mut self, now: UnixMillis, outputs: &mut VecDeque<Output>) {
+        if self.answers == 0 {
+            return;
+        }
+        let answered: BTreeSet<PeerId> = self.queue.iter().filter_map(Item::answers).collect();
+        for peer in &answered {
+            if self.v1.contains(peer) {
+                let texts: Vec<Rc<str>> = self
+                    .items_of(*peer)
+                    .filter_map(|item| item.v1.clone())
+                    .collect();
+                for text in texts {
+                    self.send_first_version(vec![*peer], text, now, outputs);
+                }
+            } else if self.flows.knows(*peer) {
+                self.flush_peer(*peer, outputs);
+            }
+        }
+        for index in self.late.values_mut() {
+            let before = self.queue.iter().take(*index);
+            *index = before.filter(|item| item.answers().is_none()).count();
+        }
+        self.queue.retain(|item| item.answers().is_none());
+        self.bytes = self.queue.iter().map(Item::bytes).sum();
+        self.answers = 0;
+        // They have all of what is left.
+        for peer in answered {
+            if self.v1.contains(&peer) || self.v2.contains(&peer) {
+                self.late.insert(peer, self.queue.len());
+            }
+        }
     }
 
     /// Lets leave what is queued for `peer`, which then leaves itself: the last that a closing socket is sent.
@@ -385,6 +460,7 @@ impl Fanout {
     }
 
     fn flush_first_version(&mut self, now: UnixMillis, outputs: &mut VecDeque<Output>) {
+        let mut due = Vec::new();
         for (index, item) in self.queue.iter().enumerate() {
             let Some(text) = &item.v1 else { continue };
             let peers: Vec<PeerId> = match &item.to {
@@ -396,14 +472,27 @@ impl Fanout {
                     .filter(|peer| self.first_index(*peer) <= index)
                     .collect(),
             };
-            for peer in &peers {
-                if !self.flows.spend(*peer, text.len(), now) {
-                    self.overdrawn.insert(*peer);
-                }
+            due.push((peers, text.clone()));
+        }
+        for (peers, text) in due {
+            self.send_first_version(peers, text, now, outputs);
+        }
+    }
+
+    fn send_first_version(
+        &mut self,
+        peers: Vec<PeerId>,
+        text: Rc<str>,
+        now: UnixMillis,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        for peer in &peers {
+            if !self.flows.spend(*peer, text.len(), now) {
+                self.overdrawn.insert(*peer);
             }
-            if !peers.is_empty() {
-                outputs.push_back(send(peers, text.clone()));
-            }
+        }
+        if !peers.is_empty() {
+            outputs.push_back(send(peers, text));
         }
     }
 
@@ -519,6 +608,11 @@ impl Fanout {
     }
 }
 
+/// Whether a window of `length_ms` that ends at `ends` is open: after a backward step of the clock the end would be far away.
+fn is_open(ends: Option<UnixMillis>, length_ms: u64, now: UnixMillis) -> bool {
+    ends.is_some_and(|ends| now < ends && ends <= now.plus_ms(length_ms))
+}
+
 /// The place of the message that an event says the new state of.
 fn updated(frame: &ServerFrame) -> Option<Seq> {
     if let ServerFrame::Event {
@@ -530,6 +624,14 @@ fn updated(frame: &ServerFrame) -> Option<Seq> {
     } else {
         None
     }
+}
+
+/// Whether an event says that a message was deleted: what had to go goes at once.
+fn is_deletion(frame: &ServerFrame) -> bool {
+    matches!(
+        frame,
+        ServerFrame::Event { seq: _, body: EventBody::Update(message) } if message.deleted_at.is_some()
+    )
 }
 
 /// The place of an event in the log.

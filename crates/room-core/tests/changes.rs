@@ -519,7 +519,7 @@ fn of_edits_within_one_window_readers_hear_the_newest() {
         let text = format!("{n} {}", "x".repeat(4_000));
         shell.say(ada, edit(&id, &text, &n.to_string()));
     }
-    shell.pass(10);
+    shell.pass(100);
     let heard = shell.heard(bob);
     let updates: Vec<&Value> = heard
         .iter()
@@ -543,6 +543,47 @@ fn of_edits_within_one_window_readers_hear_the_newest() {
         (first..first + 40).collect::<Vec<_>>(),
         "no event is missing"
     );
+}
+
+#[test]
+fn a_text_that_grows_by_edits_is_told_ten_times_a_second() {
+    let mut shell = Shell::new();
+    let (ada, bob) = (shell.join(user("ada")), shell.join(user("bob")));
+    let old = shell.join_v1(anonymous("t"));
+    let id = shell.posted("ada", "x");
+    shell.pass(1_000);
+    shell.forget_heard();
+    let mut text = String::new();
+    for n in 0..150 {
+        text.push_str("word ");
+        shell.say(ada, edit(&id, &text, &n.to_string()));
+        // Whoever edits has the answer at once: the next edit may wait for it.
+        shell.pass(5);
+        let acks = shell.heard_of(ada, "ack");
+        assert_eq!(acks[0]["clientMessageId"], n.to_string());
+        shell.pass(15);
+    }
+    shell.pass(100);
+    let updates = shell.heard_of(bob, "update");
+    assert!(
+        (25..=32).contains(&updates.len()),
+        "{} of 150 in 3 s",
+        updates.len()
+    );
+    assert_eq!(updates.last().unwrap()["message"]["text"], text);
+    assert_eq!(shell.head().1, 153);
+    // What anybody else says takes along what waits, in the order of the log.
+    shell.say(ada, edit(&id, "1", "e1"));
+    shell.say(ada, edit(&id, "2", "e2"));
+    shell.forget_heard();
+    shell.say(
+        bob,
+        json!({"type": "message", "text": "what?", "clientMessageId": "b"}),
+    );
+    shell.pass(5);
+    assert_eq!(shell.heard_types(bob), ["skip", "update", "message", "ack"]);
+    assert_eq!(shell.heard_types(ada), ["message"]);
+    assert_eq!(shell.heard_types(old), ["message"]);
 }
 
 #[test]
