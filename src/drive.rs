@@ -285,7 +285,7 @@ impl Driver {
         let (me, waiting) = (self.me.clone(), opening.clone());
         let (turn, has_turn) = Turn::take(&opening.url, move || {
             if let Some(driver) = me.upgrade() {
-                driver.begin_handshake(waiting);
+                driver.begin_handshake(&waiting);
             }
         });
         if has_turn {
@@ -295,17 +295,17 @@ impl Driver {
         self.input(Input::HandshakeWaits { socket });
     }
 
-    /// It is this socket's turn, unless it was given up meanwhile.
-    fn begin_handshake(&self, opening: Opening) {
+    /// It is this socket's turn, unless it was given up meanwhile; or its time begins anew.
+    fn begin_handshake(&self, opening: &Opening) {
         let socket = opening.socket;
         let turn = {
             let mut lined_up = self.lined_up.borrow_mut();
             let index = lined_up.iter().position(|(id, _)| *id == socket);
             index.map(|index| lined_up.swap_remove(index).1)
         };
+        self.input(Input::HandshakeBegins { socket });
         if let Some(turn) = turn {
-            self.input(Input::HandshakeBegins { socket });
-            self.make_socket(opening, Some(turn));
+            self.make_socket(opening.clone(), Some(turn));
         }
     }
 

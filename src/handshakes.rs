@@ -6,7 +6,8 @@
 //! one that nobody wants any more is closed once it is open, or once its time is over.
 //!
 //! Where a handshake has had its time and did not end, the network may swallow all: then nobody waits for anybody, until a socket
-//! of that host opens.
+//! of that host opens. If it was that one alone, the browser makes the others one after the other all the same: as long as they
+//! end, the time of those behind begins anew.
 //!
 //! Owns the lines, and sockets that were left. Must not know clients.
 
@@ -38,7 +39,23 @@ struct Line {
 
 struct Waiting {
     number: u32,
-    begin: Option<Box<dyn FnOnce()>>,
+    has_begun: bool,
+    begin: Rc<dyn Fn()>,
+}
+
+impl Waiting {
+    /// What is to be called if its time begins by this.
+    fn start(&mut self) -> Option<Rc<dyn Fn()>> {
+        let is_first_time = !std::mem::replace(&mut self.has_begun, true);
+        is_first_time.then(|| Rc::clone(&self.begin))
+    }
+}
+
+/// Later: whoever moves a line is in the middle of something.
+fn call_later(begun: impl IntoIterator<Item = Rc<dyn Fn()>>) {
+    for begin in begun {
+        spawn_local(async move { begin() });
+    }
 }
 
 /// A place in a line, and the turn once it is the first. Ends when it is dropped.
@@ -48,26 +65,30 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    /// Lines up for a handshake with the host of `url`. Tells whether it has the turn; if not, `begin` is called once it has.
-    pub(crate) fn take(url: &str, begin: impl FnOnce() + 'static) -> (Self, bool) {
+    /// Lines up for a handshake with the host of `url`. Tells whether it has the turn; if not, `begin` is called once it has. It is
+    /// called again where its time begins anew.
+    pub(crate) fn take(url: &str, begin: impl Fn() + 'static) -> (Self, bool) {
         let host = host_of(url).to_owned();
         let number = NEXT.with(|next| next.replace(next.get().wrapping_add(1)));
         let hangs = HANGING.with_borrow(|hosts| hosts.contains(&host));
-        let is_first = LINES.with_borrow_mut(|lines| {
+        let has_turn = LINES.with_borrow_mut(|lines| {
             let index = lines.iter().position(|line| line.host == host);
-            let Some(line) = index.and_then(|index| lines.get_mut(index)) else {
-                let begin = None;
-                lines.push(Line {
-                    host: host.clone(),
-                    waiting: VecDeque::from([Waiting { number, begin }]),
-                });
-                return true;
+            let has_begun = hangs || index.is_none();
+            let waiting = Waiting {
+                number,
+                has_begun,
+                begin: Rc::new(begin),
             };
-            let begin: Option<Box<dyn FnOnce()>> = (!hangs).then(|| Box::new(begin) as _);
-            line.waiting.push_back(Waiting { number, begin });
-            hangs
+            match index.and_then(|index| lines.get_mut(index)) {
+                Some(line) => line.waiting.push_back(waiting),
+                None => lines.push(Line {
+                    host: host.clone(),
+                    waiting: VecDeque::from([waiting]),
+                }),
+            }
+            has_begun
         });
-        (Self { host, number }, is_first)
+        (Self { host, number }, has_turn)
     }
 }
 
@@ -75,6 +96,7 @@ impl Turn {
     /// The handshake is through.
     pub(crate) fn end(self) {
         HANGING.with_borrow_mut(|hosts| hosts.retain(|host| *host != self.host));
+        call_later(self.others(|other| other.has_begun.then(|| Rc::clone(&other.begin))));
     }
 
     /// The handshake has had its time: all who wait begin theirs.
@@ -84,15 +106,17 @@ impl Turn {
                 hosts.push(self.host.clone());
             }
         });
-        let begun = LINES.with_borrow_mut(|lines| {
+        call_later(self.others(Waiting::start));
+    }
+
+    /// What is to be called of the others in the line.
+    fn others(&self, begin: impl FnMut(&mut Waiting) -> Option<Rc<dyn Fn()>>) -> Vec<Rc<dyn Fn()>> {
+        LINES.with_borrow_mut(|lines| {
             let line = lines.iter_mut().find(|line| line.host == self.host);
             let waiting = line.into_iter().flat_map(|line| line.waiting.iter_mut());
-            let begun = waiting.filter_map(|waiting| waiting.begin.take());
-            begun.collect::<Vec<_>>()
-        });
-        for begin in begun {
-            spawn_local(async move { begin() });
-        }
+            let others = waiting.filter(|waiting| waiting.number != self.number);
+            others.filter_map(begin).collect()
+        })
     }
 }
 
@@ -106,12 +130,9 @@ impl Drop for Turn {
                 lines.swap_remove(index);
                 return None;
             };
-            first.begin.take()
+            first.start()
         });
-        // Later: whoever ends a turn is in the middle of something.
-        if let Some(begin) = next {
-            spawn_local(async move { begin() });
-        }
+        call_later(next);
     }
 }
 
