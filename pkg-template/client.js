@@ -306,13 +306,11 @@ export class SpaceClient {
     }
   }
 
-  /** Ends connecting and the connection. */
   #enterRoom() {
-    if (this.#isInRoom) return;
-    this.#isInRoom = true;
     const { tokenFor, webSocket, wasm, workerUrl, pollsOnly } = this.#config;
     // The keeper's own are in no room that anybody sees.
-    if (pollsOnly) return;
+    if (this.#isInRoom || pollsOnly) return;
+    this.#isInRoom = true;
     const place = placeOf(this.#config);
     enterRoom(place);
     if (!tokenFor || this.#leaveKeeper) return;
@@ -327,6 +325,7 @@ export class SpaceClient {
     leaveRoom(placeOf(this.#config), this.#store.hasWaiting());
   }
 
+  /** Ends connecting and the connection. */
   #stop(error) {
     const attempt = this.#attempt;
     attempt?.call.fail(error);

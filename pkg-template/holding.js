@@ -97,23 +97,28 @@ function patient(attempt) {
 }
 
 /**
- * Loads the newest messages if nobody has: now, after a failure that may pass, and with a new connection.
+ * Loads the newest messages if nobody has: now, after a failure that may pass, with a new connection, with another client in the
+ * place of this one, and where the browser says that the network is back.
  *
  * @returns {() => void} Ends it.
  */
 export function loadNewest(space) {
   const loading = patient(() => (space.getSnapshot().isLoaded ? undefined : space.loadOlder()));
-  let { connected } = space.getSnapshot();
+  // A link of its own for each client that one follows.
+  const linkOf = () => space.getSnapshot().connected && (space.current ?? space);
+  let link = linkOf();
   const stop = space.subscribe(() => {
-    const was = connected;
-    ({ connected } = space.getSnapshot());
-    if (connected && !was) {
+    const before = link;
+    link = linkOf();
+    if (link && link !== before) {
       loading.act();
     }
   });
+  globalThis.addEventListener?.('online', loading.act);
   loading.act();
   return () => {
     stop();
+    globalThis.removeEventListener?.('online', loading.act);
     loading.end();
   };
 }

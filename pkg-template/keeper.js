@@ -4,7 +4,8 @@
  * A room's messages wait on disk, and are sent by a client of that room. Where an app went on to another room there is none:
  * they would wait until somebody comes back to it. So the clients of a page that know how to get a token for any room
  * (`tokenFor`) have one keeper for each Worker: while the page is online it makes a client of each such room, one after the
- * other, until nothing waits in it. That client asks over HTTP alone, so that nobody sees somebody come and go.
+ * other, until nothing waits in it. That client asks over HTTP alone, so that nobody sees somebody come and go. The keeper
+ * outlives the page's clients until nothing waits that it could send: people leave a chat offline, and stay in the app.
  *
  * Owns which rooms are open in this page, and when others are looked after. Must not know how anything is sent.
  */
@@ -27,7 +28,9 @@ const REST_MS = 5 * 60_000;
 const open = new Map();
 /** By the Worker's address. */
 const keepers = new Map();
-let hasWarned = false;
+/** Workers of which the page was told what waits, or of which it was looked whether something does. */
+const warned = new Set();
+const lookedAt = new Set();
 
 const keyOf = ({ workerUrl, spaceId }) => JSON.stringify([workerUrl, spaceId]);
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -50,7 +53,10 @@ export function enterRoom(place) {
 
 /** A client of this Worker got through: others may as well. */
 export function gotThrough({ workerUrl }) {
-  keepers.get(workerUrl)?.hasten();
+  const keeper = keepers.get(workerUrl);
+  if (keeper) keeper.hasten();
+  else if (!lookedAt.has(workerUrl)) warn(workerUrl);
+  lookedAt.add(workerUrl);
 }
 
 /**
@@ -65,19 +71,18 @@ export function leaveRoom(place, leavesSomething) {
   else open.delete(keyOf(place));
   const keeper = keepers.get(place.workerUrl);
   if (keeper) keeper.lookIn(LEFT_MS);
-  else if (leavesSomething && others === 0) warn(place);
+  else if (leavesSomething && others === 0) warn(place.workerUrl);
 }
 
 /** A room may be opened again at once, as it is where a component moves, and sent meanwhile: then there is nothing to say. */
-async function warn({ workerUrl, spaceId }) {
-  const place = { workerUrl, spaceId };
+async function warn(workerUrl) {
   await sleep(LEFT_MS);
   const waiting = await waitingSpaces({ workerUrl }).catch(() => []);
-  const waits = waiting.some((space) => space.spaceId === spaceId);
-  if (hasWarned || !waits || open.has(keyOf(place)) || keepers.has(workerUrl)) return;
-  hasWarned = true;
+  const left = waiting.find(({ spaceId }) => !open.has(keyOf({ workerUrl, spaceId })));
+  if (!left || warned.has(workerUrl) || keepers.has(workerUrl)) return;
+  warned.add(workerUrl);
   console.warn(
-    `kuratchi-spaces: messages wait in the room '${place.spaceId}', which was left before they could be sent. They leave when it is ` +
+    `kuratchi-spaces: messages wait in the room '${left.spaceId}', which was left before they could be sent. They leave when it is ` +
       'opened again, or before that if client() is given `tokenFor(spaceId)`.',
   );
 }
@@ -89,23 +94,19 @@ async function warn({ workerUrl, spaceId }) {
  * @param {object} means
  * @param {(spaceId: string) => unknown} means.tokenFor Nothing for a room that is not to be looked after.
  * @param {(spaceId: string, spaceToken: () => unknown) => object} means.makeClient
- * @returns {() => void} Ends it.
+ * @returns {() => void} The client is gone. What waits then is still looked after, as the last one said.
  */
 export function keepRooms(workerUrl, means) {
   const keeper = keepers.get(workerUrl) ?? new Keeper(workerUrl);
   keepers.set(workerUrl, keeper);
-  keeper.means.push(means);
-  keeper.lookIn(0);
-  return () => {
-    keeper.means = keeper.means.filter((other) => other !== means);
-    if (keeper.means.length > 0) return;
-    keeper.end();
-    keepers.delete(workerUrl);
-  };
+  keeper.use(means);
+  return () => keeper.retire(means);
 }
 
 class Keeper {
-  means = [];
+  /** Those of the clients that are there, and the last one's when there are none any more. */
+  #means = [];
+  #isRetired = false;
   #workerUrl;
   #timer;
   #isLooking = false;
@@ -121,6 +122,19 @@ class Keeper {
   constructor(workerUrl) {
     this.#workerUrl = workerUrl;
     globalThis.addEventListener?.('online', this.#whenOnline);
+  }
+
+  use(means) {
+    this.#means = [...(this.#isRetired ? [] : this.#means), means];
+    this.#isRetired = false;
+    this.lookIn(0);
+  }
+
+  retire(means) {
+    const others = this.#means.filter((other) => other !== means);
+    this.#isRetired = others.length === 0;
+    this.#means = this.#isRetired ? [means] : others;
+    this.lookIn(LEFT_MS);
   }
 
   /** What kept messages waiting may be over. */
@@ -140,10 +154,10 @@ class Keeper {
     this.#timer.unref?.();
   }
 
-  end() {
+  #end() {
     this.#isOver = true;
+    keepers.delete(this.#workerUrl);
     clearTimeout(this.#timer);
-    this.#current?.client.close();
     globalThis.removeEventListener?.('online', this.#whenOnline);
   }
 
@@ -155,41 +169,57 @@ class Keeper {
     }
     this.#isLooking = true;
     this.#isDueAgain = false;
+    let waits = false;
     try {
-      for (const { spaceId } of await waitingSpaces({ workerUrl: this.#workerUrl })) await this.#see(spaceId);
+      for (const { spaceId } of await waitingSpaces({ workerUrl: this.#workerUrl })) {
+        waits = (await this.#see(spaceId)) || waits;
+      }
     } catch {
       // Without a database nothing waits for long.
-    } finally {
-      this.#isLooking = false;
-      if (!this.#isOver) this.lookIn(this.#isDueAgain ? 0 : LOOK_EVERY_MS);
     }
+    this.#isLooking = false;
+    if (this.#isDueAgain) this.lookIn(0);
+    else if (waits || !this.#isRetired) this.lookIn(LOOK_EVERY_MS);
+    else this.#end();
   }
 
+  /** Has what waits in a room sent. Tells whether something may still be sent that waits there. */
   async #see(spaceId) {
-    const isOpen = open.has(keyOf({ workerUrl: this.#workerUrl, spaceId }));
-    if (this.#isOver || isOpen || this.#restUntil.get(spaceId) > Date.now()) return;
-    const { tokenFor, makeClient } = this.means.at(-1);
+    const isOpen = () => open.has(keyOf({ workerUrl: this.#workerUrl, spaceId }));
+    if (isOpen() || this.#restUntil.get(spaceId) > Date.now()) return false;
+    const { tokenFor, makeClient } = this.#means.at(-1);
     const before = await this.#count(spaceId);
+    let left = before;
     let isThrough = false;
     try {
       // An app may not want a room looked after, or have no token for it any more.
-      if (!(await within(TOKEN_MS_MAX, tokenFor(spaceId)))) throw new Error('no token');
-      if (this.#isOver || open.has(keyOf({ workerUrl: this.#workerUrl, spaceId }))) return;
-      const client = makeClient(spaceId, () => tokenFor(spaceId));
-      this.#current = { spaceId, client };
-      await client.connect({ timeoutMs: ROOM_MS_MAX });
-      isThrough = true;
-      for (let left = ROOM_MS_MAX; left > 0 && (await this.#count(spaceId)) > 0; left -= ROOM_LOOK_MS) {
-        if (client.getSnapshot().state === 'idle') break;
-        await sleep(ROOM_LOOK_MS);
+      if (await within(TOKEN_MS_MAX, tokenFor(spaceId))) {
+        if (isOpen()) return false;
+        const client = makeClient(spaceId, () => tokenFor(spaceId));
+        this.#current = { spaceId, client };
+        await client.connect({ timeoutMs: ROOM_MS_MAX });
+        left = await this.#untilThrough(spaceId, client);
       }
+      isThrough = true;
     } catch {
       // It is tried again; whoever opens the room is told why it does not work.
     }
     this.#current?.client.close();
     this.#current = undefined;
-    if (isThrough && (await this.#count(spaceId)) >= before)
-      this.#restUntil.set(spaceId, Date.now() + REST_MS);
+    const rests = isThrough && left >= before;
+    if (rests) this.#restUntil.set(spaceId, Date.now() + REST_MS);
+    return left > 0 && !rests;
+  }
+
+  /** Waits until the room's client has sent all, or its time is over. Gives how many messages wait then. */
+  async #untilThrough(spaceId, client) {
+    let left = await this.#count(spaceId);
+    for (let ms = ROOM_MS_MAX; ms > 0 && left > 0; ms -= ROOM_LOOK_MS) {
+      if (client.getSnapshot().state === 'idle') break;
+      await sleep(ROOM_LOOK_MS);
+      left = await this.#count(spaceId);
+    }
+    return left;
   }
 
   async #count(spaceId) {

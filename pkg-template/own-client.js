@@ -32,6 +32,9 @@ export class OwnClient {
     if (isFunction(own.spaceToken)) {
       own.spaceToken = (request) => this.config.spaceToken(request);
     }
+    if (isFunction(own.tokenFor)) {
+      own.tokenFor = (spaceId) => this.config.tokenFor?.(spaceId);
+    }
     this.space = createClient(config && own);
   }
 

@@ -85,6 +85,56 @@ test('an_app_that_gives_no_tokens_for_other_rooms_is_told_what_waits', async () 
   assertNoProblems(ada.tab);
 });
 
+test('what_waits_goes_out_though_no_room_is_open_any_more', async () => {
+  const room = stack.newSpace('only');
+  const bob = await stack.newPerson('bob', room);
+  await bob.arrive();
+  const ada = await stack.newPerson('ada', room);
+  await ada.open();
+  ada.network.goDown();
+  await ada.tab.evaluate(
+    async ([room, workerUrl, tokenUrl]) => {
+      const { client } = await import('/kuratchi-spaces/index.js');
+      const { leave, hold } = await import('/kuratchi-spaces/holding.js');
+      const tokenFor = async (spaceId) => (await fetch(tokenUrl + encodeURIComponent(spaceId))).text();
+      const space = client({ spaceId: room, workerUrl, spaceToken: () => tokenFor(room), tokenFor });
+      const release = hold(space, () => leave(space));
+      await space.sendMessage({ senderId: 'ada', senderType: 'user', text: 'left behind' });
+      release();
+    },
+    [room, ada.network.url, `${stack.peopleUrl}/token?userId=ada&expiryMs=3600000&spaceId=`],
+  );
+  await until(async () => (await pending(ada)).length === 1, 'the room to have something to send');
+  // Longer than the keeper looks for the first time, and gets nowhere.
+  await ada.tab.waitForTimeout(4_000);
+  ada.network.heal();
+  await ada.tab.evaluate(() => globalThis.dispatchEvent(new Event('online')));
+  await bob.sees('left behind');
+  await until(async () => (await pending(ada)).length === 0, 'nothing to wait', SENT_WITHIN_MS);
+});
+
+test('what_an_earlier_page_left_in_another_room_is_told_where_nobody_sees_to_it', async () => {
+  const room = stack.newSpace('left');
+  const ada = await writeAndGoOn(room, { isKept: false });
+  await until(async () => (await pending(ada)).length === 2, 'both rooms to have something to send');
+  ada.network.heal();
+  const other = stack.newSpace('later');
+  await ada.tab.reload();
+  const told = await ada.tab.evaluate(
+    async ([spaceId, workerUrl, tokenUrl]) => {
+      const { client } = await import('/kuratchi-spaces/index.js');
+      const spaceToken = await (await fetch(tokenUrl + encodeURIComponent(spaceId))).text();
+      const warning = new Promise((resolve) => {
+        console.warn = resolve;
+      });
+      await client({ spaceId, workerUrl, spaceToken }).connect();
+      return warning;
+    },
+    [other, ada.network.url, `${stack.peopleUrl}/token?userId=ada&expiryMs=3600000&spaceId=`],
+  );
+  assert.match(told, /^kuratchi-spaces: messages wait in the room '/);
+});
+
 test('who_comes_back_to_a_room_finds_what_waits_there_and_it_leaves_in_order', async () => {
   const room = stack.newSpace('back');
   const bob = await stack.newPerson('bob', room);

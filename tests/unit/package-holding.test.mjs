@@ -9,6 +9,7 @@ import { describe, mock, test } from 'node:test';
 
 import { SpaceClient } from '../../pkg-template/client.js';
 import { ChatError } from '../../pkg-template/errors.js';
+import { Following } from '../../pkg-template/following.js';
 import { given, hold, loadNewest } from '../../pkg-template/holding.js';
 import { CONFIG, setUp, setUpConnected } from './lib/core-double.mjs';
 
@@ -169,6 +170,39 @@ describe('the newest messages', () => {
     end();
     mock.timers.tick(60_000);
     assert.equal(count(core, 'getMessages'), 2);
+  });
+
+  test('of a connected client that another one makes place for are asked for', async () => {
+    const [first, second] = [await setUpConnected(), await setUpConnected()];
+    const following = new Following(first.client);
+    const end = loadNewest(following);
+    assert.equal(count(first.core, 'getMessages'), 1);
+    following.follow(second.client);
+    assert.equal(count(second.core, 'getMessages'), 1);
+    following.follow(first.client);
+    assert.equal(count(first.core, 'getMessages'), 1, 'that is on its way');
+    end();
+    following.follow(second.client);
+    assert.equal(count(second.core, 'getMessages'), 1);
+  });
+
+  test('are asked for again where the network is back before it is time', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const listeners = new Set();
+    globalThis.addEventListener = (_, listener) => listeners.add(listener);
+    globalThis.removeEventListener = (_, listener) => listeners.delete(listener);
+    t.after(() => {
+      delete globalThis.addEventListener;
+      delete globalThis.removeEventListener;
+    });
+    const { client, core } = await setUpConnected();
+    const end = loadNewest(client);
+    core.settle('getMessages', 'reject', new ChatError('gone', { code: 'network', retryable: true }));
+    await settled();
+    for (const online of listeners) online();
+    assert.equal(count(core, 'getMessages'), 2);
+    end();
+    assert.equal(listeners.size, 0);
   });
 
   test('are not asked for again after a refusal, but with a new connection', async (t) => {
