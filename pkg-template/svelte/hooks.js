@@ -12,6 +12,7 @@ import { Following } from '../following.js';
 import { given, hold, isClient, leave, loadNewest } from '../holding.js';
 import { keyOf, OwnClient } from '../own-client.js';
 import { client as createClient } from '../space.js';
+import { watchAddress } from './given-once.js';
 
 const KEY = 'kuratchi-spaces';
 const CONNECTION = ['state', 'connected', 'retryInMs', 'retryAt', 'transport', 'persistence', 'error'];
@@ -30,6 +31,7 @@ export function useSpace(source) {
   const isGiven = isClient(source);
   const space = isGiven ? source : createClient(source);
   onMount(() => hold(space, isGiven ? undefined : () => leave(space)));
+  if (!isGiven) onMount(() => watchAddress(source));
   return space;
 }
 

@@ -83,6 +83,7 @@ const FILES = [
   'standalone.d.ts',
   'standalone.js',
   'store.js',
+  'svelte/given-once.js',
   'svelte/hooks.js',
   'svelte/index.d.ts',
   'svelte/index.js',

@@ -1,0 +1,54 @@
+/**
+ * Says, in development, that a component goes on with the room that it was given as a plain value when it was made, although its
+ * page is another room's by now: routers keep components.
+ *
+ * Owns how that is noticed: the page's address named the room, and does not any more. Must not know components.
+ */
+
+const LOOK_EVERY_MS = 500;
+
+function isDevelopment() {
+  try {
+    return process.env.NODE_ENV !== 'production';
+  } catch {
+    // Without a bundler nobody says which it is.
+    return false;
+  }
+}
+
+/** The parts of the page's path that name the room, as it is or as the end of its id: `/rooms/7` for `support-7`. */
+function namesIn(pathname, spaceId) {
+  const names = pathname.split('/').map((part) => decodeURI(part));
+  const isName = (part) =>
+    part !== '' && spaceId.endsWith(part) && !/\w/.test(spaceId.at(-part.length - 1) ?? ' ');
+  return names.filter((part) => isName(part) && part.length <= spaceId.length).join('/');
+}
+
+/**
+ * Watches the page's address while a component is there.
+ *
+ * @param {{ spaceId?: unknown } | null | undefined} config What the component was given.
+ * @returns {() => void} Ends it.
+ */
+export function watchAddress(config) {
+  const { location } = globalThis;
+  const spaceId = config?.spaceId;
+  if (!isDevelopment() || typeof spaceId !== 'string' || !location) return () => {};
+  const from = location.pathname;
+  const name = namesIn(from, spaceId);
+  if (name === '') return () => {};
+  let timer;
+  const look = () => {
+    if (namesIn(location.pathname, spaceId) === name) {
+      timer = setTimeout(look, LOOK_EVERY_MS);
+      return;
+    }
+    console.error(
+      `kuratchi-spaces: a component still shows the room '${spaceId}', which it was given as a plain value when it was made, but ` +
+        `the page went on from ${from} to ${location.pathname}. Messages written there go to '${spaceId}'. Give a function, which ` +
+        'is followed: setSpace(() => data.config).',
+    );
+  };
+  look();
+  return () => clearTimeout(timer);
+}

@@ -1,0 +1,54 @@
+/** A component that keeps the room it was given although its page is another's: development says so, once. */
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, mock, test } from 'node:test';
+import { watchAddress } from '../../pkg-template/svelte/given-once.js';
+
+let told;
+beforeEach(() => {
+  told = mock.method(console, 'error', () => {});
+  mock.timers.enable({ apis: ['setTimeout'] });
+});
+afterEach(() => {
+  told.mock.restore();
+  mock.timers.reset();
+});
+
+/** What is told of a component with a room that goes from one address to another. */
+function seen(spaceId, from, to) {
+  globalThis.location = { pathname: from };
+  const end = watchAddress({ spaceId });
+  globalThis.location.pathname = to;
+  mock.timers.tick(2_000);
+  end();
+  const texts = told.mock.calls.map(({ arguments: [text] }) => text);
+  delete globalThis.location;
+  return texts;
+}
+
+test('the page of another room is told', () => {
+  const [text, ...more] = seen('support-7', '/rooms/7', '/rooms/8');
+  assert.match(
+    text,
+    /still shows the room 'support-7'.*from \/rooms\/7 to \/rooms\/8.*setSpace\(\(\) => data\.config\)/,
+  );
+  assert.deepEqual(more, []);
+});
+
+for (const [what, ...place] of [
+  ['a page whose address never named the room', 'support-7', '/shop', '/about'],
+  ['another page of the same room', 'lobby', '/lobby', '/lobby/settings'],
+  ['a number that is a part of another', 'support-17', '/items/7', '/items/8'],
+]) {
+  test(`nothing is told of ${what}`, () => {
+    assert.deepEqual(seen(...place), []);
+  });
+}
+
+test('nothing is told in production, nor where there is no page', () => {
+  const { NODE_ENV } = process.env;
+  process.env.NODE_ENV = 'production';
+  assert.deepEqual(seen('lobby', '/lobby', '/other'), []);
+  process.env.NODE_ENV = NODE_ENV ?? '';
+  assert.equal(typeof watchAddress({ spaceId: 'lobby' }), 'function');
+  assert.equal(typeof watchAddress(undefined), 'function');
+});
