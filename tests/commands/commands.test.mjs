@@ -4,11 +4,13 @@
  * Owns the list of who runs what. What a command should find out is its own business.
  */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { ROOT } from '../../scripts/lib/paths.mjs';
 import { killChildren, run } from '../../scripts/lib/process.mjs';
+import { startServer } from '../snippets/lib/server-process.mjs';
 
 const COMMAND_MS_MAX = 10 * 60_000;
 
@@ -22,7 +24,10 @@ const HERE = [
   ['size', [], /brotli/],
 ];
 
-/** Suites of `npm test` that run what a command runs, and commands that change the clone. */
+/** Those that serve until they are stopped. The first address that they print is the page's. */
+const SERVING = ['start', 'example:react', 'example:svelte'];
+
+/** Suites of `npm test` that run what a command runs, and the test below that runs one which changes the clone. */
 const ELSEWHERE = {
   check: 'check',
   docs: 'docs',
@@ -30,9 +35,7 @@ const ELSEWHERE = {
   'test:faults': 'faults',
   'test:load': 'load',
   'test:packaging': 'packaging',
-  'example:react': 'e2e',
-  'example:svelte': 'e2e',
-  format: 'check looks at what it would change',
+  format: 'in a copy',
 };
 
 /** Those are commands of the reader's own project. */
@@ -47,7 +50,9 @@ const DOCUMENTS = [
 function named() {
   return DOCUMENTS.flatMap((document) => {
     const text = readFileSync(join(ROOT, document), 'utf8');
-    const commands = [...text.matchAll(/\bnpm run ([a-z][a-z:-]*)/g)].map(([, command]) => command);
+    const commands = [...text.matchAll(/\bnpm (?:run ([a-z][a-z:-]*)|(start)\b)/g)].map(
+      ([, command, start]) => command ?? start,
+    );
     return [...new Set(commands)].map((command) => [document, command]);
   });
 }
@@ -59,7 +64,7 @@ describe('the commands that documents name', () => {
     const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
     const found = named();
     assert.ok(found.length > 20, `${found.length} are named`);
-    const here = HERE.map(([command]) => command);
+    const here = [...HERE.map(([command]) => command), ...SERVING];
     for (const [document, command] of found) {
       if (OF_READERS[document]?.includes(command)) continue;
       assert.ok(scripts[command], `${document}: there is no npm run ${command}`);
@@ -74,4 +79,33 @@ describe('the commands that documents name', () => {
       assert.match(stdout, expected);
     });
   }
+
+  for (const command of SERVING) {
+    test(`npm run ${command}`, { timeout: COMMAND_MS_MAX }, async () => {
+      const env = { ...process.env, PORT: '3900', WORKER_PORT: '8900' };
+      const server = startServer(`npm run ${command}`, ROOT, env);
+      try {
+        const [, url] = await server.says(/Ready after[^]*?(http:\/\/\S+)/);
+        const answer = await fetch(url);
+        assert.equal(answer.status, 200);
+        assert.match(await answer.text(), /<html/);
+      } finally {
+        await server.stop();
+      }
+    });
+  }
+
+  test('npm run format', { timeout: COMMAND_MS_MAX }, async () => {
+    const copy = mkdtempSync(join(tmpdir(), 'kuratchi-format-'));
+    try {
+      await run('git', ['checkout-index', '--all', `--prefix=${copy}/`], { cwd: ROOT, show: 'silent' });
+      symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
+      writeFileSync(join(copy, 'scripts', 'ugly.mjs'), 'export const a = "b"');
+      await run('npm', ['run', '--silent', 'format'], { cwd: copy, show: 'silent' });
+      const text = readFileSync(join(copy, 'scripts', 'ugly.mjs'), 'utf8');
+      assert.equal(text, "export const a = 'b';\n");
+    } finally {
+      rmSync(copy, { recursive: true, force: true });
+    }
+  });
 });
