@@ -152,6 +152,8 @@ export function splitUntil(options, extra) {
   }
   if (isSplit) {
     delete body.until;
+    // Those of a draft (Immer) are gone with it.
+    if (Array.isArray(body.attachments)) body.attachments = body.attachments.map(copyOf);
   }
   return { body, untilStored: untils.includes('stored') };
 }

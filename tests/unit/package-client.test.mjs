@@ -102,13 +102,16 @@ describe('loading', () => {
 
   test('a message is what it was when it was sent', async () => {
     const { client, load } = setUp();
-    const form = { senderId: 'ada', senderType: 'user', text: 'hello', until: 'stored' };
+    const draft = Proxy.revocable({ id: 'f1', url: '/f1' }, {});
+    const attachments = [draft.proxy];
+    const form = { senderId: 'ada', senderType: 'user', text: 'hello', attachments, until: 'stored' };
     client.sendMessage(form);
     form.text = '';
+    draft.revoke();
     const core = await load();
     assert.deepEqual(core.asked[0], [
       'sendMessage',
-      { senderId: 'ada', senderType: 'user', text: 'hello' },
+      { senderId: 'ada', senderType: 'user', text: 'hello', attachments: [{ id: 'f1', url: '/f1' }] },
       true,
     ]);
     client.close();
