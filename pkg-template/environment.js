@@ -19,6 +19,11 @@ const VARIABLE_OF = {
 };
 
 /**
+ * What follows an error text. The words before it are those that apps of the TypeScript SDK look for.
+ */
+const HINT_OF = { gatewayKey: ' (or KURATCHI_GATEWAY_KEY, which is read first)' };
+
+/**
  * Reads one environment variable.
  *
  * The host object is held in a variable first: some bundlers replace the usual spelling textually, in part or
@@ -98,8 +103,23 @@ export function missingSetting(field) {
   return new ChatError(missingText(field), { code: 'invalidArgument', field });
 }
 
+/**
+ * The error for a token that is to be signed without a key: a server mints it, so it says how a server gets a key.
+ *
+ * @returns {ChatError}
+ */
+export function missingKey() {
+  const cure =
+    'For development `npx kuratchi-spaces dev --write-env .env.local` writes one to a file. Vite and SvelteKit do not ' +
+    'put that file into process.env: pass gatewayKey there.';
+  return new ChatError(`${missingText('gatewayKey')}. ${cure}`, {
+    code: 'invalidArgument',
+    field: 'gatewayKey',
+  });
+}
+
 function missingText(field) {
-  return `${field} is required or set ${VARIABLE_OF[field]}`;
+  return `${field} is required or set ${VARIABLE_OF[field]}${HINT_OF[field] ?? ''}`;
 }
 
 function requireSettings(config, fields) {

@@ -6,7 +6,7 @@
  * Rust crate `protocol` holds the twin of this file; one file of vectors checks both.
  */
 
-import { getSpacesEnvironment, missingSetting } from './environment.js';
+import { getSpacesEnvironment, missingKey } from './environment.js';
 import { ChatError } from './errors.js';
 
 const EXPIRY_MS_DEFAULT = 3_600_000;
@@ -72,7 +72,7 @@ export async function generateToken(spaceId, options = {}) {
   // An empty or absent key falls through to the environment: apps hand in a variable that may not be set.
   const gatewayKey = options?.gatewayKey || getSpacesEnvironment().gatewayKey;
   if (!gatewayKey) {
-    throw missingSetting('gatewayKey');
+    throw missingKey();
   }
   checkKey(gatewayKey);
   return mint(spaceId, gatewayKey, expiryMs, { userId, role, name, caps });
