@@ -154,11 +154,14 @@ export async function runProgram(folder, file, { flags = [], env = {} } = {}) {
   return JSON.parse(stdout);
 }
 
-/** The environment without what an outer `npm test` leaves in it: that points at the clone, and not at a project. */
+/**
+ * The environment without what an outer `npm test` leaves in it, which points at the clone and not at a project, and without the
+ * mode that Vite leaves there after a build, in which npm installs less.
+ */
 export function cleanEnvironment() {
   // Node's test runner tells its children by a variable that they are tests.
   return Object.fromEntries(
-    Object.entries(process.env).filter(([key]) => !/^(?:npm_.*|node_test_context)$/i.test(key)),
+    Object.entries(process.env).filter(([key]) => !/^(?:npm_.*|node_test_context|node_env)$/i.test(key)),
   );
 }
 
