@@ -35,6 +35,25 @@ export const SERVER = {
       await until(answer, 'the helper answers');
       assert.equal(answer().text, 'We are here from nine to five.');
       assert.equal(answer().senderType, 'support');
+
+      // An answer that is refused does not end the process.
+      console.error = () => {};
+      space.sendMessage = async () => { throw new Error('refused'); };
+      await visitor.space.sendMessage({ text: 'And your opening hours on Sunday?' }, { until: 'stored' });
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    `,
+  },
+  'node-commonjs': {
+    kind: 'node',
+    after: `
+      const { tokenFor } = (await import('./token.cjs')).default;
+      const { client: open } = await import('kuratchi-spaces');
+      const stored = await open({ spaceId: 'cjs', spaceToken: await tokenFor('cjs', 'ada') }).sendMessage({ text: 'Hello' });
+      assert.equal(stored.senderId, 'ada');
+      if (process.features.require_module) {
+        const { createRequire } = await import('node:module');
+        assert.equal(typeof createRequire(import.meta.url)('kuratchi-spaces').generateToken, 'function');
+      }
     `,
   },
   'node-http': {
