@@ -25,17 +25,19 @@ const PROGRAM_MS_MAX = 60_000;
  * What stands on a stage.
  *
  * @typedef {object} Stage
- * @property {'node'|'browser'|'app'|'page'|'workerd'|'shell'|'walk'|'parse'} kind
+ * @property {'node'|'browser'|'app'|'page'|'workerd'|'python'|'shell'|'walk'|'parse'} kind
  * @property {(theatre: object) => Promise<{ env?: object, close: () => Promise<void> }>} [open] What the stage needs
  *   running meanwhile; `check` gets it as `props`.
  * @property {string} [before] Code that the document takes for granted, before its own.
  * @property {string} [after] Code that checks, after the document's own. `assert`, `until`, `guest` are there.
  * @property {Record<string, string>} [files] More files of the project, contents by path.
+ * @property {{ path: string, without: string[], borrowed?: string[] }} [project] A project of the packaging tests whose
+ *   packages the stage needs, as `projectOf` takes it. Its TypeScript is compiled there, by `check`.
  * @property {(scene: object) => Promise<void>|void} [check] Looks at what came of it.
  */
 
 /** @type {Record<string, (play: { name: string, stage: Stage, blocks: import('./extract.mjs').Block[], theatre: import('./theatre.mjs').Theatre }) => Promise<void>>} */
-const KINDS = { node, browser, app, page, workerd, shell, walk, parse };
+const KINDS = { node, browser, app, page, workerd, python, shell, walk, parse };
 
 /** Runs what stands on a stage. */
 export async function play({ name, stage, blocks, theatre }) {
@@ -144,7 +146,8 @@ async function page({ name, stage, blocks, theatre }) {
 
 /** A project of files, built by Vite as its readers would build it. */
 async function app({ name, stage, blocks, theatre }) {
-  const folder = theatre.place(name, filesOf(stage, blocks));
+  const files = filesOf(stage, blocks);
+  const folder = stage.project ? await theatre.projectOf(stage.project, files) : theatre.place(name, files);
   // Only here: the other kinds do without it.
   const { build, createLogger } = await import('vite');
   const said = [];
@@ -152,13 +155,16 @@ async function app({ name, stage, blocks, theatre }) {
   for (const level of ['warn', 'warnOnce', 'error']) customLogger[level] = (text) => said.push(text);
   await build({ root: folder, customLogger, ...(await stage.vite?.(theatre)), build: { outDir: 'dist' } });
   assert.deepEqual(said, [], 'the build warns of nothing');
-  await onPage({ name, stage, theatre, folder: join(folder, 'dist') });
+  await onPage({ name, stage, theatre, folder: join(folder, 'dist'), project: folder });
 }
 
-async function onPage({ name, stage, theatre, page: html, folder, blocks = [] }, whenOpen) {
+async function onPage({ name, stage, theatre, page: html, folder, project, blocks = [] }, whenOpen) {
   const spaceId = theatre.newRoom(name);
+  // What the route answers to everybody, for a while: `[status, text]`.
+  let refusal;
   const site = await openSite({
-    init: (url) => theatre.admit(spaceId, stage.person?.(url)),
+    init: (url) => theatre.admit(url.searchParams.get('room') || spaceId, stage.person?.(url)),
+    refusal: () => refusal,
     page: html,
     folders: {
       '/node_modules/': join(theatre.folder, 'node_modules'),
@@ -186,6 +192,11 @@ async function onPage({ name, stage, theatre, page: html, folder, blocks = [] },
     const known = async () => (guest ??= theatre.guest(spaceId));
     await tab.exposeFunction('guestSays', async (text) => void (await (await known()).say(text)));
     await tab.exposeFunction('beginAnew', () => theatre.beginAnew(spaceId));
+    await tab.exposeFunction('setOffline', (isOffline) => context.setOffline(isOffline));
+    const refuse = (...answer) => {
+      refusal = answer.length > 0 ? answer : undefined;
+    };
+    await tab.exposeFunction('routeRefuses', refuse);
     await tab.exposeFunction('guestHears', async (text) => void (await (await known()).heard(text)));
     await tab.addInitScript((patienceMs) => {
       globalThis.assert = (value, what) => {
@@ -205,11 +216,13 @@ async function onPage({ name, stage, theatre, page: html, folder, blocks = [] },
     if (whenOpen) await Promise.race([whenOpen({ tab }), failed]);
     if (stage.check) {
       await Promise.race([
-        stage.check({ tab, context, url: site.url, spaceId, theatre, guest: known }),
+        stage.check({ tab, context, url: site.url, spaceId, theatre, guest: known, refuse, project }),
         failed,
       ]);
     }
-    assert.deepEqual(problems, stage.said ?? [], 'what the page said');
+    // The browser reports by itself what a stage has made fail, whatever the page makes of it.
+    const said = problems.filter((text) => !/status of 503|ERR_INTERNET_DISCONNECTED/.test(text));
+    assert.deepEqual(said, stage.said ?? [], 'what the page said');
   } catch (error) {
     if (problems.length > 0) error.message += `\nThe page said: ${problems.join('\n')}`;
     throw error;
@@ -266,11 +279,34 @@ async function workerd({ name, stage, blocks, theatre }) {
   }
 }
 
+// ---- Another language
+
+/** Runs the blocks as one program of Python's, where there is one. */
+async function python({ name, stage, blocks, theatre }) {
+  const folder = theatre.place(name, { 'main.py': moduleOf(stage, blocks) });
+  const how = {
+    cwd: folder,
+    env: { ...process.env, ...theatre.environment },
+    show: 'silent',
+    timeoutMs: PROGRAM_MS_MAX,
+  };
+  const isThere = await run('python3', ['--version'], { ...how, allowFailure: true }).then(
+    ({ code }) => code === 0,
+    () => false,
+  );
+  if (!isThere) {
+    console.log(`${name}: not run, there is no python3 here`);
+    return;
+  }
+  const { stdout } = await run('python3', ['main.py'], how);
+  await stage.check({ stdout, theatre });
+}
+
 // ---- Commands
 
 /** Runs the lines in one shell, which stops at the first failure. */
 async function shell({ name, stage, blocks, theatre, props }) {
-  const folder = folderOf(name, stage, theatre);
+  const folder = await folderOf(name, stage, theatre);
   const { code, stdout, output } = await command(moduleOf(stage, blocks), {
     name,
     stage,
@@ -284,7 +320,7 @@ async function shell({ name, stage, blocks, theatre, props }) {
 
 /** Takes the blocks one after the other, as a reader does: runs commands, writes files, runs scripts. */
 async function walk({ name, stage, blocks, theatre, props }) {
-  let folder = folderOf(name, stage, theatre);
+  let folder = await folderOf(name, stage, theatre);
   const started = Date.now();
   const servers = [];
   let commands = 0;
@@ -344,7 +380,8 @@ function environment(stage, theatre, props) {
 }
 
 /** With `isApart` a project beside a clone, which has no packages yet, or for a walk the folder of both. */
-function folderOf(name, stage, theatre) {
+async function folderOf(name, stage, theatre) {
+  if (stage.project) return theatre.projectOf(stage.project, stage.files);
   if (!stage.isApart) return theatre.place(name, stage.files);
   const home = theatre.apart(name);
   const folder = stage.kind === 'walk' ? home : join(home, 'app');

@@ -15,7 +15,7 @@ const STOP_MS_MAX = 10_000;
 /**
  * Starts it in a shell.
  *
- * @returns {{ says: (pattern: RegExp) => Promise<RegExpExecArray>, stop: () => Promise<void> }}
+ * @returns {{ says: (pattern: RegExp) => Promise<RegExpExecArray>, output: () => string, stop: () => Promise<void> }}
  */
 export function startServer(line, cwd, env) {
   // Its own process group, so that a stop reaches what npm starts.
@@ -28,6 +28,7 @@ export function startServer(line, cwd, env) {
   }
   const isOver = () => child.exitCode !== null || child.signalCode !== null;
   return {
+    output: () => output,
     says: (pattern) =>
       until(
         () => {

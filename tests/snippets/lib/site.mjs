@@ -22,18 +22,21 @@ const TYPES = {
  *
  * @param {object} options
  * @param {(url: URL) => Promise<object>} options.init Answers `GET /api/chat/init`, as the documents call it.
+ * @param {() => [number, string] | undefined} [options.refusal] What the route answers instead, if anything.
  * @param {string} [options.page] HTML of `/`.
  * @param {Record<string, string>} [options.folders] Folders by the path that they are served under.
  * @param {Record<string, string>} [options.headers] Of every answer.
  * @returns {Promise<{ url: string, close: () => Promise<void> }>}
  */
-export async function openSite({ init, page, folders = {}, headers = {} }) {
+export async function openSite({ init, refusal = () => undefined, page, folders = {}, headers = {} }) {
   const server = createServer(async (request, response) => {
     const url = new URL(request.url, `http://${HOST}`);
     const answer = (status, type, body) =>
       response.writeHead(status, { 'Content-Type': type, ...headers }).end(body);
     try {
       if (url.pathname === '/api/chat/init') {
+        const [status, text] = refusal() ?? [];
+        if (status !== undefined) return answer(status, 'text/plain', text);
         return answer(200, 'application/json', JSON.stringify(await init(url)));
       }
       if (url.pathname === '/' && page !== undefined) return answer(200, HTML, page);

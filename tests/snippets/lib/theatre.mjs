@@ -5,7 +5,7 @@
  * Owns starting and ending them. Must not know what a document shows.
  */
 import { randomUUID } from 'node:crypto';
-import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { chromium } from 'playwright-core';
@@ -75,6 +75,11 @@ export class Theatre {
     return { spaceId, spaceToken, workerUrl };
   }
 
+  /** A client of this process. */
+  open(config) {
+    return this.#package.client({ ...config, webSocket: WebSocket });
+  }
+
   /** A room that nobody else uses. */
   newRoom(stage) {
     return `${stage}-${randomUUID()}`;
@@ -114,6 +119,28 @@ export class Theatre {
   place(name, files = {}) {
     const folder = join(this.folder, 'stages', name);
     mkdirSync(folder, { recursive: true });
+    write(folder, files);
+    return folder;
+  }
+
+  /**
+   * A copy of a project of the packaging tests, with its packages and ours.
+   *
+   * @param {object} project
+   * @param {string} project.path From `tests/packaging`.
+   * @param {string[]} project.without What of it is left out.
+   * @param {string[]} [project.borrowed] Packages of the clone that it needs besides.
+   * @param {Record<string, string>} [files] More files, contents by path.
+   */
+  async projectOf({ path, without, borrowed = [] }, files = {}) {
+    const { folder } = await this.installed.copyOf(path);
+    // As `npm install` would have it: SvelteKit looks there for packages that use its Svelte.
+    const manifest = join(folder, 'package.json');
+    const { dependencies, ...rest } = JSON.parse(readFileSync(manifest, 'utf8'));
+    const ours = { 'kuratchi-spaces': `file:${this.installed.tarball}` };
+    writeFileSync(manifest, JSON.stringify({ ...rest, dependencies: { ...dependencies, ...ours } }));
+    for (const part of without) rmSync(join(folder, part), { recursive: true });
+    for (const name of borrowed) borrow(folder, name);
     write(folder, files);
     return folder;
   }

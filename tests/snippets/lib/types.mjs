@@ -17,6 +17,7 @@ const COMPILER_MS_MAX = 120_000;
 /** What modules of no type of their own stand for. */
 const AMBIENT = `
   declare module '*.css';
+  declare function setOffline(isOffline: boolean): Promise<void>;
   declare module '*.svelte' { const component: import('svelte').Component; export default component; }
 `;
 
@@ -32,6 +33,8 @@ export async function compile(theatre, plays) {
   const strict = [];
   const loose = [];
   for (const [name, stage, blocks] of plays) {
+    // Only where its packages are: see `compileProject`.
+    if (stage.project) continue;
     const scripts = blocks.filter(({ language }) => SCRIPT.has(language));
     if (scripts.length === 0) continue;
     const files = Object.fromEntries(
@@ -63,15 +66,26 @@ export async function compile(theatre, plays) {
   };
 }
 
-function options(files, more) {
+/**
+ * Compiles the TypeScript of a stage that has a project of its own.
+ *
+ * @param {string} folder The project's.
+ * @param {string[]} files Which, with all that they import.
+ * @returns {Promise<{ code: number, output: string }>}
+ */
+export async function compileProject(folder, files) {
+  write(folder, { 'tsconfig.json': options(files, { types: ['react', 'react-dom'] }, []) });
+  const how = { cwd: folder, show: 'silent', allowFailure: true, timeoutMs: COMPILER_MS_MAX };
+  return run(bin('tsc'), ['--project', folder, '--noEmit', '--pretty', 'false'], how);
+}
+
+function options(files, more, ambient = ['ambient.d.ts']) {
   return JSON.stringify({
     compilerOptions: {
       target: 'es2022',
       lib: ['es2022', 'dom', 'dom.iterable', 'esnext.disposable'],
       module: 'esnext',
       moduleResolution: 'bundler',
-      // As Vite's template has it.
-      allowImportingTsExtensions: true,
       jsx: 'react-jsx',
       strict: true,
       exactOptionalPropertyTypes: true,
@@ -82,6 +96,6 @@ function options(files, more) {
       types: ['node', 'react', 'react-dom'],
       ...more,
     },
-    files: ['ambient.d.ts', ...files],
+    files: [...ambient, ...files],
   });
 }

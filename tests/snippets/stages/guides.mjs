@@ -5,6 +5,20 @@ import { cpSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from '../../../scripts/lib/paths.mjs';
 import { run } from '../../../scripts/lib/process.mjs';
+import { compileProject } from '../lib/types.mjs';
+import { chatsByForm, loadsOlder, refusesWell, showsLongWords, showsRefusal, typesToo } from './pages.mjs';
+import { CHAT_INIT, STYLE, shown } from './shown.mjs';
+
+const INIT = { 'chat-init.ts': CHAT_INIT };
+const REACT = {
+  'index.html': page('/src/main.tsx'),
+  'src/chat-init.ts': CHAT_INIT,
+};
+const withReact = async () => ({ plugins: [(await import('@vitejs/plugin-react')).default()] });
+/** The React guide's room, for stages that put it elsewhere. */
+const REACT_ROOM = Object.fromEntries(
+  ['src/ChatRoom.tsx', 'src/Who.tsx'].map((file) => [file, shown('docs/guide/react.md', file)]),
+);
 
 /** @type {Record<string, import('../lib/kinds.mjs').Stage>} */
 export const GUIDES = {
@@ -45,14 +59,27 @@ export const GUIDES = {
   },
   'tokens-function': {
     kind: 'browser',
+    files: INIT,
     after: `
       await space.sendMessage({ text: 'let in by the function' });
       await guestHears('let in by the function');
       space.close();
+
+      // While the function throws the state stays, and the reason is told.
+      await routeRefuses(503, 'The chat is closed today');
+      const refused = client({ spaceId, workerUrl, spaceToken: async () => (await chatInit(spaceId)).spaceToken });
+      const connected = refused.connect();
+      await until(() => refused.getSnapshot().error, 'there is a reason');
+      assert(refused.getSnapshot().state === 'connecting', 'it goes on trying');
+      assert(refused.getSnapshot().error.message.includes('The chat is closed today'), refused.getSnapshot().error.message);
+      await routeRefuses();
+      await connected;
+      refused.close();
     `,
   },
   'tokens-refused': {
     kind: 'browser',
+    files: INIT,
     after: `
       assert(advice.startsWith('The server signs with another key'), 'the advice is: ' + advice);
       space.close();
@@ -66,9 +93,32 @@ export const GUIDES = {
     `,
   },
 
+  'chat-init': {
+    kind: 'browser',
+    before: "import { chatInit } from './chat-init';",
+    after: `
+      assert((await chatInit('some-room')).spaceId === 'some-room', 'the room that it asked for');
+      await routeRefuses(503, 'The chat is closed today');
+      const refusal = await chatInit().then(() => undefined, (error) => error);
+      assert(refusal.message === 'The chat is closed today', 'what the route answered');
+      await routeRefuses();
+    `,
+  },
+  'tokens-python': {
+    kind: 'python',
+    async check({ stdout, theatre }) {
+      const { url: workerUrl } = theatre.backend;
+      const space = theatre.open({ spaceId: 'support-7', spaceToken: stdout.trim(), workerUrl });
+      const stored = await space.sendMessage({ text: 'signed by Python' }, { until: 'stored' });
+      assert.deepEqual([stored.senderId, stored.senderType, stored.verified], ['zoë', 'support', true]);
+      space.close();
+    },
+  },
+
   // ---- Offline and resume
   'offline-state': {
     kind: 'browser',
+    files: INIT,
     after: `
       assert(banner === '', 'nothing to say while connected');
       space.disconnect();
@@ -83,6 +133,7 @@ export const GUIDES = {
   },
   'offline-statuses': {
     kind: 'browser',
+    files: INIT,
     after: `
       await until(() => lines.includes('Hello! (Sent)'), 'the line says that it was sent');
       space.close();
@@ -90,6 +141,7 @@ export const GUIDES = {
   },
   'offline-failed': {
     kind: 'browser',
+    files: INIT,
     after: `
       assert(stored.seq > 0, 'it was stored');
       // Refused for good: somebody else's name.
@@ -106,8 +158,37 @@ export const GUIDES = {
       assert(closed.code === 'closed', 'nobody is signed in any more');
     `,
   },
+  'offline-token-for': {
+    kind: 'browser',
+    files: INIT,
+    // Written in another room while the browser is offline.
+    before: `
+      import { client as open } from 'kuratchi-spaces';
+      import { chatInit as init } from './chat-init';
+      const otherRoom = 'other-' + crypto.randomUUID();
+      const other = await init(otherRoom);
+      const left = open(other);
+      await left.getMessages();
+      await setOffline(true);
+      left.connect().catch(() => {});
+      await left.sendMessage({ text: 'for later' });
+      left.close();
+      await setOffline(false);
+    `,
+    after: `
+      const reader = open(other);
+      await until(
+        async () => (await reader.getMessages()).some(({ text }) => text === 'for later'),
+        'what waited in the other room is there',
+      );
+      await until(async () => (await pendingSpaces(config.workerUrl)).length === 0, 'nothing waits any more');
+      reader.close();
+      space.close();
+    `,
+  },
   'offline-discontinuity': {
     kind: 'browser',
+    files: INIT,
     after: `
       await guestSays('one');
       await until(() => messages.some(({ text }) => text === 'one'), 'it came live');
@@ -124,6 +205,7 @@ export const GUIDES = {
   // ---- Moving
   'moving-order': {
     kind: 'browser',
+    files: INIT,
     after: `
       assert(newest === undefined, 'the room is empty');
       await space.sendMessage({ text: 'first' });
@@ -142,6 +224,8 @@ export const GUIDES = {
     async check(scene) {
       await chatsByForm(scene);
       await refusesWell(scene);
+      await showsLongWords(scene);
+      await showsRefusal(scene);
     },
   },
   'html-importmap': {
@@ -158,45 +242,61 @@ export const GUIDES = {
   // ---- React and Svelte
   react: {
     kind: 'app',
+    files: REACT,
+    vite: withReact,
+    check: guideRoom,
+  },
+  'react-badge': {
+    kind: 'app',
     files: {
-      'index.html': page('/src/main.tsx'),
+      ...REACT,
       'src/main.tsx': `
-        import type { ClientOptions } from 'kuratchi-spaces';
-        import { StrictMode } from 'react';
-        import { createRoot } from 'react-dom/client';
-        import { Badge } from './Badge.tsx';
-        import { ChatRoom } from './ChatRoom.tsx';
-        const config: ClientOptions = await fetch('/api/chat/init').then((response) => response.json());
-        createRoot(document.querySelector('#app')!).render(<StrictMode><ChatRoom config={config} /><Badge /></StrictMode>);
+        import { showBadge } from './Badge';
+        await showBadge(document.querySelector('#root')!);
       `,
     },
-    vite: async () => ({
-      plugins: [(await import('@vitejs/plugin-react')).default()],
-    }),
-    async check(scene) {
-      await chatsByForm(scene);
-      await scene.tab.getByText('Here: Ada, Grace').waitFor();
-      await scene.tab.getByText('2 messages').waitFor();
-      await typesToo(scene);
-      await refusesWell(scene);
+    vite: withReact,
+    async check({ tab, guest, refuse }) {
+      await (await guest()).say('for the badge');
+      await tab.getByText('1 messages').waitFor();
+      refuse(503, 'The chat is closed today');
+      await tab.reload();
+      await tab.getByText('The chat is closed today').waitFor();
+    },
+  },
+  'react-router': {
+    kind: 'app',
+    project: {
+      path: 'projects/react-router',
+      without: ['app', 'vite.config.js', 'react-router.config.js'],
+      borrowed: ['@types/react', '@types/react-dom'],
+    },
+    files: { ...REACT, ...REACT_ROOM },
+    vite: withReact,
+    async check({ tab, theatre, refuse, project }) {
+      const { code, output } = await compileProject(project, ['src/main.tsx']);
+      assert.equal(code, 0, output);
+      await switchesRooms({ tab, theatre });
+      // The route that is asked for the next room answers with an error.
+      refuse(503, 'The chat is closed today');
+      await tab.getByRole('link', { name: 'Red' }).click();
+      await tab.getByText('The chat is closed today').waitFor();
     },
   },
   'readme-react': {
     kind: 'app',
     files: {
-      'index.html': page('/src/main.tsx'),
+      ...REACT,
       'src/main.tsx': `
-        import type { ClientOptions } from 'kuratchi-spaces';
         import { StrictMode } from 'react';
         import { createRoot } from 'react-dom/client';
-        import { Room } from './Room.tsx';
-        const config: ClientOptions = await fetch('/api/chat/init').then((response) => response.json());
-        createRoot(document.querySelector('#app')!).render(<StrictMode><Room config={config} /></StrictMode>);
+        import { chatInit } from './chat-init';
+        import { Room } from './Room';
+        const config = await chatInit();
+        createRoot(document.querySelector('#root')!).render(<StrictMode><Room config={config} /></StrictMode>);
       `,
     },
-    vite: async () => ({
-      plugins: [(await import('@vitejs/plugin-react')).default()],
-    }),
+    vite: withReact,
     check: chatsByForm,
   },
   svelte: {
@@ -205,29 +305,15 @@ export const GUIDES = {
       'index.html': page('/src/main.ts'),
       'src/main.ts': `
         import { mount } from 'svelte';
-        import ChatRoom from './ChatRoom.svelte';
-        const config = await fetch('/api/chat/init').then((response) => response.json());
-        mount(ChatRoom, { target: document.querySelector('#app')!, props: { config } });
+        import App from './App.svelte';
+        mount(App, { target: document.querySelector('#root')! });
       `,
+      'src/chat-init.ts': CHAT_INIT,
     },
     vite: async () => ({
       plugins: [(await import('@sveltejs/vite-plugin-svelte')).svelte({ configFile: false })],
     }),
-    async check(scene) {
-      await chatsByForm(scene);
-      await scene.tab.getByText('Here: Ada, Grace').waitFor();
-      await typesToo(scene);
-      await refusesWell(scene);
-    },
-  },
-  sveltekit: {
-    kind: 'node',
-    after: `
-      const { client: open } = await import('kuratchi-spaces');
-      const { config } = await load({ locals: { user: { id: 'ada', name: 'Ada' } } });
-      const stored = await open(config).sendMessage({ text: 'by the load function' });
-      assert.equal(stored.senderId, 'ada');
-    `,
+    check: guideRoom,
   },
 
   // ---- Limits and costs
@@ -275,13 +361,44 @@ export const GUIDES = {
 };
 
 function page(script) {
-  return `<!doctype html><html lang="en"><head><title>app</title><link rel="icon" href="data:,"></head>
-    <body><div id="app"></div><script type="module" src="${script}"></script></body></html>`;
+  return `<!doctype html><html lang="en"><head><title>app</title><link rel="icon" href="data:,"><style>${STYLE}</style></head>
+    <body><div id="root"></div><script type="module" src="${script}"></script></body></html>`;
 }
 
-async function typesToo({ tab, guest }) {
-  await (await guest()).space.setTyping('grace', true);
-  await tab.getByText('grace typing …').waitFor();
+/** What the room of the React guide does, and that of the Svelte guide. */
+async function guideRoom(scene) {
+  await chatsByForm(scene);
+  await scene.tab.getByText('Here: Ada, Grace').waitFor();
+  await typesToo(scene);
+  await refusesWell(scene);
+  await showsLongWords(scene);
+  await loadsOlder(scene);
+  await showsRefusal(scene);
+}
+
+/** Two rooms at one page: each has its own messages, and what is written goes to the one that is shown. */
+async function switchesRooms({ tab, theatre }) {
+  const people = { Red: await theatre.guest('red'), Blue: await theatre.guest('blue', 'joan') };
+  const lines = () => tab.getByRole('listitem').allTextContents();
+  for (const name of ['Red', 'Blue', 'Red']) {
+    await tab.getByRole('link', { name }).click();
+    await people[name].say(`to ${name}`);
+    await tab.getByText(`to ${name}`).last().waitFor();
+    for (const line of await lines()) assert.match(line, new RegExp(`(?:to|in) ${name}`));
+    assert.equal(await tab.getByLabel('Message').inputValue(), '');
+    await tab.getByLabel('Message').fill(`in ${name}`);
+    await tab.getByRole('button', { name: 'Send' }).click();
+    await people[name].heard(`in ${name}`);
+    // Half-written, and not sent.
+    await tab.getByLabel('Message').fill('not yet');
+  }
+  for (const name of ['Red', 'Blue']) {
+    const said = people[name].heardAll.map(({ text }) => text);
+    assert.ok(
+      said.every((text) => text.endsWith(` ${name}`)),
+      said.join(),
+    );
+  }
 }
 
 /** The one file where the guide puts it. */
@@ -304,30 +421,4 @@ function policy(theatre, blocks) {
       .replace('https://chat.example.com', `http://${host}`)
       .replace('wss://chat.example.com', `ws://${host}`),
   };
-}
-
-/** Somebody writes into the form and sends; both hear each other, once and in order. */
-export async function chatsByForm({ tab, guest }) {
-  const person = await guest();
-  await tab.getByLabel('Message').fill('Hello from the page');
-  await tab.getByRole('button', { name: 'Send' }).click();
-  await person.heard('Hello from the page');
-  await person.say('Hello to the page');
-  await tab.getByText('Hello to the page').waitFor();
-  const items = await tab.getByRole('listitem').allTextContents();
-  assert.equal(items.length, 2, items.join(' | '));
-  assert.match(items[0], /Hello from the page/);
-  assert.match(items[1], /Hello to the page/);
-}
-
-/** A message that is refused leaves the page, and what was written, where they are. */
-async function refusesWell({ tab }) {
-  const thrown = [];
-  tab.on('pageerror', (error) => thrown.push(error.message));
-  const field = tab.getByLabel('Message');
-  await field.fill('x'.repeat(20_000));
-  await tab.getByRole('button', { name: 'Send' }).click();
-  await tab.getByRole('alert').filter({ hasText: /text/ }).waitFor();
-  assert.equal((await field.inputValue()).length, 20_000);
-  assert.deepEqual(thrown, []);
 }

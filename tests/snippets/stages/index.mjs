@@ -4,5 +4,6 @@ import { GUIDES } from './guides.mjs';
 import { QUICK_START } from './quick-start.mjs';
 import { README } from './readme.mjs';
 import { SERVER } from './server.mjs';
+import { SVELTEKIT } from './sveltekit.mjs';
 
-export const STAGES = { ...README, ...GUIDES, ...SERVER, ...DEPLOYING, ...QUICK_START };
+export const STAGES = { ...README, ...GUIDES, ...SERVER, ...DEPLOYING, ...SVELTEKIT, ...QUICK_START };

@@ -1,9 +1,11 @@
 /** The quick start, walked through from a clone's tarball to a page where two people chat, in development and built. */
 import assert from 'node:assert/strict';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { BUILD } from '../../../scripts/lib/paths.mjs';
 import { seconds } from '../../../scripts/lib/process.mjs';
+import { until } from '../../e2e/lib/waiting.mjs';
+import { fitsPhone } from './pages.mjs';
 
 const BACKEND = 'npx kuratchi-spaces dev';
 /** Where Vite serves. */
@@ -22,7 +24,7 @@ export const QUICK_START = {
       ['npm run dev', LOCAL],
       ['npm run preview', LOCAL],
     ],
-    async check({ theatre, servers: [backend, vite, preview], serve, commands, files, ms }) {
+    async check({ theatre, folder, servers: [backend, vite, preview], serve, commands, files, ms }) {
       const [, url] = await vite.says(LOCAL);
       const opened = Date.now();
       const ada = await open(theatre, url);
@@ -61,14 +63,32 @@ export const QUICK_START = {
       }
       // A refusal costs neither the page nor what was written.
       await ada.say('x'.repeat(20_000));
-      await ada.tab.getByRole('alert').filter({ hasText: /text/ }).waitFor();
+      await ada.tab.getByRole('alert').filter({ hasText: 'The message is too long' }).waitFor();
       assert.equal((await ada.tab.getByLabel('Message').inputValue()).length, 20_000);
+      await ada.say('x'.repeat(2_000));
+      await grace.tab.getByText('x'.repeat(2_000)).waitFor();
+      await fitsPhone(grace.tab);
       const ofNetwork = (text) => text.includes('ERR_CONNECTION_REFUSED');
       assert.deepEqual(
         [...ada.problems, ...grace.problems, ...built.problems].filter((text) => !ofNetwork(text)),
         [],
       );
       for (const { context } of [ada, grace, built]) await context.close();
+
+      // Without its key the route answers with an error, and the page shows it.
+      renameSync(join(folder, '.env.local'), join(folder, 'env.away'));
+      await until(
+        // Meanwhile it starts again.
+        () =>
+          fetch(`${url}api/chat/init`).then(
+            ({ status }) => status === 500,
+            () => false,
+          ),
+        'Vite has noticed that the file is gone',
+      );
+      const refused = await open(theatre, url);
+      await refused.tab.getByRole('alert').filter({ hasText: 'gatewayKey is required' }).waitFor();
+      await refused.context.close();
     },
   },
 };

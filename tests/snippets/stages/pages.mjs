@@ -1,0 +1,86 @@
+/** What every page of the guides is asked for, whatever it is written with. */
+import assert from 'node:assert/strict';
+
+const PHONE = { width: 390, height: 844 };
+
+/** Somebody writes into the form and sends; both hear each other, once and in order. */
+export async function chatsByForm({ tab, guest }) {
+  const person = await guest();
+  await tab.getByLabel('Message').fill('Hello from the page');
+  await tab.getByRole('button', { name: 'Send' }).click();
+  await person.heard('Hello from the page');
+  await person.say('Hello to the page');
+  await tab.getByText('Hello to the page').waitFor();
+  const items = await tab.getByRole('listitem').allTextContents();
+  assert.equal(items.length, 2, items.join(' | '));
+  assert.match(items[0], /Hello from the page/);
+  assert.match(items[1], /Hello to the page/);
+  // All of the room is there.
+  assert.equal(await tab.getByRole('button', { name: 'Older messages' }).count(), 0);
+}
+
+/** The name of somebody who types, by the name that their token gives. */
+export async function typesToo({ tab, guest }) {
+  await (await guest()).space.setTyping('grace', true);
+  await tab.getByText('Grace typing …').waitFor();
+}
+
+/** A message that is refused leaves the page, and what was written, where they are. */
+export async function refusesWell({ tab }) {
+  const thrown = [];
+  tab.on('pageerror', (error) => thrown.push(error.message));
+  const field = tab.getByLabel('Message');
+  await field.fill('x'.repeat(20_000));
+  await tab.getByRole('button', { name: 'Send' }).click();
+  await tab.getByRole('alert').filter({ hasText: 'The message is too long' }).waitFor();
+  assert.equal((await field.inputValue()).length, 20_000);
+  assert.deepEqual(thrown, []);
+}
+
+/** One long word does not widen the page, and a text has its own direction. */
+export async function showsLongWords({ tab, guest }) {
+  const long = 'x'.repeat(2_000);
+  await (await guest()).say(long);
+  const text = tab.getByText(long);
+  await text.waitFor();
+  assert.equal(await text.getAttribute('dir'), 'auto');
+  await fitsPhone(tab);
+}
+
+/** The page is no wider than a phone. */
+export async function fitsPhone(tab) {
+  const before = tab.viewportSize();
+  await tab.setViewportSize(PHONE);
+  assert.ok((await tab.evaluate(() => document.documentElement.scrollWidth)) <= PHONE.width);
+  await tab.setViewportSize(before);
+}
+
+/** A page whose token route refuses shows what it answered. */
+export async function showsRefusal({ tab, refuse }) {
+  refuse(503, 'The chat is closed today');
+  await tab.reload();
+  await tab.getByText('The chat is closed today').waitFor();
+  refuse();
+  await tab.reload();
+  await tab.getByLabel('Message').waitFor();
+}
+
+/** Older messages are offered once there are some to load, and a failure to load them is told. */
+export async function loadsOlder({ tab, guest }) {
+  const { space } = await guest();
+  for (let index = 0; index < OLDER_COUNT; index += 1) await space.sendMessage({ text: `${index} of many` });
+  await space.sendMessage({ text: 'the last of many' }, { until: 'stored' });
+  await tab.reload();
+  await tab.getByText('the last of many').waitFor();
+  const older = tab.getByRole('button', { name: 'Older messages' });
+  await older.waitFor();
+  await tab.context().setOffline(true);
+  await older.click();
+  await tab.getByRole('alert').filter({ hasText: /\w/ }).waitFor();
+  await tab.context().setOffline(false);
+  await older.click();
+  await tab.getByText('Hello from the page').waitFor();
+}
+
+/** More than a page of history holds. */
+const OLDER_COUNT = 60;
