@@ -68,7 +68,7 @@ export interface SpaceMessages {
   readonly messages: readonly ShownMessage[];
   /** Whether the newest messages are there; before that, an empty list means nothing. @example if (!isLoaded) return <Spinner /> */
   readonly isLoaded: boolean;
-  /** Whether there may be older ones than the first in the list. @example hasOlder && <button onClick={() => loadOlder()} /> */
+  /** Whether there may be older ones than the first in the list. @example isLoaded && hasOlder && <button onClick={() => loadOlder().catch(show)} /> */
   readonly hasOlder: boolean;
   /** Whether older ones are on their way. @example <button disabled={isLoadingOlder} /> */
   readonly isLoadingOlder: boolean;
