@@ -220,6 +220,7 @@ export interface SpaceSnapshot {
  * @example
  * const space = new KuratchiSpaceClient({ spaceId: 'support-7', spaceToken, workerUrl });
  */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the one method that merging adds is there.
 export class KuratchiSpaceClient {
   /**
    * @param config Which space, with which token, on which Worker, and who hears of what.
@@ -560,20 +561,27 @@ export class KuratchiSpaceClient {
   readonly getServerSnapshot: () => SpaceSnapshot;
 
   /**
-   * Disconnects and gives everything back. Later calls fail with `closed`; calling it twice does no harm.
+   * Disconnects and gives everything back. Later calls fail with `closed`; calling it twice does no harm. `using` calls it.
    *
    * @example
    * client.close();
    */
   close(): void;
-  /**
-   * The same as {@link close}, for `using`.
-   *
-   * @example
-   * using client = spaces.client({ spaceId: 'support-7', spaceToken, workerUrl });
-   */
-  [Symbol.dispose](): void;
 }
+
+declare global {
+  // Merges with TypeScript's own declaration where the app's `lib` has it. Without that, `Symbol.dispose` is no known name, and
+  // a method called so would be an error in every app that checks declaration files.
+  interface Disposable {}
+}
+
+/**
+ * `using` closes a client as {@link KuratchiSpaceClient.close} does, in projects whose `lib` has `esnext.disposable`.
+ *
+ * @example
+ * using client = spaces.client({ spaceId: 'support-7', spaceToken, workerUrl });
+ */
+export interface KuratchiSpaceClient extends Disposable {}
 
 /**
  * Makes a client. Nothing is loaded, sent or connected yet.

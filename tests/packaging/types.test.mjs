@@ -22,7 +22,7 @@ describe('types', () => {
   );
   after(() => installed.remove());
 
-  for (const resolution of ['bundler', 'node16']) {
+  for (const resolution of ['bundler', 'node16', 'nodenext']) {
     const args = ['--project', `tsconfig.${resolution}.json`];
 
     test(`moduleResolution ${resolution}, TypeScript 5`, { timeout: TEST_MS_MAX }, async () => {
