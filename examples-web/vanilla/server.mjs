@@ -16,7 +16,7 @@ const LOCAL_HOST = /^(?:(?:[a-z0-9-]+\.)*localhost|127\.0\.0\.1|\[::1\])(?::\d+)
 const PAGE_DIR = fileURLToPath(new URL('./page/', import.meta.url));
 const SHARED_DIR = fileURLToPath(new URL('../shared/', import.meta.url));
 /** What the page shares with the other examples; the rest of that folder is for servers. */
-const SHARED_FILES = ['/words.js', '/links.js', '/texts.js'];
+const SHARED_FILES = ['/words.js', '/links.js', '/texts.js', '/field-height.js'];
 /** A library of the page, as npm has it. */
 const LINKIFY_FILE = '/linkify.mjs';
 const LINKIFY_DIR = dirname(fileURLToPath(import.meta.resolve('linkifyjs')));

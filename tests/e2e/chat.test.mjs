@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { attachToHistory, UNREADABLE } from './lib/attachments.mjs';
 import { ChatPage } from './lib/chat-page.mjs';
+import { assertListStaysAtEnd } from './lib/list-end.mjs';
 import { LONG_TEXT, showAllByKeyboard } from './lib/long-text.mjs';
 import { assertNoProblems, test, until, useStack } from './lib/stack.mjs';
 
@@ -234,6 +235,17 @@ test('a text that is too long says so and stays where it was written', async () 
   await ada.message.press('Enter');
   await ada.sees('Short');
   await ada.assertTexts(['Short']);
+  await end(ada);
+});
+
+test('a list that was read to its end stays there, however high the field is', async () => {
+  const space = stack.newSpace();
+  await stack
+    .newPeer(space, 'archivist')
+    .postAll(Array.from({ length: 30 }, (_, index) => `line ${index + 1}`));
+  const ada = await join('Ada', space);
+  await ada.sees('line 30');
+  await assertListStaysAtEnd(ada, ada.message);
   await end(ada);
 });
 

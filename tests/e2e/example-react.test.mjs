@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict';
 import { attachToHistory, UNREADABLE } from './lib/attachments.mjs';
 import { useExample } from './lib/example.mjs';
+import { assertListStaysAtEnd } from './lib/list-end.mjs';
 import { LONG_TEXT, showAllByKeyboard } from './lib/long-text.mjs';
 import { assertNoProblems, test, until } from './lib/stack.mjs';
 import { TeamPage } from './lib/team-page.mjs';
@@ -149,6 +150,15 @@ test('a text that will not do comes back with the reason', async () => {
   await ada.say('y'.repeat(17_000));
   await ada.tab.getByText('Not sent. The message is too long').waitFor();
   assert.equal((await ada.message.inputValue()).length, 17_000);
+  await end(ada);
+});
+
+test('a list that was read to its end stays there, however high the field is', async () => {
+  const team = stack.newSpace();
+  await stack.newPeer(spaceOf(team)).postAll(Array.from({ length: 30 }, (_, index) => `line ${index + 1}`));
+  const ada = await enter('Ada', team);
+  await ada.sees('line 30');
+  await assertListStaysAtEnd(ada, ada.message);
   await end(ada);
 });
 

@@ -5,6 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { useExample } from './lib/example.mjs';
+import { assertListStaysAtEnd } from './lib/list-end.mjs';
 import { LONG_TEXT, showAllByKeyboard } from './lib/long-text.mjs';
 import { assertNoProblems, test, until } from './lib/stack.mjs';
 import { DeskPage, ShopPage } from './lib/support-pages.mjs';
@@ -229,6 +230,16 @@ test('earlier messages are a button away, and the reader stays where they are', 
   // The button is gone, the greeting stands there, and a day's name went to the first row.
   assert.ok(Math.abs((await topOf('line 35')) - before) < 60, 'the row is about where it was');
   await visitor.tab.getByText('What can we do for you?').waitFor();
+  await end(visitor);
+});
+
+test('a list that was read to its end stays there, however high the field is', async () => {
+  const visitor = await visit();
+  await visitor.open();
+  const { spaceId } = await visitor.name();
+  await stack.newPeer(spaceId).postAll(Array.from({ length: 30 }, (_, index) => `line ${index + 1}`));
+  await visitor.sees('line 30');
+  await assertListStaysAtEnd(visitor, visitor.field);
   await end(visitor);
 });
 

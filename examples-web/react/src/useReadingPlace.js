@@ -4,6 +4,7 @@
  * Owns when to scroll to the end. Which rows exist is the virtual list's business.
  */
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react';
+import { FIELD_HEIGHT } from '../../shared/field-height.js';
 import { isBy } from '../../shared/words.js';
 import { isWaiting, keyOf } from './messages.js';
 
@@ -46,13 +47,20 @@ export function useReadingPlace(log, messages, ownId) {
     },
     [log],
   );
-  useEffect(() => {
+  // Undone before the next room's field is measured: the list is gone then.
+  useLayoutEffect(() => {
     // Rows that turn out higher than expected, a keyboard that opens: whoever was at the end stays there.
-    const observer = new ResizeObserver(() => {
+    const stay = () => {
       if (follows.current) scrollToEnd();
-    });
+    };
+    const observer = new ResizeObserver(stay);
     for (const element of [log.current, ...log.current.children]) observer.observe(element);
-    return () => observer.disconnect();
+    // A field that shrinks and grows again within one frame: nothing has another size, and yet the end was moved away.
+    document.addEventListener(FIELD_HEIGHT, stay);
+    return () => {
+      observer.disconnect();
+      document.removeEventListener(FIELD_HEIGHT, stay);
+    };
   }, [log, scrollToEnd]);
 
   useLayoutEffect(() => {

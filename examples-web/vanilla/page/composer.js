@@ -4,7 +4,7 @@
  * Owns the text field, its keys and growth, what it says when a text will not do, and when to say that somebody
  * types. What becomes of a text is not its business; one that becomes nothing is given back.
  */
-import { fitHeight } from './elements.js';
+import { fitHeight } from './field-height.js';
 
 /** No key for this long, and one has stopped typing. */
 const TYPING_IDLE_MS = 4_000;

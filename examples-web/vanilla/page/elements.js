@@ -62,10 +62,3 @@ export function iconButton(className, icon, label, onClick) {
   made.append(picture);
   return made;
 }
-
-/** Makes a text field as high as its text, up to what the style sheet allows. */
-export function fitHeight(field) {
-  field.style.height = 'auto';
-  // The box counts its border, which the content's height does not.
-  field.style.height = `${field.scrollHeight + field.offsetHeight - field.clientHeight}px`;
-}

@@ -4,7 +4,8 @@
  * Owns the form, its keys and what it says when the new text will not do. What becomes of the text is not its
  * business.
  */
-import { button, element, fitHeight } from './elements.js';
+import { button, element } from './elements.js';
+import { fitHeight } from './field-height.js';
 import { errorWords } from './words.js';
 
 export class MessageEditor {

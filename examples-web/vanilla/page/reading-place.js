@@ -3,6 +3,7 @@
  *
  * Owns the scroll position and the button that tells of messages further down. Knows nothing about messages.
  */
+import { FIELD_HEIGHT } from './field-height.js';
 import { newMessagesWords } from './words.js';
 
 /** Closer to the end than this, and the reader follows what comes. */
@@ -40,11 +41,14 @@ export class ReadingPlace {
       { signal },
     );
     // A keyboard that opens, a field or a message that grows: whoever was at the end stays there.
-    const observer = new ResizeObserver(() => {
+    const stay = () => {
       if (this.#followsEnd) this.goToEnd();
-    });
+    };
+    const observer = new ResizeObserver(stay);
     observer.observe(this.#log);
     observer.observe(this.#list);
+    // A field that shrinks and grows again within one frame: nothing has another size, and yet the end was moved away.
+    document.addEventListener(FIELD_HEIGHT, stay, { signal });
     signal.addEventListener('abort', () => observer.disconnect());
   }
 
