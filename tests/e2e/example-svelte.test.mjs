@@ -291,13 +291,45 @@ test('only agents get in, and to conversations only', async () => {
   await end(agent);
 });
 
+test('an agent who is not signed in causes no request that fails', async () => {
+  const agent = new DeskPage(await stack.newTab(), app.url);
+  const refused = [];
+  agent.tab.on('response', (response) => {
+    if (response.status() >= 400) refused.push(`${response.status()} ${response.url()}`);
+  });
+  await agent.tab.goto(agent.url);
+  await agent.tab.getByLabel('Password').waitFor();
+  await agent.signIn('Rosa', PASSWORD);
+  await agent.tab.getByRole('heading', { name: 'Support desk' }).waitFor();
+  await agent.tab.reload();
+  await agent.tab.getByRole('heading', { name: 'Support desk' }).waitFor();
+  assert.deepEqual(refused, []);
+  await end(agent);
+});
+
 test('the keyboard alone is enough', async () => {
   const visitor = await visit();
   const { keyboard } = visitor.tab;
+  // The first opening loads the conversation, which may take its time.
+  let answer;
+  const asked = new Promise((resolve) => {
+    visitor.tab.route('**/api/visit', (route) => {
+      answer = () => route.continue();
+      resolve();
+    });
+  });
   await visitor.launcher.focus();
   await keyboard.press('Enter');
+  await asked;
+  await visitor.panel.waitFor();
+  await keyboard.type('no key ');
+  assert.ok(await visitor.panel.isVisible(), 'a space while it loads does not minimise it');
+  answer();
   await visitor.tab.getByText('What can we do for you?').waitFor();
-  await visitor.field.focus();
+  await until(
+    () => visitor.field.evaluate((field) => field === document.activeElement),
+    'one can write once it is there',
+  );
   await keyboard.type('one');
   await keyboard.press('Shift+Enter');
   await keyboard.type('more');

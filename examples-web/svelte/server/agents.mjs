@@ -50,14 +50,20 @@ export class Agents {
     };
   }
 
-  /** @throws {Refusal} When the cookies are not an agent's. */
-  who(cookies) {
+  /** The agent whose cookies these are; nothing when they are nobody's, or no longer good. */
+  find(cookies) {
     const [text = '', signature = ''] = (cookieValue(cookies, COOKIE) ?? '').split('.');
     // First the signature: nothing is read that we did not write.
-    if (!this.#isEqual(signature, this.#sign(text))) throw new Refusal(401, 'Please sign in.');
+    if (!this.#isEqual(signature, this.#sign(text))) return undefined;
     const { name, until } = JSON.parse(Buffer.from(text, 'base64url').toString('utf8'));
-    if (until < Date.now()) throw new Refusal(401, 'Please sign in again.');
-    return this.#agent(name);
+    return until < Date.now() ? undefined : this.#agent(name);
+  }
+
+  /** @throws {Refusal} When the cookies are not an agent's. */
+  who(cookies) {
+    const agent = this.find(cookies);
+    if (!agent) throw new Refusal(401, 'Please sign in.');
+    return agent;
   }
 
   /** Ids look as those of people with a name do, so that the pages find the name in them. */

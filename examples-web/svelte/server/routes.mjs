@@ -38,6 +38,9 @@ export function supportRoutes({ gatewayKey, workerUrl, agentPassword }) {
     '/api/agent/sign-in': async ({ body: { name, password }, address }) =>
       agents.signIn(name, password, address),
 
+    /** `{}` → `{ agent: { userId, name } }` of the one who is signed in, or `{}`. */
+    '/api/agent/who': async ({ cookies }) => ({ body: { agent: agents.find(cookies) } }),
+
     /** `{ spaceId }`, or `{}` for the desk → `{ spaceId, spaceToken, workerUrl, userId, name }` */
     '/api/agent/session': async ({ body: { spaceId = DESK }, cookies }) => {
       const { userId, name } = agents.who(cookies);

@@ -6,6 +6,11 @@ export function openVisit() {
   return ask('/api/visit', {});
 }
 
+/** Whether an agent is signed in here. */
+export async function isSignedIn() {
+  return (await ask('/api/agent/who', {})).agent !== undefined;
+}
+
 /** An agent's way into a conversation, or to the desk. */
 export function openAgentSession(spaceId) {
   return ask('/api/agent/session', { spaceId });
