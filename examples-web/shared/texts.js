@@ -1,5 +1,5 @@
 /**
- * How much of a message's text is shown: a stranger wrote it, and what takes a page long to lay out holds up everything in it.
+ * What is shown of a message's text: a stranger wrote it, and what takes a page long to lay out holds up everything in it.
  *
  * Owns the bounds, and where the focus goes. Must not know how a page is made.
  */
@@ -10,6 +10,14 @@ const SPOKEN_MAX = 500;
 
 /** Marks over a letter, beyond what any language writes: each of thousands is laid out over the one before. */
 const PILED_UP = /(\p{M}{8})\p{M}+/gu;
+
+/** What one sees of a text: neither blanks, nor characters that have no shape. */
+const VISIBLE = /[^\s\u2800\p{Default_Ignorable_Code_Point}]/u;
+
+/** Whether nobody would see anything of the text. */
+export function isBlank(text) {
+  return !VISIBLE.test(text);
+}
 
 /** The text without marks that are piled up. */
 export function readable(text) {

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { find } from 'linkifyjs';
 import { partsOf } from '../../examples-web/shared/links.js';
-import { beginning, readable, spoken } from '../../examples-web/shared/texts.js';
+import { beginning, isBlank, readable, spoken } from '../../examples-web/shared/texts.js';
 import { dayWords, isoOf, momentWords, timeWords } from '../../examples-web/shared/words.js';
 
 test('marks that are piled up are left out, and what languages write is not', () => {
@@ -15,6 +15,12 @@ test('marks that are piled up are left out, and what languages write is not', ()
   );
   for (const text of ['Việt Nam', 'नमस्ते', 'שָׁלוֹם', 'ทั้งนี้', '👩‍👩‍👧‍👦 1️⃣', 'e\u0301a\u0308'])
     assert.equal(readable(text), text);
+});
+
+test('a text of which nobody sees anything is blank', () => {
+  for (const text of ['', ' \n\t', '\u00a0\u3000', '\u200b\u200d\ufe0f', '\u2800', '\u3164', '\u00ad'])
+    assert.ok(isBlank(text), JSON.stringify(text));
+  for (const text of ['.', ' a ', '❤️', '👩‍👩‍👧‍👦', '\u200bx']) assert.ok(!isBlank(text), text);
 });
 
 test('of a long text the beginning is shown', () => {

@@ -1,6 +1,7 @@
 /** Where a message is written. A text that becomes nothing is given back, with the reason. */
 import { useSend, useSpace } from 'kuratchi-spaces/react';
 import { useEffect, useImperativeHandle, useState } from 'react';
+import { isBlank } from '../../shared/texts.js';
 import { notSentWords } from '../../shared/words.js';
 import { Icon } from './Icon.jsx';
 import { rememberDraft, rememberedDraft } from './memory.js';
@@ -26,19 +27,19 @@ export function Composer({ ref, session, spaceId, roomName, onEditLast }) {
   const write = (value) => {
     setText(value);
     setProblem('');
-    sign(value.trim() !== '');
+    sign(!isBlank(value));
   };
   const submit = async () => {
     const wanted = text.trim();
     field.current.focus();
-    if (wanted === '') return;
+    if (isBlank(wanted)) return;
     write('');
     try {
       await send({ senderId: userId, senderType: 'user', text: wanted });
     } catch (error) {
       // What the outbox took over is in the list, with what became of it.
       if (error.code === 'closed' || isShown(space, error)) return;
-      setText((since) => (since.trim() === '' ? wanted : `${wanted}\n${since}`));
+      setText((since) => (isBlank(since) ? wanted : `${wanted}\n${since}`));
       setProblem(notSentWords(error));
     }
   };
@@ -81,7 +82,7 @@ export function Composer({ ref, session, spaceId, roomName, onEditLast }) {
         onKeyDown={handleKey}
         onBlur={() => sign(false)}
       />
-      <button type="submit" className="send" aria-label="Send" aria-disabled={text.trim() === ''}>
+      <button type="submit" className="send" aria-label="Send" aria-disabled={isBlank(text)}>
         <Icon name="send" />
       </button>
       <p id="composer-hint" className="visually-hidden">

@@ -1,5 +1,6 @@
 /** The form in which a message of one's own is written anew, in the place of its bubble. */
 import { useEffect, useState } from 'react';
+import { isBlank } from '../../shared/texts.js';
 import { errorWords } from '../../shared/words.js';
 import { useFittingHeight } from './useFittingHeight.js';
 
@@ -22,7 +23,7 @@ export function MessageEditor({ before, onSave, onEnd }) {
   }, [field]);
 
   const save = () => {
-    if (wanted === '') return;
+    if (isBlank(wanted)) return;
     if (wanted === before) {
       onEnd();
       return;
@@ -69,7 +70,7 @@ export function MessageEditor({ before, onSave, onEnd }) {
         <button type="button" className="quiet" onClick={onEnd}>
           Cancel
         </button>
-        <button type="submit" className="primary" aria-disabled={wanted === ''}>
+        <button type="submit" className="primary" aria-disabled={isBlank(wanted)}>
           Save
         </button>
       </div>

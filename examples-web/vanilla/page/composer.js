@@ -5,6 +5,7 @@
  * types. What becomes of a text is not its business; one that becomes nothing is given back.
  */
 import { fitHeight } from './field-height.js';
+import { isBlank } from './texts.js';
 
 /** No key for this long, and one has stopped typing. */
 const TYPING_IDLE_MS = 4_000;
@@ -67,7 +68,7 @@ export class Composer {
   /** A text became nothing: it is here again, before what was written since, with the reason. */
   giveBack(text, words) {
     const since = this.#field.value;
-    this.#write(since.trim() === '' ? text : `${text}\n${since}`);
+    this.#write(isBlank(since) ? text : `${text}\n${since}`);
     this.#problem.textContent = words;
     this.#field.focus();
   }
@@ -86,13 +87,13 @@ export class Composer {
   #handleEdit() {
     this.#problem.textContent = '';
     this.#write(this.#field.value);
-    this.#tellTyping(this.#field.value.trim() !== '');
+    this.#tellTyping(!isBlank(this.#field.value));
   }
 
   #send() {
     const text = this.#field.value.trim();
     this.#field.focus();
-    if (text === '') return;
+    if (isBlank(text)) return;
     this.#problem.textContent = '';
     this.#write('');
     this.#tellTyping(false);
@@ -121,6 +122,6 @@ export class Composer {
   #show(text) {
     if (this.#field.value !== text) this.#field.value = text;
     fitHeight(this.#field);
-    this.#button.setAttribute('aria-disabled', String(text.trim() === ''));
+    this.#button.setAttribute('aria-disabled', String(isBlank(text)));
   }
 }

@@ -6,6 +6,7 @@
  */
 import { button, element } from './elements.js';
 import { fitHeight } from './field-height.js';
+import { isBlank } from './texts.js';
 import { errorWords } from './words.js';
 
 export class MessageEditor {
@@ -54,7 +55,7 @@ export class MessageEditor {
 
   /** Whether something was written that would get lost. */
   get isChanged() {
-    return this.text !== '' && this.text !== this.#before;
+    return !isBlank(this.text) && this.text !== this.#before;
   }
 
   /** To be called once the form is on the page. */
@@ -79,7 +80,7 @@ export class MessageEditor {
   }
 
   async #submit() {
-    if (this.text === '' || this.#isSaving) return;
+    if (isBlank(this.text) || this.#isSaving) return;
     if (!this.isChanged) {
       this.#onEnd();
       return;
@@ -98,6 +99,6 @@ export class MessageEditor {
 
   #fit() {
     fitHeight(this.#field);
-    this.#save.setAttribute('aria-disabled', String(this.text === ''));
+    this.#save.setAttribute('aria-disabled', String(isBlank(this.text)));
   }
 }
