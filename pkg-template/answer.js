@@ -23,7 +23,8 @@ let held = 0;
 export async function readText(response, signal) {
   // A `Response` of somebody's own may have no stream.
   if (!response.body?.getReader) return response.text();
-  const reader = response.body.getReader();
+  // Chromium's network panel calls a request cancelled whose body a page read in parts to its end. A copy of it may be read so.
+  const reader = (globalThis.document ? response.clone() : response).body.getReader();
   const decoder = new TextDecoder();
   let text = '';
   let own = 0;
@@ -34,7 +35,8 @@ export async function readText(response, signal) {
       own += value.byteLength;
       held += value.byteLength;
       if ((held > BYTES_MAX && own > OWN_BYTES) || signal?.aborted) {
-        reader.cancel().catch(() => {});
+        // A body with a copy ends with both.
+        for (const part of [reader, response.body]) part.cancel().catch(() => {});
         throw new Error('the answer is longer than any that a worker gives');
       }
       text += decoder.decode(value, { stream: true });

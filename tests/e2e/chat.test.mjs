@@ -249,6 +249,34 @@ test('a list that was read to its end stays there, however high the field is', a
   await end(ada);
 });
 
+test('a request that was answered is not cancelled afterwards', async () => {
+  const space = stack.newSpace();
+  await stack
+    .newPeer(space, 'archivist')
+    .postAll(Array.from({ length: 30 }, (_, index) => `line ${index + 1}`));
+  const ada = await join('Ada', space);
+  const devtools = await ada.tab.context().newCDPSession(ada.tab);
+  const urls = new Map();
+  const ended = [];
+  devtools.on('Network.requestWillBeSent', ({ requestId, request }) => urls.set(requestId, request.url));
+  devtools.on('Network.loadingFinished', ({ requestId }) => ended.push([urls.get(requestId), 'finished']));
+  devtools.on('Network.loadingFailed', ({ requestId, errorText }) =>
+    ended.push([urls.get(requestId), errorText]),
+  );
+  await devtools.send('Network.enable');
+  const ofHistory = () => ended.filter(([url]) => url?.includes('/messages?'));
+  for (let visit = 1; visit <= 8; visit += 1) {
+    await ada.tab.reload();
+    await ada.sees('line 30');
+    await until(() => ofHistory().length === visit, 'the browser says how the request ended');
+  }
+  assert.deepEqual(
+    ofHistory().filter(([, how]) => how !== 'finished'),
+    [],
+  );
+  await end(ada);
+});
+
 test('a name or space that will not do is said beside its field', async () => {
   const page = new ChatPage(await stack.newTab(), stack.url);
   await page.tab.goto(stack.url);
