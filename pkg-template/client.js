@@ -173,9 +173,14 @@ export class SpaceClient {
   }
 
   editMessage(id, options, extra) {
-    return this.#callUntil(options, extra, (core, edit, untilStored) =>
-      this.#tellingOf(id, core.editMessage(id, edit, untilStored)),
-    );
+    return this.#callUntil(options, extra, (core, edit, untilStored) => {
+      const shown = this.#store.find(id);
+      // The room refuses this too, but maybe long after the outbox took the edit.
+      if (edit?.text === '' && shown && !shown.attachments) {
+        throw invalid('text', 'must not be empty: only a message with attachments may have no text');
+      }
+      return this.#tellingOf(id, core.editMessage(id, edit, untilStored));
+    });
   }
 
   deleteMessage(id, extra) {

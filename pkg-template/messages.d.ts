@@ -174,7 +174,11 @@ export interface WaitOptions {
  * const options: EditMessageOptions = { text: 'Hello, all' };
  */
 export interface EditMessageOptions {
-  /** What it says from now on: 1 byte to 16 KiB in UTF-8; may be empty beside attachments. @example 'Hello, all' */
+  /**
+   * What it says from now on: 1 byte to 16 KiB in UTF-8; may be empty where the message has attachments, which stay.
+   *
+   * @example 'Hello, all'
+   */
   text: string;
   /** `'stored'`: the promise waits for the server in every state of the connection. @example until: 'stored' */
   until?: 'stored' | undefined;

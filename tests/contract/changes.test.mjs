@@ -110,6 +110,27 @@ describe('an edit', { concurrency: true }, () => {
     }
   });
 
+  test('takes the text away from what has attachments, and from nothing else', async () => {
+    const attachments = [{ id: '1', url: '/f', filename: 'f', contentType: 'a/b', size: 1 }];
+    const claims = { userId: 'ada' };
+    for (const by of ['socket', 'HTTP']) {
+      const { spaceId, ada, bob, message } = await room('caption', { attachments });
+      const emptied =
+        by === 'HTTP'
+          ? change('PATCH', spaceId, message.id, { claims, body: { text: '' } })
+          : ada.edit(message.id, '');
+      await emptied;
+      const { message: heard } = await bob.update(message.id, '');
+      assert.deepEqual([heard.attachments, heard.deletedAt], [attachments, undefined], by);
+      assert.deepEqual(await stored(spaceId, message.id), heard);
+    }
+    const { spaceId, ada, message } = await room();
+    const { code, field } = await ada.edit(message.id, '');
+    assert.deepEqual([code, field], ['missingField', 'text']);
+    const { status, body } = await change('PATCH', spaceId, message.id, { claims, body: { text: '' } });
+    assert.deepEqual([status, body.code, body.field], [400, 'missingField', 'text']);
+  });
+
   test('the first version is not told, and reads the new state', async () => {
     const { spaceId, ada, message } = await room();
     const old = await world.first(spaceId, { spaceToken: await world.token(spaceId, { userId: 'old' }) });

@@ -245,6 +245,20 @@ describe('news of the outbox', () => {
     assert.equal(client.getSnapshot().messages[1].text, '', 'nor one that was made after a deletion');
   });
 
+  test('an empty text is refused at once where the message is shown without attachments', async () => {
+    const { client, core } = await setUpConnected();
+    const attachments = [{ id: 'f', url: '/f', filename: 'f', contentType: 'a/b', size: 1 }];
+    core.host.onMessage(stored(1));
+    core.host.onMessage(stored(2, { attachments }));
+    const before = core.asked.length;
+    await assert.rejects(client.editMessage('m1', { text: '' }), { code: 'invalidArgument', field: 'text' });
+    client.editMessage('m2', { text: '' });
+    client.editMessage('m3', { text: '' });
+    const asked = core.asked.slice(before).map(([, id]) => id);
+    assert.deepEqual(asked, ['m2', 'm3'], 'of what is not shown, the room decides');
+    client.close();
+  });
+
   test('a change by one request is told once, and shown', async () => {
     const onMessageUpdate = mock.fn();
     const { client, core } = await setUpConnected({ onMessageUpdate });

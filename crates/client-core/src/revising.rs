@@ -10,6 +10,7 @@
 //!
 //! Owns these rules. Must not know when entries leave: see [`crate::outbox`].
 
+use protocol::draft;
 use protocol::ids::ClientMessageId;
 use protocol::json::Json;
 use protocol::time::Instant;
@@ -38,8 +39,14 @@ impl<J: Json> Client<J> {
         if operation == Operation::Delete && is_open {
             return self.take_out(call, id, "deleteMessage() was called");
         }
+        let text = body.get(Key::Text);
+        if let Some(text) = &text {
+            let edited = J::extended(&entry.row.body, &[(Key::Text, text.clone())]);
+            if let Err(error) = draft::check(&edited) {
+                return self.settle(call, Err(error.into()));
+            }
+        }
         if is_open {
-            let text = body.get(Key::Text);
             return self.replace_text(call, id, text.as_ref(), until_stored, now);
         }
         if has_failed {

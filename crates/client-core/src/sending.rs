@@ -59,7 +59,8 @@ impl<J: Json> Client<J> {
     }
 
     /// Replaces the text of the message `id`: `options` is `{text}`. Settled as [`Client::send_message`] is, with the message's
-    /// new state. `id` may be that of an own one that is still on its way.
+    /// new state. `id` may be that of an own one that is still on its way. Whether a stored message has attachments, so that its
+    /// text may be empty, the server decides.
     pub fn edit_message(
         &mut self,
         call: CallId,

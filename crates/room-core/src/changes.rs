@@ -64,7 +64,10 @@ pub(crate) fn change(
             }),
         };
     }
-    if change.text.is_some() {
+    if let Some(text) = &change.text {
+        if text.is_empty() && stored.message.attachments.is_empty() {
+            return Err(empty_text());
+        }
         transaction.check_quota(sender.principal)?;
     }
     let seq = transaction.next_seq();
@@ -121,6 +124,15 @@ fn may_change(stored: &StoredMessage, origin: Option<&str>, principal: &Principa
     // Who has the name of the house, or had its rights, may change what it said no more than say it.
     let may_speak_so = may_speak_as(stored.message.sender_type, principal);
     (wrote_it && may_speak_so) || principal.may(CAP_MODERATE)
+}
+
+fn empty_text() -> Failure {
+    let error = "the text is empty, which only that of a message with attachments may be";
+    Refusal {
+        field: Some(Key::Text.as_str().to_owned()),
+        ..Refusal::new(ErrorCode::MissingField, error)
+    }
+    .into()
 }
 
 fn not_found(error: &str) -> Failure {

@@ -116,6 +116,34 @@ fn a_deleted_text_is_gone_from_every_table() {
     assert!(!format!("{:?}", shell.frames[&reader]).contains("sesame"));
 }
 
+#[test]
+fn an_edit_empties_the_text_of_a_message_with_attachments_only() {
+    let mut shell = Shell::new();
+    let ada = shell.join(user("ada"));
+    let attachment =
+        json!({"id": "f", "url": "/f", "filename": "f", "contentType": "a/b", "size": 1});
+    let body = json!({"text": "caption", "attachments": [attachment]});
+    let (_, answer) = shell.post(user("ada"), body);
+    let with_file = answer["message"]["id"].as_str().unwrap().to_owned();
+    let (status, answer) = shell.edit(user("ada"), &with_file, json!({"text": ""}));
+    let message = &answer["message"];
+    assert_eq!((status, &message["text"]), (200, &json!("")));
+    assert_eq!(message["attachments"].as_array().unwrap().len(), 1);
+    assert_eq!(message.get("deletedAt"), None);
+    let plain = shell.posted("ada", "text");
+    let refused = shell.edit(user("ada"), &plain, json!({"text": ""}));
+    assert_eq!(outcome(refused), "400 missingField text");
+    shell.say(ada, edit(&plain, "", "e1"));
+    shell.pass(10);
+    let errors = shell.heard_of(ada, "error");
+    assert_eq!(
+        (&errors[0]["code"], &errors[0]["field"], &errors[0]["ref"]),
+        (&json!("missingField"), &json!("text"), &json!("e1"))
+    );
+    let somebodys = shell.edit(user("bob"), &plain, json!({"text": ""}));
+    assert_eq!(outcome(somebodys), "403 capRequired -");
+}
+
 /// Who may change what `author` wrote: each by HTTP and by socket.
 #[track_caller]
 fn check_change(

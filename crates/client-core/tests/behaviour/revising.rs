@@ -273,6 +273,34 @@ fn edits_that_wait_collapse_to_the_newest_and_a_deletion_ends_them() {
 }
 
 #[test]
+fn only_a_message_with_attachments_loses_its_whole_text() {
+    let mut bench = offline();
+    bench.send(5, "a", false);
+    let plain = newest(&bench);
+    let file = json!({"id": "f", "url": "/f", "filename": "f", "contentType": "a/b", "size": 1});
+    let options =
+        json!({"senderId": "ada", "senderType": "user", "text": "b", "attachments": [file]});
+    bench
+        .client
+        .send_message(CallId(6), &options, false, bench.now);
+    bench.drain();
+    let with_file = newest(&bench);
+    edit(&mut bench, 7, &plain, "");
+    edit(&mut bench, 8, &with_file, "");
+    bench.expect(&[
+        "5 done",
+        "6 done",
+        "7 invalidArgument: `text` must be a string of 1 to 16384 bytes in UTF-8, got an empty one",
+        "8 done",
+    ]);
+    assert_eq!(bench.stored(), ["a", ""]);
+    // What is attached to a stored message the server knows.
+    edit(&mut bench, 9, "m3-0", "");
+    bench.expect(&["9 done"]);
+    assert_eq!(bench.stored(), ["a", "", ""]);
+}
+
+#[test]
 fn what_was_deleted_here_is_edited_no_more_unless_the_deletion_fails() {
     let mut bench = offline();
     delete(&mut bench, 5, "m1");
