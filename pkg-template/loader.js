@@ -1,7 +1,7 @@
 /**
  * Loading the Wasm half of the package.
  *
- * Owns when it is loaded (by the first call that needs it, once), what an app is told when that fails, and
+ * Owns when it is loaded (by the first call that needs it, once), how long nothing may come of it, what an app is told when that fails, and
  * whether the loaded instance is still good. Must not know clients, nor where the Wasm comes from: each entry
  * point brings its own source.
  */
@@ -11,6 +11,8 @@ import { ChatError } from './errors.js';
 const WASM_FILE = 'kuratchi_spaces_bg.wasm';
 const WASM_TYPE = 'application/wasm';
 const HTML_TYPE = 'text/html';
+/** How long nothing may come of a file, in milliseconds. However slow it is, a download that brings something goes on. */
+const STALLED_MS = 20_000;
 /** How a page starts: white space, and its first tag. */
 const HTML_PATTERN = /^\s*</;
 const CURE =
@@ -79,7 +81,7 @@ export function createEngine(source, importGlue) {
 /** Where the glue is a file of its own, it is fetched like the Wasm, and may come the next time. */
 async function importedBy(importGlue) {
   try {
-    return await importGlue();
+    return await beforeStall(importGlue(), "the package's JavaScript");
   } catch (error) {
     throw explain(error, { retryable: true });
   }
@@ -130,24 +132,30 @@ export function compileEmbedded(text) {
 
 /** Servers that do not know the file call it something else, and streaming takes the one type only. */
 async function compileFrom(url) {
-  const response = await fetchFile(url);
+  const fetched = await fetchFile(url);
+  const { response } = fetched;
   const type = response.headers.get('content-type') ?? '';
   if (type.toLowerCase() === WASM_TYPE && WebAssembly.compileStreaming) {
     try {
       return await WebAssembly.compileStreaming(response);
     } catch (error) {
-      if (isForbidden(error)) {
-        throw error;
+      if (isForbidden(error) || fetched.stall) {
+        throw fetched.stall ?? error;
       }
       // What it is instead shows in its bytes, and the stream has used them up.
       return compileBytes(await bytesOf(await fetchFile(url)), url);
     }
   }
-  return compileBytes(await bytesOf(response), `${url} (content type '${type}')`, type);
+  return compileBytes(await bytesOf(fetched), `${url} (content type '${type}')`, type);
 }
 
 async function fetchFile(url) {
-  const response = await fetch(url).catch((error) => {
+  const controller = new AbortController();
+  const response = await beforeStall(fetch(url, { signal: controller.signal }), url).catch((error) => {
+    controller.abort();
+    if (error instanceof ChatError) {
+      throw error;
+    }
     const policies = "the page's policy allows it in connect-src, and another origin's server by CORS";
     const isLeftBehind = url.startsWith('file:');
     const cure = isLeftBehind
@@ -162,7 +170,34 @@ async function fetchFile(url) {
     const cure = retryable ? 'try again, or look at what its server says' : CURE;
     throw unavailable(`${url} was answered with status ${status}: ${cure}`, { retryable });
   }
-  return response;
+  const fetched = { response };
+  abortAtStall(fetched, url, controller);
+  return fetched;
+}
+
+/** Ends a download of which nothing comes any more, and notes why. Its progress shows in a copy: compiling tells of none. */
+async function abortAtStall(fetched, url, controller) {
+  const { response } = fetched;
+  try {
+    const reader = response.clone().body.getReader();
+    while (!(await beforeStall(reader.read(), url)).done);
+  } catch (error) {
+    // What else ends a body is told by who reads the original; and a `Response` of somebody's own may have no stream.
+    if (error instanceof ChatError) {
+      fetched.stall = error;
+      controller.abort();
+    }
+  }
+}
+
+/** Gives what `promise` gives; rejects where that takes too long. */
+function beforeStall(promise, what) {
+  let timer;
+  const stall = new Promise((_, reject) => {
+    const reason = `nothing came of ${what} for ${STALLED_MS / 1_000} s: check that the network is up`;
+    timer = setTimeout(() => reject(unavailable(reason, { retryable: true })), STALLED_MS);
+  });
+  return Promise.race([promise, stall]).finally(() => clearTimeout(timer));
 }
 
 /** Whether the same request may be answered otherwise later: the server is busy, or ill. */
@@ -170,10 +205,14 @@ function mayPass(status) {
   return status === 408 || status === 429 || status >= 500;
 }
 
-async function bytesOf(response) {
+async function bytesOf(fetched) {
+  const { response } = fetched;
   try {
     return new Uint8Array(await response.arrayBuffer());
   } catch (error) {
+    if (fetched.stall) {
+      throw fetched.stall;
+    }
     const said = String(error?.message ?? error);
     const reason = `${response.url} was cut off on the way: check that the network is up (${said})`;
     throw unavailable(reason, { cause: error, retryable: true });

@@ -101,6 +101,27 @@ test('without wasm-unsafe-eval the client says what is missing', async () => {
   await tab.context().close();
 });
 
+test('a message settles where the Wasm never comes, and the next one loads it', async () => {
+  const tab = await stack.newBareTab();
+  await tab.route('**/*.wasm', () => {});
+  const send = () =>
+    tab.evaluate(async () => {
+      const spaces = await import('/kuratchi-spaces/index.js');
+      globalThis.room ??= await fetch('/api/chat/init').then((r) => r.json());
+      const client = spaces.client(globalThis.room);
+      const message = { senderId: globalThis.room.userId, senderType: 'user', text: 'hello' };
+      return client.sendMessage(message, { until: 'stored' }).then(
+        ({ text }) => text,
+        ({ code, retryable }) => ({ code, retryable }),
+      );
+    });
+  assert.deepEqual(await send(), { code: 'wasmUnavailable', retryable: true });
+  await tab.unroute('**/*.wasm');
+  assert.equal(await send(), 'hello');
+  assertNoProblems(tab);
+  await tab.context().close();
+});
+
 test('the_gateway_key_never_reaches_the_browser', async () => {
   const tab = await stack.newTab();
   const bodies = [];

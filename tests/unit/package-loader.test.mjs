@@ -257,6 +257,89 @@ describe('fetching', () => {
   });
 });
 
+describe('a file that does not come', { concurrency: false }, () => {
+  const STALLED_MS = 20_000;
+  const engineOf = (url) =>
+    createEngine(
+      () => fetchModule(url, nothing),
+      async () => ({ default: async () => {} }),
+    );
+  /** Lets everything run that waits for no timer. */
+  const settled = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+  async function pass(t, ms) {
+    await settled();
+    t.mock.timers.tick(ms);
+    await settled();
+  }
+  /** An answer whose body is written by the test, and ends with an error when the request is aborted. */
+  function slowAnswer(type = 'application/wasm') {
+    let controller;
+    const body = new ReadableStream({
+      start(given) {
+        controller = given;
+      },
+    });
+    mock.method(globalThis, 'fetch', async (_, { signal }) => {
+      signal.addEventListener('abort', () => controller.error(signal.reason));
+      return new Response(body, { headers: { 'content-type': type } });
+    });
+    return controller;
+  }
+
+  test('at all ends the call, and the next one asks again', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const { mock: asked } = mock.method(globalThis, 'fetch', () => new Promise(() => {}));
+    const engine = engineOf(URL_OF_WASM);
+    const first = checkUnavailable(engine.load(), /nothing came of .*\.wasm for 20 s: check that the/, true);
+    await pass(t, STALLED_MS);
+    await first;
+    assert.ok(asked.calls[0].arguments[1].signal.aborted);
+    mock.restoreAll();
+    answers(() => wasmAnswer());
+    assert.ok(await engine.load());
+  });
+
+  for (const type of ['application/wasm', 'text/plain']) {
+    test(`to its end, as ${type}, ends the call`, async (t) => {
+      t.mock.timers.enable({ apis: ['setTimeout'] });
+      const body = slowAnswer(type);
+      const loading = checkUnavailable(
+        engineOf(URL_OF_WASM).load(),
+        /nothing came of .*\.wasm for 20 s/,
+        true,
+      );
+      await pass(t, STALLED_MS - 1);
+      body.enqueue(WASM.subarray(0, 3));
+      await pass(t, STALLED_MS);
+      await loading;
+    });
+
+    test(`fast, as ${type}, is waited for`, async (t) => {
+      t.mock.timers.enable({ apis: ['setTimeout'] });
+      const body = slowAnswer(type);
+      const loading = engineOf(URL_OF_WASM).load();
+      for (const byte of WASM) {
+        await pass(t, STALLED_MS - 1);
+        body.enqueue(new Uint8Array([byte]));
+      }
+      await pass(t, STALLED_MS - 1);
+      body.close();
+      assert.ok(await loading);
+    });
+  }
+
+  test('although the Wasm does: the glue', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const engine = createEngine(
+      () => 'module',
+      () => new Promise(() => {}),
+    );
+    const loading = checkUnavailable(engine.load(), /nothing came of the package's JavaScript/, true);
+    await pass(t, STALLED_MS);
+    await loading;
+  });
+});
+
 test('in Node a file that is not there is named', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'kuratchi-'));
   try {
