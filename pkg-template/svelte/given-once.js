@@ -7,15 +7,6 @@
 
 const LOOK_EVERY_MS = 500;
 
-function isDevelopment() {
-  try {
-    return process.env.NODE_ENV !== 'production';
-  } catch {
-    // Without a bundler nobody says which it is.
-    return false;
-  }
-}
-
 /** The parts of the page's path that name the room, as it is or as the end of its id: `/rooms/7` for `support-7`. */
 function namesIn(pathname, spaceId) {
   const names = pathname.split('/').map((part) => decodeURI(part));
@@ -33,7 +24,7 @@ function namesIn(pathname, spaceId) {
 export function watchAddress(config) {
   const { location } = globalThis;
   const spaceId = config?.spaceId;
-  if (!isDevelopment() || typeof spaceId !== 'string' || !location) return () => {};
+  if (typeof spaceId !== 'string' || !location) return () => {};
   const from = location.pathname;
   const name = namesIn(from, spaceId);
   if (name === '') return () => {};

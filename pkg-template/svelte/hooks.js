@@ -31,7 +31,12 @@ export function useSpace(source) {
   const isGiven = isClient(source);
   const space = isGiven ? source : createClient(source);
   onMount(() => hold(space, isGiven ? undefined : () => leave(space)));
-  if (!isGiven) onMount(() => watchAddress(source));
+  try {
+    // Bundlers see that this is out of reach in what is built for people.
+    if (process.env.NODE_ENV !== 'production') onMount(() => watchAddress(source));
+  } catch {
+    // Without a bundler nobody says which it is.
+  }
   return space;
 }
 
