@@ -19,11 +19,6 @@ const VARIABLE_OF = {
 };
 
 /**
- * What follows an error text. The words before it are those that apps of the TypeScript SDK look for.
- */
-const HINT_OF = { gatewayKey: ' (or KURATCHI_GATEWAY_KEY, which is read first)' };
-
-/**
  * Reads one environment variable.
  *
  * The host object is held in a variable first: some bundlers replace the usual spelling textually, in part or
@@ -104,22 +99,24 @@ export function missingSetting(field) {
 }
 
 /**
- * The error for a token that is to be signed without a key: a server mints it, so it says how a server gets a key.
+ * The error for a token that is to be signed without a key. Apps look for its text as it is; what helps stands in its cause, which
+ * runtimes print below it.
  *
  * @returns {ChatError}
  */
 export function missingKey() {
   const cure =
-    'For development `npx kuratchi-spaces dev --write-env .env.local` writes one to a file. Vite and SvelteKit do not ' +
-    'put that file into process.env: pass gatewayKey there.';
-  return new ChatError(`${missingText('gatewayKey')}. ${cure}`, {
+    'KURATCHI_GATEWAY_KEY is read first. For development `npx kuratchi-spaces dev --write-env .env.local` writes one to a file. ' +
+    'Vite and SvelteKit do not put that file into process.env: pass gatewayKey there; Node does with --env-file=.env.local.';
+  return new ChatError(missingText('gatewayKey'), {
     code: 'invalidArgument',
     field: 'gatewayKey',
+    cause: new Error(cure),
   });
 }
 
 function missingText(field) {
-  return `${field} is required or set ${VARIABLE_OF[field]}${HINT_OF[field] ?? ''}`;
+  return `${field} is required or set ${VARIABLE_OF[field]}`;
 }
 
 function requireSettings(config, fields) {

@@ -38,8 +38,9 @@ export interface GenerateTokenOptions {
  *
  * @param spaceId 1 to 200 bytes in UTF-8 without control characters.
  * @param options Who the bearer is, for how long, signed with which key.
- * @throws {ChatError} `invalidArgument`, with the `field`; without any key, the text begins
- *   with `gatewayKey is required or set KURATCHI_SPACES_GATEWAY_KEY`. `unsupported` where there is no WebCrypto.
+ * @throws {ChatError} `invalidArgument`, with the `field`; without any key, the text
+ *   `gatewayKey is required or set KURATCHI_SPACES_GATEWAY_KEY`, and a `cause` that says how one gets there. `unsupported` where
+ *   there is no WebCrypto.
  * @example
  * const spaceToken = await generateToken('support-7', { userId: 'ada', name: 'Ada' });
  */

@@ -143,8 +143,7 @@ describe('hosts', () => {
 
 describe('validating', () => {
   const WORKER_URL = 'workerUrl is required or set KURATCHI_SPACES_WORKER_URL';
-  const GATEWAY_KEY =
-    'gatewayKey is required or set KURATCHI_SPACES_GATEWAY_KEY (or KURATCHI_GATEWAY_KEY, which is read first)';
+  const GATEWAY_KEY = 'gatewayKey is required or set KURATCHI_SPACES_GATEWAY_KEY';
   const ACCOUNT_ID = 'accountId is required or set CLOUDFLARE_ACCOUNT_ID';
   const API_TOKEN = 'apiToken is required or set CLOUDFLARE_API_TOKEN';
 
