@@ -85,7 +85,7 @@ describe('the commands that documents name', () => {
       const env = { ...process.env, PORT: '3900', WORKER_PORT: '8900' };
       const server = startServer(`npm run ${command}`, ROOT, env);
       try {
-        const [, url] = await server.says(/Ready after[^]*?(http:\/\/\S+)/);
+        const [, url] = await server.says(/Ready after[\s\S]*?(http:\/\/\S+)/);
         const answer = await fetch(url);
         assert.equal(answer.status, 200);
         assert.match(await answer.text(), /<html/);
