@@ -19,7 +19,7 @@ const collect = runInNewContext('gc');
 
 const { client } = await import('../../../.build/pkg-dev/index.node.js');
 const [workerUrl, kind] = process.argv.slice(2);
-const told = { messages: 0, errors: [], lists: 0, refused: 0, peakMib: 0 };
+const told = { messages: 0, errors: [], lists: 0, refused: 0, parts: 0, peakMib: 0 };
 const space = client({
   ...{ spaceId: 'room', spaceToken: 'a.b.9999999999999.c', workerUrl, webSocket: WebSocket },
   onMessage: () => {
@@ -39,7 +39,12 @@ if (kind === 'lists') {
   setInterval(() => {
     told.peakMib = Math.max(told.peakMib, (process.memoryUsage().rss - rss) / BYTES_PER_MIB);
   }, LOOK_EVERY_MS).unref();
-  const asked = [() => space.getParticipants(), () => space.getMessages({ limit: 1_000 })];
+  const limit = 1_000;
+  const askForMessages = async () => {
+    const messages = await space.getMessages({ limit });
+    if (messages.length > 0 && messages.length < limit) told.parts += 1;
+  };
+  const asked = [() => space.getParticipants(), askForMessages];
   for (const ask of Array.from({ length: LISTS }, () => asked).flat()) {
     ask()
       .catch(() => {
