@@ -7,6 +7,7 @@
 
 import { ChatError } from './errors.js';
 import { HISTORY_MESSAGES_MAX } from './options.js';
+import { createDeferred } from './waiting.js';
 
 /** A page with fewer messages, and fewer than were asked for, is the last one; longer ones may end by their bytes. */
 const PAGE_MESSAGES_MIN = 128;
@@ -36,10 +37,16 @@ export class Older {
   /** Loads a page of about `limit` messages. A call while one is on its way waits for that. */
   load(limit) {
     this.#store.look();
-    this.#loading ??= this.#load(limit).finally(() => {
-      this.#loading = undefined;
-      this.#store.setHistory({ isLoadingOlder: false });
-    });
+    if (!this.#loading) {
+      const { promise, resolve, reject } = createDeferred();
+      const end = (settle) => (value) => {
+        this.#loading = undefined;
+        this.#store.setHistory({ isLoadingOlder: false });
+        settle(value);
+      };
+      this.#loading = promise;
+      this.#load(limit).then(end(resolve), end(reject));
+    }
     return this.#loading;
   }
 

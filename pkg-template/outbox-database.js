@@ -6,7 +6,8 @@
  * answer here. Must not know lanes' owners, nor what a row says. Nothing is opened before the first operation.
  *
  * A database that fails once is not asked again: what failed it (no space left, deleted or upgraded by another
- * tab, a browser that never answers) would fail the next row as well, and each would be waited for.
+ * tab, a browser that never answers) would fail the next row as well, and each would be waited for. But browsers close
+ * connections of pages in the background, and what is on disk is there still: then the next operation opens another.
  */
 
 import { openDB } from 'idb';
@@ -22,6 +23,8 @@ const BEYOND = [];
  */
 const STEP_MS = 1_000;
 const STEPS_MAX = 3;
+/** What operations on a connection fail with that the browser closes, or has closed. */
+const CLOSED = new Set(['InvalidStateError', 'AbortError']);
 /** Operations of this page that were answered. */
 let answered = 0;
 
@@ -145,29 +148,43 @@ export class OutboxDatabase {
       throw this.#failure;
     }
     try {
-      return await withinBound(this.#transact(mode, act));
+      return await this.#twice((opening) => withinBound(transact(opening, mode, act)));
     } catch (error) {
       this.#lose(error);
       throw error;
     }
   }
 
-  async #transact(mode, act) {
-    this.#opening ??= this.#connect();
-    const database = await this.#opening;
-    const transaction = database.transaction(STORE, mode);
-    // Where `act` throws at once, nobody else waits for how the transaction ends.
-    transaction.done.catch(() => {});
-    const result = act(transaction.objectStore(STORE));
-    // Reads ask for more in the same transaction; a write is all that there is.
-    if (mode === 'readwrite') {
-      transaction.commit?.();
+  /** Does it once more, on another connection, where the browser has closed the one that it was begun on. */
+  async #twice(operate) {
+    const opening = this.#connection();
+    let wasOpen = false;
+    const noted = opening.then((database) => {
+      wasOpen = true;
+      return database;
+    });
+    try {
+      return await operate(noted);
+    } catch (error) {
+      if (this.#failure || !wasOpen || !CLOSED.has(error.name)) throw error;
+      this.#forget(opening);
+      return operate(this.#connection());
     }
-    const [value] = await Promise.all([result, transaction.done]);
-    return value;
   }
 
-  async #connect() {
+  #connection() {
+    if (!this.#opening) {
+      const opening = this.#connect(() => this.#forget(opening));
+      this.#opening = opening;
+    }
+    return this.#opening;
+  }
+
+  #forget(opening) {
+    if (this.#opening === opening) this.#opening = undefined;
+  }
+
+  async #connect(onTerminated) {
     const lose = (what) => () => this.#lose(new Error(`the database ${what}`));
     const database = await this.#open(NAME, VERSION, {
       upgrade: (upgraded) => void upgraded.createObjectStore(STORE),
@@ -177,7 +194,7 @@ export class OutboxDatabase {
         event.target.close();
         this.#lose(new Error('the database was deleted or upgraded by another tab'));
       },
-      terminated: lose('was closed by the browser'),
+      terminated: onTerminated,
     });
     if (this.#failure) {
       database.close();
@@ -193,6 +210,20 @@ export class OutboxDatabase {
       this.#onLost(error);
     }
   }
+}
+
+async function transact(opening, mode, act) {
+  const database = await opening;
+  const transaction = database.transaction(STORE, mode);
+  // Where `act` throws at once, nobody else waits for how the transaction ends.
+  transaction.done.catch(() => {});
+  const result = act(transaction.objectStore(STORE));
+  // Reads ask for more in the same transaction; a write is all that there is.
+  if (mode === 'readwrite') {
+    transaction.commit?.();
+  }
+  const [value] = await Promise.all([result, transaction.done]);
+  return value;
 }
 
 /** All keys that start so. */

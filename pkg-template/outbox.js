@@ -71,6 +71,8 @@ export class Outbox {
   #isAsked = false;
   /** Whether the core was told that others may send. */
   #isReleased = false;
+  /** Makes a database in the place of one that failed; undefined where there is none. */
+  #reopen;
   /** Counts releases: a taking over that was begun before one is void. */
   #turn = 0;
   /** Counts clearings: what was read before one is void. */
@@ -106,6 +108,7 @@ export class Outbox {
     lanes.onLost = () => this.#loseLocks();
     if (this.#persistence !== 'memory') {
       this.#database = makeDatabase(place, (error) => this.#degrade(error));
+      this.#reopen = () => makeDatabase(place, ignore);
     }
   }
 
@@ -408,7 +411,9 @@ export class Outbox {
     // In line behind the rows that were put before.
     await undefined;
     this.#rows.clear();
-    await this.#database?.clear();
+    // Who signs out has to know: after a failure of the storage it is tried once more, and told where that fails as well.
+    const database = this.#database ?? this.#reopen?.();
+    await database?.clear();
     for (const lane of this.#lanes.held) {
       this.#leaveIfEmpty(lane);
     }

@@ -2,15 +2,16 @@
  * A client that an adapter makes of a config, which may be a new object each time.
  *
  * Owns when a changed config means another client, and that the functions of the latest config are called. A client is that of
- * a place and a user: another token of the same user is shown on the connection that is there, and everything stays. Must not
- * know what a component is.
+ * a place and a user: another token of the same user is shown on the connection that is there, and everything stays. So it does
+ * where there is no token for a moment, or a text that is none: nobody else is named. Must not know what a component is.
  */
 
 import { CALLBACK_OF } from './events.js';
 
 /** See the module's text. */
 export class OwnClient {
-  key;
+  #key;
+  #user;
   /** The latest config. */
   config;
   /** Undefined where there is no config. */
@@ -21,7 +22,8 @@ export class OwnClient {
    * @param {(config: object) => object} createClient
    */
   constructor(config, createClient) {
-    this.key = keyOf(config);
+    this.#user = userIn(config) ?? '';
+    this.#key = keyOf(config);
     this.config = config;
     if (config === undefined) return;
     const own = { ...config };
@@ -36,6 +38,11 @@ export class OwnClient {
       own.tokenFor = (spaceId) => this.config.tokenFor?.(spaceId);
     }
     this.space = createClient(config && own);
+  }
+
+  /** Whether a config is of the same client. */
+  isOf(config) {
+    return keyOf(config, this.#user) === this.#key;
   }
 
   /** The events that the latest config wants to hear, as texts. */
@@ -56,7 +63,7 @@ export class OwnClient {
   /** Shows the latest config's token, if it is a text: a function is asked in time. */
   showToken() {
     const { spaceToken } = this.config ?? {};
-    if (typeof spaceToken === 'string' && spaceToken !== '') this.space.setToken(spaceToken);
+    if (userOf(spaceToken) !== undefined) this.space.setToken(spaceToken);
   }
 }
 
@@ -65,26 +72,37 @@ export function heardBy(config) {
   return Object.keys(CALLBACK_OF).filter((event) => isFunction(config?.[CALLBACK_OF[event]]));
 }
 
-/** What makes a client another one: its place, the order of its history, and its user. */
-export function keyOf(config) {
-  const { spaceId, workerUrl, order, spaceToken } = config ?? {};
-  const user = isFunction(spaceToken) || userOf(spaceToken);
-  return config && JSON.stringify([spaceId, workerUrl, order, user]);
+/**
+ * What makes a client another one: its place, the order of its history, and its user.
+ *
+ * @param {object | undefined} config
+ * @param {string | true} [known] The user where the config has no token that could tell.
+ */
+export function keyOf(config, known = '') {
+  const { spaceId, workerUrl, order } = config ?? {};
+  return config && JSON.stringify([spaceId, workerUrl, order, userIn(config) ?? known]);
+}
+
+/** Whom a config's token names; `true` for a function, which is asked in time. */
+function userIn(config) {
+  return isFunction(config?.spaceToken) || userOf(config?.spaceToken);
 }
 
 /**
- * Whom a token names: `''` for nobody, and for what is no token. Nothing is checked; the server does.
+ * Whom a token names: `''` for nobody, `undefined` for what is no token. Nothing is checked; the server does.
  *
  * @param {unknown} token `spaceId.rnd.exp.sig`, with claims in `rnd` behind a `~`, as JSON in base64url.
  */
 export function userOf(token) {
   try {
-    const [, claims] = token.split('.').at(-3).split('~');
+    const [, rnd] = /\.([^.]+)\.\d+\.[^.]+$/.exec(token);
+    const [, claims] = rnd.split('~');
+    if (claims === undefined) return '';
     const binary = atob(claims.replaceAll('-', '+').replaceAll('_', '/'));
     const bytes = Uint8Array.from(binary, (character) => character.charCodeAt(0));
     return JSON.parse(new TextDecoder().decode(bytes)).sub ?? '';
   } catch {
-    return '';
+    return undefined;
   }
 }
 

@@ -7,7 +7,7 @@
 
 import { useEffect, useInsertionEffect, useState } from 'react';
 import { hold, leave } from '../holding.js';
-import { heardBy, keyOf, OwnClient } from '../own-client.js';
+import { heardBy, OwnClient } from '../own-client.js';
 import { client as createClient } from '../space.js';
 
 /**
@@ -19,7 +19,7 @@ import { client as createClient } from '../space.js';
  */
 export function useOwnClient(config) {
   const [kept, keep] = useState(() => make(config));
-  const made = kept.key === keyOf(config) ? kept : make(config);
+  const made = kept.isOf(config) ? kept : make(config);
   if (made !== kept) {
     keep(made);
   }

@@ -10,7 +10,7 @@ import { createSubscriber } from 'svelte/reactivity';
 import { toStore } from 'svelte/store';
 import { Following } from '../following.js';
 import { given, hold, isClient, leave, loadNewest } from '../holding.js';
-import { keyOf, OwnClient } from '../own-client.js';
+import { OwnClient } from '../own-client.js';
 import { client as createClient } from '../space.js';
 import { watchAddress } from './given-once.js';
 
@@ -107,7 +107,7 @@ class Made {
   }
 
   takes(value) {
-    if (isClient(value) || keyOf(value) !== this.#own.key) {
+    if (isClient(value) || !this.#own.isOf(value)) {
       return false;
     }
     this.#own.config = value;

@@ -526,6 +526,19 @@ describe('HTTP', { concurrency: true }, () => {
       }
     });
 
+    test('who keeps answers is told that they are of one room and one person', async () => {
+      for (const [path, status] of [
+        ['/messages', 401],
+        ['/health', 200],
+      ]) {
+        const answer = await rawGet(path, {});
+        assert.equal(answer.status, status);
+        for (const name of ['x-space-id', 'x-space-token', 'authorization']) {
+          assert.match(answer.headers.vary ?? '', new RegExp(name, 'i'), path);
+        }
+      }
+    });
+
     test('a listed origin alone is let in where ALLOWED_ORIGINS is set', async () => {
       const strict = await World.start({ vars: { ALLOWED_ORIGINS: 'https://app.test,https://*.shop.test' } });
       try {

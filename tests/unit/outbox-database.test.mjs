@@ -166,7 +166,6 @@ describe('a database that fails', () => {
   for (const [event, text] of [
     ['blocking', /deleted or upgraded by another tab/],
     ['blocked', /held by another tab/],
-    ['terminated', /closed by the browser/],
   ]) {
     test(`a_store_deleted_under_our_feet: ${event} is told once`, async () => {
       const { database, disk, onLost } = setUp();
@@ -178,6 +177,30 @@ describe('a database that fails', () => {
       await assert.rejects(database.read('x'), text);
     });
   }
+
+  for (const isTold of [true, false]) {
+    test(`a connection that the browser closes ${isTold ? 'with a word' : 'in silence'} is made anew`, async () => {
+      const { database, disk, onLost } = setUp();
+      await database.put(row('a'), { lane: 'x', position: 0 });
+      disk.closeConnections();
+      if (isTold) disk.happen('terminated');
+      const operations = [database.remove('a', { lane: 'x', position: 0 })];
+      operations.push(database.put(row('b'), { lane: 'x', position: 1 }));
+      await Promise.all(operations);
+      assert.deepEqual(disk.ids(), ['b']);
+      assert.equal(disk.log.filter((entry) => entry.startsWith('open')).length, 2);
+      assert.equal(onLost.mock.callCount(), 0);
+    });
+  }
+
+  test('a browser that closes every connection has none for us', async () => {
+    const { database, disk, onLost } = setUp();
+    await database.put(row('a'), { lane: 'x', position: 0 });
+    disk.closeConnections();
+    disk.trouble = { open: new Error('not any more') };
+    await assert.rejects(database.read('x'), /not any more/);
+    assert.equal(onLost.mock.callCount(), 1);
+  });
 
   test('whoever deletes it does not wait for us', async () => {
     const { database, disk } = setUp();

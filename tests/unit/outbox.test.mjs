@@ -563,12 +563,31 @@ describe('memory serves', () => {
     tab.page.dispatchEvent(new Event('pagehide'));
     await settle();
     tab.take();
-    disk.happen('terminated');
+    disk.happen('blocking');
     assert.deepEqual(tab.take(), [
       'persistFailed',
       'outboxReclaimed a',
-      'lost: the database was closed by the browser',
+      'lost: the database was deleted or upgraded by another tab',
     ]);
+  });
+
+  test('after a failure a clearing is tried once more, and tells the truth', async () => {
+    const { disk, locks } = browser();
+    const tab = await loadedTab({ disk, locks });
+    tab.outbox.put(row('a'));
+    await settle();
+    disk.trouble = { write: new Error('no space') };
+    tab.outbox.put(row('b'));
+    await settle();
+    for (let times = 0; times < 2; times += 1) {
+      tab.outbox.clear();
+      await assert.rejects(tab.outbox.whenCleared(), /no space/);
+    }
+    assert.deepEqual(disk.ids(), ['a']);
+    disk.trouble = {};
+    tab.outbox.clear();
+    await tab.outbox.whenCleared();
+    assert.deepEqual(disk.ids(), []);
   });
 
   test('without locks the tab keeps its rows over a reload, and takes over nobody’s', async () => {

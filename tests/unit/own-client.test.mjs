@@ -15,8 +15,9 @@ const tokenOf = (userId) => generateToken('room.with.dots', { gatewayKey: GATEWA
 test('a token tells whom it names, without being checked', async () => {
   assert.equal(userOf(await tokenOf('ada')), 'ada');
   assert.equal(userOf(await tokenOf('Ängström 🙂')), 'Ängström 🙂');
-  for (const nobody of [await tokenOf(), undefined, null, '', 'a.b', 'a.b~!.1.c', 'a.b~bnVsbA.1.c', 5]) {
-    assert.equal(userOf(nobody), '', String(nobody));
+  assert.equal(userOf(await tokenOf()), '');
+  for (const none of [undefined, null, '', 'a.b', '<h1>Sign in.</h1>', 'r.b~!.1.c', 'r.b~bnVsbA.1.c', 5]) {
+    assert.equal(userOf(none), undefined, String(none));
   }
 });
 
@@ -38,6 +39,9 @@ test('another client is another place, order or user, and nothing else', async (
     undefined,
   ]) {
     assert.notEqual(keyOf(other), key);
+  }
+  for (const spaceToken of [undefined, '', '<h1>Sign in</h1>']) {
+    assert.ok(new OwnClient(config, () => ({})).isOf({ ...config, spaceToken }), 'nobody else is named');
   }
   const by = (spaceToken) => keyOf({ ...config, spaceToken });
   assert.equal(
@@ -81,7 +85,7 @@ class FakeClient {
   }
 }
 
-test('the functions of the latest config are called, and its token is shown', () => {
+test('the functions of the latest config are called, and its token is shown', async () => {
   const said = [];
   const own = new OwnClient(
     { spaceId: 'a', spaceToken: () => 'first', onMessage: () => said.push('first') },
@@ -94,9 +98,12 @@ test('the functions of the latest config are called, and its token is shown', ()
   assert.deepEqual(said, ['second']);
   assert.equal(own.space.config.spaceToken(), 'second');
   own.showToken();
-  own.config = { spaceId: 'a', spaceToken: 'text' };
-  own.showToken();
-  assert.deepEqual(own.space.asked, ['setToken text']);
+  const spaceToken = await tokenOf('ada');
+  for (const given of [spaceToken, '', '<h1>Sign in</h1>']) {
+    own.config = { spaceId: 'a', spaceToken: given };
+    own.showToken();
+  }
+  assert.deepEqual(own.space.asked, [`setToken ${spaceToken}`]);
   assert.deepEqual(heardBy(own.config), []);
   stop();
   assert.equal(own.space.listeners.size, 0);

@@ -23,7 +23,7 @@ const PACKAGE = new URL('../../pkg-template/', import.meta.url);
  * What a page pays for an adapter beside the client, minified, with brotli. Both follow a config that changes; Svelte's hooks look
  * at one object, which goes over to the next client (600 bytes). And both say where the Wasm comes from (80 bytes).
  */
-const ADAPTER_BYTES_MAX = { react: 1_800, svelte: 2_250 };
+const ADAPTER_BYTES_MAX = { react: 1_850, svelte: 2_350 };
 const CONFIG = "{ spaceId: 'a', workerUrl: 'https://chat.example' }";
 const microtask = () => Promise.resolve();
 /** What a client would start: timers and connections. Reading files is the frameworks' own. */

@@ -296,6 +296,18 @@ describe('client.loadOlder()', () => {
     await assert.rejects(client.loadOlder(7), { code: 'invalidArgument', field: 'options' });
   });
 
+  test('that nobody waits for is nothing to report when the client is closed', async (t) => {
+    const onUnhandled = t.mock.fn();
+    process.on('unhandledRejection', onUnhandled);
+    t.after(() => process.off('unhandledRejection', onUnhandled));
+    const { client } = await setUpConnected();
+    client.loadOlder();
+    client.close();
+    await nextTask();
+    await nextTask();
+    assert.equal(onUnhandled.mock.callCount(), 0);
+  });
+
   test('fails with closed when the client is closed meanwhile, and afterwards', async () => {
     const { client } = await setUpConnected();
     const loading = client.loadOlder();

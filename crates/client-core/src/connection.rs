@@ -20,6 +20,7 @@ use protocol::json::Json;
 use protocol::limits::CONNECT_MS_MAX;
 use protocol::text::encode_token_subprotocol;
 use protocol::time::Instant;
+use protocol::token;
 use protocol::wire::SUBPROTOCOL;
 
 use crate::client::Client;
@@ -316,6 +317,13 @@ impl<J: Json> Client<J> {
     }
 
     pub(crate) fn handle_token(&mut self, id: TokenId, token: String, fixed: bool, now: Instant) {
+        // A source that is signed out for a moment gives a login page, or nothing: who somebody is does not follow from that.
+        // What is no token at all is not shown to the server, nor taken for one of somebody whom it does not name.
+        let is_token = token::peek::<J>(&token).is_some() || self.config.legacy_worker.is_some();
+        if !fixed && !is_token {
+            let told = "`spaceToken` gave a text that is no space token, such as a login page";
+            return self.handle_token_failed(id, told.to_owned(), now);
+        }
         let answer = self.credentials.answer(id, token, fixed, now);
         self.stop_token_timer();
         match answer {

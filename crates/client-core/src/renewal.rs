@@ -7,7 +7,7 @@ use protocol::incoming::auth_frame;
 use protocol::json::Json;
 use protocol::limits::RENEW_BEFORE_MS;
 use protocol::time::{Instant, UnixMillis};
-use protocol::token::{self, Unverified};
+use protocol::token;
 
 use crate::client::Client;
 use crate::connection::Link;
@@ -28,9 +28,12 @@ impl<J: Json> Client<J> {
         let Some(token) = self.credentials.token() else {
             return;
         };
-        let read = read_token::<J>(token);
+        let read = token::peek::<J>(token);
         self.schedule_renewal(now);
-        self.identify(read.sub);
+        // One that can not be read is the server's to refuse. It says nothing about who this is.
+        if let Some(read) = read {
+            self.identify(read.sub);
+        }
     }
 
     /// Renews in time, while there is or will be a link. Who asks over HTTP now and then is asked for a token then: a
@@ -39,7 +42,7 @@ impl<J: Json> Client<J> {
         let due = match (self.link, self.credentials.token()) {
             (Link::Idle | Link::Failed, _) | (_, None) => None,
             (_, Some(token)) => {
-                let exp = read_token::<J>(token).exp;
+                let exp = token::peek::<J>(token).map_or(UnixMillis(0), |read| read.exp);
                 let left_ms = exp.0.saturating_sub(self.wall_clock(now).0);
                 // A short-lived token is used for most of its time all the same.
                 let lead_ms = RENEW_BEFORE_MS.min(left_ms / 4);
@@ -102,12 +105,4 @@ impl<J: Json> Client<J> {
         self.timers
             .set(Timer::Renew, again.then(|| now.plus_ms(delay_ms)));
     }
-}
-
-/// One that can not be read is the server's to refuse, and names nobody as far as we know.
-fn read_token<J: Json>(token: &str) -> Unverified {
-    token::peek::<J>(token).unwrap_or(Unverified {
-        sub: None,
-        exp: UnixMillis(0),
-    })
 }

@@ -6,7 +6,7 @@ use js_sys::Reflect;
 use js_sys::Uint8Array;
 use protocol::dialect::Dialect;
 use protocol::frame::Refusal;
-use protocol::http::{Route, retry_after_seconds};
+use protocol::http::{Route, SPACE_ID_HEADER, SPACE_TOKEN_HEADER, retry_after_seconds};
 use protocol::wire::SUBPROTOCOL;
 use serde_json::{Map, Value};
 use wasm_bindgen::prelude::*;
@@ -54,9 +54,14 @@ impl Cors {
         if let Some(allow) = &self.allow {
             headers.set("Access-Control-Allow-Origin", allow)?;
         }
-        if self.varies {
-            headers.set("Vary", "Origin")?;
-        }
+        // One address serves all rooms and people: a service worker that keeps answers must not show one's to another.
+        let told_by = format!("{SPACE_ID_HEADER}, {SPACE_TOKEN_HEADER}, Authorization");
+        let vary = if self.varies {
+            format!("Origin, {told_by}")
+        } else {
+            told_by
+        };
+        headers.set("Vary", &vary)?;
         headers.set("Access-Control-Allow-Methods", &self.methods)?;
         headers.set("Access-Control-Allow-Headers", REQUEST_HEADERS)?;
         headers.set("Access-Control-Expose-Headers", "Retry-After")

@@ -34,6 +34,8 @@ export class FakeDisk {
   trouble = {};
   /** Called once when rows have been read, before whoever asked has them. */
   whenRead = () => {};
+  /** How often all connections were closed. */
+  closings = 0;
   #callbacks = [];
 
   /** What stands in for `openDB`. */
@@ -43,8 +45,18 @@ export class FakeDisk {
       throw this.trouble.open;
     }
     this.#callbacks.push(callbacks);
-    return { transaction: (_store, mode) => this.#transaction(mode), close: () => this.log.push('close') };
+    const { closings } = this;
+    const transaction = (_store, mode) => {
+      if (this.closings > closings) throw new DOMException('the connection is closing', 'InvalidStateError');
+      return this.#transaction(mode);
+    };
+    return { transaction, close: () => this.log.push('close') };
   };
+
+  /** Closes all connections, as browsers do with those of pages in the background. */
+  closeConnections() {
+    this.closings += 1;
+  }
 
   /** Does to all who have it open what browsers do. */
   happen(event) {

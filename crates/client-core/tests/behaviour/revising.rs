@@ -149,7 +149,7 @@ fn changes_that_wait_for_a_message_outlive_the_page() {
     edit(&mut bench, 6, &id, "a, better");
     let written = bench.rows.clone();
     let mut bench = Bench::reloaded(written.clone());
-    bench.give_token("opaque");
+    bench.give_token("room.r.9999999999999.s");
     bench.welcome(r#""seq":4"#);
     assert_eq!(bench.take().last().unwrap(), "transmit a");
     bench.frame(&event(&id, 5, "a"));
@@ -159,7 +159,7 @@ fn changes_that_wait_for_a_message_outlive_the_page() {
         panic!("two rows")
     };
     let mut bench = Bench::reloaded(vec![message.clone(), bench.rows[0].clone()]);
-    bench.give_token("opaque");
+    bench.give_token("room.r.9999999999999.s");
     bench.welcome(r#""seq":4"#);
     assert_eq!(bench.take().last().unwrap(), "transmit a+a, better");
 }
@@ -210,7 +210,7 @@ fn a_change_that_stands_before_its_message_keeps_nobody_waiting() {
     let mut rows = bench.rows.clone();
     rows.rotate_left(1);
     let mut bench = Bench::reloaded(rows);
-    bench.give_token("opaque");
+    bench.give_token("room.r.9999999999999.s");
     bench.welcome(r#""seq":4"#);
     assert_eq!(bench.take().last().unwrap(), "transmit later+a");
     bench.frame(&event(&id, 5, "a"));

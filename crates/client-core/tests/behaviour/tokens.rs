@@ -481,3 +481,42 @@ fn a_refused_call_names_what_failed_once() {
         [3, 4].map(|call| format!("{call} tokenExpired: {refused}"))
     );
 }
+
+#[test]
+fn a_source_that_gives_what_is_no_token_changes_nobody_s_identity_and_is_asked_again() {
+    for junk in ["", "<h1>Sign in</h1>", r#"{"error":"signed out"}"#] {
+        // As the first token ...
+        let mut bench = Bench::new();
+        bench.client.connect(CallId(1), bench.now);
+        bench.drain();
+        bench.fetch_token(junk);
+        bench.send(5, "written meanwhile", false);
+        let seen = bench.take().join(", ");
+        assert!(
+            seen.contains("error tokenUnavailable") && !seen.contains("open"),
+            "{junk}: {seen}"
+        );
+        bench.retry();
+        bench.fetch_token(&token_of("ada", 3_600_000));
+        bench.welcome(r#""epoch":"e","seq":4"#);
+        let seen = bench.take();
+        assert!(
+            seen.contains(&"transmit written meanwhile".to_owned()),
+            "{junk}: {seen:?}"
+        );
+        // ... and in the middle of a session.
+        bench.input(Input::TokenChanged);
+        bench.take();
+        bench.fetch_token(junk);
+        bench.send(6, "and later", false);
+        let seen = bench.take();
+        assert!(
+            seen.contains(&"transmit and later".to_owned()),
+            "{junk}: {seen:?}"
+        );
+        assert!(
+            seen.contains(&"error tokenUnavailable".to_owned()),
+            "{junk}: {seen:?}"
+        );
+    }
+}
