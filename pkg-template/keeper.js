@@ -19,6 +19,8 @@ const LEFT_MS = 2_000;
 /** How long a room may take, and how often is looked whether it is through. */
 const ROOM_MS_MAX = 30_000;
 const ROOM_LOOK_MS = 250;
+/** After so long without anything sent a room is left: what waits there may be another user's. */
+const ROOM_STILL_MS = 5_000;
 /** How long the app may take for a token. */
 const TOKEN_MS_MAX = 10_000;
 /** How long a room is left alone in which nothing went out: what waits there may be of somebody else. */
@@ -214,10 +216,13 @@ class Keeper {
   /** Waits until the room's client has sent all, or its time is over. Gives how many messages wait then. */
   async #untilThrough(spaceId, client) {
     let left = await this.#count(spaceId);
-    for (let ms = ROOM_MS_MAX; ms > 0 && left > 0; ms -= ROOM_LOOK_MS) {
+    let stillMs = 0;
+    for (let ms = ROOM_MS_MAX; ms > 0 && left > 0 && stillMs < ROOM_STILL_MS; ms -= ROOM_LOOK_MS) {
       if (client.getSnapshot().state === 'idle') break;
       await sleep(ROOM_LOOK_MS);
+      const before = left;
       left = await this.#count(spaceId);
+      stillMs = left < before ? 0 : stillMs + ROOM_LOOK_MS;
     }
     return left;
   }

@@ -459,7 +459,8 @@ export class KuratchiSpaceClient {
    * @returns Oldest first, unless `order` says otherwise.
    * @throws {ChatError} `invalidArgument` with the `field`, `network`, `tokenExpired` …; the message of a refused
    *   request starts with `Failed to get messages: `. `protocol` where unfinished lists grow beyond 32 MiB together, as JSON:
-   *   ask for fewer at once.
+   *   ask for fewer at once. One list that is longer by itself, of the longest texts, is given as far as that goes, more than a
+   *   hundred messages: go on with `before`.
    * @example
    * const older = await client.getMessages({ limit: 20, before: messages[0]?.createdAt });
    */

@@ -7,9 +7,17 @@
 
 const LOOK_EVERY_MS = 500;
 
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
 /** The parts of the page's path that name the room, as it is or as the end of its id: `/rooms/7` for `support-7`. */
 function namesIn(pathname, spaceId) {
-  const names = pathname.split('/').map((part) => decodeURI(part));
+  const names = pathname.split('/').map(decoded);
   const isName = (part) =>
     part !== '' && spaceId.endsWith(part) && !/\w/.test(spaceId.at(-part.length - 1) ?? ' ');
   return names.filter((part) => isName(part) && part.length <= spaceId.length).join('/');

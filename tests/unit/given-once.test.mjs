@@ -37,6 +37,7 @@ test('the page of another room is told', () => {
 for (const [what, ...place] of [
   ['a page whose address never named the room', 'support-7', '/shop', '/about'],
   ['another page of the same room', 'lobby', '/lobby', '/lobby/settings'],
+  ['a path that is no text', 'lobby', '/rooms/100%', '/rooms/%ff'],
   ['a number that is a part of another', 'support-17', '/items/7', '/items/8'],
 ]) {
   test(`nothing is told of ${what}`, () => {

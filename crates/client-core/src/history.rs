@@ -24,8 +24,9 @@ pub(crate) struct HistoryRun<J> {
     joins: bool,
     /// Whether it was read again, because the first answer was of another life of the log than the link's.
     read_again: bool,
-    /// How often the app had been told of a discontinuity when the page was asked for.
+    /// How often the app had been told of a discontinuity when the page was asked for, and what came had been too much.
     discontinuities: u32,
+    overflows: u32,
     /// What came so far, newest first.
     collected: Vec<Placed<J>>,
     /// As long were the answers that this was read from: see [`Client::hold`].
@@ -71,6 +72,7 @@ impl<J: Json> Client<J> {
             joins,
             read_again: false,
             discontinuities: self.discontinuities,
+            overflows: self.timeline.overflows(),
             collected: Vec::new(),
             bytes: 0,
             cursor: None,
@@ -98,9 +100,11 @@ impl<J: Json> Client<J> {
             let told = "Failed to get messages: the answer is not a page of messages";
             return self.fail_history(&run, ClientError::new(Code::Protocol, told));
         };
-        if run.joins && run.discontinuities != self.discontinuities {
-            // The link goes on from another place: between there and a page from before, messages would be missing.
-            run.start_anew(self.discontinuities);
+        let is_elsewhere = run.joins && run.discontinuities != self.discontinuities;
+        if is_elsewhere || run.overflows != self.timeline.overflows() {
+            // The link goes on from another place, or what it brought is not known any more: between there and a page from
+            // before, messages would be missing.
+            run.start_anew(self.discontinuities, self.timeline.overflows());
             return self.ask_for_page(run, None, now);
         }
         let is_first = run.head.is_none();
@@ -260,12 +264,12 @@ impl<J> HistoryRun<J> {
     }
 
     /// Forgets what came so far.
-    fn start_anew(&mut self, discontinuities: u32) {
+    fn start_anew(&mut self, discontinuities: u32, overflows: u32) {
         self.collected.clear();
         self.bytes = 0;
         (self.head, self.end, self.read_again) = (None, None, false);
         self.cursor = None;
-        self.discontinuities = discontinuities;
+        (self.discontinuities, self.overflows) = (discontinuities, overflows);
     }
 
     /// How many messages are still to come.

@@ -49,6 +49,7 @@ impl<J: Json> Client<J> {
                 return self.leave_for_long(now);
             }
             self.session.hear(bytes);
+            self.timeline.hear(bytes);
             self.echo_credit = self.echo_credit.saturating_add(bytes as u64);
         }
         let entries = match frame {

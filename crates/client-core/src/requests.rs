@@ -382,6 +382,9 @@ impl<J: Json> Client<J> {
             Ok(answer) if (200..300).contains(&answer.status) => {
                 let told =
                     || ClientError::new(Code::Protocol, format!("{prefix}the answer is not JSON"));
+                if matches!(pending.purpose, Purpose::Poll(_)) {
+                    self.timeline.hear(J::text_bytes_bound(&answer.body));
+                }
                 if let Err(error) = self.hold(&mut pending.purpose, &answer.body) {
                     return self.end_list(pending.purpose, error, now);
                 }
@@ -441,16 +444,19 @@ impl<J: Json> Client<J> {
         if all <= HELD_BYTES_MAX {
             return Ok(());
         }
-        let told =
-            format!("{prefix}the list is longer than a page can hold: ask for fewer at once");
+        let told = format!(
+            "{prefix}the unfinished lists are longer than a page can hold: ask for fewer at once"
+        );
         Err(ClientError::new(Code::Protocol, told))
     }
 
-    /// Ends a list that cannot be held together with one more answer. A page of messages is given as far as it came: texts of
-    /// control characters take six times their length in an answer, and nobody may make the history unreadable by them.
+    /// Ends a list that cannot be held together with one more answer. A page of messages that is too long by itself is given as
+    /// far as it came: texts of control characters take six times their length in an answer, and nobody may make the history
+    /// unreadable by them. Such a part has more than a hundred messages.
     fn end_list(&mut self, purpose: Purpose<J>, error: ClientError, now: Instant) {
         if let Purpose::History(run) = purpose {
-            if run.has_part() && !self.timeline.is_waiting() {
+            let is_long = run.bytes > HELD_BYTES_MAX && run.has_part();
+            if is_long && !self.timeline.is_waiting() {
                 return self.give_part(*run, now);
             }
             return self.fail_history(&run, error);

@@ -12,11 +12,15 @@
 //!
 //! Owns that bookkeeping. Must not know how pages are fetched or where events come from.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 
 use protocol::ids::Seq;
 
 use crate::io::Event;
+
+/// Most bytes, by [`protocol::json::Json::text_bytes_bound`], of what came while pages are on their way.
+const RECENT_BYTES_MAX: usize = 96 * 1024 * 1024;
 
 /// A message with its place in the log.
 pub(crate) type Placed<J> = (Seq, J);
@@ -50,6 +54,9 @@ pub(crate) struct Timeline<J> {
     recent: Vec<Placed<J>>,
     /// New states that became known in that time, by the place of their event.
     updates: Vec<Placed<J>>,
+    /// Bytes of what came in that time, and how often that was more than is kept.
+    heard: usize,
+    overflows: u32,
     /// The last page that joined.
     joined: Option<Joined>,
     /// Reads a payload's version.
@@ -65,6 +72,8 @@ impl<J: Clone> Timeline<J> {
             pages_out: 0,
             recent: Vec::new(),
             updates: Vec::new(),
+            heard: 0,
+            overflows: 0,
             joined: None,
             version,
             waiting: None,
@@ -113,22 +122,46 @@ impl<J: Clone> Timeline<J> {
     pub(crate) fn page_failed(&mut self) {
         self.pages_out = self.pages_out.saturating_sub(1);
         if self.pages_out == 0 {
-            self.recent.clear();
-            self.updates.clear();
+            self.forget_recent();
         }
+    }
+
+    fn forget_recent(&mut self) {
+        self.recent.clear();
+        self.updates.clear();
+        self.heard = 0;
+    }
+
+    /// Notes how much came. Where it is more than may be kept for the pages that are on their way, they have to be read again: a
+    /// server takes as long for them as it likes.
+    pub(crate) fn hear(&mut self, bytes: usize) {
+        if self.pages_out > 0 {
+            self.heard = self.heard.saturating_add(bytes);
+            if self.heard > RECENT_BYTES_MAX {
+                self.forget_recent();
+                self.overflows = self.overflows.wrapping_add(1);
+            }
+        }
+    }
+
+    /// How often pages that were on their way had to be read again.
+    pub(crate) fn overflows(&self) -> u32 {
+        self.overflows
     }
 
     /// Lays the states that were told while the page was on its way over what it says: it was read at `head`.
     pub(crate) fn merge_updates(&self, page: &mut [Placed<J>], head: Seq) {
-        for (_, update) in self.updates.iter().filter(|(seq, _)| *seq > head) {
-            let Some(newer) = (self.version)(update) else {
+        let told = self.updates.iter().filter(|(seq, _)| *seq > head);
+        let told = told.filter_map(|(_, update)| Some(((self.version)(update)?, update)));
+        let mut told: Vec<(Version, &J)> = told.collect();
+        // The latest state of each message comes first.
+        told.sort_by_key(|(version, _)| (version.of, Reverse(version.updated_at)));
+        for (seq, message) in page {
+            let first = told.partition_point(|(version, _)| version.of < *seq);
+            let Some((newer, update)) = told.get(first).filter(|(it, _)| it.of == *seq) else {
                 continue;
             };
-            let is_older = |(seq, message): &&mut Placed<J>| {
-                *seq == newer.of
-                    && (self.version)(message).is_none_or(|old| old.updated_at < newer.updated_at)
-            };
-            if let Some((_, message)) = page.iter_mut().find(is_older) {
+            if (self.version)(message).is_none_or(|old| old.updated_at < newer.updated_at) {
                 message.clone_from(update);
             }
         }
