@@ -583,6 +583,9 @@ export class SpaceClient {
 
   #tellUpdate(message) {
     this.#store.updateMessage(message);
+    // What is shown is a change of one's own that is on its way: its end is told, and no older state before it.
+    const isOverlaid = this.#store.find(message.id)?.status === 'pending';
+    if (isOverlaid && message.deletedAt === undefined) return;
     this.#events.emit('messageUpdate', { ...message, status: 'sent' });
   }
 

@@ -16,6 +16,10 @@ import { optimistic } from './message-list.js';
  */
 export function updateOf({ row, status, message, error }, shown) {
   const clientMessageId = row.id;
+  if (row.operation !== 'message' && status === 'sent' && shown?.status === 'pending') {
+    // A later change of it is on its way, and was told: nobody falls back to this one.
+    return undefined;
+  }
   if (status === 'sent' && message) {
     return { ...message, status, clientMessageId };
   }

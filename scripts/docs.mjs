@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { bin, docsModulesStep } from './lib/modules.mjs';
 import { BUILD, ROOT } from './lib/paths.mjs';
 import { run, runMain, UserError } from './lib/process.mjs';
+import { portFrom } from './lib/serving.mjs';
 import { setUp } from './lib/setup.mjs';
 import { step } from './lib/steps.mjs';
 
@@ -53,8 +54,9 @@ runMain(async () => {
     console.log('\nThe site is in .build/docs; "npm run docs -- --serve" shows it.');
     return;
   }
-  console.log(`\n  Site  http://${HOST}:${PORT}/\n\nCtrl-C stops.\n`);
-  await program('vitepress', ['preview', '--host', HOST, '--port', `${PORT}`], { show: 'silent' });
+  const port = portFrom('PORT', PORT);
+  console.log(`\n  Site  http://${HOST}:${port}/\n\nCtrl-C stops.\n`);
+  await program('vitepress', ['preview', '--host', HOST, '--port', `${port}`], { show: 'silent' });
 });
 
 async function program(name, args, options) {

@@ -15,9 +15,14 @@ function decoded(part) {
   }
 }
 
-/** The parts of the page's path that name the room, as it is or as the end of its id: `/rooms/7` for `support-7`. */
-function namesIn(pathname, spaceId) {
-  const names = pathname.split('/').map(decoded);
+/** What the page's address has after its host. */
+function addressOf({ pathname, search = '', hash = '' }) {
+  return pathname + search + hash;
+}
+
+/** The parts of an address that name the room, as it is or as the end of its id: `/rooms/7` for `support-7`, `?room=lobby`. */
+function namesIn(address, spaceId) {
+  const names = address.split(/[/?&#=]/).map(decoded);
   const isName = (part) =>
     part !== '' && spaceId.endsWith(part) && !/\w/.test(spaceId.at(-part.length - 1) ?? ' ');
   return names.filter((part) => isName(part) && part.length <= spaceId.length).join('/');
@@ -33,18 +38,18 @@ export function watchAddress(config) {
   const { location } = globalThis;
   const spaceId = config?.spaceId;
   if (typeof spaceId !== 'string' || !location) return () => {};
-  const from = location.pathname;
+  const from = addressOf(location);
   const name = namesIn(from, spaceId);
   if (name === '') return () => {};
   let timer;
   const look = () => {
-    if (namesIn(location.pathname, spaceId) === name) {
+    if (namesIn(addressOf(location), spaceId) === name) {
       timer = setTimeout(look, LOOK_EVERY_MS);
       return;
     }
     console.error(
       `kuratchi-spaces: a component still shows the room '${spaceId}', which it was given as a plain value when it was made, but ` +
-        `the page went on from ${from} to ${location.pathname}. Messages written there go to '${spaceId}'. Give a function, which ` +
+        `the page went on from ${from} to ${addressOf(location)}. Messages written there go to '${spaceId}'. Give a function, which ` +
         'is followed: setSpace(() => data.config).',
     );
   };

@@ -10,9 +10,11 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { ROOT } from '../../scripts/lib/paths.mjs';
 import { killChildren, run } from '../../scripts/lib/process.mjs';
+import { until } from '../e2e/lib/waiting.mjs';
 import { startServer } from '../snippets/lib/server-process.mjs';
 
 const COMMAND_MS_MAX = 10 * 60_000;
+const START_MS_MAX = 30_000;
 
 /** In order: the package is measured once it is built. What each prints shows that it came to its end. */
 const HERE = [
@@ -25,7 +27,7 @@ const HERE = [
 ];
 
 /** Those that serve until they are stopped. The first address that they print is the page's. */
-const SERVING = ['start', 'example:react', 'example:svelte'];
+const SERVING = ['start', 'example:react', 'example:svelte', 'docs -- --serve'];
 
 /** Suites of `npm test` that run what a command runs, and the test below that runs one which changes the clone. */
 const ELSEWHERE = {
@@ -64,7 +66,7 @@ describe('the commands that documents name', () => {
     const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
     const found = named();
     assert.ok(found.length > 20, `${found.length} are named`);
-    const here = [...HERE.map(([command]) => command), ...SERVING];
+    const here = [...HERE.map(([command]) => command), ...SERVING.map((command) => command.split(' ')[0])];
     for (const [document, command] of found) {
       if (OF_READERS[document]?.includes(command)) continue;
       assert.ok(scripts[command], `${document}: there is no npm run ${command}`);
@@ -85,8 +87,8 @@ describe('the commands that documents name', () => {
       const env = { ...process.env, PORT: '3900', WORKER_PORT: '8900' };
       const server = startServer(`npm run ${command}`, ROOT, env);
       try {
-        const [, url] = await server.says(/Ready after[\s\S]*?(http:\/\/\S+)/);
-        const answer = await fetch(url);
+        const [, url] = await server.says(/\b(?:Ready after|Site)\b[\s\S]*?(http:\/\/\S+)/);
+        const answer = await until(() => fetch(url).catch(() => undefined), `${url} answers`, START_MS_MAX);
         assert.equal(answer.status, 200);
         assert.match(await answer.text(), /<html/);
       } finally {

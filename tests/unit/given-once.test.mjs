@@ -15,9 +15,10 @@ afterEach(() => {
 
 /** What is told of a component with a room that goes from one address to another. */
 function seen(spaceId, from, to) {
-  globalThis.location = { pathname: from };
+  const page = new URL(from, 'https://app.example');
+  globalThis.location = page;
   const end = watchAddress({ spaceId });
-  globalThis.location.pathname = to;
+  page.href = new URL(to, page).href;
   mock.timers.tick(2_000);
   end();
   const texts = told.mock.calls.map(({ arguments: [text] }) => text);
@@ -33,6 +34,15 @@ test('the page of another room is told', () => {
   );
   assert.deepEqual(more, []);
 });
+
+for (const [what, ...place] of [
+  ['the query', 'red', '/q?room=red', '/q?room=blue'],
+  ['the part that routers in the hash use', 'red', '/#/rooms/red', '/#/rooms/blue'],
+]) {
+  test(`a room that is named by ${what} is told`, () => {
+    assert.equal(seen(...place).length, 1);
+  });
+}
 
 for (const [what, ...place] of [
   ['a page whose address never named the room', 'support-7', '/shop', '/about'],

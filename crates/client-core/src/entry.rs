@@ -110,6 +110,11 @@ impl<J: Json> Entry<J> {
         !self.carried || self.row.failure.as_ref().is_some_and(is_refused)
     }
 
+    /// Whether it does not send itself any more.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.row.failure.is_some()
+    }
+
     /// Its body is another one from now on.
     pub(crate) fn replace_body(&mut self, body: J) {
         self.bytes = bytes_of(&body) + FRAME_OVERHEAD_BYTES;

@@ -87,8 +87,8 @@ impl<J: Json> Outbox<J> {
         self.durable
     }
 
-    /// Takes an entry; `body_bytes` is a bound of its length as JSON text. Where there is no room, failed entries
-    /// whose failure was told by a rejected call make some: gives those that left.
+    /// Takes an entry; `body_bytes` is a bound of its length as JSON text. Where there is no room, a failed change whose failure
+    /// was told by a rejected call makes some, and is given. What somebody wrote stays until it is retried or discarded.
     pub(crate) fn add(
         &mut self,
         row: OutboxRow<J>,
@@ -101,7 +101,7 @@ impl<J: Json> Outbox<J> {
             let told = self
                 .entries
                 .iter()
-                .position(|entry| entry.told && entry.row.failure.is_some());
+                .position(|entry| entry.told && entry.has_failed() && entry.target.is_some());
             left = told.and_then(|index| self.entries.remove(index));
             if left.is_none() {
                 let text = format!(
@@ -183,14 +183,31 @@ impl<J: Json> Outbox<J> {
         self.take_where(|entry| entry.waits_for.as_ref() == Some(id))
     }
 
-    /// Takes the edits out that a later change of the same message makes pointless: no connection has carried them.
+    /// Takes the edits out that a later change of the same message makes pointless: no connection has carried them, or they
+    /// failed.
     pub(crate) fn take_superseded(&mut self, target: &str) -> Vec<Entry<J>> {
         self.take_where(|entry| {
             entry.row.operation == Operation::Edit
                 && entry.shown
-                && !entry.carried
-                && entry.row.failure.is_none()
+                && (!entry.carried || entry.has_failed())
                 && entry.target() == Some(target)
+        })
+    }
+
+    /// Takes the failed edits out of the message that the edit `id` is of, which failed as well: one of them is enough to retry.
+    pub(crate) fn take_failed_before(&mut self, id: &ClientMessageId) -> Vec<Entry<J>> {
+        let edit = self
+            .get(id)
+            .filter(|entry| entry.row.operation == Operation::Edit);
+        let Some(target) = edit.and_then(|entry| entry.target.clone()) else {
+            return Vec::new();
+        };
+        self.take_where(|entry| {
+            entry.row.operation == Operation::Edit
+                && entry.shown
+                && entry.has_failed()
+                && entry.row.client_message_id != *id
+                && entry.target() == Some(target.as_str())
         })
     }
 
@@ -736,18 +753,30 @@ mod tests {
     #[test]
     fn the_outbox_is_bounded_and_says_so() {
         let mut outbox = empty();
-        for index in 0..OUTBOX_MESSAGES_MAX {
+        let edit = OutboxRow {
+            operation: Operation::Edit,
+            body: json!({"messageId": "m1-0", "text": "x"}),
+            ..row("edit")
+        };
+        outbox.add(edit, 10, Vec::new()).unwrap();
+        for index in 1..OUTBOX_MESSAGES_MAX {
             outbox.add(row(&index.to_string()), 10, Vec::new()).unwrap();
         }
         assert_eq!(
             outbox.add(row("more"), 10, Vec::new()).unwrap_err().code,
             Code::OutboxFull
         );
-        let told = outbox.get_mut(&id("7")).unwrap();
-        told.row.failure = Some(ClientError::new(Code::Closed, "x"));
-        told.told = true;
+        let fail = |outbox: &mut Outbox<Value>, name: &str| {
+            let told = outbox.get_mut(&id(name)).unwrap();
+            told.row.failure = Some(ClientError::new(Code::Closed, "x"));
+            told.told = true;
+        };
+        fail(&mut outbox, "7");
+        let full = outbox.add(row("more"), 10, Vec::new()).unwrap_err();
+        assert_eq!(full.code, Code::OutboxFull, "what somebody wrote stays");
+        fail(&mut outbox, "edit");
         let left = outbox.add(row("more"), 10, Vec::new()).unwrap().unwrap();
-        assert_eq!(left.row.client_message_id, id("7"), "its sender knows");
+        assert_eq!(left.row.client_message_id, id("edit"), "its sender knows");
         outbox.restore(vec![row("older")]);
         assert!(
             outbox.get(&id("older")).is_some(),

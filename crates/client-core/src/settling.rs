@@ -293,6 +293,10 @@ impl<J: Json> Client<J> {
         let waiters = std::mem::take(&mut entry.waiters);
         entry.told = !waiters.is_empty();
         let is_told = entry.told;
+        for older in self.outbox.take_failed_before(id) {
+            self.persist(OutboxChange::Remove(older.row.client_message_id.clone()));
+            self.tell_outbox(older.row, OutboxStatus::Dropped);
+        }
         if let Some(row) = self.fail_changes_of(id, &error) {
             self.tell_outbox(row, OutboxStatus::Failed);
         }

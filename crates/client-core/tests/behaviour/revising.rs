@@ -351,3 +351,18 @@ fn an_outbox_that_is_full_takes_a_later_edit_of_the_same_message() {
     assert!(bench.take()[0].starts_with("1001 outboxFull"));
     assert_eq!(bench.rows.len(), 1_000);
 }
+
+#[test]
+fn of_refused_edits_of_a_message_the_newest_is_kept_and_a_later_edit_takes_its_place() {
+    let mut bench = Bench::ready();
+    for n in 0..5 {
+        edit(&mut bench, 10 + n, "m3-0", &format!("edit {n}"));
+        let id = newest(&bench);
+        let refusal = json!({"type": "error", "code": "notFound", "error": "gone", "ref": id});
+        bench.frame(&refusal.to_string());
+    }
+    bench.take();
+    assert_eq!(bench.stored(), ["edit 4"], "one is enough to retry");
+    edit(&mut bench, 20, "m3-0", "once more");
+    assert_eq!(bench.stored(), ["once more"]);
+}
