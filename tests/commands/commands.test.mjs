@@ -41,7 +41,10 @@ const ELSEWHERE = {
 };
 
 /** Those are commands of the reader's own project. */
-const OF_READERS = { 'docs/guide/quick-start.md': ['dev', 'build', 'preview'] };
+const OF_READERS = {
+  'docs/guide/quick-start.md': ['dev', 'build', 'preview'],
+  'docs/guide/svelte.md': ['dev', 'build', 'check'],
+};
 
 const DOCUMENTS = [
   ...readdirSync(ROOT).filter((name) => name.endsWith('.md')),
