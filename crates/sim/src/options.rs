@@ -61,8 +61,12 @@ pub struct Options {
     pub tab_disk_ms_max: u64,
     /// Whether tabs have no disk at all.
     pub no_tab_disk: bool,
+    /// Acts of somebody who types, in a thousand.
+    pub type_permille: u64,
     /// Questions for a token that nobody answers, in a thousand.
     pub token_silence_permille: u64,
+    /// Questions for a token that are answered by the one before, or by a login page, in a thousand.
+    pub token_stale_permille: u64,
     /// How long tokens are good, in milliseconds; 0 for ever.
     pub token_ms: u64,
     /// Whether the room closes connections whose token's time is over.
@@ -147,6 +151,7 @@ impl Options {
         (options.http_loss_permille, options.disk_failure_permille) = (0, 0);
         (options.swallow_permille, options.token_silence_permille) = (0, 0);
         (options.token_ms, options.strict_expiry) = (0, false);
+        (options.token_stale_permille, options.type_permille) = (0, 0);
         (options.has_hostile, options.hostile_waits) = (true, true);
         options
     }
@@ -224,6 +229,8 @@ impl Options {
             (sometimes(300, 0, 200), sometimes(200, 0, 50));
         let (swallow_permille, token_ms) = (sometimes(300, 1, 60), sometimes(300, 20_000, 200_000));
         let token_silence_permille = sometimes(200, 1, 300);
+        let token_stale_permille = sometimes(300, 1, 500);
+        let type_permille = sometimes(500, 1, 300);
         let (change_permille, no_tab_disk) = (sometimes(600, 1, 300), sometimes(100, 1, 1) == 1);
         let blocked_ms = sometimes(400, 2_000, 20_000);
         if blocked_ms > 0 {
@@ -267,6 +274,8 @@ impl Options {
             no_tab_disk,
             token_silence_permille,
             token_ms,
+            token_stale_permille,
+            type_permille,
             strict_expiry: random.chance(300),
             has_hostile: false,
             hostile_waits: false,

@@ -143,6 +143,8 @@ pub struct Person {
     pub frozen_until: u64,
     /// What reached the frozen tab, in order: frames wait in its sockets, and are read when it thaws.
     pub inbox: VecDeque<Input<Value>>,
+    /// The token that the app's server gave last.
+    pub last_token: Option<String>,
     /// Until when the machine has no network.
     pub offline_until: u64,
     /// Until when the machine's network lets no WebSocket through, and what becomes of one that is tried.
@@ -166,6 +168,10 @@ pub struct Person {
     pub(crate) lost_order: bool,
     /// Who is here, as the client last said.
     pub present: Vec<String>,
+    /// Who is shown typing.
+    pub typing: BTreeSet<String>,
+    /// Whether the person types.
+    types: bool,
     /// Whether the app wants to be connected.
     pub online: bool,
     /// What was shown twice or out of order.
@@ -213,6 +219,9 @@ impl Person {
             disk: Disk::default(),
             frozen_until: 0,
             inbox: VecDeque::new(),
+            last_token: None,
+            typing: BTreeSet::new(),
+            types: false,
             offline_until: 0,
             blocked_until: (0, Blocking::Refuses),
             is_closed: false,
@@ -250,6 +259,8 @@ impl Person {
         self.kept = None;
         self.echoes.clear();
         self.present.clear();
+        self.typing.clear();
+        self.types = false;
         self.loading.clear();
         (self.connecting, self.loaded) = (None, false);
         let lost = |outcome: &mut Outcome| {
@@ -297,6 +308,17 @@ impl Person {
         let options = json!({"senderId": self.user, "senderType": "user", "text": text});
         self.client
             .send_message(call, &options, until_stored, Instant(now));
+    }
+
+    /// `setTyping()`, where that is news.
+    pub fn type_on(&mut self, types: bool, now: u64) {
+        if types != self.types {
+            self.types = types;
+            let call = self.call();
+            let user = json!(self.user);
+            self.client
+                .set_typing(call, &user, &json!(types), Instant(now));
+        }
     }
 
     /// `editMessage()` or `deleteMessage()` of one of the person's own messages on the screen, if there is one, those that
@@ -403,6 +425,13 @@ impl Person {
                 }
             }
             Event::Outbox(news) => self.hear_of_outbox(news, now),
+            Event::Typing { user_id, is_typing } => {
+                if *is_typing {
+                    self.typing.insert(user_id.clone());
+                } else {
+                    self.typing.remove(user_id);
+                }
+            }
             Event::Presence(users) => {
                 let id = |user: &Value| user["userId"].as_str().unwrap_or_default().to_owned();
                 self.present = users.iter().map(id).collect();
@@ -418,7 +447,6 @@ impl Person {
             }
             Event::ConnectionChanged(_)
             | Event::StateChanged { .. }
-            | Event::Typing { .. }
             | Event::Participant(_)
             | Event::Metadata(_)
             | Event::Error(_) => {}

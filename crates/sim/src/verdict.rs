@@ -198,6 +198,7 @@ pub fn all_is_well(ending: &Ending<'_>) -> Result<(), String> {
     }
     for person in people {
         what_was_changed_says_so(person, stored)?;
+        nobody_types(person)?;
         the_lists_are_whole(person, stored)?;
         if ending.named {
             presence_is_the_truth(person, people)?;
@@ -380,6 +381,14 @@ fn what_was_changed_says_so(person: &Person, stored: &[Shown]) -> Result<(), Str
         }
     }
     Ok(())
+}
+
+/// Checks that what people typed was sent, or is typed no more: nobody is shown typing for ever.
+fn nobody_types(person: &Person) -> Result<(), String> {
+    match person.typing.first() {
+        None => Ok(()),
+        Some(user) => Err(format!("{} still sees {user} typing", person.name)),
+    }
 }
 
 fn the_lists_are_whole(person: &Person, stored: &[Shown]) -> Result<(), String> {

@@ -11,6 +11,7 @@ const MESSAGE_BYTES: u64 = 200;
 /// so that an act that is passed over shifts no other.
 struct Act {
     leaves: bool,
+    types: bool,
     changes: bool,
     deletes: bool,
     /// Whether the history is loaded anew.
@@ -44,6 +45,7 @@ impl Act {
             until_stored: random.chance(100),
             is_stubborn: random.chance(20),
             pause_ms: random.between(1, 2 * options.pause_ms),
+            types: random.chance(options.type_permille),
         }
     }
 }
@@ -64,6 +66,8 @@ impl World {
     fn do_act(&mut self, index: usize, act: &Act) {
         let (now, patience) = (self.now, self.options.patience);
         let person = self.person(index);
+        // Most stop before they do something else, and some send what they typed.
+        person.type_on(act.types, now);
         if !person.online {
             self.send(index, act.posts, act, false);
             self.person(index).come(now);

@@ -168,8 +168,20 @@ impl World {
         };
         let user = self.person(tab.person).user.clone();
         let user = self.options.named.then_some(user.as_str());
-        let token = Server::mint(user, exp, &mut random)?;
-        self.person(tab.person).random = random;
+        let fresh = Server::mint(user, exp, &mut random)?;
+        let is_stale = random.chance(self.options.token_stale_permille) && faulty;
+        let is_signed_out = random.chance(300);
+        let person = self.person(tab.person);
+        person.random = random;
+        let token = match &person.last_token {
+            _ if !is_stale => fresh,
+            Some(last) if !is_signed_out => last.clone(),
+            _ => "<h1>Sign in</h1>".to_owned(),
+        };
+        if !is_stale {
+            person.last_token = Some(token.clone());
+        }
+        self.report.faults += u64::from(is_stale);
         if is_silent {
             self.report.faults += 1;
             return Ok(());

@@ -233,13 +233,17 @@ impl World {
         Ok(())
     }
 
-    /// An app connects, if it is not connected; a frozen one does so when it thaws.
+    /// An app connects, if it is not connected, and nobody types in it any more; a frozen one does so when it thaws.
     pub(super) fn come(&mut self, index: usize) {
         let now = self.now;
         let person = self.person(index);
-        if !person.online && person.frozen_until <= now {
-            person.come(now);
-            self.carry_out_for_client(index);
+        if person.frozen_until > now {
+            return;
         }
+        person.type_on(false, now);
+        if !person.online {
+            person.come(now);
+        }
+        self.carry_out_for_client(index);
     }
 }

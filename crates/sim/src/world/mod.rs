@@ -63,6 +63,7 @@ enum Happening {
     Written(Tab, OutboxChange<Value>),
     Adopted(Tab, Tab),
     Thawed(Tab, bool),
+    Reclaimed(Tab),
     Online(usize),
     ClientTimer(Tab),
     RoomTimer,
@@ -283,6 +284,7 @@ impl World {
             Happening::Written(tab, change) => self.written(tab, change),
             Happening::Adopted(from, by) => self.adopt(from, by),
             Happening::Thawed(tab, was_hidden) => self.thaw(tab, was_hidden),
+            Happening::Reclaimed(tab) => self.reclaim(tab),
             Happening::Online(person) => self.go_online(person),
             Happening::ClientTimer(tab) => self.client_timer(tab),
             Happening::RoomTimer => {

@@ -104,13 +104,27 @@ impl World {
             self.client_now(tab, input);
         }
         if was_hidden {
-            let rows = self.person(tab.person).disk.rows();
-            self.client_now(tab, client_io::Input::OutboxReclaimed(rows));
+            // The rows are read behind whatever was given to the disk before.
+            let at = self.written_at(tab);
+            self.at(at, Happening::Reclaimed(tab));
         }
         self.client_now(tab, client_io::Input::Woken);
         if !self.faulty {
             self.come(tab.person);
         }
+    }
+
+    /// A tab has its outbox back.
+    pub(super) fn reclaim(&mut self, tab: Tab) {
+        if !self.lives(tab) {
+            return;
+        }
+        let frozen_until = self.person(tab.person).frozen_until;
+        if frozen_until > self.now {
+            return self.at(frozen_until, Happening::Reclaimed(tab));
+        }
+        let rows = self.person(tab.person).disk.rows();
+        self.client(tab, client_io::Input::OutboxReclaimed(rows));
     }
 
     /// A machine's network is away for a while, and its browser says so.
