@@ -53,8 +53,13 @@ export const QUICK_START = {
       await backend.stop();
       await ada.say('Are you still there?');
       await serve(`${BACKEND} --write-env .env.local`, /Ctrl-C stops/);
-      await grace.tab.getByText('Ada Are you still there?').waitFor();
       for (const { tab } of [ada, grace, built]) {
+        // Each comes back in its own time.
+        const last = tab
+          .getByRole('log')
+          .locator('p')
+          .filter({ hasText: /^Ada Are you still there\?\s*$/ });
+        await last.waitFor();
         const lines = await tab.getByRole('log').locator('p').allTextContents();
         assert.deepEqual(
           lines.map((line) => line.trim()),
