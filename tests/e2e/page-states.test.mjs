@@ -318,7 +318,9 @@ test('a refusal for good has a way out, and a text that goes nowhere is given ba
   await ada.tab.route('**/api/chat/init?**', async (route) => {
     const response = await route.fetch();
     const session = await response.json();
-    await route.fulfill({ response, json: isWrong ? { ...session, spaceToken: 'no.good.at.all' } : session });
+    // Signed by somebody else.
+    const spaceToken = isWrong ? `${session.spaceToken.slice(0, -8)}AAAAAAAA` : session.spaceToken;
+    await route.fulfill({ response, json: { ...session, spaceToken } });
   });
   await ada.tab.goto(ada.url);
   await ada.fillIn('Ada', space);
