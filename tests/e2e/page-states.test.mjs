@@ -315,11 +315,13 @@ test('a refusal for good has a way out, and a text that goes nowhere is given ba
   const space = stack.newSpace();
   const ada = new ChatPage(await stack.newTab(), stack.url);
   let isWrong = true;
+  let wrong;
   await ada.tab.route('**/api/chat/init?**', async (route) => {
     const response = await route.fetch();
     const session = await response.json();
-    // Signed by somebody else.
-    const spaceToken = isWrong ? `${session.spaceToken.slice(0, -8)}AAAAAAAA` : session.spaceToken;
+    // Signed by somebody else, and always the same.
+    wrong ??= `${session.spaceToken.slice(0, -8)}AAAAAAAA`;
+    const spaceToken = isWrong ? wrong : session.spaceToken;
     await route.fulfill({ response, json: { ...session, spaceToken } });
   });
   await ada.tab.goto(ada.url);
