@@ -186,29 +186,22 @@ impl<J: Json> Outbox<J> {
     /// Takes the edits out that a later change of the same message makes pointless: no connection has carried them, or they
     /// failed.
     pub(crate) fn take_superseded(&mut self, target: &str) -> Vec<Entry<J>> {
-        self.take_where(|entry| {
-            entry.row.operation == Operation::Edit
-                && entry.shown
-                && (!entry.carried || entry.has_failed())
-                && entry.target() == Some(target)
-        })
+        self.take_edits_of(target, |entry| !entry.carried || entry.has_failed())
     }
 
     /// Takes the failed edits out of the message that the edit `id` is of, which failed as well: one of them is enough to retry.
     pub(crate) fn take_failed_before(&mut self, id: &ClientMessageId) -> Vec<Entry<J>> {
-        let edit = self
-            .get(id)
-            .filter(|entry| entry.row.operation == Operation::Edit);
-        let Some(target) = edit.and_then(|entry| entry.target.clone()) else {
-            return Vec::new();
-        };
-        self.take_where(|entry| {
-            entry.row.operation == Operation::Edit
-                && entry.shown
-                && entry.has_failed()
-                && entry.row.client_message_id != *id
-                && entry.target() == Some(target.as_str())
+        let edited = self.get(id).and_then(Entry::edited).map(str::to_owned);
+        edited.map_or_else(Vec::new, |target| {
+            self.take_edits_of(&target, |entry| {
+                entry.has_failed() && entry.row.client_message_id != *id
+            })
         })
+    }
+
+    /// Takes the app's own edits of a message out for which `is_due` holds.
+    fn take_edits_of(&mut self, target: &str, is_due: impl Fn(&Entry<J>) -> bool) -> Vec<Entry<J>> {
+        self.take_where(|entry| entry.edited() == Some(target) && entry.shown && is_due(entry))
     }
 
     /// Whether a deletion of the message is on its way.

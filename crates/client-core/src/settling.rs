@@ -295,7 +295,7 @@ impl<J: Json> Client<J> {
         let is_told = entry.told;
         for older in self.outbox.take_failed_before(id) {
             self.persist(OutboxChange::Remove(older.row.client_message_id.clone()));
-            self.tell_outbox(older.row, OutboxStatus::Dropped);
+            self.drop_entry(older, "a later edit failed as well");
         }
         if let Some(row) = self.fail_changes_of(id, &error) {
             self.tell_outbox(row, OutboxStatus::Failed);
