@@ -48,7 +48,9 @@ async fn free_ends_what_is_under_way() {
     let before = live_resources();
     let scene = Scene::new();
     let _connecting = scene.connect();
-    scene.set_token(&js_sys::Function::new_no_args("return 'token'"));
+    scene.set_token(&js_sys::Function::new_no_args(
+        "return Promise.resolve('s1.x7k2m9p1.4102444800000.c2ln')",
+    ));
     scene.break_fetch("rejects");
     let _asking = scene.get_messages(&JsValue::UNDEFINED);
     assert!(live_resources() > before);

@@ -186,7 +186,8 @@ async fn tokens_may_be_promises_and_may_fail() {
     for body in [
         "throw new Error('no session')",
         "return 5",
-        "return {then(resolve) { resolve('token') }}",
+        "return Promise.resolve('<!doctype html>')",
+        "return {then(resolve) { resolve('s1.x7k2m9p1.4102444800000.c2ln') }}",
     ] {
         scene.set_token(&js_sys::Function::new_no_args(body));
         settled().await;

@@ -289,6 +289,11 @@ impl<J: Json> Outbox<J> {
         bound
     }
 
+    /// Whether it is known whose token is in use.
+    pub(crate) fn is_identified(&self) -> bool {
+        self.identity.is_some()
+    }
+
     /// Whose an entry is that is added now.
     pub(crate) fn owner(&self) -> Owner {
         self.identity

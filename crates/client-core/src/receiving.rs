@@ -214,6 +214,7 @@ impl<J: Json> Client<J> {
         let (was_connected, before) = (self.is_connected(), self.transport());
         self.link = link;
         self.credentials.accepted();
+        self.identify_nobody();
         self.timers.stop(Timer::Connect);
         if !was_connected {
             self.tell(Event::ConnectionChanged(true));

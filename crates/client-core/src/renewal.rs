@@ -30,9 +30,12 @@ impl<J: Json> Client<J> {
         };
         let read = token::peek::<J>(token);
         self.schedule_renewal(now);
-        // One that can not be read is the server's to refuse. It says nothing about who this is.
-        if let Some(read) = read {
-            self.identify(read.sub);
+        match read {
+            Some(read) => self.identify(read.sub),
+            // Workers before ours may take tokens of any form.
+            None if self.config.legacy_worker.is_some() => self.identify_nobody(),
+            // The server's to refuse. It says nothing about who this is.
+            None => {}
         }
     }
 

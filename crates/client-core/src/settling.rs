@@ -398,6 +398,14 @@ impl<J: Json> Client<J> {
         self.show_own();
     }
 
+    /// The token in use is of a form that we cannot read, and is good all the same: a server of somebody's own may have
+    /// such. It names nobody, unless another told before who this is.
+    pub(crate) fn identify_nobody(&mut self) {
+        if !self.outbox.is_identified() {
+            self.identify(None);
+        }
+    }
+
     /// Tells the app of entries that turn out to be its own, and that others are not.
     fn show_own(&mut self) {
         for (id, mine) in self.outbox.shown_changes() {

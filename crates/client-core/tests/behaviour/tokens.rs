@@ -520,3 +520,18 @@ fn a_source_that_gives_what_is_no_token_changes_nobody_s_identity_and_is_asked_a
         );
     }
 }
+
+#[test]
+fn a_token_of_another_form_that_the_server_takes_names_nobody() {
+    let mut bench = Bench::new();
+    bench.client.connect(CallId(1), bench.now);
+    bench.drain();
+    bench.send(5, "written before", false);
+    bench.give_token("opaque");
+    bench.welcome(r#""epoch":"e","seq":4"#);
+    bench.send(6, "written after", false);
+    let seen = bench.take().join(", ");
+    for text in ["written before", "written after"] {
+        assert!(seen.contains(&format!("transmit {text}")), "{seen}");
+    }
+}
