@@ -331,10 +331,7 @@ impl<J: Json> Client<J> {
             Answer::Again(in_ms, error) => {
                 self.timers.set(Timer::Token, Some(now.plus_ms(in_ms)));
                 if matches!(self.link, Link::AwaitingToken { .. }) {
-                    // Whoever signs with a wrong key learns it now, and not when the source has had its time.
-                    if self.last_frame_error.replace(error.code) != Some(error.code) {
-                        self.tell(Event::Error(error.clone()));
-                    }
+                    self.tell_refusal(&error);
                     self.tell_state(Some(in_ms), Some(error));
                 }
             }
@@ -446,6 +443,7 @@ impl<J: Json> Client<J> {
         match reaction {
             Reaction::Stop => self.fail_for_good(error),
             Reaction::NewToken if self.was_refused_lately(now) => {
+                self.tell_refusal(&error);
                 self.wait_at_least(TOKEN_AGAIN_MS_MIN, Some(error), reaction, now);
             }
             Reaction::NewToken => {
@@ -463,6 +461,14 @@ impl<J: Json> Client<J> {
                     self.ask_who_answers(now);
                 }
             }
+        }
+    }
+
+    /// Whoever signs with a wrong key learns it at the second refusal, and not when the source has had its time. It is
+    /// told once: what follows says no more.
+    fn tell_refusal(&mut self, error: &ClientError) {
+        if self.last_frame_error.replace(error.code) != Some(error.code) {
+            self.tell(Event::Error(error.clone()));
         }
     }
 

@@ -84,6 +84,22 @@ fn a_source_that_gives_the_refused_token_once_more_is_asked_again() {
     assert!(bench.client.is_connected());
 }
 
+#[test]
+fn a_source_that_signs_with_a_wrong_key_is_told_at_the_second_refusal_and_once() {
+    let mut bench = Bench::new();
+    bench.client.connect(CallId(1), bench.now);
+    bench.drain();
+    let mut told = Vec::new();
+    for nth in 0..4 {
+        bench.fetch_token(&token_of("ada", 600_000 + nth));
+        bench.close(4401);
+        let seen = bench.take();
+        told.push(seen.contains(&"error tokenExpired".to_owned()));
+        bench.retry();
+    }
+    assert_eq!(told, [false, true, false, false]);
+}
+
 /// Failed: the source gave nothing but the refused token for as long as it was asked.
 fn failed_after_patience() -> Bench {
     let mut bench = Bench::new();
