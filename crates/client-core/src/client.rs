@@ -23,6 +23,7 @@ use crate::io::{
 use crate::legacy::Legacy;
 use crate::outbox::Outbox;
 use crate::polling::PollAnswer;
+use crate::posts::Posts;
 use crate::presence::Presence;
 use crate::random::Random;
 use crate::requests::{Pending, Postponed, Purpose};
@@ -76,6 +77,7 @@ pub struct Client<J: Json> {
     pub(crate) windows: Allowance<200, 60_000>,
     pub(crate) timeline: Timeline<J>,
     pub(crate) outbox: Outbox<J>,
+    pub(crate) posts: Posts<J>,
     /// Calls that took an entry out, and wait for it to be gone from the disk.
     pub(crate) removals: Vec<(ClientMessageId, CallId)>,
     /// Whether an entry left the outbox during this input, so that queued entries may be sent.
@@ -158,6 +160,7 @@ impl<J: Json> Client<J> {
             windows: Allowance::default(),
             timeline: Timeline::new(version),
             outbox: Outbox::new(),
+            posts: Posts::new(),
             removals: Vec::new(),
             place_freed: false,
             recent_ids: VecDeque::new(),
@@ -229,6 +232,7 @@ impl<J: Json> Client<J> {
             self.tell(Event::Presence(here));
         }
         self.fill_freed_places(now);
+        self.post_next(now);
     }
 
     fn take_input(&mut self, input: Input<J>, now: Instant) {
@@ -295,6 +299,7 @@ impl<J: Json> Client<J> {
             }
         }
         self.fill_freed_places(now);
+        self.post_next(now);
     }
 
     /// What to do next, in order; `None` when there is nothing until the next input, verb or timeout.
@@ -373,6 +378,7 @@ impl<J: Json> Client<J> {
     }
 
     pub(crate) fn settle(&mut self, call: CallId, result: Result<Reply<J>, ClientError>) {
+        self.posts.end(call);
         self.outputs.push_back(Output::Settle { call, result });
     }
 

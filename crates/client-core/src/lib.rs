@@ -83,6 +83,7 @@ mod liveness;
 mod outbox;
 mod participants;
 mod polling;
+mod posts;
 mod presence;
 mod random;
 mod receiving;

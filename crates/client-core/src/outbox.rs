@@ -214,6 +214,12 @@ impl<J: Json> Outbox<J> {
         })
     }
 
+    /// Whether a change of the message waits here, or is on its way.
+    pub(crate) fn is_changing(&self, target: &str) -> bool {
+        let changes = |entry: &Entry<J>| entry.target() == Some(target) && self.may_go(entry);
+        self.entries.iter().any(changes)
+    }
+
     /// Others may send what is stored: nothing leaves from here until [`Self::reclaim`].
     pub(crate) fn release(&mut self) {
         self.released = true;

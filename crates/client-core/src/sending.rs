@@ -20,6 +20,7 @@ use crate::io::{
     CallId, Operation, OutboxChange, OutboxRow, OutboxStatus, Output, Owner, Reply, Transport,
 };
 use crate::legacy::unsupported;
+use crate::posts::Post;
 use crate::requests::Purpose;
 use crate::timer::Timer;
 
@@ -215,11 +216,34 @@ impl<J: Json> Client<J> {
         until_stored: bool,
         now: Instant,
     ) {
-        if matches!(self.link, Link::Idle | Link::Failed) {
-            let id = ClientMessageId(self.random.id());
-            return self.post(call, operation, &body, &id, now);
+        let target = body.get(Key::MessageId).and_then(|id| id.string());
+        let will_be_linked = !matches!(self.link, Link::Idle | Link::Failed);
+        // Changes of one message go the way that the one before them goes: else they would overtake it.
+        let goes_by_outbox = target.as_deref().map_or(will_be_linked, |target| {
+            !self.posts.is_changing(target) && (will_be_linked || self.outbox.is_changing(target))
+        });
+        if goes_by_outbox {
+            return self.enqueue(call, operation, body, until_stored, now);
         }
-        self.enqueue(call, operation, body, until_stored, now);
+        let id = ClientMessageId(self.random.id());
+        let Some(target) = target else {
+            return self.post(call, operation, &body, &id, now);
+        };
+        self.posts.add(Post {
+            call,
+            operation,
+            target,
+            body,
+            id,
+        });
+        self.post_next(now);
+    }
+
+    /// Lets the changes leave by HTTP whose turn it is.
+    pub(crate) fn post_next(&mut self, now: Instant) {
+        while let Some(post) = self.posts.next() {
+            self.post(post.call, post.operation, &post.body, &post.id, now);
+        }
     }
 
     /// Puts a checked body into the outbox.

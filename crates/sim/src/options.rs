@@ -39,6 +39,8 @@ pub struct Options {
     pub bytes_per_ms: Vec<u64>,
     /// Actions that edit or delete, in a thousand.
     pub change_permille: u64,
+    /// Edits that are the first of many of one message, in a thousand.
+    pub stream_permille: u64,
     /// How often an app loads its history anew, in a thousand of its actions.
     pub reload_permille: u64,
     /// How often an app leaves and comes back, in a thousand of its actions.
@@ -59,6 +61,8 @@ pub struct Options {
     pub swallow_permille: u64,
     /// How long a write to a tab's own disk takes, at most, in milliseconds.
     pub tab_disk_ms_max: u64,
+    /// Whether browsers say nothing of a network that goes or comes.
+    pub hints_are_silent: bool,
     /// Whether tabs have no disk at all.
     pub no_tab_disk: bool,
     /// Acts of somebody who types, in a thousand.
@@ -102,6 +106,8 @@ pub enum Fault {
     Offline,
     /// A machine's network lets no WebSocket through for a while, and HTTP it does.
     Blocked,
+    /// A browser says something of its network or its page, whatever the truth.
+    Hint,
     /// Everybody's connection dies at once, and again within seconds, several times.
     Storm,
 }
@@ -128,7 +134,7 @@ impl Options {
     pub fn for_comparison(random: &mut Random) -> Self {
         let mut options = Self::draw_usual(random);
         let is_harmless = |fault: Fault| match fault {
-            Fault::Death | Fault::Offline | Fault::Blocked | Fault::Storm => true,
+            Fault::Death | Fault::Offline | Fault::Blocked | Fault::Hint | Fault::Storm => true,
             Fault::BlackHole
             | Fault::Stall
             | Fault::Eviction
@@ -236,6 +242,11 @@ impl Options {
         if blocked_ms > 0 {
             faults.push((Fault::Blocked, blocked_ms));
         }
+        let (hints_ms, hints_are_silent) = (sometimes(400, 500, 20_000), sometimes(200, 1, 1) == 1);
+        if hints_ms > 0 {
+            faults.push((Fault::Hint, hints_ms));
+        }
+        let stream_permille = sometimes(300, 50, 500);
         let people = usize::try_from(random.between(1, 6)).unwrap_or(1);
         let mut rate = || match random.between(0, 2) {
             0 => 0,
@@ -257,6 +268,7 @@ impl Options {
             http_burst: 1,
             bytes_per_ms,
             change_permille,
+            stream_permille,
             reload_permille: if random.chance(200) {
                 random.between(50, 500)
             } else {
@@ -271,6 +283,7 @@ impl Options {
             disk_failure_permille,
             swallow_permille,
             tab_disk_ms_max: random.between(0, 200),
+            hints_are_silent,
             no_tab_disk,
             token_silence_permille,
             token_ms,

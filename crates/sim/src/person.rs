@@ -321,9 +321,9 @@ impl Person {
         }
     }
 
-    /// `editMessage()` or `deleteMessage()` of one of the person's own messages on the screen, if there is one, those that
-    /// wait to be stored included; `which` chooses it.
-    pub fn change(&mut self, deletes: bool, until_stored: bool, now: u64, which: u64) {
+    /// One of the person's own messages on the screen, if there is one, those that wait to be stored included: the id that it
+    /// is shown with, and its name. `which` chooses it.
+    pub fn own_message(&self, which: u64) -> Option<(String, String)> {
         // Of those that went through this outbox: what a deleted message was called is known by its trace.
         let traces: BTreeSet<u64> = self.ids.keys().map(ClientMessageId::trace).collect();
         let is_own = |shown: &&Shown| {
@@ -337,29 +337,38 @@ impl Person {
         let waiting = waiting.map(|(id, name)| (id.0.clone(), name.clone()));
         let own: Vec<(String, String)> = stored.chain(waiting).collect();
         let index = which % own.len().max(1) as u64;
-        let Some((id, name)) = own.into_iter().nth(usize::try_from(index).unwrap_or(0)) else {
-            return;
-        };
-        let text = (!deletes).then(|| format!("{name},edited at {now}"));
-        let call = self.call();
-        self.changed.push(Changed {
-            id: id.clone(),
-            text: text.clone(),
-            outcome: Outcome::Open,
-            call,
-        });
-        let Some(text) = text else {
-            if self.echoes.contains(&name) {
-                let sent = self.sent.iter_mut().filter(|sent| sent.name == name);
-                sent.for_each(|sent| sent.withdrawn = true);
-            }
-            return self
-                .client
-                .delete_message(call, &json!(id), until_stored, Instant(now));
-        };
+        own.into_iter().nth(usize::try_from(index).unwrap_or(0))
+    }
+
+    /// `editMessage()`
+    pub fn edit(&mut self, id: &str, name: &str, until_stored: bool, now: u64) {
+        let text = format!("{name},edit {}", self.changed.len());
+        let call = self.changes(id, Some(text.clone()));
         let options = json!({ "text": text });
         self.client
             .edit_message(call, &json!(id), &options, until_stored, Instant(now));
+    }
+
+    /// `deleteMessage()`
+    pub fn delete(&mut self, id: &str, name: &str, until_stored: bool, now: u64) {
+        if self.echoes.contains(name) {
+            let sent = self.sent.iter_mut().filter(|sent| sent.name == name);
+            sent.for_each(|sent| sent.withdrawn = true);
+        }
+        let call = self.changes(id, None);
+        self.client
+            .delete_message(call, &json!(id), until_stored, Instant(now));
+    }
+
+    fn changes(&mut self, id: &str, text: Option<String>) -> CallId {
+        let call = self.call();
+        self.changed.push(Changed {
+            id: id.to_owned(),
+            text,
+            outcome: Outcome::Open,
+            call,
+        });
+        call
     }
 
     /// Takes the end of a call.

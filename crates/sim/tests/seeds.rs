@@ -37,7 +37,7 @@ fn pinned_seeds_lose_nothing_and_show_nothing_twice() {
     );
     // Nor would one in which every reader kept up.
     assert!(
-        total.fell_behind > 20
+        total.fell_behind > 5
             && total.windows > 500
             && total.marks_echoed > 500
             && total.closed_as_slow > 0

@@ -408,6 +408,8 @@ fn the_id_that_a_message_was_shown_with_stays_good_once_it_is_stored() {
     bench.take();
     bench.edit(6, &shown, "better");
     bench.expect(&[&format!("PATCH https://x/messages/{message_id}?v=2")]);
+    bench.answer(200, &json!({"message": bench.stored_form(5)}));
+    bench.take();
     bench.call(DELETE, 7, &shown);
     bench.expect(&[&format!("DELETE https://x/messages/{message_id}?v=2")]);
 }

@@ -4,7 +4,7 @@ use client_core::io::{CallId, Input};
 use protocol::ids::{ClientMessageId, MessageId, Seq};
 use serde_json::{Value, json};
 
-use crate::bench::Bench;
+use crate::bench::{Bench, TOKEN};
 
 /// The sender's id of what was written last.
 fn newest(bench: &Bench) -> String {
@@ -365,4 +365,48 @@ fn of_refused_edits_of_a_message_the_newest_is_kept_and_a_later_edit_takes_its_p
     assert_eq!(bench.stored(), ["edit 4"], "one is enough to retry");
     edit(&mut bench, 20, "m3-0", "once more");
     assert_eq!(bench.stored(), ["once more"]);
+}
+
+#[test]
+fn changes_without_a_link_do_not_overtake_each_other() {
+    let mut bench = Bench::new();
+    edit(&mut bench, 1, "m1-0", "a");
+    edit(&mut bench, 2, "m1-0", "b");
+    edit(&mut bench, 3, "m2-0", "c");
+    bench.take();
+    bench.give_token(TOKEN);
+    bench.expect(&[
+        "PATCH https://x/messages/m1-0?v=2",
+        "PATCH https://x/messages/m2-0?v=2",
+    ]);
+    // Nor does one that is written once there is a link.
+    bench.connect(4);
+    edit(&mut bench, 5, "m1-0", "d");
+    bench.take();
+    for (call, text) in [(1, "a"), (2, "b"), (5, "d")] {
+        let message = stored("m1-0", 1, text);
+        bench.answer_to(
+            "PATCH https://x/messages/m1-0",
+            200,
+            &json!({ "message": message }),
+        );
+        let seen = bench.take();
+        assert!(seen[0].starts_with(&format!("{call} ")), "{seen:?}");
+        let is_followed = seen.len() > 1;
+        assert_eq!(is_followed, call != 5, "{seen:?}");
+    }
+}
+
+#[test]
+fn a_change_without_a_link_waits_behind_one_that_waits_for_a_link() {
+    let mut bench = offline();
+    edit(&mut bench, 5, "m1-0", "a");
+    bench.client.disconnect(bench.now);
+    bench.take();
+    edit(&mut bench, 6, "m1-0", "b");
+    edit(&mut bench, 7, "m2-0", "c");
+    let seen = bench.take().join(", ");
+    assert!(!seen.contains("PATCH https://x/messages/m1-0"), "{seen}");
+    assert!(seen.contains("PATCH https://x/messages/m2-0"), "{seen}");
+    assert_eq!(bench.stored(), ["b"]);
 }

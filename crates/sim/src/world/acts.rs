@@ -1,11 +1,25 @@
 //! What people do: they come, chat, change what they wrote, and leave.
 
-use super::{Happening, World};
+use super::{Happening, Tab, World};
 use crate::options::Options;
 use crate::random::Random;
 
 /// What a message has besides its padding, in bytes.
 const MESSAGE_BYTES: u64 = 200;
+/// How often a text that is being made is edited at most, and the longest pause between two edits, in milliseconds.
+const STREAM_EDITS_MAX: u64 = 150;
+const STREAM_PAUSE_MS_MAX: u64 = 60;
+
+/// Edits of one message that are still to come.
+#[derive(Clone, Debug)]
+pub(super) struct Stream {
+    tab: Tab,
+    id: String,
+    name: String,
+    left: u64,
+    pause_ms: u64,
+    until_stored: bool,
+}
 
 /// Something that a person is about to do. Which part of it counts depends on how things stand; what is drawn does not,
 /// so that an act that is passed over shifts no other.
@@ -18,6 +32,10 @@ struct Act {
     reloads: bool,
     /// Which of the person's own messages is changed.
     which: u64,
+    /// Edits of it, one after the other, as of a text that is being made.
+    edits: u64,
+    /// Between two of them, in milliseconds.
+    edits_pause_ms: u64,
     /// Messages to send by a client that is connected, or about to be.
     count: u64,
     /// Messages to send by HTTP before connecting.
@@ -46,6 +64,12 @@ impl Act {
             is_stubborn: random.chance(20),
             pause_ms: random.between(1, 2 * options.pause_ms),
             types: random.chance(options.type_permille),
+            edits: if random.chance(options.stream_permille) {
+                random.between(2, STREAM_EDITS_MAX)
+            } else {
+                1
+            },
+            edits_pause_ms: random.between(0, STREAM_PAUSE_MS_MAX),
         }
     }
 }
@@ -76,9 +100,44 @@ impl World {
         } else if act.reloads {
             person.reload(now);
         } else if act.changes {
-            person.change(act.deletes, act.until_stored, now, act.which);
+            self.change(index, act);
         } else if person.waiting() < patience || act.is_stubborn {
             self.send(index, act.count, act, act.until_stored);
+        }
+    }
+
+    fn change(&mut self, index: usize, act: &Act) {
+        let now = self.now;
+        let person = self.person(index);
+        let Some((id, name)) = person.own_message(act.which) else {
+            return;
+        };
+        if act.deletes {
+            return person.delete(&id, &name, act.until_stored, now);
+        }
+        let stream = Stream {
+            tab: person.tab,
+            id,
+            name,
+            left: act.edits,
+            pause_ms: act.edits_pause_ms,
+            until_stored: act.until_stored,
+        };
+        self.edit(stream);
+    }
+
+    /// The next edit of a text that is being made; the tab that makes it may end meanwhile.
+    pub(super) fn edit(&mut self, mut stream: Stream) {
+        let now = self.now;
+        let person = self.person(stream.tab.person);
+        if person.tab != stream.tab || person.is_closed || person.frozen_until > now {
+            return;
+        }
+        person.edit(&stream.id, &stream.name, stream.until_stored, now);
+        self.carry_out_for_client(stream.tab.person);
+        stream.left -= 1;
+        if stream.left > 0 {
+            self.at(now + stream.pause_ms, Happening::Edit(stream));
         }
     }
 

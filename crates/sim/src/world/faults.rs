@@ -42,6 +42,7 @@ impl World {
                 self.go_offline(person);
             }
             Fault::Blocked => self.block_sockets(),
+            Fault::Hint => self.hint(),
             Fault::Storm => {
                 let times = self.faults_random.between(2, 6);
                 self.storm(times);
@@ -117,6 +118,20 @@ impl World {
         if kind != 2 {
             self.network.swallow(peer, Direction::Down);
         }
+    }
+
+    /// A browser says something, which may be true.
+    fn hint(&mut self) {
+        let index = self.some_person();
+        let hint = match self.faults_random.between(0, 3) {
+            0 => client_io::Input::OnlineChanged(false),
+            1 => client_io::Input::OnlineChanged(true),
+            2 => client_io::Input::Focused,
+            _ => client_io::Input::Woken,
+        };
+        self.report.faults += 1;
+        let tab = self.person(index).tab;
+        self.client(tab, hint);
     }
 
     /// A network begins to keep WebSockets out; those that are open it mostly ends.
@@ -227,7 +242,7 @@ impl World {
             person.offline_until = 0;
             person.blocked_until.0 = 0;
             let tab = person.tab;
-            self.client(tab, client_io::Input::OnlineChanged(true));
+            self.hint_online(tab, true);
             self.come(index);
         }
         Ok(())

@@ -49,6 +49,8 @@ pub struct Tab {
 enum Happening {
     /// A person does something.
     Act(usize),
+    /// A text that is being made grows.
+    Edit(acts::Stream),
     /// A frame or an upgrade reaches the room.
     ToRoom(PeerId, Up),
     /// A frame or a close reaches a client.
@@ -259,11 +261,13 @@ impl World {
         match happening {
             // Once the run heals, nothing new happens to anybody.
             Happening::Act(_)
+            | Happening::Edit(_)
             | Happening::Fault(..)
             | Happening::Storm(_)
             | Happening::Hostile(_)
                 if !self.faulty => {}
             Happening::Act(person) => self.act(person),
+            Happening::Edit(stream) => self.edit(stream),
             Happening::ToRoom(peer, up) => return self.reach_room(peer, up),
             Happening::ToClient(peer, down) => self.reach_client(peer, down),
             Happening::SocketGone(tab, socket, code) => {

@@ -127,7 +127,7 @@ impl World {
         self.client(tab, client_io::Input::OutboxReclaimed(rows));
     }
 
-    /// A machine's network is away for a while, and its browser says so.
+    /// A machine's network is away for a while, and its browser mostly says so.
     pub(super) fn go_offline(&mut self, index: usize) {
         for peer in self.network.of_person(index) {
             self.kill(peer);
@@ -136,14 +136,21 @@ impl World {
         let until = self.now + self.faults_random.between(1, self.options.pause_ms_max);
         self.person(index).offline_until = until;
         let tab = self.person(index).tab;
-        self.client(tab, client_io::Input::OnlineChanged(false));
+        self.hint_online(tab, false);
         self.at(until, Happening::Online(index));
+    }
+
+    /// A browser says whether there is a network, if it does: what it said before, true or not, is good until then.
+    pub(super) fn hint_online(&mut self, tab: Tab, online: bool) {
+        if !self.options.hints_are_silent {
+            self.client(tab, client_io::Input::OnlineChanged(online));
+        }
     }
 
     pub(super) fn go_online(&mut self, index: usize) {
         if self.person(index).offline_until <= self.now {
             let tab = self.person(index).tab;
-            self.client(tab, client_io::Input::OnlineChanged(true));
+            self.hint_online(tab, true);
         }
     }
 }
