@@ -378,7 +378,12 @@ impl<J: Json> Client<J> {
     }
 
     pub(crate) fn settle(&mut self, call: CallId, result: Result<Reply<J>, ClientError>) {
-        self.posts.end(call);
+        for superseded in self.posts.end(call) {
+            self.outputs.push_back(Output::Settle {
+                call: superseded,
+                result: result.clone(),
+            });
+        }
         self.outputs.push_back(Output::Settle { call, result });
     }
 
