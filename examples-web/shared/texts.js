@@ -7,6 +7,7 @@
 const CHARACTERS_MAX = 3_000;
 const LINES_MAX = 40;
 const SPOKEN_MAX = 500;
+const LINE_MAX = 120;
 
 /** Marks over a letter, beyond what any language writes: each of thousands is laid out over the one before. */
 const PILED_UP = /(\p{M}{8})\p{M}+/gu;
@@ -40,8 +41,17 @@ export function focusText(button) {
 
 /** What is read out of a text that has just come. */
 export function spoken(text) {
-  const clean = readable(cut(text, 2 * SPOKEN_MAX));
-  return clean.length > SPOKEN_MAX ? `${cut(clean, SPOKEN_MAX)}…` : clean;
+  return excerpt(text, SPOKEN_MAX);
+}
+
+/** What a list of conversations says of a text: one line. */
+export function preview(text) {
+  return excerpt(text, LINE_MAX).replace(/\s+/g, ' ');
+}
+
+function excerpt(text, length) {
+  const clean = readable(cut(text, 2 * length));
+  return clean.length > length ? `${cut(clean, length)}…` : clean;
 }
 
 /** The first characters; one of two halves stays whole, or goes. */

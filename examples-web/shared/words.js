@@ -111,6 +111,26 @@ export function nameInUserId(userId) {
   return USER_ID_PATTERN.exec(userId)?.[1] ?? userId;
 }
 
+/** People in a list; more than one reads, and as many as a page lays out at once. */
+const PEOPLE_MAX = 100;
+const byName = new Intl.Collator();
+
+/**
+ * Who stands in the list of those who are here, in which order, and what it says of the others.
+ *
+ * @param {{ userId: string, name: string }[]} people
+ * @param {string} ownId
+ */
+export function peopleInList(people, ownId) {
+  const isOwn = ({ userId }) => userId === ownId;
+  const others = people.filter((person) => !isOwn(person));
+  others.sort((a, b) => byName.compare(a.name, b.name));
+  const own = people.filter(isOwn);
+  const listed = [...own, ...others].slice(0, PEOPLE_MAX);
+  const left = people.length - listed.length;
+  return { listed, othersWords: left > 0 ? `and ${left} more` : '' };
+}
+
 const namesFormat = new Intl.ListFormat('en', { type: 'conjunction' });
 
 /** @param {string[]} names Who is typing. */

@@ -19,6 +19,7 @@ import {
   harmless,
   isInteractive,
   note,
+  oneLine,
   paint,
   print,
 } from './terminal.js';
@@ -103,7 +104,7 @@ function describe({ accountId, scriptName, action, metadata, kept, dropped, work
   if (metadata.migrations) lines.push('  storage     a Durable Object with SQLite for each space');
   if (kept.length > 0) lines.push(`  stays       ${kept.join(', ')}`);
   if (dropped.length > 0) lines.push(`  goes        ${dropped.join(', ')}`);
-  return lines.map(harmless).join('\n');
+  return lines.map(oneLine).join('\n');
 }
 
 /** The requests that change something, as they would be made. */

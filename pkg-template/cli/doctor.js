@@ -20,7 +20,7 @@ import {
 } from './checks.js';
 import { checkCors } from './cors.js';
 import { readGatewayKey, runningAddress } from './local-data.js';
-import { EXIT_FAILED, EXIT_OK, harmless, paint, print } from './terminal.js';
+import { EXIT_FAILED, EXIT_OK, harmless, oneLine, paint, print } from './terminal.js';
 
 const COLOUR = { ok: 'green', note: 'dim', warn: 'yellow', fail: 'red' };
 
@@ -93,11 +93,7 @@ async function guarded(what, check) {
 
 function line({ level, what, cure }) {
   const mark = paint(process.stdout, COLOUR[level], level.padEnd(4));
-  return harmlessLine(mark, what) + (cure ? `\n      ${harmless(cure)}` : '');
-}
-
-function harmlessLine(mark, what) {
-  return `${mark}  ${harmless(what)}`;
+  return `${mark}  ${oneLine(what)}${cure ? `\n      ${harmless(cure)}` : ''}`;
 }
 
 function verdict(wrong, doubtful) {

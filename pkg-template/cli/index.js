@@ -26,8 +26,11 @@ import {
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
 
-/** Variables of the project's .env files that are any of our business. */
-const OURS = /^(?:KURATCHI_|CLOUDFLARE_(?:ACCOUNT_ID|API_TOKEN|API_BASE_URL)$)/;
+/**
+ * Variables of the project's .env files that are any of our business. Where Cloudflare's API is does not stand among them: a
+ * folder that somebody else wrote would be sent the API token of this shell.
+ */
+const OURS = /^(?:KURATCHI_|CLOUDFLARE_(?:ACCOUNT_ID|API_TOKEN)$)/;
 
 const dataOption = ['--data <folder>', 'folder of the local backend', DATA_FOLDER];
 

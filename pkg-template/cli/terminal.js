@@ -46,10 +46,23 @@ export function note(text) {
   process.stderr.write(`${text}\n`);
 }
 
-/** A text from elsewhere: without the control characters that could do things to a terminal. */
-export function harmless(text) {
+/** What does things to a terminal, and what turns the direction of the text around it. */
+const CONTROLS =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for.
-  return stripVTControlCharacters(String(text)).replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '');
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+/** A text from elsewhere: without the characters that could do things to a terminal. */
+export function harmless(text) {
+  return stripVTControlCharacters(String(text)).replaceAll(CONTROLS, '');
+}
+
+/** Characters of a line that is printed. */
+const LINE_CHARACTERS_MAX = 400;
+
+/** A text from elsewhere in one line, which can not be taken for two. */
+export function oneLine(text) {
+  const line = harmless(text).replaceAll(/\s+/g, ' ');
+  return line.length > LINE_CHARACTERS_MAX ? `${line.slice(0, LINE_CHARACTERS_MAX)}…` : line;
 }
 
 /** Whether somebody is there to be asked. */

@@ -90,8 +90,11 @@ export class CloudflareApi {
    */
   constructor(apiToken, say) {
     this.#token = apiToken;
-    this.#baseUrl = (readVariable(BASE_URL_VARIABLE) || BASE_URL_DEFAULT).replace(/\/+$/, '');
+    const named = readVariable(BASE_URL_VARIABLE);
+    this.#baseUrl = (named || BASE_URL_DEFAULT).replace(/\/+$/, '');
     this.#say = say;
+    // Whoever holds the token learns where it goes.
+    if (named) say(`Cloudflare's API is asked at ${this.#baseUrl}, as ${BASE_URL_VARIABLE} says.`);
   }
 
   get(path) {

@@ -1,8 +1,11 @@
 /**
- * A request with a time limit, up to the last byte of the answer.
+ * A request with a limit of time, up to the last byte of the answer, and one of bytes.
  *
- * Owns the limit. Must not know what is asked.
+ * Owns the limits. Must not know what is asked.
  */
+
+/** Far more than anything that is asked answers, in bytes. */
+const BYTES_MAX = 16 * 1024 * 1024;
 
 /**
  * Fetches a text.
@@ -21,8 +24,20 @@ export async function fetchText(url, init, limitMs) {
   const timer = setTimeout(() => limit.abort(new DOMException('no answer in time', 'TimeoutError')), limitMs);
   try {
     const response = await fetch(url, { ...init, signal: limit.signal });
-    return { response, text: await response.text() };
+    return { response, text: await readText(response.body) };
   } finally {
     clearTimeout(timer);
   }
+}
+
+async function readText(body) {
+  const decoder = new TextDecoder();
+  let text = '';
+  let left = BYTES_MAX;
+  for await (const chunk of body ?? []) {
+    left -= chunk.byteLength;
+    if (left < 0) throw new TypeError(`the answer is longer than ${BYTES_MAX / 1024 / 1024} MiB`);
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
 }

@@ -100,6 +100,29 @@ describe('deploy', () => {
     assert.match(stderr, /template "Edit Cloudflare Workers".*\n.*\n {2}node -e/);
   });
 
+  test('a file in the folder does not say where the API token goes', async () => {
+    const asked = [];
+    const elsewhere = createServer((request, response) => {
+      asked.push(request.url);
+      response.end('{}');
+    });
+    await new Promise((resolve) => elsewhere.listen(0, '127.0.0.1', resolve));
+    const foreign = await installed.project('foreign');
+    const baseUrl = `http://127.0.0.1:${elsewhere.address().port}`;
+    writeFileSync(join(foreign, '.env'), `CLOUDFLARE_API_BASE_URL=${baseUrl}\n`);
+    const env = { CLOUDFLARE_API_TOKEN: account.token, KURATCHI_GATEWAY_KEY: KEY };
+    const args = ['deploy', '--script-name', NAME, '--dry-run'];
+    const hosts = { 'api.cloudflare.com': new URL(cloudflare.baseUrl).origin };
+    const { code, stderr } = await runCommand(foreign, args, { env, hosts });
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(asked, []);
+    const named = await runCommand(foreign, args, { env: { ...env, CLOUDFLARE_API_BASE_URL: baseUrl } });
+    assert.match(named.stderr, new RegExp(`asked at ${baseUrl}`));
+    assert.ok(asked.length > 0);
+    elsewhere.closeAllConnections();
+    elsewhere.close();
+  });
+
   test('a short key is warned about, and so is that of the local backend', async () => {
     const short = await deploy(['--dry-run'], { KURATCHI_GATEWAY_KEY: 'tiny key' });
     assert.equal(short.code, 0);

@@ -8,7 +8,7 @@ import { checkClock, checkNode } from '../../pkg-template/cli/checks.js';
 import { loadEnvironmentFiles, setInFile, whyNotIn } from '../../pkg-template/cli/environment-files.js';
 import { narrowFile } from '../../pkg-template/cli/owner-only.js';
 import { isGoodEnough, MINIFLARE_VERSION } from '../../pkg-template/cli/runtime.js';
-import { harmless, paint } from '../../pkg-template/cli/terminal.js';
+import { harmless, oneLine, paint } from '../../pkg-template/cli/terminal.js';
 import { readExpiry } from '../../pkg-template/cli/token.js';
 import { ROOT } from '../../scripts/lib/paths.mjs';
 
@@ -156,6 +156,8 @@ test('a Node that is too old is to be replaced', () => {
 });
 
 test('foreign texts do nothing to a terminal, and colours are for terminals that want them', () => {
+  assert.equal(oneLine('9.9\nok    All is well \u202egnp'), '9.9 ok All is well gnp');
+  assert.equal(oneLine('x'.repeat(9_000)).length, 401);
   assert.equal(harmless('a\u001b[31mb\u001b]0;title\u0007\u0008\u009b2Jc\n\td'), 'abc\n\td');
   const terminal = { isTTY: true };
   const { NO_COLOR, TERM } = process.env;

@@ -5,8 +5,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { find } from 'linkifyjs';
 import { partsOf } from '../../examples-web/shared/links.js';
-import { beginning, isBlank, readable, spoken } from '../../examples-web/shared/texts.js';
-import { dayWords, isoOf, momentWords, timeWords } from '../../examples-web/shared/words.js';
+import { beginning, isBlank, preview, readable, spoken } from '../../examples-web/shared/texts.js';
+import { dayWords, isoOf, momentWords, peopleInList, timeWords } from '../../examples-web/shared/words.js';
 
 test('marks that are piled up are left out, and what languages write is not', () => {
   assert.equal(
@@ -30,6 +30,25 @@ test('of a long text the beginning is shown', () => {
   assert.equal(beginning('\n'.repeat(16_384)).length, 39);
   assert.equal(beginning(`${'x'.repeat(2_999)}👍 and more`), 'x'.repeat(2_999), 'no half of a character');
   assert.equal(spoken('y'.repeat(16_384)), `${'y'.repeat(500)}…`);
+});
+
+test('a list of conversations shows one short line, whatever was written', () => {
+  assert.equal(preview('Hello,\n  I need help'), 'Hello, I need help');
+  assert.equal(preview('y'.repeat(16_384)), `${'y'.repeat(120)}…`);
+  for (const text of [`a${'\u0301'.repeat(8_000)}`, '\n'.repeat(16_384), 'a\u05d0'.repeat(5_000)])
+    assert.ok(preview(text).length <= 121, JSON.stringify(text.slice(0, 4)));
+});
+
+test('of many people some are listed, oneself among them', () => {
+  const people = Array.from({ length: 1_500 }, (_, n) => ({ userId: `u${n}`, name: `Name ${n}` }));
+  const { listed, othersWords } = peopleInList(people, 'u999');
+  assert.equal(listed.length, 100);
+  assert.deepEqual(
+    listed.slice(0, 2).map(({ userId }) => userId),
+    ['u999', 'u0'],
+  );
+  assert.equal(othersWords, 'and 1400 more');
+  assert.equal(peopleInList(people.slice(0, 100), 'u1').othersWords, '');
 });
 
 test('a text has so many links at most', () => {

@@ -1,24 +1,24 @@
 /** Who is here. */
-import { nameInUserId } from '../../shared/words.js';
+import { nameInUserId, peopleInList } from '../../shared/words.js';
 import { Avatar } from './Avatar.jsx';
 
 export function People({ people, ownId, isOpen }) {
-  const rows = people
-    .map(({ userId, name = nameInUserId(userId) }) => ({ userId, name, isOwn: userId === ownId }))
-    .sort((a, b) => Number(b.isOwn) - Number(a.isOwn) || a.name.localeCompare(b.name));
+  const named = people.map(({ userId, name = nameInUserId(userId) }) => ({ userId, name }));
+  const { listed, othersWords } = peopleInList(named, ownId);
   return (
     <aside id="people" className="people" data-open={isOpen} aria-labelledby="people-heading">
       <h2 id="people-heading">Here now</h2>
       <ul>
-        {rows.map(({ userId, name, isOwn }) => (
+        {listed.map(({ userId, name }) => (
           <li key={userId} className="person">
             <Avatar userId={userId} name={name} />
             <span className="person-name" dir="auto">
               {name}
             </span>
-            {isOwn && <span className="you">(you)</span>}
+            {userId === ownId && <span className="you">(you)</span>}
           </li>
         ))}
+        {othersWords && <li className="others">{othersWords}</li>}
       </ul>
     </aside>
   );

@@ -5,7 +5,7 @@
  * come from presence, and from the id itself for those who have left.
  */
 import { avatar } from './avatar.js';
-import { nameInUserId, typingWords } from './words.js';
+import { nameInUserId, peopleInList, typingWords } from './words.js';
 
 export class People {
   #ownId;
@@ -63,12 +63,13 @@ export class People {
     for (const { userId, name } of users) {
       if (name) this.#names.set(userId, name);
     }
-    const rows = users
-      .map(({ userId }) => ({ userId, name: this.nameOf(userId), isOwn: userId === this.#ownId }))
-      .sort((a, b) => Number(b.isOwn) - Number(a.isOwn) || a.name.localeCompare(b.name));
-    this.#list.replaceChildren(...rows.map(personRow));
-    this.#count.textContent = String(rows.length);
-    this.#button.hidden = rows.length === 0;
+    const named = users.map(({ userId }) => ({ userId, name: this.nameOf(userId) }));
+    const { listed, othersWords } = peopleInList(named, this.#ownId);
+    const rows = listed.map((person) => personRow(person, person.userId === this.#ownId));
+    if (othersWords) rows.push(othersRow(othersWords));
+    this.#list.replaceChildren(...rows);
+    this.#count.textContent = String(users.length);
+    this.#button.hidden = users.length === 0;
     const here = new Set(users.map(({ userId }) => userId));
     for (const userId of this.#typists) {
       if (!here.has(userId)) this.#typists.delete(userId);
@@ -104,7 +105,7 @@ export class People {
   }
 }
 
-function personRow({ userId, name, isOwn }) {
+function personRow({ userId, name }, isOwn) {
   const row = document.createElement('li');
   row.className = 'person';
   row.dataset.userId = userId;
@@ -119,5 +120,12 @@ function personRow({ userId, name, isOwn }) {
     own.textContent = '(you)';
     row.append(own);
   }
+  return row;
+}
+
+function othersRow(words) {
+  const row = document.createElement('li');
+  row.className = 'others';
+  row.textContent = words;
   return row;
 }
