@@ -5,9 +5,10 @@
  * own, committed at once; the engine runs them in the order in which they were made, and none waits for another's
  * answer here. Must not know lanes' owners, nor what a row says. Nothing is opened before the first operation.
  *
- * A database that fails once is not asked again: what failed it (no space left, deleted or upgraded by another
- * tab, a browser that never answers) would fail the next row as well, and each would be waited for. But browsers close
- * connections of pages in the background, and what is on disk is there still: then the next operation opens another.
+ * Browsers close connections of pages in the background, and their storage process may end, while what is on disk is there
+ * still: what fails on one connection is done once more on another. A database that fails then is not asked again: what failed
+ * it (no space left, deleted or upgraded by another tab, a browser that never answers) would fail the next row as well, and
+ * each would be waited for.
  */
 
 import { openDB } from 'idb';
@@ -23,8 +24,6 @@ const BEYOND = [];
  */
 const STEP_MS = 1_000;
 const STEPS_MAX = 3;
-/** What operations on a connection fail with that the browser closes, or has closed. */
-const CLOSED = new Set(['InvalidStateError', 'AbortError']);
 /** Operations of this page that were answered. */
 let answered = 0;
 
@@ -155,19 +154,23 @@ export class OutboxDatabase {
     }
   }
 
-  /** Does it once more, on another connection, where the browser has closed the one that it was begun on. */
+  /**
+   * Does it once more on another connection where the browser fails it. Which error stands for a connection that is over is
+   * another one in each browser, and by the reason (`InvalidStateError`, `AbortError`, WebKit's `UnknownError`).
+   */
   async #twice(operate) {
     const opening = this.#connection();
-    let wasOpen = false;
+    let connection;
     const noted = opening.then((database) => {
-      wasOpen = true;
+      connection = database;
       return database;
     });
     try {
       return await operate(noted);
     } catch (error) {
-      if (this.#failure || !wasOpen || !CLOSED.has(error.name)) throw error;
+      if (this.#failure || !connection || error instanceof NoAnswer) throw error;
       this.#forget(opening);
+      connection.close();
       return operate(this.#connection());
     }
   }
@@ -212,6 +215,8 @@ export class OutboxDatabase {
   }
 }
 
+class NoAnswer extends Error {}
+
 async function transact(opening, mode, act) {
   const database = await opening;
   const transaction = database.transaction(STORE, mode);
@@ -242,7 +247,7 @@ function withinBound(promise) {
       steps = before === answered ? steps + 1 : 1;
       before = answered;
       if (steps > STEPS_MAX) {
-        reject(new Error(`the database did not answer within ${STEPS_MAX * STEP_MS} ms`));
+        reject(new NoAnswer(`the database did not answer within ${STEPS_MAX * STEP_MS} ms`));
       } else {
         timer = setTimeout(step, STEP_MS);
       }

@@ -125,7 +125,19 @@ describe('a database that fails', () => {
         onLost.mock.calls.map(({ arguments: values }) => values),
         [[error]],
       );
-      assert.equal(disk.log.filter((line) => line.startsWith('open')).length, 1);
+      assert.equal(disk.log.filter((line) => line.startsWith('open')).length, trouble.write ? 2 : 1);
+    });
+  }
+
+  for (const name of ['UnknownError', 'TimeoutError', 'QuotaExceededError', 'InvalidStateError']) {
+    test(`${name} at one operation is a connection that is over`, async () => {
+      const { database, disk, onLost } = setUp();
+      await database.put(row('a'), { lane: 'x', position: 0 });
+      disk.trouble = { write: new DOMException('Connection to Indexed Database server lost', name), once: true };
+      await database.put(row('b'), { lane: 'x', position: 1 });
+      await database.remove('a', { lane: 'x', position: 0 });
+      assert.deepEqual(disk.ids(), ['b']);
+      assert.equal(onLost.mock.callCount(), 0);
     });
   }
 

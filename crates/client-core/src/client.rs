@@ -71,6 +71,10 @@ pub struct Client<J: Json> {
     pub(crate) discontinuities: u32,
     /// How often a log may break off: more often than an owner restores a room by hand.
     pub(crate) breaks: Allowance<4, 60_000>,
+    /// When the newest attempt to connect began.
+    pub(crate) attempted_at: Option<Instant>,
+    /// How many attempts the environment may hasten until one succeeds.
+    pub(crate) hastened: Allowance<10, 60_000>,
     /// How often the app is told an error that belongs to none of its calls.
     pub(crate) errors: Allowance<20, 1_000>,
     /// How many windows are asked for by polls without a pause: 100 MB of a long log.
@@ -156,6 +160,8 @@ impl<J: Json> Client<J> {
             session: Session::new(),
             discontinuities: 0,
             breaks: Allowance::default(),
+            attempted_at: None,
+            hastened: Allowance::default(),
             errors: Allowance::default(),
             windows: Allowance::default(),
             timeline: Timeline::new(version),

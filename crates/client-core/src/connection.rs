@@ -203,6 +203,7 @@ impl<J: Json> Client<J> {
     pub(crate) fn start_attempt(&mut self, reason: Option<ClientError>, now: Instant) {
         let again = self.link.again();
         let before = self.state();
+        self.attempted_at = Some(now);
         self.timers.stop(Timer::Retry);
         let waited = matches!(self.link, Link::Waiting { .. });
         self.link = Link::AwaitingToken { again };

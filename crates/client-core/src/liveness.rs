@@ -27,6 +27,9 @@ pub(crate) enum Probe {
     Woken,
 }
 
+/// The least time between two attempts that the environment hastens, in milliseconds.
+const HASTENED_APART_MS: u64 = 1_000;
+
 impl Probe {
     fn within_ms(self) -> u64 {
         match self {
@@ -40,7 +43,7 @@ impl<J: Json> Client<J> {
     /// The page woke up, or the network is said to be back: what was thought of the link may be wrong.
     pub(crate) fn handle_woken(&mut self, now: Instant) {
         match self.link {
-            Link::Waiting { .. } => self.start_attempt(None, now),
+            Link::Waiting { .. } => self.hasten(now),
             Link::Ready { .. } => self.probe_link(Probe::Woken, now),
             Link::Polling { .. } => self.poll(now),
             // It may have been begun on a network that is gone.
@@ -56,6 +59,22 @@ impl<J: Json> Client<J> {
                 }
             }
             Link::Idle | Link::AwaitingToken { .. } => {}
+        }
+    }
+
+    /// Makes the next attempt now, or in a moment: windows get the focus and lose it many times a second, an app's own dialog
+    /// about an error gives it back, and each attempt asks somebody's server for a token.
+    fn hasten(&mut self, now: Instant) {
+        let free = |at: Instant| at.plus_ms(HASTENED_APART_MS);
+        let due = self.attempted_at.map_or(now, free).max(now);
+        let is_sooner = self.timers.get(Timer::Retry).is_none_or(|at| at > due);
+        if !is_sooner || !self.hastened.take(now) {
+            return;
+        }
+        if due > now {
+            self.timers.set(Timer::Retry, Some(due));
+        } else {
+            self.start_attempt(None, now);
         }
     }
 

@@ -9,6 +9,7 @@ use protocol::limits::{FIRST_PING_AFTER_MS, NAME_BYTES_MAX};
 use protocol::time::{Instant, UnixMillis};
 use protocol::wire::Key;
 
+use crate::allowance::Allowance;
 use crate::client::Client;
 use crate::connection::Link;
 use crate::error::ClientError;
@@ -215,6 +216,7 @@ impl<J: Json> Client<J> {
         self.link = link;
         self.credentials.accepted();
         self.identify_nobody();
+        self.hastened = Allowance::default();
         self.timers.stop(Timer::Connect);
         if !was_connected {
             self.tell(Event::ConnectionChanged(true));

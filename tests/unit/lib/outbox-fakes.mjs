@@ -81,7 +81,9 @@ export class FakeDisk {
         return new Promise(() => {});
       }
       if (mode === 'readwrite' && this.trouble.write) {
-        return Promise.reject(this.trouble.write);
+        const { write, once } = this.trouble;
+        if (once) this.trouble = {};
+        return Promise.reject(write);
       }
       return Promise.resolve(act());
     };

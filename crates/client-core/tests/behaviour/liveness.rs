@@ -110,7 +110,34 @@ fn waking_up_probes_a_link_and_shortens_a_wait() {
         "the second one waits"
     );
     bench.input(Input::Woken);
+    bench.expect(&[]);
+    bench.advance(1_000);
     bench.expect(&["reconnecting", "open"]);
+}
+
+#[test]
+fn an_environment_that_never_stops_hastens_an_attempt_a_second_and_ten_a_minute() {
+    let mut bench = Bench::new();
+    bench.client.connect(CallId(1), bench.now);
+    bench.drain();
+    let mut asked = Vec::new();
+    for _ in 0..300 {
+        for hint in [Input::Woken, Input::Focused, Input::OnlineChanged(true)] {
+            bench.input(hint);
+        }
+        if bench.take().iter().any(|it| it.starts_with("token")) {
+            asked.push(bench.now.0);
+            bench.input(Input::TokenFailed {
+                token_id: bench.token,
+                message: "signed out".to_owned(),
+            });
+        }
+        bench.advance(100);
+    }
+    // In half a minute, some of them by the back-off alone.
+    assert!(asked.len() < 25, "{asked:?}");
+    let early = asked.iter().filter(|at| **at < 5_000).count();
+    assert!(early < 8, "{asked:?}");
 }
 
 #[test]
@@ -206,7 +233,8 @@ fn offline_is_told_of_a_link_that_is_lost_and_not_of_one_that_answers() {
     bench.input(Input::OnlineChanged(true));
     let seen = bench.take();
     assert!(seen[0].starts_with("reconnecting"), "{seen:?}");
-    assert_eq!(seen.last().unwrap(), "open", "and tries at once");
+    bench.advance(1_000);
+    assert_eq!(bench.take().last().unwrap(), "open", "and tries at once");
 }
 
 #[test]
