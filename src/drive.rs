@@ -418,6 +418,7 @@ impl Driver {
                 if let Some(driver) = me.upgrade() {
                     driver.input(match sign {
                         Sign::Woken => Input::Woken,
+                        Sign::PutAway => Input::PutAway,
                         Sign::Focused => Input::Focused,
                         Sign::Online(online) => Input::OnlineChanged(online),
                     });

@@ -1,5 +1,5 @@
-//! Hears when a page may have slept or changed networks: it becomes visible, gets the focus, comes back from the cache, or is
-//! told that the network is gone or back.
+//! Hears when a page may have slept or changed networks: it becomes visible, gets the focus, goes into the cache of pages or
+//! comes back from it, or is told that the network is gone or back.
 //!
 //! Must not know what is done about it. Node and Workers have no page; nothing is listened to there.
 
@@ -15,6 +15,12 @@ extern "C" {
     static WINDOW: Option<EventTarget>;
     #[wasm_bindgen(thread_local_v2, js_name = document)]
     static DOCUMENT: Option<Document>;
+
+    /// What a listener is called with.
+    type Event;
+    /// Of a `pagehide`: whether the page is kept for a return.
+    #[wasm_bindgen(method, getter)]
+    fn persisted(this: &Event) -> Option<bool>;
 }
 
 /// What a page was told.
@@ -22,6 +28,8 @@ extern "C" {
 pub(crate) enum Sign {
     /// It became visible, or came back from the cache.
     Woken,
+    /// Somebody left it, and the browser keeps it as it is: nobody sees it, and nothing in it runs.
+    PutAway,
     /// Somebody turned to it.
     Focused,
     /// There is a network, or there is none.
@@ -51,17 +59,24 @@ impl WakeListeners {
         let page = document.clone();
         let tells = |sign: Sign| {
             let told = told.clone();
-            move || told(sign)
+            move |_: Event| told(sign)
         };
         let when_visible = tells(Sign::Woken);
-        let became_visible = move || {
+        let became_visible = move |event| {
             if !page.hidden() {
-                when_visible();
+                when_visible(event);
+            }
+        };
+        let when_kept = tells(Sign::PutAway);
+        let hidden = move |event: Event| {
+            if event.persisted() == Some(true) {
+                when_kept(event);
             }
         };
         let listeners = [
             Listener::add(&window, "online", tells(Sign::Online(true))),
             Listener::add(&window, "offline", tells(Sign::Online(false))),
+            Listener::add(&window, "pagehide", hidden),
             Listener::add(&window, "pageshow", tells(Sign::Woken)),
             Listener::add(&window, "focus", tells(Sign::Focused)),
             Listener::add(&document, "visibilitychange", became_visible),
@@ -74,7 +89,7 @@ impl WakeListeners {
 struct Listener {
     target: EventTarget,
     event: &'static str,
-    callback: Closure<dyn Fn()>,
+    callback: Closure<dyn Fn(Event)>,
     _live: Live,
 }
 
@@ -82,9 +97,9 @@ impl Listener {
     fn add(
         target: &EventTarget,
         event: &'static str,
-        callback: impl Fn() + 'static,
+        callback: impl Fn(Event) + 'static,
     ) -> Option<Self> {
-        let callback = Closure::<dyn Fn()>::new(callback);
+        let callback = Closure::<dyn Fn(Event)>::new(callback);
         target
             .add_event_listener_with_callback(event, callback.as_ref().unchecked_ref())
             .ok()?;

@@ -5,7 +5,7 @@ use kuratchi_spaces::SpaceCore;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use crate::scene::{Scene, settled, wake_page};
+use crate::scene::{Scene, leave_page, settled, wake_page};
 
 #[wasm_bindgen_test]
 async fn connects_and_sends_through_the_web_socket_option() {
@@ -213,6 +213,19 @@ async fn a_page_that_comes_back_looks_at_its_link_at_once() {
         scene.free();
         scene.end();
     }
+}
+
+#[wasm_bindgen_test]
+async fn a_page_that_the_browser_keeps_closes_its_socket() {
+    let scene = Scene::new();
+    assert_eq!(scene.outcome(&scene.connect()).await, "undefined");
+    let socket = scene.socket();
+    leave_page(false);
+    assert!(socket.closes().is_empty(), "the browser sees to that");
+    leave_page(true);
+    assert_eq!(socket.closes(), [1000]);
+    scene.free();
+    scene.end();
 }
 
 #[wasm_bindgen_test]

@@ -405,6 +405,11 @@ export function wakePage(how) {
   target.dispatchEvent(new Event(how));
 }
 
+/** The page is left; `persisted`: and kept by the browser. */
+export function leavePage(persisted) {
+  window.dispatchEvent(new PageTransitionEvent('pagehide', { persisted }));
+}
+
 /** Values of which one is hard to make from Rust. */
 export function oddValue(name) {
   return {

@@ -119,6 +119,8 @@ extern "C" {
     fn settled_js() -> Promise;
     #[wasm_bindgen(js_name = wakePage)]
     pub fn wake_page(how: &str);
+    #[wasm_bindgen(js_name = leavePage)]
+    pub fn leave_page(persisted: bool);
     #[wasm_bindgen(js_name = oddValue)]
     pub fn odd_value(name: &str) -> JsValue;
 }

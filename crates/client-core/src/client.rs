@@ -265,6 +265,7 @@ impl<J: Json> Client<J> {
                 self.work_off_answer(now);
             }
             Input::Woken => self.handle_woken(now),
+            Input::PutAway => self.handle_put_away(now),
             Input::Focused if self.is_connected() => {}
             Input::Focused => self.handle_woken(now),
             Input::OnlineChanged(online) => self.handle_online(online, now),

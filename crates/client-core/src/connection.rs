@@ -479,7 +479,12 @@ impl<J: Json> Client<J> {
         before.is_some_and(|at| now.ms_since(at) < GOOD_AFTER_MS)
     }
 
-    fn wait_for_retry(&mut self, reason: Option<ClientError>, reaction: Reaction, now: Instant) {
+    pub(crate) fn wait_for_retry(
+        &mut self,
+        reason: Option<ClientError>,
+        reaction: Reaction,
+        now: Instant,
+    ) {
         self.wait_at_least(0, reason, reaction, now);
     }
 

@@ -127,6 +127,8 @@ pub enum Input<J: Json> {
     TaskPassed,
     /// The page became visible, or came back from the cache: check the link now.
     Woken,
+    /// Somebody left the page, and the browser keeps it for a return: nothing in it runs until [`Input::Woken`].
+    PutAway,
     /// Somebody turned to the page: what waits or has failed is worth another look. Says nothing about a link that is there.
     Focused,
     /// The environment says whether there is a network. It may be wrong either way: it only hastens or explains.

@@ -1,5 +1,6 @@
 //! Whether the link still lives: signs of life, asked for when it is quiet and when the page wakes up.
 
+use protocol::codes::Reaction;
 use protocol::frame::Frame;
 use protocol::json::Json;
 use protocol::limits::{PING_AFTER_MS, PONG_WITHIN_MS, WAKE_PONG_WITHIN_MS};
@@ -62,19 +63,30 @@ impl<J: Json> Client<J> {
         }
     }
 
+    /// Whoever left is not here: the browser would hold the socket open for as long as it keeps the page, and the others would
+    /// see somebody who is gone. A socket that is being opened is left alone, as ever.
+    pub(crate) fn handle_put_away(&mut self, now: Instant) {
+        if let Link::Ready { .. } = self.link {
+            self.drop_socket(1000, "the page was left");
+            self.wait_for_retry(None, Reaction::Retry, now);
+        }
+    }
+
     /// Makes the next attempt now, or in a moment: windows get the focus and lose it many times a second, an app's own dialog
     /// about an error gives it back, and each attempt asks somebody's server for a token.
     fn hasten(&mut self, now: Instant) {
+        let retry = self.timers.get(Timer::Retry);
         let free = |at: Instant| at.plus_ms(HASTENED_APART_MS);
         let due = self.attempted_at.map_or(now, free).max(now);
-        let is_sooner = self.timers.get(Timer::Retry).is_none_or(|at| at > due);
-        if !is_sooner || !self.hastened.take(now) {
-            return;
-        }
-        if due > now {
-            self.timers.set(Timer::Retry, Some(due));
-        } else {
+        if retry.is_some_and(|at| at <= now) {
+            // The page slept through it.
             self.start_attempt(None, now);
+        } else if retry.is_none_or(|at| at > due) && self.hastened.take(now) {
+            if due > now {
+                self.timers.set(Timer::Retry, Some(due));
+            } else {
+                self.start_attempt(None, now);
+            }
         }
     }
 

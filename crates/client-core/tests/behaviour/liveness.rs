@@ -141,6 +141,20 @@ fn an_environment_that_never_stops_hastens_an_attempt_a_second_and_ten_a_minute(
 }
 
 #[test]
+fn a_page_that_the_browser_keeps_lets_its_socket_go_and_is_back_when_it_is() {
+    let mut bench = Bench::ready();
+    bench.input(Input::PutAway);
+    let seen = bench.take();
+    assert_eq!(seen[0], "close 1000", "{seen:?}");
+    assert!(!bench.client.is_connected());
+    bench.now = bench.now.plus_ms(60_000);
+    bench.input(Input::Woken);
+    assert_eq!(bench.take().last().unwrap(), "open");
+    bench.input(Input::PutAway);
+    bench.expect(&[]);
+}
+
+#[test]
 fn a_message_ends_its_sender_s_typing_in_the_same_breath() {
     let mut bench = Bench::ready();
     bench.frame(r#"{"type":"typing","userId":"ada","isTyping":true}"#);

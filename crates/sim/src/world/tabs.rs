@@ -81,6 +81,9 @@ impl World {
         let tab = person.tab;
         if was_hidden {
             self.client(tab, client_io::Input::OutboxReleased);
+            if self.faults_random.chance(500) {
+                self.client(tab, client_io::Input::PutAway);
+            }
             if let Some(by) = self
                 .sibling(index)
                 .filter(|_| self.faults_random.chance(500))
