@@ -13,6 +13,7 @@ use crate::connection::Link;
 use crate::error::{ClientError, Code};
 use crate::io::{CallId, Event, Output, Reply, Transport};
 use crate::requests::{Pending, Purpose, list_length};
+use crate::session::Cursor;
 use crate::timeline::Placed;
 
 /// One `getMessages()` on its way.
@@ -24,6 +25,10 @@ pub(crate) struct HistoryRun<J> {
     joins: bool,
     /// Whether it was read again, because the first answer was of another life of the log than the link's.
     read_again: bool,
+    /// Where the log stood at least when the part was asked for that is on its way; `None` where nothing is known of it.
+    known: Option<Cursor>,
+    /// Whether what lies between asks past caches.
+    passes_caches: bool,
     /// How often the app had been told of a discontinuity when the page was asked for, and what came had been too much.
     discontinuities: u32,
     overflows: u32,
@@ -71,6 +76,8 @@ impl<J: Json> Client<J> {
             query,
             joins,
             read_again: false,
+            known: None,
+            passes_caches: false,
             discontinuities: self.discontinuities,
             overflows: self.timeline.overflows(),
             collected: Vec::new(),
@@ -83,7 +90,8 @@ impl<J: Json> Client<J> {
     }
 
     /// Asks for what is still missing of a page; `cursor` is where the part before ended.
-    fn ask_for_page(&mut self, run: HistoryRun<J>, cursor: Option<u64>, now: Instant) {
+    fn ask_for_page(&mut self, mut run: HistoryRun<J>, cursor: Option<u64>, now: Instant) {
+        run.known = self.session.cursor().cloned();
         let limit = run.missing().min(PAGE_MESSAGES_MAX).to_string();
         let before = run.query.before.map(|before| before.to_string());
         let end = run.end.map(|end| end.next().0);
@@ -91,6 +99,9 @@ impl<J: Json> Client<J> {
         let mut parameters = vec![("v", "2"), ("limit", limit.as_str())];
         parameters.extend(before.as_deref().map(|before| ("before", before)));
         parameters.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
+        let known = run.known.as_ref().filter(|_| run.passes_caches);
+        let at = known.map(|known| known.seq.to_string());
+        parameters.extend(at.as_deref().map(|at| ("at", at)));
         let url = self.config.endpoint.http("/messages", &parameters);
         self.request(Pending::get(url, Purpose::History(Box::new(run))), now);
     }
@@ -106,6 +117,17 @@ impl<J: Json> Client<J> {
             // before, messages would be missing.
             run.start_anew(self.discontinuities, self.timeline.overflows());
             return self.ask_for_page(run, None, now);
+        }
+        if run.is_behind(&page) {
+            if run.passes_caches {
+                let told = "Failed to get messages: the answer is older than what came before it";
+                return self.fail_history(&run, ClientError::new(Code::Protocol, told));
+            }
+            // A service worker of the app answered from its cache: messages, edits and deletions would be missing. An address
+            // that says where the log stands is in no cache.
+            run.passes_caches = true;
+            let cursor = run.cursor;
+            return self.ask_for_page(run, cursor, now);
         }
         let is_first = run.head.is_none();
         run.head.get_or_insert_with(|| page.head.clone());
@@ -261,6 +283,13 @@ impl<J> HistoryRun<J> {
     /// Whether the page joins live messages.
     pub(crate) fn joins(&self) -> bool {
         self.joins
+    }
+
+    /// Whether the answer is older than the question.
+    fn is_behind(&self, page: &Page<J>) -> bool {
+        let (epoch, head) = &page.head;
+        let known = self.known.as_ref().filter(|known| known.epoch == *epoch);
+        known.is_some_and(|known| *head < known.seq)
     }
 
     /// Forgets what came so far.

@@ -301,3 +301,23 @@ fn list_of_an_earlier_page_is_told_what_a_later_page_brings_in_a_later_task() {
     bench.input(Input::TaskPassed);
     bench.expect(&["message 7"]);
 }
+
+#[test]
+fn a_page_from_a_cache_of_the_app_s_own_is_asked_for_again_past_it() {
+    let mut bench = Bench::ready();
+    bench.history(5, json!({}));
+    bench.take();
+    bench.answer(200, &page(1..=3, 3));
+    bench.expect(&["GET https://x/messages?v=2&limit=50&at=4"]);
+    bench.answer(200, &page(1..=4, 4));
+    let seen = bench.take();
+    assert!(seen[0].starts_with("5 "), "{seen:?}");
+    // One that is older all the same is not shown as the whole.
+    let mut bench = Bench::ready();
+    bench.history(6, json!({}));
+    bench.take();
+    bench.answer(200, &page(1..=3, 3));
+    bench.answer(200, &page(1..=3, 3));
+    let told = "6 protocol: Failed to get messages: the answer is older than what came before it";
+    assert_eq!(bench.take().last().unwrap(), told);
+}
