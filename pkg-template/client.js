@@ -279,6 +279,8 @@ export class SpaceClient {
   #begin(attempt) {
     this.#attempt = attempt;
     attempt.call = {
+      // What was sent in the same breath goes over the connection, or waits for it: views below the one that connects come first.
+      goesBeforeSends: true,
       run: (core) => {
         attempt.isHeard = true;
         core.connect().then(() => {
@@ -348,7 +350,7 @@ export class SpaceClient {
   #callUntil(options, extra, ask) {
     try {
       const { body, untilStored } = splitUntil(options, extra);
-      const call = this.#call((core) => ask(core, body, untilStored));
+      const call = this.#call((core) => ask(core, body, untilStored), true);
       const ended = call.then(ignore, ignore).then(() => this.#unsafe.delete(ended));
       this.#unsafe.add(ended);
       return call;
@@ -405,19 +407,20 @@ export class SpaceClient {
   }
 
   /** Asks the core for something that takes a token. Never throws; every failure is a rejection. */
-  #call(ask) {
+  #call(ask, isSend = false) {
     const refusal = this.#refusal();
-    return refusal ? createRejected(refusal) : this.#callFreely(ask);
+    return refusal ? createRejected(refusal) : this.#callFreely(ask, isSend);
   }
 
   /** Asks the core for something. */
-  #callFreely(ask) {
+  #callFreely(ask, isSend = false) {
     const deferred = createDeferred();
     const settle = (how) => (value) => {
       this.#pending.delete(deferred.reject);
       how(value);
     };
     const call = {
+      isSend,
       run: (core) => {
         ask(core).then(settle(deferred.resolve), settle(deferred.reject));
       },
@@ -441,14 +444,34 @@ export class SpaceClient {
     return this.#end;
   }
 
-  /** Runs a call in its turn: at once, or when the core is there. */
+  /**
+   * Runs a call in its turn: at once, or when the core is there. Where nothing is connected, what is sent waits for the end of the
+   * task: who connects in it comes first.
+   */
   #enter(call) {
-    if (this.#core && this.#waiting.length === 0) {
+    let before = this.#waiting.length;
+    while (call.goesBeforeSends && this.#waiting[before - 1]?.isSend) {
+      before -= 1;
+    }
+    const isEarly = call.isSend && !this.#attempt && this.#state.state === 'idle';
+    if (this.#core && before === 0 && !isEarly) {
       this.#run(call);
       return;
     }
-    this.#waiting.push(call);
-    this.#load();
+    this.#waiting.splice(before, 0, call);
+    if (this.#core) {
+      queueMicrotask(() => this.#catchUp());
+    } else {
+      this.#load();
+    }
+  }
+
+  #catchUp() {
+    // A callback may call again meanwhile: it lines up, and finds its turn here.
+    for (let call = this.#waiting[0]; call && this.#core; call = this.#waiting[0]) {
+      this.#run(call);
+      this.#waiting = this.#waiting.filter((other) => other !== call);
+    }
   }
 
   async #load() {
@@ -477,11 +500,7 @@ export class SpaceClient {
     } finally {
       this.#isLoading = false;
     }
-    // A callback may call again meanwhile: it lines up, and finds its turn here.
-    for (let call = this.#waiting[0]; call && this.#core; call = this.#waiting[0]) {
-      this.#run(call);
-      this.#waiting = this.#waiting.filter((other) => other !== call);
-    }
+    this.#catchUp();
   }
 
   /** The core could not be made: all that waits fails, and the next call tries again. */

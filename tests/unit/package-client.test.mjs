@@ -64,7 +64,7 @@ describe('loading', () => {
     assert.equal(await waiting, 'closed');
   });
 
-  test('calls made before it keep their order, and so do those made meanwhile', async () => {
+  test('calls made before it keep their order behind connecting, and so do those made meanwhile', async () => {
     const { client, load } = setUp({
       onStateChange: ({ state }) => {
         if (state === 'connecting' && CoreDouble.made.length > 0) {
@@ -77,11 +77,25 @@ describe('loading', () => {
     client.setTyping('ada', true);
     client.sendMessage({ text: '2' }, { until: 'stored' });
     const core = await load();
-    assert.deepEqual(core.names(), ['sendMessage', 'connect', 'setTyping', 'sendMessage']);
+    assert.deepEqual(core.names(), ['connect', 'sendMessage', 'setTyping', 'sendMessage']);
     core.host.onState({ state: 'connecting', retryInMs: 5 });
     assert.equal(core.names().at(-1), 'getMetadata');
     client.close();
     await nextTask();
+  });
+
+  test('what is sent right before connecting, in the same task, goes over the connection', async () => {
+    const { client, load } = setUp();
+    client.getMetadata();
+    const core = await load();
+    client.sendMessage({ text: '1' });
+    client.editMessage('m1', { text: '2' });
+    client.connect();
+    client.deleteMessage('m2');
+    await nextTask();
+    const expected = ['getMetadata', 'connect', 'sendMessage', 'editMessage', 'deleteMessage'];
+    assert.deepEqual(core.names(), expected);
+    client.close();
   });
 
   test('a further call while an attempt is waited for makes it at once, and no other does', async () => {
