@@ -34,8 +34,9 @@ async function writeAndGoOn(room, { isKept }) {
       // Written as its view comes, which is gone 20 ms later.
       const { leave, hold } = await import('/kuratchi-spaces/holding.js');
       const brief = open(`${room}-brief`);
-      const release = hold(brief, () => leave(brief));
+      // Effects of children run first.
       brief.sendMessage({ senderId: 'ada', senderType: 'user', text: 'in passing' }).catch(() => {});
+      const release = hold(brief, () => leave(brief));
       await new Promise((resolve) => setTimeout(resolve, 20));
       release();
     },

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! edited or deleted                  what happens
-//! a message that nobody carried      its text is replaced in its place; it is taken out
+//! a message that nobody carried      its text is replaced in its place; it is taken out, and calls that wait for the outbox end
+//!                                    well, those that wait for the server with `closed`
 //! a message that was refused         the same; it stays failed
 //! a message without an answer yet    the change waits behind it, and names the stored message once that is known
 //! a message with an edit that waits  the later change takes the edit's place, with whoever waits for that
@@ -37,7 +38,17 @@ impl<J: Json> Client<J> {
         };
         let (is_open, has_failed) = (entry.is_open(), entry.row.failure.is_some());
         if operation == Operation::Delete && is_open {
-            return self.take_out(call, id, "deleteMessage() was called");
+            // Who was promised that it would be safe has nothing to do about it any more.
+            let entry = self.outbox.get_mut(id);
+            let waiters = entry.map_or_else(Vec::new, |entry| {
+                let promised = |waiter: &mut Waiter| waiter.wait != Wait::Stored;
+                entry.waiters.extract_if(.., promised).collect()
+            });
+            self.take_out(call, id, "deleteMessage() was called");
+            for waiter in waiters {
+                self.settle(waiter.call, Ok(Reply::Done));
+            }
+            return;
         }
         let text = body.get(Key::Text);
         if let Some(text) = &text {

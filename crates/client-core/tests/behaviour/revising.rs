@@ -69,11 +69,17 @@ fn a_deletion_of_what_nobody_carried_yet_takes_it_out() {
     bench.persists = false;
     bench.send(5, "a", false);
     let id = newest(&bench);
+    edit(&mut bench, 7, &id, "b");
+    let (said, options) = (json!(id), json!({"text": "c"}));
+    bench
+        .client
+        .edit_message(CallId(8), &said, &options, true, bench.now);
+    bench.drain();
     delete(&mut bench, 6, &id);
-    bench.expect(&["5 closed: deleteMessage() was called"]);
+    bench.expect(&["8 closed: deleteMessage() was called", "5 done", "7 done"]);
     bench.input(Input::Removed(ClientMessageId(id)));
     bench.expect(&["6 done"]);
-    bench.expect_outbox(&["a pending", "a dropped"]);
+    bench.expect_outbox(&["a pending", "b pending", "c pending", "c dropped"]);
     assert!(bench.stored().is_empty());
     back(&mut bench);
     assert!(!bench.take().iter().any(|said| said.starts_with("transmit")));
