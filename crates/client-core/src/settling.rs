@@ -181,6 +181,12 @@ impl<J: Json> Client<J> {
         };
         let said = stored.as_ref().and_then(|message| message.get(Key::Id));
         let message_id = said.or(message_id);
+        if let Some(stored) = stored
+            .as_ref()
+            .filter(|_| entry.target().is_some() && entry.shown)
+        {
+            self.timeline.answered(stored);
+        }
         let mut changes = Vec::new();
         if entry.row.operation == Operation::Send {
             changes = self.release_changes_of(id, message_id.as_ref());

@@ -22,6 +22,9 @@ use crate::io::Event;
 /// Most bytes, by [`protocol::json::Json::text_bytes_bound`], of what came while pages are on their way.
 const RECENT_BYTES_MAX: usize = 96 * 1024 * 1024;
 
+/// So many answers to own changes are remembered: more than an app makes between two polls.
+const ANSWERED_MAX: usize = 64;
+
 /// A message with its place in the log.
 pub(crate) type Placed<J> = (Seq, J);
 
@@ -59,6 +62,8 @@ pub(crate) struct Timeline<J> {
     overflows: u32,
     /// The last page that joined.
     joined: Option<Joined>,
+    /// States of messages that the app learned from the answers to its own changes.
+    answered: VecDeque<Version>,
     /// Reads a payload's version.
     version: fn(&J) -> Option<Version>,
     /// Events that wait for a later task, in order; `None` while events pass at once.
@@ -75,6 +80,7 @@ impl<J: Clone> Timeline<J> {
             heard: 0,
             overflows: 0,
             joined: None,
+            answered: VecDeque::new(),
             version,
             waiting: None,
         }
@@ -92,6 +98,7 @@ impl<J: Clone> Timeline<J> {
         let waited = self.task_passed();
         self.accounted = seq;
         self.joined = None;
+        self.answered.clear();
         self.recent.clear();
         self.updates.clear();
         waited
@@ -106,6 +113,26 @@ impl<J: Clone> Timeline<J> {
             }
             None => self.account(seq, event),
         }
+    }
+
+    /// The app is told the state of a message by the answer to its own change. Where polls carry the log, the answer to one that
+    /// was asked before comes after it, with an older state, and the next one says the same once more.
+    pub(crate) fn answered(&mut self, message: &J) {
+        let Some(version) = (self.version)(message) else {
+            return;
+        };
+        if self.pages_out > 0 {
+            // Its place in the log is not known: whatever a page was read at, its state counts where it is newer.
+            self.updates.push((Seq(u64::MAX), message.clone()));
+        }
+        if version.of > self.accounted {
+            // The message itself is still to be told, as it was before.
+            return;
+        }
+        if self.answered.len() >= ANSWERED_MAX {
+            self.answered.pop_front();
+        }
+        self.answered.push_back(version);
     }
 
     /// A page is asked for.
@@ -221,15 +248,23 @@ impl<J: Clone> Timeline<J> {
     /// Whether the last page that joined shows a later state than the event tells. The very state that it shows is told: a
     /// list of an earlier page does not have it.
     fn is_outdated(&self, seq: Seq, event: &Event<J>) -> bool {
-        let (Some(joined), Event::Updated(message)) = (&self.joined, event) else {
+        let Event::Updated(message) = event else {
             return false;
         };
-        let is_later = |told: Version| {
+        let Some(told) = (self.version)(message) else {
+            return false;
+        };
+        let is_known = |it: &Version| it.of == told.of && it.updated_at >= told.updated_at;
+        if self.answered.iter().any(is_known) {
+            return true;
+        }
+        let is_later = |joined: &Joined| {
             let shown = joined.versions.binary_search_by_key(&told.of, |it| it.of);
             let shown = shown.ok().and_then(|at| joined.versions.get(at));
             shown.is_some_and(|shown| shown.updated_at > told.updated_at)
         };
-        seq <= joined.head && (self.version)(message).is_some_and(is_later)
+        let joined = self.joined.as_ref().filter(|joined| seq <= joined.head);
+        joined.is_some_and(is_later)
     }
 
     fn account(&mut self, seq: Seq, event: Event<J>) -> Option<Event<J>> {
@@ -432,6 +467,26 @@ mod tests {
         let mut newer = vec![(Seq(9), 2_009)];
         timeline.merge_updates(&mut newer, Seq(9));
         assert_eq!(newer, [(Seq(9), 2_009)], "a newer state stays");
+    }
+
+    #[test]
+    fn what_an_answer_told_is_not_told_again_nor_anything_older() {
+        let mut timeline = timeline();
+        assert!(timeline.start_at(Seq(5)).is_empty());
+        timeline.page_asked();
+        timeline.answered(&2_004);
+        timeline.answered(&2_006);
+        assert!(updated(&mut timeline, 7, 1_006), "of a message that was not told");
+        assert!(!updated(&mut timeline, 7, 1_004));
+        assert!(!updated(&mut timeline, 8, 2_004));
+        assert!(updated(&mut timeline, 9, 3_004));
+        assert!(updated(&mut timeline, 10, 1_003));
+        let mut read = page([3, 4]);
+        timeline.merge_updates(&mut read, Seq(6));
+        assert_eq!(read, [(Seq(3), 1_003), (Seq(4), 3_004)]);
+        let mut read = page([4]);
+        timeline.merge_updates(&mut read, Seq(12));
+        assert_eq!(read, [(Seq(4), 2_004)], "where it was read is not known");
     }
 
     #[test]

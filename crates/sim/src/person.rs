@@ -424,16 +424,15 @@ impl Person {
                 self.shown.push(message);
                 self.look_for_doubles();
             }
-            Event::Updated(message) => {
-                let newer = Shown::of(message);
-                let is_older =
-                    |old: &&mut Shown| old.id == newer.id && old.updated_at < newer.updated_at;
-                let kept = self.kept.iter_mut().flatten();
-                for old in self.shown.iter_mut().chain(kept).filter(is_older) {
-                    *old = newer.clone();
+            Event::Updated(message) => self.show_newer(message),
+            Event::Outbox(news) => {
+                if let OutboxStatus::Sent(Some(message)) = &news.status
+                    && news.row.operation != Operation::Send
+                {
+                    self.show_newer(message);
                 }
+                self.hear_of_outbox(news, now);
             }
-            Event::Outbox(news) => self.hear_of_outbox(news, now),
             Event::Typing { user_id, is_typing } => {
                 if *is_typing {
                     self.typing.insert(user_id.clone());
@@ -459,6 +458,16 @@ impl Person {
             | Event::Participant(_)
             | Event::Metadata(_)
             | Event::Error(_) => {}
+        }
+    }
+
+    /// `onMessageUpdate`
+    fn show_newer(&mut self, message: &Value) {
+        let newer = Shown::of(message);
+        let is_older = |old: &&mut Shown| old.id == newer.id && old.updated_at < newer.updated_at;
+        let kept = self.kept.iter_mut().flatten();
+        for old in self.shown.iter_mut().chain(kept).filter(is_older) {
+            *old = newer.clone();
         }
     }
 
