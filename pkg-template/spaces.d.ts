@@ -208,7 +208,7 @@ export interface SpaceSnapshot {
   readonly typing: readonly string[];
   /** Who is here. @example snapshot.presence.length */
   readonly presence: readonly PresentUser[];
-  /** The latest error; none once connected. @example snapshot.error?.message */
+  /** Why there is no connection: the latest error; none while connected. @example snapshot.error?.message */
   readonly error: ChatError | undefined;
 }
 

@@ -209,7 +209,8 @@ export class Store {
 
   /** Something went wrong. */
   setError(error) {
-    this.#change({ error });
+    // While there is a connection, it would be said of that: a message has its own, and `onError` hears each.
+    if (!this.#snapshot.connected) this.#change({ error });
   }
 
   /** Whether messages are kept at all. Listeners come and go, so it is asked each time. */

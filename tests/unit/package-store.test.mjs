@@ -478,6 +478,8 @@ describe('snapshots', () => {
       { connected, error, retryInMs },
       { connected: true, error: undefined, retryInMs: undefined },
     );
+    store.setError(new Error('the space is full'));
+    assert.equal(store.snapshot().error, undefined, 'of a message, and not of the connection');
     store.clearPeople();
     assert.deepEqual(store.snapshot().typing, []);
   });
