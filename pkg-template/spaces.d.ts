@@ -313,8 +313,8 @@ export class KuratchiSpaceClient {
    * @param options The message.
    * @param extra `{ until: 'stored' }` to wait for the server in every state.
    * @returns The stored message, or nothing when it waits in the outbox.
-   * @throws {ChatError} `invalidArgument`, `outboxFull`, `network`, `senderMismatch`, `rateLimited` …; over HTTP the
-   *   message starts with `Failed to send message: `.
+   * @throws {ChatError} `invalidArgument`, `outboxFull`, `network`, `senderMismatch`, `rateLimited` …; while
+   *   disconnected the message starts with `Failed to send message: `, and the response follows, as in the TypeScript SDK.
    * @example
    * await client.sendMessage({ senderId: 'ada', senderType: 'user', text: 'Hello, I need help!' });
    */

@@ -133,7 +133,10 @@ describe('a database that fails', () => {
     test(`${name} at one operation is a connection that is over`, async () => {
       const { database, disk, onLost } = setUp();
       await database.put(row('a'), { lane: 'x', position: 0 });
-      disk.trouble = { write: new DOMException('Connection to Indexed Database server lost', name), once: true };
+      disk.trouble = {
+        write: new DOMException('Connection to Indexed Database server lost', name),
+        once: true,
+      };
       await database.put(row('b'), { lane: 'x', position: 1 });
       await database.remove('a', { lane: 'x', position: 0 });
       assert.deepEqual(disk.ids(), ['b']);

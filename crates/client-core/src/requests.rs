@@ -30,6 +30,12 @@ const LIST_MAX: usize = 20_000;
 pub(crate) fn list_length<J: Json>(list: &J) -> Option<usize> {
     list.items().filter(|count| *count <= LIST_MAX)
 }
+/// What errors of calls start with that the TypeScript SDK does not have.
+pub(crate) const SET_METADATA: &str = "Failed to set metadata: ";
+pub(crate) const EDIT_MESSAGE: &str = "Failed to edit message: ";
+pub(crate) const DELETE_MESSAGE: &str = "Failed to delete message: ";
+const OF_OURS: [&str; 3] = [SET_METADATA, EDIT_MESSAGE, DELETE_MESSAGE];
+
 /// How long an answer may take.
 const ANSWER_MS_MAX: u64 = 30_000;
 /// How long it may take where the truth of `connected` hangs on it.
@@ -209,7 +215,7 @@ impl<J: Json> Client<J> {
         if self.answerer.way == Transport::Legacy {
             return self.settle(call, Err(unsupported()));
         }
-        let prefix = "Failed to set metadata: ";
+        let prefix = SET_METADATA;
         self.send_body(
             "PUT",
             "/metadata",
@@ -398,7 +404,7 @@ impl<J: Json> Client<J> {
                     // Only our errors have one. It refuses the key, or anything else: from here on nobody is shown it.
                     self.find_ours(now);
                 }
-                let error = self.refusal(prefix, &answer, &mut retry_after_ms);
+                let error = self.refusal(&pending.purpose, &answer, &mut retry_after_ms);
                 if error.code.is_of_token() && self.may_try_with_fresh_token(&pending, &error, now)
                 {
                     return self.request(
@@ -589,10 +595,11 @@ impl<J: Json> Client<J> {
         }
     }
 
-    /// The error of an answer that is not a success: apps match on the prefix, the body follows.
+    /// The error of an answer that is not a success. Of calls that the TypeScript SDK has, apps match on the prefix, and the body
+    /// follows. All else says what it says over a socket.
     fn refusal(
         &self,
-        prefix: &str,
+        purpose: &Purpose<J>,
         answer: &Fetched<J>,
         retry_after_ms: &mut Option<u64>,
     ) -> ClientError {
@@ -603,7 +610,17 @@ impl<J: Json> Client<J> {
             payload.code.or_else(|| is_legacy.then(by_text).flatten())
         });
         let code = code.or((answer.status == 429).then_some(ErrorCode::RateLimited));
-        let message = format!("{prefix}{}", J::text_string(&answer.body));
+        let prefix = purpose.prefix();
+        let is_of_the_sdk = self.answerer.way == Transport::Legacy || purpose.is_of_the_sdk();
+        let sentence = payload.as_ref().map(|payload| payload.error.as_str());
+        let message = match (
+            purpose,
+            sentence.filter(|said| !said.is_empty() && !is_of_the_sdk),
+        ) {
+            (Purpose::Entry { .. }, Some(sentence)) => sentence.to_owned(),
+            (_, Some(sentence)) => format!("{prefix}{sentence}"),
+            (_, None) => format!("{prefix}{}", J::text_string(&answer.body)),
+        };
         let mut error = ClientError::new(code.map_or(Code::Protocol, Code::Server), message);
         error.retryable |= answer.status == 429 || answer.status >= 500;
         let told_ms = payload.as_ref().and_then(|payload| payload.retry_after_ms);
@@ -633,6 +650,15 @@ impl<J> Purpose<J> {
             Self::Participants(_) => participants::PREFIX,
             Self::Poll(_) => "Failed to get events: ",
             Self::Health | Self::Typing => "",
+        }
+    }
+
+    /// Whether it is a call that the TypeScript SDK has as well.
+    fn is_of_the_sdk(&self) -> bool {
+        match self {
+            Self::Call { prefix, .. } => !OF_OURS.contains(prefix),
+            Self::History(_) | Self::LegacyPage(_) | Self::Participants(_) => true,
+            Self::Poll(_) | Self::Entry { .. } | Self::Health | Self::Typing => false,
         }
     }
 

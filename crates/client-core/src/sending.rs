@@ -21,7 +21,7 @@ use crate::io::{
 };
 use crate::legacy::unsupported;
 use crate::posts::Post;
-use crate::requests::Purpose;
+use crate::requests::{DELETE_MESSAGE, EDIT_MESSAGE, Purpose};
 use crate::timer::Timer;
 
 /// How long a call waits for an ack, in milliseconds: then the link is as good as none, and it is enough that the message is safe.
@@ -396,8 +396,8 @@ impl<J: Json> Client<J> {
 pub(crate) fn prefix_of(operation: Operation) -> &'static str {
     match operation {
         Operation::Send => "Failed to send message: ",
-        Operation::Edit => "Failed to edit message: ",
-        Operation::Delete => "Failed to delete message: ",
+        Operation::Edit => EDIT_MESSAGE,
+        Operation::Delete => DELETE_MESSAGE,
     }
 }
 

@@ -476,7 +476,10 @@ mod tests {
         timeline.page_asked();
         timeline.answered(&2_004);
         timeline.answered(&2_006);
-        assert!(updated(&mut timeline, 7, 1_006), "of a message that was not told");
+        assert!(
+            updated(&mut timeline, 7, 1_006),
+            "of a message that was not told"
+        );
         assert!(!updated(&mut timeline, 7, 1_004));
         assert!(!updated(&mut timeline, 8, 2_004));
         assert!(updated(&mut timeline, 9, 3_004));
