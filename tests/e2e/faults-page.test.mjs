@@ -268,6 +268,25 @@ test('a_page_in_the_back_forward_cache_leaves_its_outbox_to_its_sibling', async 
   assertNoProblems(one.tab, two.tab, bob.tab);
 });
 
+test('who_leaves_a_page_that_the_browser_keeps_has_left', async () => {
+  const space = stack.newSpace('kept');
+  const bob = await stack.newPerson('bob', space);
+  await bob.arrive();
+  const ada = await stack.newPerson('ada', space, { tab: await stack.newNaturalTab() });
+  await ada.arrive();
+  const present = () =>
+    bob.tab.evaluate(() => globalThis.person.client.getSnapshot().presence.map(({ userId }) => userId).sort());
+  await until(async () => isEqual(await present(), ['ada', 'bob']), 'both to be here');
+  await ada.tab.goto(`${ada.tab.url()}?elsewhere`);
+  // Whose connection has ended comes back within 5 s, or has left.
+  await until(async () => isEqual(await present(), ['bob']), 'ada to have left', 12_000);
+  await ada.tab.goBack({ waitUntil: 'commit' });
+  assert.ok(await ada.tab.evaluate(() => globalThis.person !== undefined), 'the page came out of the cache');
+  await ada.is('connected');
+  await until(async () => isEqual(await present(), ['ada', 'bob']), 'ada to be back');
+  assertNoProblems(ada.tab, bob.tab);
+});
+
 test('edits_and_deletions_wait_for_the_network_as_messages_do', async () => {
   const ledger = new Ledger('edits and deletions offline, then a reload');
   const [ada, bob] = await twoPeople(stack.newSpace('changes'));
