@@ -91,7 +91,12 @@ impl<J: Json> Client<J> {
 
     /// Asks for what is still missing of a page; `cursor` is where the part before ended.
     fn ask_for_page(&mut self, mut run: HistoryRun<J>, cursor: Option<u64>, now: Instant) {
-        run.known = self.session.cursor().cloned();
+        // An earlier page may be ahead of the link.
+        let accounted = self.timeline.accounted();
+        run.known = self.session.cursor().map(|cursor| Cursor {
+            seq: cursor.seq.max(accounted),
+            ..cursor.clone()
+        });
         let limit = run.missing().min(PAGE_MESSAGES_MAX).to_string();
         let before = run.query.before.map(|before| before.to_string());
         let end = run.end.map(|end| end.next().0);
@@ -133,8 +138,8 @@ impl<J: Json> Client<J> {
         run.head.get_or_insert_with(|| page.head.clone());
         if is_first && run.joins && !self.session.is_unmet() && !self.is_same_life(&run) {
             if !run.read_again {
-                // Either may be late: the answer, or the link's news of the new epoch.
-                (run.read_again, run.head) = (true, None);
+                // Either may be late: the answer, which may be a cache's, or the link's news of the new epoch.
+                (run.read_again, run.passes_caches, run.head) = (true, true, None);
                 return self.ask_for_page(run, None, now);
             }
             // It is the link. What it still sends is in the page already, or never was in this epoch.

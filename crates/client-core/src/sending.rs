@@ -384,7 +384,8 @@ impl<J: Json> Client<J> {
 
     pub(crate) fn persist(&mut self, change: OutboxChange<J>) {
         match &change {
-            OutboxChange::Put(row) => self.outbox.writing(&row.client_message_id),
+            OutboxChange::Put(row) if !self.outbox.writing(&row.client_message_id) => return,
+            OutboxChange::Put(_) => {}
             OutboxChange::Remove(id) => self.outbox.removing(id),
             OutboxChange::Clear => {}
         }

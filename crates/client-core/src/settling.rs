@@ -385,6 +385,9 @@ impl<J: Json> Client<J> {
                 self.settle(waiter.call, Ok(Reply::Done));
             }
         }
+        for row in self.outbox.take_overdue() {
+            self.persist(OutboxChange::Put(row));
+        }
         self.restore_outbox(rows, now);
     }
 

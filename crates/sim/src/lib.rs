@@ -31,7 +31,8 @@
     )
 )]
 
-pub mod comparison;
+pub mod cache;
+mod comparison;
 pub mod disk;
 pub mod hostile;
 pub mod meter;

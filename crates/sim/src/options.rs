@@ -63,6 +63,8 @@ pub struct Options {
     pub tab_disk_ms_max: u64,
     /// Whether browsers say nothing of a network that goes or comes.
     pub hints_are_silent: bool,
+    /// Whether apps have a service worker that answers with what it has.
+    pub has_cache: bool,
     /// Whether tabs have no disk at all.
     pub no_tab_disk: bool,
     /// Acts of somebody who types, in a thousand.
@@ -247,6 +249,7 @@ impl Options {
             faults.push((Fault::Hint, hints_ms));
         }
         let stream_permille = sometimes(300, 50, 500);
+        let has_cache = sometimes(200, 1, 1) == 1;
         let people = usize::try_from(random.between(1, 6)).unwrap_or(1);
         let mut rate = || match random.between(0, 2) {
             0 => 0,
@@ -284,6 +287,7 @@ impl Options {
             swallow_permille,
             tab_disk_ms_max: random.between(0, 200),
             hints_are_silent,
+            has_cache: has_cache && padding == 0,
             no_tab_disk,
             token_silence_permille,
             token_ms,

@@ -13,6 +13,7 @@ use protocol::ids::{ClientMessageId, MessageId, SpaceId};
 use protocol::time::{Instant, UnixMillis};
 use serde_json::{Value, json};
 
+use crate::cache::Cache;
 use crate::disk::Disk;
 use crate::random::{Random, Stream};
 use crate::server::{SPACE, wall};
@@ -139,6 +140,8 @@ pub struct Person {
     pub client: Client<Value>,
     /// What a reload finds.
     pub disk: Disk,
+    /// What stands between the app and the network, in some runs.
+    pub cache: Option<Cache>,
     /// Until when the tab is frozen.
     pub frozen_until: u64,
     /// What reached the frozen tab, in order: frames wait in its sockets, and are read when it thaws.
@@ -217,6 +220,7 @@ impl Person {
             name,
             user,
             disk: Disk::default(),
+            cache: None,
             frozen_until: 0,
             inbox: VecDeque::new(),
             last_token: None,

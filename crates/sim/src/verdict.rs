@@ -405,12 +405,14 @@ fn is_whole(person: &Person, list: &str, shown: &[Shown], stored: &[Shown]) -> R
     if is_whole {
         return Ok(());
     }
+    // From the newest on: a hole moves all that is above it.
     let wrong = shown
         .iter()
-        .zip(expected)
+        .rev()
+        .zip(stored.iter().rev())
         .find(|(shown, expected)| shown != expected);
     Err(format!(
-        "{}'s {list} (loaded: {}, online: {}) has {} messages from {:?} that are not the newest up to {:?}; first \
+        "{}'s {list} (loaded: {}, online: {}) has {} messages from {:?} that are not the newest up to {:?}; last \
          difference (shown, expected): {wrong:?}",
         person.name,
         person.is_loaded(),

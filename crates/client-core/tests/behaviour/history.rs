@@ -182,7 +182,7 @@ fn a_page_of_another_life_of_the_log_is_read_again_and_then_believed() {
     bench.answer(200, &of("e", 5));
     bench.expect(&[
         "GET https://x/messages?v=2&limit=50",
-        "GET https://x/messages?v=2&limit=50",
+        "GET https://x/messages?v=2&limit=50&at=4",
         "message 5",
         "9 page 1,2,3,4,5",
         "yield",

@@ -417,3 +417,41 @@ fn a_change_without_a_link_waits_behind_one_that_waits_for_a_link() {
     assert!(seen.contains("PATCH https://x/messages/m2-0"), "{seen}");
     assert_eq!(bench.stored(), ["b"]);
 }
+
+#[test]
+fn a_row_that_somebody_else_may_have_seen_to_is_written_once_it_is_known_that_nobody_has() {
+    for is_there in [true, false] {
+        let mut bench = Bench::ready();
+        bench.send(5, "a", false);
+        let id = newest(&bench);
+        edit(&mut bench, 6, &id, "b");
+        bench.take();
+        // The page is put away with both on their way, and hears of the message when it is back.
+        bench.input(Input::OutboxReleased);
+        let before = bench.rows.clone();
+        bench.frame(&event(&id, 5, "a"));
+        let names = |bench: &Bench| -> Vec<Value> {
+            let rows = bench.rows.iter();
+            rows.map(|row| row.body["messageId"].clone()).collect()
+        };
+        assert_eq!(names(&bench), [json!(id)], "the edit's row stays as it was");
+        let rows = if is_there {
+            before[1..].to_vec()
+        } else {
+            Vec::new()
+        };
+        bench.rows.clone_from(&rows);
+        bench.input(Input::OutboxReclaimed(rows));
+        let names: Vec<Value> = bench
+            .rows
+            .iter()
+            .map(|row| row.body["messageId"].clone())
+            .collect();
+        let expected = if is_there {
+            vec![stored(&id, 5, "a")["id"].clone()]
+        } else {
+            vec![]
+        };
+        assert_eq!(names, expected);
+    }
+}

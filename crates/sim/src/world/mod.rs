@@ -18,6 +18,7 @@ use room_core::storage::{EntityKind, EntityRange};
 use room_core::{Settings, Storage};
 use serde_json::Value;
 
+use crate::cache::Cache;
 use crate::hostile::Hostile;
 use crate::meter::Meter;
 use crate::network::Network;
@@ -165,7 +166,9 @@ impl World {
         for index in 0..options.people {
             // Every third app belongs to the person of the one before: two tabs of one user.
             let user = format!("user{}", if index % 3 == 2 { index - 1 } else { index });
-            people.push(Person::new(index, user, seed)?);
+            let mut person = Person::new(index, user, seed)?;
+            person.cache = options.has_cache.then(Cache::default);
+            people.push(person);
         }
         let settings = Settings {
             strict_expiry: options.strict_expiry,
@@ -277,6 +280,9 @@ impl World {
                 return self.reach_room_by_http(tab, fetch, &request);
             }
             Happening::Answer(tab, fetch, outcome) => {
+                if let (Some(cache), Ok(answer)) = (&mut self.person(tab.person).cache, &outcome) {
+                    cache.learn(tab, fetch, answer);
+                }
                 self.client(tab, client_io::Input::Fetched { fetch, outcome });
             }
             Happening::Token(tab, token_id) => return self.give_token(tab, token_id),
