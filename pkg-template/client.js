@@ -40,6 +40,8 @@ const IDLE = { state: 'idle' };
 const ignore = () => {};
 /** How long a view that is gone keeps its client until what was sent is safe, in milliseconds. */
 const SAFE_MS_MAX = 10_000;
+/** How long it keeps a connected one where another client of the room is there to send what waits. */
+const WANTED_MS_MAX = 3_000;
 
 let hasWarned = false;
 
@@ -63,6 +65,8 @@ export class SpaceClient {
   #waiting = [];
   /** Calls whose messages are not safe yet. */
   #unsafe = new Set();
+  /** Leaves what waits to another client of the page as soon as that can send it; resolves then. */
+  #handOver = async () => {};
   /** What is owed to the app: rejected when the core can not settle it any more. */
   #pending = new Set();
   /** What `connect()` gave, until it fails or `disconnect()` is called. */
@@ -97,6 +101,7 @@ export class SpaceClient {
       onLoading: (ids) => this.#store.reserveOutbox(ids),
       onWeakened: () => this.#store.setPersistence(this.#outbox.persistence),
       onLost: (error) => this.#losePersistence(error),
+      onWanted: () => this.#handOver(),
     });
     this.#store.setPersistence(this.#outbox.persistence);
     warnOfKey(this.#config);
@@ -366,18 +371,39 @@ export class SpaceClient {
       this.close();
       return;
     }
+    let isWanted = false;
+    let isLate = false;
+    const ended = createDeferred();
     const end = () => {
-      clearTimeout(timer);
+      for (const timer of timers) clearTimeout(timer);
       unsubscribe();
       this.close();
+      ended.resolve();
     };
-    const look = () => {
-      if (isSafe()) end();
-    };
-    const timer = setTimeout(end, SAFE_MS_MAX);
     // What is on disk and has no owner yet would be nobody's: a connection that comes soon sends it.
+    const isReady = () =>
+      this.persistence !== 'memory' &&
+      !this.#outbox.hasOwnerless &&
+      (isLate || (this.#unsafe.size === 0 && this.#state.state !== 'connected'));
+    const look = () => {
+      if (isSafe() || (isWanted && isReady())) end();
+    };
+    const timers = [setTimeout(end, SAFE_MS_MAX)];
     const unsubscribe = this.subscribe(look);
     Promise.all(this.#unsafe).then(look);
+    this.#handOver = () => {
+      if (!isWanted) {
+        isWanted = true;
+        const whenLate = () => {
+          isLate = true;
+          look();
+        };
+        timers.push(setTimeout(whenLate, WANTED_MS_MAX));
+        look();
+      }
+      return ended.promise;
+    };
+    this.#outbox.leave();
   }
 
   /**

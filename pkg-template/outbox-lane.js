@@ -3,8 +3,12 @@
  *
  * A lane is a queue of its own with a random name. A tab writes to one lane, and nobody sends from a lane without
  * its Web Lock: the browser gives the lock up when the tab dies, never while it lives, frozen or not. So a lane
- * has one sender at most, and none waits for a tab that sleeps. Owns the locks and the tab's memory of its lane.
- * Must not know what lanes hold.
+ * has one sender at most, and none waits for a tab that sleeps. Owns the locks, the tab's memory of its lanes, and which
+ * client of a page has which of them. Must not know what lanes hold.
+ *
+ * Clients of one space in one page each have a place in the tab's memory, in the order in which they came; who goes leaves
+ * its place to the next. So a client finds what it wrote after a reload, and a view what it left. Another client of the page
+ * may have taken that over meanwhile, or the client of a view that is gone may still be there: they are asked for it.
  *
  * Without Web Locks (a page that is no secure context) a lane is its tab's alone: nobody else takes it over. Locks that are
  * refused, or do not answer whether one is free (a browser that lost track of them, a page that is being prerendered), count
@@ -16,6 +20,10 @@ import { randomId, recall, remember } from './tab-memory.js';
 const NAME = 'lane';
 /** How long an answer may take whether a lock is free, in milliseconds. */
 const ANSWER_MS_MAX = 2_000;
+/** How long another client of the page may take to give a lane up, in milliseconds. */
+const HANDOVER_MS_MAX = 1_000;
+/** The lanes of this page's clients. */
+const ofThisPage = /* @__PURE__ */ new Set();
 
 /** The environment's lock manager, if there is one. */
 export function lockManager() {
@@ -34,16 +42,26 @@ export class Lanes {
   #held = new Map();
   /** How to stop waiting for a lane's lock, by lane. */
   #waiting = new Map();
+  /** Those of all clients of the page. */
+  #page;
+  /** Our place in the tab's memory, while we have one. */
+  #slot;
+  /** The lane that is our own. */
+  #own;
   /** Called once when locks turn out to be none. */
   onLost = () => {};
+  /** Called where another client of the page has more of a claim to a lane that is held: resolves once it is given up. */
+  onWanted = async (_lane) => {};
 
   /**
    * @param {{ workerUrl: string, spaceId: string }} place
    * @param {LockManager | null} [manager] Null for none.
+   * @param {Set<Lanes>} [page] The lanes of the page's clients.
    */
-  constructor(place, manager = lockManager()) {
+  constructor(place, manager = lockManager(), page = ofThisPage) {
     this.#place = place;
     this.#manager = manager;
+    this.#page = page;
   }
 
   /** Whether another tab may take over what this one leaves. */
@@ -56,23 +74,51 @@ export class Lanes {
     return [...this.#held.keys()];
   }
 
+  /** Whether the page has another client of the space. */
+  get hasNeighbours() {
+    return this.#neighbours().some((other) => other.#slot !== undefined);
+  }
+
   /**
-   * Takes the lane that the client or the tab had before, or a new one if that is somebody else's: of another client
-   * of this tab, or of the tab that this one was duplicated from.
+   * Takes the lane that the client had before, or one in its place before a reload, or a new one if that is somebody else's:
+   * of the tab that this one was duplicated from.
    *
    * @param {string} [previous] The lane that this client had.
    * @returns {Promise<{ lane: string, refused: string | undefined }>} The lane that is held now, and the one that
    *   could not be had.
    */
   async takeOwn(previous) {
-    const known = previous ?? recall(NAME, this.#place);
-    const isOurs = known !== undefined && (await this.take(known));
+    this.#enter();
+    const known = previous ?? this.#recalled()[this.#slot];
+    const isOurs = Boolean(known) && (await this.#takeBack(known));
     const lane = isOurs ? known : randomId();
     if (!isOurs) {
       await this.take(lane);
-      remember(NAME, this.#place, lane);
+    }
+    this.#own = lane;
+    const recalled = this.#recalled();
+    if (this.#slot !== undefined && recalled[this.#slot] !== lane) {
+      recalled[this.#slot] = lane;
+      remember(NAME, this.#place, recalled.join());
     }
     return { lane, refused: isOurs ? undefined : known };
+  }
+
+  /** Whether a lane's lock is held. */
+  holds(lane) {
+    return this.#held.has(lane);
+  }
+
+  /** Leaves the place in the tab's memory to the next client. Lanes that are held stay so. */
+  leave() {
+    this.#slot = undefined;
+    if (this.#held.size === 0) this.#page.delete(this);
+  }
+
+  /** Gives everything back, for good. */
+  close() {
+    this.releaseAll();
+    this.leave();
   }
 
   /** Takes a lane's lock if it is free. Gives whether it is held now. */
@@ -91,6 +137,11 @@ export class Lanes {
         this.#waiting.delete(lane);
       }
     }
+  }
+
+  /** Whether another client of the page holds a lane. */
+  isNeighbours(lane) {
+    return this.#neighbours().some((other) => other.holds(lane));
   }
 
   /** Whether a lane's lock is held or waited for. */
@@ -113,6 +164,39 @@ export class Lanes {
     for (const lane of this.held) {
       this.release(lane);
     }
+  }
+
+  #neighbours() {
+    const key = keyOf(this.#place);
+    return [...this.#page].filter((other) => other !== this && keyOf(other.#place) === key);
+  }
+
+  /** Takes the first free place in the tab's memory. */
+  #enter() {
+    this.#page.add(this);
+    const taken = new Set(this.#neighbours().map((other) => other.#slot));
+    for (let slot = 0; this.#slot === undefined; slot += 1) {
+      if (!taken.has(slot)) this.#slot = slot;
+    }
+  }
+
+  /** By place, the lanes that the tab remembers; an empty text where there is none. */
+  #recalled() {
+    return recall(NAME, this.#place)?.split(',') ?? [];
+  }
+
+  /** Takes a lane that is ours, also from a client of the page that goes or has only taken it over. */
+  async #takeBack(lane) {
+    const holder = this.#neighbours().find((other) => other.holds(lane));
+    if (holder && (holder.#own !== lane || holder.#slot === undefined)) {
+      let timer;
+      const tooLong = new Promise((resolve) => {
+        timer = setTimeout(resolve, HANDOVER_MS_MAX);
+      });
+      await Promise.race([holder.onWanted(lane), tooLong]);
+      clearTimeout(timer);
+    }
+    return this.take(lane);
   }
 
   #request(lane, options) {
@@ -168,4 +252,8 @@ export class Lanes {
     this.#waiting.clear();
     this.onLost();
   }
+}
+
+function keyOf({ workerUrl, spaceId }) {
+  return JSON.stringify([workerUrl, spaceId]);
 }

@@ -6,8 +6,9 @@
  *
  * Life: the first link claims the tab's own lane and hands its rows to the core; lanes of tabs that died are taken
  * over one by one. While there is no link, and while the page may be frozen, all lanes are given up, so that others
- * may send what is in them; then they are claimed again, and the core learns what is left. When storage fails,
- * memory serves for the rest of the client's life.
+ * may send what is in them; then they are claimed again, and the core learns what is left. What was taken over of another
+ * client of the page is given back when that comes again. When storage fails, memory serves for the rest of the client's
+ * life.
  */
 
 import { hasIndexedDb, OutboxDatabase } from './outbox-database.js';
@@ -24,6 +25,8 @@ const KEEP_MS = 1_000;
  * what was written in it stays in it.
  */
 const RELOAD_MS = 2_000;
+/** The owner of a row that was written before there was a token. */
+const UNKNOWN = 'unknown';
 
 /**
  * How far what waits in the outbox reaches: every tab of the browser, this tab's reloads, or this page.
@@ -65,8 +68,11 @@ export class Outbox {
   #isWanted = false;
   #isFrozen = false;
   #isClosed = false;
-  #isClaiming = false;
+  /** While lanes are being claimed: fulfilled when that is over. */
+  #claiming;
   #isHolding = false;
+  /** Whether the view of the client is gone. */
+  #isLeaving = false;
   /** Whether the core waits for rows that it asked for. */
   #isAsked = false;
   /** Whether the core was told that others may send. */
@@ -94,6 +100,8 @@ export class Outbox {
    * @param {(ids: string[]) => void} events.onLoading Rows with these ids are about to be handed to the core.
    * @param {() => void} events.onWeakened What waits does not reach as far as was thought; see {@link persistence}.
    * @param {(error: unknown) => void} events.onLost Storage failed; memory serves from now on.
+   * @param {() => Promise<void>} events.onWanted Another client of the page is there for what this one, which leaves, still
+   *   holds: resolves once that is closed.
    * @param {object} [parts] Stand-ins: `lanes`, and `makeDatabase(place, onLost)`.
    */
   constructor(place, tell, events, { lanes = new Lanes(place), makeDatabase = openDatabase } = {}) {
@@ -106,6 +114,7 @@ export class Outbox {
     });
     this.#persistence = expectedPersistence(lanes.areShared);
     lanes.onLost = () => this.#loseLocks();
+    lanes.onWanted = (lane) => (this.#isLeaving ? events.onWanted() : this.#giveBack(lane));
     if (this.#persistence !== 'memory') {
       this.#database = makeDatabase(place, (error) => this.#degrade(error));
       this.#reopen = () => makeDatabase(place, ignore);
@@ -115,6 +124,11 @@ export class Outbox {
   /** How far what waits reaches: `'browser'`, `'tab'` or `'memory'`. */
   get persistence() {
     return this.#persistence;
+  }
+
+  /** Whether something waits of which nobody knows yet whose it is. */
+  get hasOwnerless() {
+    return [...this.#rows.values()].some(({ row }) => row.owner === UNKNOWN && !row.failure);
   }
 
   /** The core asks what is left; it is told as soon as the lane is claimed. */
@@ -165,7 +179,7 @@ export class Outbox {
 
   /** Forgets a row. */
   remove(id) {
-    if (this.#isClaiming) {
+    if (this.#claiming) {
       this.#removed.add(id);
     }
     this.#whenReady((database) => {
@@ -195,6 +209,13 @@ export class Outbox {
     return this.#clearing;
   }
 
+  /** The view is gone: the tab's next client is to have what is kept. */
+  leave() {
+    this.#isLeaving = true;
+    this.#lanes.leave();
+    if (this.#lanes.hasNeighbours) this.#events.onWanted();
+  }
+
   /** Gives everything back. What is kept stays for others, or for the tab's next client. */
   close() {
     this.#isClosed = true;
@@ -202,7 +223,7 @@ export class Outbox {
     clearTimeout(this.#leaving);
     this.#turn += 1;
     this.#unlisten();
-    this.#lanes.releaseAll();
+    this.#lanes.close();
     this.#database?.close();
   }
 
@@ -218,9 +239,10 @@ export class Outbox {
       }
       if (!this.#isWanted) {
         this.#unlisten();
+        this.#lanes.leave();
       }
-    } else if (!this.#isHolding && !this.#isClaiming) {
-      this.#claim();
+    } else if (!this.#isHolding && !this.#claiming) {
+      this.#claiming = this.#claim();
     } else if (this.#isHolding && this.#isAsked) {
       this.#hand([]);
     }
@@ -237,8 +259,25 @@ export class Outbox {
     this.#lanes.releaseAll();
   }
 
+  /** Another client of the page is to have a lane again that was taken over. */
+  async #giveBack(lane) {
+    await this.#claiming;
+    // Where storage failed, what is here is all there is of what was put since.
+    if (!this.#database || lane === this.#lane || !this.#lanes.holds(lane)) return;
+    for (const [id, entry] of this.#rows) {
+      if (entry.lane === lane) this.#rows.delete(id);
+    }
+    const left = [...this.#rows.values()].map(({ row }) => row);
+    this.#tell((core) => {
+      core.outboxReleased();
+      core.outboxReclaimed(left);
+    });
+    this.#lanes.release(lane);
+    // Should that client go, it is lined up for again.
+    setTimeout(() => this.#lookAround(), KEEP_MS);
+  }
+
   async #claim() {
-    this.#isClaiming = true;
     this.#listen();
     const clears = this.#clears;
     const before = new Set(this.#rows.keys());
@@ -255,7 +294,7 @@ export class Outbox {
       // The database told of its end: nobody has to wait for us.
       this.#lanes.releaseAll();
     }
-    this.#isClaiming = false;
+    this.#claiming = undefined;
     this.#becomeReady();
     if (this.#isHolding) {
       this.#openChannel();
@@ -346,6 +385,8 @@ export class Outbox {
     }
     const clears = this.#clears;
     const found = await (this.#database?.read(lane).catch(() => []) ?? []);
+    // Another client of the page may want it back already.
+    if (!this.#lanes.holds(lane)) return;
     if (turn !== this.#turn || clears !== this.#clears || found.length === 0) {
       this.#lanes.release(lane);
       return;
@@ -362,9 +403,11 @@ export class Outbox {
   async #seek(lane, turn) {
     let isTaken = await this.#lanes.take(lane);
     while (!isTaken && turn === this.#turn) {
+      // A client of this page is no page that reloads.
+      const leaveAloneMs = this.#lanes.isNeighbours(lane) ? 0 : RELOAD_MS;
       if (await this.#lanes.wait(lane)) {
         this.#lanes.release(lane);
-        await new Promise((resolve) => setTimeout(resolve, RELOAD_MS));
+        await new Promise((resolve) => setTimeout(resolve, leaveAloneMs));
         isTaken = turn === this.#turn && (await this.#lanes.take(lane));
       }
     }
@@ -405,7 +448,7 @@ export class Outbox {
   }
 
   async #clear() {
-    if (this.#isClaiming) {
+    if (this.#claiming) {
       await this.#ready;
     }
     // In line behind the rows that were put before.

@@ -189,3 +189,108 @@ test('what_a_view_sends_before_there_is_a_token_is_sent_though_the_view_goes_at_
   await bob.sees('in passing');
   assertNoProblems(ada.tab, bob.tab);
 });
+
+/** Makes `globalThis.open(name, spaceId)` in Ada's page, of a client that a view holds; it gives what ends the view. */
+const makeViews = (ada) =>
+  ada.tab.evaluate(
+    async ([workerUrl, tokenUrl]) => {
+      const { client } = await import('/kuratchi-spaces/index.js');
+      const { hold, leave } = await import('/kuratchi-spaces/holding.js');
+      globalThis.open = (name, spaceId) => {
+        const spaceToken = async () => (await fetch(tokenUrl + encodeURIComponent(spaceId))).text();
+        const space = client({ workerUrl, spaceId, spaceToken });
+        globalThis[name] = space;
+        space.subscribe(() => {});
+        return hold(space, () => leave(space));
+      };
+    },
+    [ada.network.url, `${stack.peopleUrl}/token?userId=ada&expiryMs=3600000&spaceId=`],
+  );
+
+const waitingIn = (ada, name) =>
+  ada.tab.evaluate((name) => {
+    const { messages } = globalThis[name].getSnapshot();
+    return messages.filter(({ status }) => status === 'pending').map(({ text }) => text);
+  }, name);
+
+const isConnected = (ada, name) => () => ada.tab.evaluate((name) => globalThis[name].isConnected(), name);
+
+test('a_view_that_comes_back_to_its_room_during_an_outage_shows_what_waits_there', async () => {
+  const [red, blue] = [stack.newSpace('red'), stack.newSpace('blue')];
+  const ada = await stack.newPerson('ada', red);
+  await ada.open();
+  await makeViews(ada);
+  await ada.tab.evaluate((red) => {
+    globalThis.leaveRed = globalThis.open('red', red);
+  }, red);
+  await until(isConnected(ada, 'red'), 'red is connected');
+  ada.network.goDown();
+  await until(async () => !(await isConnected(ada, 'red')()), 'red is cut off');
+  await ada.tab.evaluate(() => {
+    for (const text of ['waits', 'is deleted']) globalThis.red.sendMessage({ text });
+  });
+  await until(async () => (await waitingIn(ada, 'red')).length === 2, 'both wait');
+  await ada.tab.evaluate(
+    async ([red, blue]) => {
+      globalThis.leaveRed();
+      const leaveBlue = globalThis.open('blue', blue);
+      await new Promise((resolve) => setTimeout(resolve, 1_500));
+      leaveBlue();
+      globalThis.open('again', red);
+    },
+    [red, blue],
+  );
+  await until(async () => (await waitingIn(ada, 'again')).length === 2, 'what waits is shown', 1_500);
+  await ada.tab.evaluate(async () => {
+    const [waits, other] = globalThis.again.getSnapshot().messages;
+    await globalThis.again.editMessage(waits.id, { text: 'was edited' });
+    // Whether another connection has carried it is not known: it can be deleted, not taken back.
+    await globalThis.again.deleteMessage(other.id);
+  });
+  assert.equal((await waitingIn(ada, 'again'))[0], 'was edited');
+  ada.network.heal();
+  const bob = await stack.newPerson('bob', red);
+  await bob.arrive();
+  await bob.sees('was edited');
+  await until(async () => (await waitingIn(ada, 'again')).length === 0, 'nothing waits any more');
+  const texts = () => globalThis.person.client.getSnapshot().messages.map(({ text }) => text);
+  await until(
+    async () => (await bob.tab.evaluate(texts)).join() === 'was edited,',
+    'the other one is deleted',
+  );
+  assertNoProblems(ada.tab, bob.tab);
+});
+
+test('two_clients_of_one_room_in_a_page_find_their_own_after_a_reload_and_a_switch', async () => {
+  const room = stack.newSpace('badge');
+  const ada = await stack.newPerson('ada', room);
+  await ada.open();
+  const openBoth = async () => {
+    await makeViews(ada);
+    await ada.tab.evaluate((room) => {
+      globalThis.open('badge', room);
+      globalThis.leaveRoom = globalThis.open('room', room);
+    }, room);
+  };
+  await openBoth();
+  for (const name of ['badge', 'room']) await until(isConnected(ada, name), `${name} is connected`);
+  ada.network.goDown();
+  await ada.tab.evaluate(() => globalThis.room.sendMessage({ text: 'waits' }));
+  await until(async () => (await pending(ada)).length === 1, 'it waits');
+  await ada.tab.reload();
+  await openBoth();
+  await until(async () => (await waitingIn(ada, 'room')).length === 1, 'the room shows what waits', 6_000);
+  assert.deepEqual(await waitingIn(ada, 'badge'), []);
+  await ada.tab.evaluate(async (room) => {
+    globalThis.leaveRoom();
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    globalThis.open('room', room);
+  }, room);
+  await until(async () => (await waitingIn(ada, 'room')).length === 1, 'the room shows it again', 1_500);
+  assert.deepEqual(await waitingIn(ada, 'badge'), []);
+  ada.network.heal();
+  const bob = await stack.newPerson('bob', room);
+  await bob.arrive();
+  await bob.sees('waits');
+  assert.deepEqual((await bob.report()).shown, ['waits']);
+});

@@ -14,10 +14,17 @@ import { FakeLocks, FakeStorage } from './lib/outbox-fakes.mjs';
 
 const PLACE = { workerUrl: 'https://a.example', spaceId: 'lobby' };
 
-/** Gives the code that follows the storage of one tab. */
+/** The lanes of the clients of one page. */
+let page;
+
+/** Gives the code that follows a page, and the storage of one tab. */
 function inTab(storage) {
+  page = new Set();
   Object.defineProperty(globalThis, 'sessionStorage', { configurable: true, value: storage });
 }
+
+/** A client's lanes in the page. */
+const lanesIn = (locks) => new Lanes(PLACE, locks, page);
 
 beforeEach(() => inTab(new FakeStorage()));
 afterEach(() => inTab(undefined));
@@ -25,38 +32,98 @@ afterEach(() => inTab(undefined));
 describe("the tab's own lane", () => {
   test('is the same after a reload', async () => {
     const locks = new FakeLocks();
-    const before = new Lanes(PLACE, locks);
+    const before = lanesIn(locks);
     const { lane, refused } = await before.takeOwn();
     assert.equal(refused, undefined);
-    before.releaseAll();
+    before.close();
     await nextTask();
-    assert.deepEqual(await new Lanes(PLACE, locks).takeOwn(), { lane, refused: undefined });
+    assert.deepEqual(await lanesIn(locks).takeOwn(), { lane, refused: undefined });
+  });
+
+  test('is found again by each client of a page, in the order in which they came', async () => {
+    const locks = new FakeLocks();
+    const before = [lanesIn(locks), lanesIn(locks), lanesIn(locks)];
+    const own = [];
+    for (const lanes of before) own.push((await lanes.takeOwn()).lane);
+    assert.equal(new Set(own).size, 3);
+    for (const lanes of before) lanes.close();
+    await nextTask();
+    const after = [];
+    for (let index = 0; index < 3; index += 1) after.push((await lanesIn(locks).takeOwn()).lane);
+    assert.deepEqual(after, own);
+  });
+
+  test('is left to the next client of the page', async () => {
+    const locks = new FakeLocks();
+    const [badge, room] = [lanesIn(locks), lanesIn(locks)];
+    await badge.takeOwn();
+    const { lane } = await room.takeOwn();
+    room.close();
+    await nextTask();
+    assert.equal((await lanesIn(locks).takeOwn()).lane, lane);
+  });
+
+  test('is asked for where a client of the page goes, or has only taken it over', async () => {
+    const locks = new FakeLocks();
+    const [badge, room] = [lanesIn(locks), lanesIn(locks)];
+    const asked = [];
+    for (const [name, lanes] of Object.entries({ badge, room })) {
+      lanes.onWanted = async (lane) => {
+        asked.push(name);
+        lanes.release(lane);
+      };
+    }
+    await badge.takeOwn();
+    const { lane } = await room.takeOwn();
+    room.leave();
+    const next = lanesIn(locks);
+    assert.equal((await next.takeOwn()).lane, lane);
+    next.close();
+    await nextTask();
+    assert.equal(await badge.take(lane), true);
+    assert.equal((await lanesIn(locks).takeOwn()).lane, lane);
+    assert.deepEqual(asked, ['room', 'badge']);
+  });
+
+  test('is waited for no longer than a second, and then another', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const locks = new FakeLocks();
+    const gone = lanesIn(locks);
+    const { lane } = await gone.takeOwn();
+    gone.onWanted = () => new Promise(() => {});
+    gone.leave();
+    const taking = lanesIn(locks).takeOwn();
+    await nextTask();
+    t.mock.timers.tick(1_000);
+    const taken = await taking;
+    assert.equal(taken.refused, lane);
+    assert.notEqual(taken.lane, lane);
   });
 
   test('is another one for another space, and for another Worker', async () => {
     const lanes = new Set();
     for (const place of [PLACE, { ...PLACE, spaceId: 'x' }, { ...PLACE, workerUrl: 'https://b.example' }]) {
-      lanes.add((await new Lanes(place, new FakeLocks()).takeOwn()).lane);
+      lanes.add((await new Lanes(place, new FakeLocks(), page).takeOwn()).lane);
     }
     assert.equal(lanes.size, 3);
   });
 
   test('a_duplicated_tab_has_a_lane_of_its_own', async () => {
     const locks = new FakeLocks();
-    const original = await new Lanes(PLACE, locks).takeOwn();
+    const original = await lanesIn(locks).takeOwn();
     const copy = new FakeStorage();
     copy.items = new Map(globalThis.sessionStorage.items);
     inTab(copy);
-    const duplicate = await new Lanes(PLACE, locks).takeOwn();
+    const duplicate = await lanesIn(locks).takeOwn();
     assert.notEqual(duplicate.lane, original.lane);
     assert.equal(duplicate.refused, original.lane);
   });
 
   test('stays the one that a client had, whatever a second client of the tab took', async () => {
     const locks = new FakeLocks();
-    const first = new Lanes(PLACE, locks);
+    const first = lanesIn(locks);
     const { lane } = await first.takeOwn();
-    const second = new Lanes(PLACE, locks);
+    const second = lanesIn(locks);
     await second.takeOwn();
     first.releaseAll();
     await nextTask();
@@ -70,7 +137,7 @@ describe("the tab's own lane", () => {
         throw new DOMException('cookies are blocked', 'SecurityError');
       },
     });
-    const [one, other] = [new Lanes(PLACE, new FakeLocks()), new Lanes(PLACE, new FakeLocks())];
+    const [one, other] = [lanesIn(new FakeLocks()), lanesIn(new FakeLocks())];
     assert.notEqual((await one.takeOwn()).lane, (await other.takeOwn()).lane);
     assert.equal(canRemember(), false);
     assert.equal(tabId('scope', PLACE), undefined);
@@ -80,7 +147,7 @@ describe("the tab's own lane", () => {
 describe('locks', () => {
   test('a lane has one holder; others are refused, or wait until it is given up', async () => {
     const locks = new FakeLocks();
-    const [one, other] = [new Lanes(PLACE, locks), new Lanes(PLACE, locks)];
+    const [one, other] = [lanesIn(locks), lanesIn(locks)];
     assert.equal(await one.take('x'), true);
     assert.equal(await other.take('x'), false);
     let isHeld = false;
@@ -96,7 +163,7 @@ describe('locks', () => {
 
   test('giving all up ends the waiting, too', async () => {
     const locks = new FakeLocks();
-    const [one, other] = [new Lanes(PLACE, locks), new Lanes(PLACE, locks)];
+    const [one, other] = [lanesIn(locks), lanesIn(locks)];
     await one.take('x');
     await other.take('y');
     const waiting = other.wait('x');
@@ -115,7 +182,7 @@ describe('locks', () => {
         throw no();
       },
     ]) {
-      const lanes = new Lanes(PLACE, { request });
+      const lanes = lanesIn({ request });
       assert.equal(await lanes.take('x'), true);
       assert.deepEqual([lanes.held, lanes.areShared], [['x'], false]);
     }
@@ -130,7 +197,7 @@ describe('locks', () => {
         return new Promise(() => {});
       },
     };
-    const lanes = new Lanes(PLACE, orphaned);
+    const lanes = lanesIn(orphaned);
     let lost = 0;
     lanes.onLost = () => {
       lost += 1;
@@ -152,11 +219,11 @@ describe('locks', () => {
   });
 
   test('without Web Locks a lane is found by the tab alone', async () => {
-    const lanes = new Lanes(PLACE, null);
+    const lanes = lanesIn(null);
     assert.equal(lanes.areShared, false);
     const { lane } = await lanes.takeOwn();
-    lanes.releaseAll();
-    assert.equal((await new Lanes(PLACE, null).takeOwn()).lane, lane);
+    lanes.close();
+    assert.equal((await lanesIn(null).takeOwn()).lane, lane);
   });
 });
 

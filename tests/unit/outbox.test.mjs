@@ -68,6 +68,15 @@ async function settle() {
   }
 }
 
+const pages = new WeakMap();
+
+/** The lanes of a page's clients. */
+function lanesOf(page) {
+  const lanes = pages.get(page) ?? new Set();
+  pages.set(page, lanes);
+  return lanes;
+}
+
 /** One client in a tab of its own: a page, a memory and a core that notes what it is told. */
 function openTab({ disk, locks, storage = new FakeStorage(), page = new EventTarget() }) {
   define('sessionStorage', storage);
@@ -86,9 +95,13 @@ function openTab({ disk, locks, storage = new FakeStorage(), page = new EventTar
       onLoading: (ids) => told.push(`loading ${ids.join('+') || 'none'}`),
       onLost: (error) => told.push(`lost: ${error.message}`),
       onWeakened: () => told.push('weakened'),
+      onWanted: async () => {
+        told.push('wanted');
+        outbox.close();
+      },
     },
     {
-      lanes: new Lanes(PLACE, locks),
+      lanes: new Lanes(PLACE, locks, lanesOf(page)),
       makeDatabase: (place, onLost) => new OutboxDatabase(place, onLost, disk.open),
     },
   );
@@ -311,6 +324,96 @@ describe('a lane that is given up', () => {
     tab.page.dispatchEvent(new Event('pageshow'));
     await settle();
     assert.deepEqual(tab.take(), ['outboxLoaded a']);
+  });
+});
+
+describe('two clients of one page', () => {
+  /** A second client in the page of a first. */
+  const besides = ({ storage, page }, parts) => loadedTab({ ...parts, storage, page });
+
+  test('after a reload each has what it wrote', async () => {
+    const parts = browser();
+    const badge = await loadedTab(parts);
+    const room = await besides(badge, parts);
+    room.outbox.put(row('failed', { failure: { code: 'quotaExceeded', message: 'no' } }));
+    await settle();
+    badge.page.dispatchEvent(new Event('pagehide'));
+    await settle();
+    const badgeAfter = openTab({ ...parts, storage: badge.storage });
+    const roomAfter = openTab({ ...parts, storage: badge.storage, page: badgeAfter.page });
+    badgeAfter.outbox.load();
+    roomAfter.outbox.load();
+    await settle();
+    assert.deepEqual(roomAfter.take().at(-1), 'outboxLoaded failed');
+    assert.ok(!badgeAfter.take().includes('outboxLoaded failed'));
+  });
+
+  test('what one took over is given back when the other comes again, and is lined up for again', async (t) => {
+    const parts = browser();
+    const badge = await loadedTab(parts);
+    const room = await besides(badge, parts);
+    badge.outbox.put(row('own'));
+    room.outbox.put(row('a'));
+    await settle();
+    room.outbox.close();
+    await settle();
+    t.mock.timers.tick(0);
+    await settle();
+    assert.deepEqual(badge.take().slice(-1), ['outboxLoaded a'], 'nobody reloads: it is not waited for');
+    const again = await besides(badge, parts);
+    assert.deepEqual(again.take(), ['outboxLoaded a']);
+    assert.deepEqual(badge.take(), ['outboxReleased', 'outboxReclaimed own']);
+    again.outbox.remove('a');
+    again.outbox.put(row('b'));
+    await settle();
+    assert.deepEqual(parts.disk.ids().sort(), ['b', 'own']);
+    t.mock.timers.tick(LEFT_MS);
+    await settle();
+    again.outbox.close();
+    await settle();
+    t.mock.timers.tick(0);
+    await settle();
+    assert.deepEqual(badge.take(), ['outboxLoaded b']);
+  });
+
+  test('one that leaves is asked for what it holds by the next, before its rows are read', async () => {
+    const parts = browser();
+    const left = await loadedTab(parts);
+    left.outbox.put(row('a'));
+    await settle();
+    left.outbox.leave();
+    assert.ok(!left.take().includes('wanted'), 'nobody else is there');
+    const next = await besides(left, parts);
+    assert.deepEqual([left.take(), next.take()], [['wanted'], ['outboxLoaded a']]);
+    next.outbox.put(row('b'));
+    await settle();
+    assert.deepEqual(parts.disk.entries.map(([[, , lane]]) => lane).length, 2);
+    assert.equal(new Set(parts.disk.entries.map(([[, , lane]]) => lane)).size, 1);
+  });
+
+  test('one that leaves where the next is there already hands over at once', async (t) => {
+    const parts = browser();
+    const left = await loadedTab(parts);
+    const next = await besides(left, parts);
+    left.outbox.put(row('a'));
+    await settle();
+    left.take();
+    left.outbox.leave();
+    await settle();
+    t.mock.timers.tick(0);
+    await settle();
+    assert.deepEqual(left.take(), ['wanted']);
+    assert.deepEqual(next.take().at(-1), 'outboxLoaded a');
+  });
+
+  test('what nobody owns yet is told apart', async () => {
+    const { outbox } = await loadedTab(browser());
+    outbox.put(row('a', { owner: 'unknown' }));
+    await settle();
+    assert.equal(outbox.hasOwnerless, true);
+    outbox.put(row('a'));
+    await settle();
+    assert.equal(outbox.hasOwnerless, false);
   });
 });
 
