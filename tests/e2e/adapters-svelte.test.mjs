@@ -119,6 +119,26 @@ test('another_space_in_a_key_block_is_another_client_and_the_old_one_is_closed',
   assertNoProblems(tab);
 });
 
+test('what_waits_in_a_room_is_there_at_once_after_a_switch_away_and_back_without_a_link', async () => {
+  const network = await stack.newNetwork();
+  const { query } = await open({ more: { workerUrl: network.url } });
+  await connected();
+  network.goDown();
+  await until(async () => (await text('#state')) !== 'connected', 'the link is lost');
+  await send('waits');
+  await tab.locator('#messages li[data-status="pending"]').waitFor();
+  const spaceId = stack.newSpace('other');
+  const { spaceToken } = await app.query(stack, spaceId, 'ada');
+  await show({ spaceId, spaceToken });
+  await until(async () => (await shown()).length === 0, 'the other room is shown');
+  await show({ spaceId: query.spaceId, spaceToken: query.spaceToken });
+  await tab.locator('#messages li[data-status="pending"]').waitFor({ timeout: 1_500 });
+  await shows(['waits']);
+  network.heal();
+  await tab.locator('#messages li[data-status="sent"]').waitFor();
+  await shows(['waits']);
+});
+
 test('a_component_that_stays_shows_and_writes_to_the_room_that_it_is_given', async () => {
   const { peer, opened } = await open({ more: { stays: 'yes' }, history: ['in the first'] });
   await connected();
