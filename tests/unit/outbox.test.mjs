@@ -406,6 +406,46 @@ describe('two clients of one page', () => {
     assert.deepEqual(next.take().at(-1), 'outboxLoaded a');
   });
 
+  test('what is given back in the middle of being taken over is not taken over', async (t) => {
+    const parts = browser();
+    const badge = await loadedTab(parts);
+    const room = await besides(badge, parts);
+    room.outbox.put(row('a'));
+    await settle();
+    badge.take();
+    let again;
+    parts.disk.whenRead = () => {
+      parts.disk.whenRead = () => {};
+      again = openTab({ ...parts, storage: badge.storage, page: badge.page });
+      again.outbox.load();
+    };
+    room.outbox.close();
+    await settle();
+    t.mock.timers.tick(0);
+    await settle();
+    assert.deepEqual(again.take(), ['outboxLoaded a']);
+    assert.deepEqual(badge.take(), ['outboxReleased', 'outboxReclaimed none']);
+  });
+
+  test('nothing is given back once the storage has failed: it is sent from here', async (t) => {
+    const parts = browser();
+    const badge = await loadedTab(parts);
+    const room = await besides(badge, parts);
+    room.outbox.put(row('a'));
+    await settle();
+    room.outbox.close();
+    await settle();
+    t.mock.timers.tick(0);
+    await settle();
+    parts.disk.trouble = { write: new Error('no space left') };
+    badge.outbox.put(row('b'));
+    await settle();
+    parts.disk.trouble = {};
+    badge.take();
+    const again = await besides(badge, parts);
+    assert.deepEqual([badge.take(), again.take()], [[], ['outboxLoaded none']]);
+  });
+
   test('what nobody owns yet is told apart', async () => {
     const { outbox } = await loadedTab(browser());
     outbox.put(row('a', { owner: 'unknown' }));
