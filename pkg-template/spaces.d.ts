@@ -574,6 +574,11 @@ declare global {
   // Merges with TypeScript's own declaration where the app's `lib` has it. Without that, `Symbol.dispose` is no known name, and
   // a method called so would be an error in every app that checks declaration files.
   interface Disposable {}
+
+  // Likewise, for programs of servers, whose `lib` does without `dom`.
+  namespace WebAssembly {
+    interface Module {}
+  }
 }
 
 /**

@@ -22,14 +22,17 @@ describe('types', () => {
   );
   after(() => installed.remove());
 
-  for (const resolution of ['bundler', 'node16', 'nodenext']) {
-    const args = ['--project', `tsconfig.${resolution}.json`];
+  for (const [program, config] of [
+    ...['bundler', 'node16', 'nodenext'].map((resolution) => [`moduleResolution ${resolution}`, resolution]),
+    ["a server's program, whose lib has no DOM", 'server'],
+  ]) {
+    const args = ['--project', `tsconfig.${config}.json`];
 
-    test(`moduleResolution ${resolution}, TypeScript 5`, { timeout: TEST_MS_MAX }, async () => {
+    test(`${program}, TypeScript 5`, { timeout: TEST_MS_MAX }, async () => {
       await runScript(app.folder, 'tsc', args);
     });
 
-    test(`moduleResolution ${resolution}, the newest TypeScript`, { timeout: TEST_MS_MAX }, async () => {
+    test(`${program}, the newest TypeScript`, { timeout: TEST_MS_MAX }, async () => {
       const { code, output } = await runQuietly(bin('tsc'), args, { cwd: app.folder, allowFailure: true });
       assert.equal(code, 0, output);
     });
