@@ -96,7 +96,10 @@ const SUITES = {
   // Every block of code in the README and the documentation.
   snippets: {
     lane: BROWSERS,
-    needs: { modules: true, wasm: true, bindgen: true, chromium: true, client: true, workerTest: true },
+    needs: {
+      ...{ modules: true, currentNode: true, wasm: true, bindgen: true },
+      ...{ chromium: true, client: true, workerTest: true },
+    },
     command: () => nodeTests('snippets', { CHROMIUM_BIN: chromium() }),
   },
   docs: {

@@ -101,18 +101,22 @@ describe('an engine', () => {
     });
   }
 
-  test('names what is missing where there is no WebAssembly', async (t) => {
-    const { WebAssembly } = globalThis;
-    t.after(() => {
-      globalThis.WebAssembly = WebAssembly;
+  // The last two as in Jest's jsdom.
+  for (const name of ['WebAssembly', 'TextDecoder', 'TextEncoder']) {
+    test(`names what is missing where there is no ${name}`, async (t) => {
+      const { [name]: own } = globalThis;
+      t.after(() => {
+        globalThis[name] = own;
+      });
+      globalThis[name] = undefined;
+      const engine = createEngine(
+        () => 'module',
+        async () => glue(),
+      );
+      const said = new RegExp(`this environment has no ${name}: use a current browser`);
+      await checkUnavailable(engine.load(), said);
     });
-    globalThis.WebAssembly = undefined;
-    const engine = createEngine(
-      () => 'module',
-      async () => glue(),
-    );
-    await checkUnavailable(engine.load(), /this environment has no WebAssembly: use a current browser/);
-  });
+  }
 
   test('knows of a panic that no call of ours saw', async () => {
     let panic;
@@ -241,6 +245,18 @@ describe('fetching', () => {
       // What Vite builds has the file.
       for (const folder of ['.vite/deps', '_nuxt/node_modules/.cache/vite/client/deps']) {
         assert.deepEqual(await take(`https://app.example/${folder}/kuratchi_spaces_bg.wasm`), []);
+      }
+      // Nothing is built where a test runner takes the package as it is installed.
+      const installed = 'file:///app/node_modules/kuratchi-spaces/kuratchi_spaces_bg.wasm';
+      assert.deepEqual(await take(installed), []);
+      assert.equal((await take('file:///app/dist/kuratchi_spaces_bg.wasm')).length, 1);
+      const node = Object.getOwnPropertyDescriptor(globalThis, 'process');
+      try {
+        // In a browser it is what a bundler has left of the clone's address.
+        Object.defineProperty(globalThis, 'process', { configurable: true, value: undefined });
+        assert.equal((await take(installed)).length, 1);
+      } finally {
+        Object.defineProperty(globalThis, 'process', node);
       }
     } finally {
       warn.mock.restore();

@@ -46,7 +46,8 @@ describe('config', () => {
   });
 
   test('a_spaceId_with_a_dot_or_not_in_ASCII_can_be_used', () => {
-    for (const spaceId of ['房间', 'é', '%41', 'with space', 'with.dot', '🦀', 'x'.repeat(200)]) {
+    const full = ['x'.repeat(200), '%'.repeat(200), 'é'.repeat(100), '🦀'.repeat(50)];
+    for (const spaceId of ['房间', 'é', '%41', 'with space', 'with.dot', '🦀', ...full]) {
       client({ ...GOOD, spaceId }).close();
     }
   });
@@ -63,6 +64,9 @@ describe('config', () => {
       '\u0085',
       'x'.repeat(201),
       '房'.repeat(67),
+      'é'.repeat(101),
+      '🦀'.repeat(51),
+      '%'.repeat(201),
       'a\ud83d',
     ]) {
       checkRefused({ ...GOOD, spaceId }, 'spaceId', expected);

@@ -353,7 +353,7 @@ async function walk({ name, stage, blocks, theatre, props }) {
       }
     }
     const ms = Date.now() - started;
-    await stage.check?.({ folder, theatre, props, servers, serve, commands, files, ms });
+    await stage.check?.({ folder, theatre, blocks, props, servers, serve, commands, files, ms });
   } finally {
     for (const server of servers) await server.stop();
   }

@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { cpSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { withCurrentNode } from '../../../scripts/lib/current-node.mjs';
 import { ROOT } from '../../../scripts/lib/paths.mjs';
 import { run } from '../../../scripts/lib/process.mjs';
+import { cleanEnvironment } from '../../packaging/lib/installed.mjs';
 import { compileProject } from '../lib/types.mjs';
 import { chatsByForm, loadsOlder, refusesWell, showsLongWords, showsRefusal, typesToo } from './pages.mjs';
 import { CHAT_INIT, STYLE, shown } from './shown.mjs';
@@ -349,6 +351,27 @@ export const GUIDES = {
     },
     check: ({ tab }) => tab.getByText('built with the setting').waitFor(),
   },
+  jest: {
+    kind: 'walk',
+    project: { path: 'projects/jest', without: [] },
+    files: { 'Room.tsx': shown('README.md', 'src/Room.tsx') },
+    open: answeringRoom,
+    async check({ folder, theatre, blocks, props }) {
+      await props.hasTalked();
+      // A current Node, whose `Request` takes its own `AbortSignal` only.
+      const { env, hasTalked } = await answeringRoom(theatre);
+      const [, { text }] = blocks;
+      const how = {
+        cwd: folder,
+        env: withCurrentNode({ ...cleanEnvironment(), ...env }),
+        show: 'silent',
+        allowFailure: true,
+      };
+      const { code, output } = await run('sh', ['-ec', text], how);
+      assert.equal(code, 0, output);
+      await hasTalked();
+    },
+  },
   tsconfig: {
     kind: 'parse',
     check({ compilerOptions }) {
@@ -361,6 +384,18 @@ export const GUIDES = {
 function page(script) {
   return `<!doctype html><html lang="en"><head><title>app</title><link rel="icon" href="data:,"><style>${STYLE}</style></head>
     <body><div id="root"></div><script type="module" src="${script}"></script></body></html>`;
+}
+
+/** A room in which somebody answers the greeting of the test in `projects/jest`. */
+async function answeringRoom(theatre) {
+  const spaceId = theatre.newRoom('jest');
+  const { space, say, heard } = await theatre.guest(spaceId);
+  space.on('message', ({ text }) => text === 'Hello from Jest' && say('Hello to Jest'));
+  return {
+    env: { CHAT_CONFIG: JSON.stringify(await theatre.admit(spaceId)) },
+    hasTalked: () => heard('Hello to Jest'),
+    close: async () => {},
+  };
 }
 
 /** What the room of the React guide does, and that of the Svelte guide. */
