@@ -94,8 +94,8 @@ export class Theatre {
   }
 
   /** Somebody else in the room, who has come in: `say(text)`, `heard(text)`, `heardAll`. */
-  async guest(spaceId, userId = 'grace') {
-    const config = await this.admit(spaceId, { userId, name: 'Grace', role: 'agent', caps: ['moderate'] });
+  async guest(spaceId, userId = 'grace', name = 'Grace') {
+    const config = await this.admit(spaceId, { userId, name, role: 'agent', caps: ['moderate'] });
     const heardAll = [];
     const space = this.#package.client({ ...config, webSocket: WebSocket });
     space.on('message', (message) => heardAll.push(message));

@@ -8,7 +8,15 @@ import { ROOT } from '../../../scripts/lib/paths.mjs';
 import { run } from '../../../scripts/lib/process.mjs';
 import { cleanEnvironment } from '../../packaging/lib/installed.mjs';
 import { compileProject } from '../lib/types.mjs';
-import { chatsByForm, loadsOlder, refusesWell, showsLongWords, showsRefusal, typesToo } from './pages.mjs';
+import {
+  chatsByForm,
+  isolatesNames,
+  loadsOlder,
+  refusesWell,
+  showsLongWords,
+  showsRefusal,
+  typesToo,
+} from './pages.mjs';
 import { CHAT_INIT, STYLE, shown } from './shown.mjs';
 
 const INIT = { 'chat-init.ts': CHAT_INIT };
@@ -403,6 +411,7 @@ async function guideRoom(scene) {
   await chatsByForm(scene);
   await scene.tab.getByText('Here: Ada, Grace').waitFor();
   await typesToo(scene);
+  await isolatesNames(scene);
   await refusesWell(scene);
   await showsLongWords(scene);
   await loadsOlder(scene);

@@ -15,6 +15,7 @@ export async function chatsByForm({ tab, guest }) {
   assert.equal(items.length, 2, items.join(' | '));
   assert.match(items[0], /Hello from the page/);
   assert.match(items[1], /Hello to the page/);
+  await isolates(tab, 'grace');
   // All of the room is there.
   assert.equal(await tab.getByRole('button', { name: 'Older messages' }).count(), 0);
 }
@@ -23,6 +24,36 @@ export async function chatsByForm({ tab, guest }) {
 export async function typesToo({ tab, guest }) {
   await (await guest()).space.setTyping('grace', true);
   await tab.getByText('Grace typing …').waitFor();
+}
+
+/** A name that turns the direction of writing turns nothing but itself, wherever names stand. */
+export async function isolatesNames({ tab, theatre, spaceId }) {
+  const name = 'Mal\u202elory';
+  const { space, say, leave } = await theatre.guest(spaceId, 'mallory', name);
+  await say('Who is this?');
+  await space.setTyping('mallory', true);
+  for (const text of ['Here: ', ' typing …'])
+    await tab.locator('p', { hasText: text }).filter({ hasText: name }).waitFor();
+  await isolates(tab, name);
+  leave();
+}
+
+/** Wherever this name stands on the page, it is all the text of an element that is isolated from what stands about it. */
+async function isolates(tab, name) {
+  const places = await tab.evaluate((wanted) => {
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    const found = [];
+    while (texts.nextNode()) {
+      const { parentElement, data } = texts.currentNode;
+      if (!data.toLowerCase().includes(wanted)) continue;
+      found.push(
+        `${parentElement.textContent.toLowerCase()}: ${getComputedStyle(parentElement).unicodeBidi}`,
+      );
+    }
+    return found;
+  }, name.toLowerCase());
+  assert.ok(places.length > 0, `${name} is on the page`);
+  assert.deepEqual([...new Set(places)], [`${name.toLowerCase()}: isolate`]);
 }
 
 /** A message that is refused leaves the page, and what was written, where they are. */
