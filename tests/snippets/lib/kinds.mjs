@@ -33,6 +33,8 @@ const PROGRAM_MS_MAX = 60_000;
  * @property {Record<string, string>} [files] More files of the project, contents by path.
  * @property {{ path: string, without: string[], borrowed?: string[] }} [project] A project of the packaging tests whose
  *   packages the stage needs, as `projectOf` takes it. Its TypeScript is compiled there, by `check`.
+ * @property {(blocks: import('./extract.mjs').Block[]) => import('./extract.mjs').Block[]} [steps] What a walk takes, where the reader
+ *   comes from another document.
  * @property {(scene: object) => Promise<void>|void} [check] Looks at what came of it.
  */
 
@@ -332,7 +334,7 @@ async function walk({ name, stage, blocks, theatre, props }) {
     return server;
   };
   try {
-    for (const { file, language, text } of blocks) {
+    for (const { file, language, text } of stage.steps?.(blocks) ?? blocks) {
       if (file !== undefined) {
         write(folder, { [file]: `${text}\n` });
         files += 1;
@@ -353,7 +355,8 @@ async function walk({ name, stage, blocks, theatre, props }) {
       }
     }
     const ms = Date.now() - started;
-    await stage.check?.({ folder, theatre, blocks, props, servers, serve, commands, files, ms });
+    const takes = (line) => command(line, { name, stage, theatre, folder, props });
+    await stage.check?.({ folder, theatre, blocks, props, servers, serve, takes, commands, files, ms });
   } finally {
     for (const server of servers) await server.stop();
   }

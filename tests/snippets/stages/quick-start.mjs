@@ -1,16 +1,26 @@
 /** The quick start, walked through from a clone's tarball to a page where two people chat, in development and built. */
 import assert from 'node:assert/strict';
-import { mkdirSync, renameSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { BUILD } from '../../../scripts/lib/paths.mjs';
+import { BUILD, ROOT } from '../../../scripts/lib/paths.mjs';
 import { seconds } from '../../../scripts/lib/process.mjs';
 import { until } from '../../e2e/lib/waiting.mjs';
+import { write } from '../lib/theatre.mjs';
 import { fitsPhone } from './pages.mjs';
+import { blocksOf, CHAT_INIT, shown } from './shown.mjs';
 
 const BACKEND = 'npx kuratchi-spaces dev';
 /** Where Vite serves. */
 const LOCAL = /Local: +(http:\/\/\S+)/;
 const PICTURES = join(BUILD, 'screenshots');
+
+const QUICK_START_GUIDE = 'docs/guide/quick-start.md';
+const REACT_GUIDE = 'docs/guide/react.md';
+const SVELTE_GUIDE = 'docs/guide/svelte.md';
+const { dependencies } = JSON.parse(
+  readFileSync(join(ROOT, 'tests/packaging/projects/react-router/package.json'), 'utf8'),
+);
+const REACT_ROUTER = dependencies['react-router'];
 
 /** @type {Record<string, import('../lib/kinds.mjs').Stage>} */
 export const QUICK_START = {
@@ -24,7 +34,7 @@ export const QUICK_START = {
       ['npm run dev', LOCAL],
       ['npm run preview', LOCAL],
     ],
-    async check({ theatre, folder, servers: [backend, vite, preview], serve, commands, files, ms }) {
+    async check({ theatre, folder, servers: [backend, vite, preview], serve, takes, commands, files, ms }) {
       const [, url] = await vite.says(LOCAL);
       const opened = Date.now();
       const ada = await open(theatre, url);
@@ -80,23 +90,140 @@ export const QUICK_START = {
       );
       for (const { context } of [ada, grace, built]) await context.close();
 
+      // What is neither a room nor a name is refused, and the page says why.
+      for (const [key, field] of [
+        ['room', 'spaceId'],
+        ['name', 'userId'],
+      ]) {
+        const wrong = await open(theatre, `${url}?${key}=${'x'.repeat(300)}`);
+        await wrong.tab
+          .getByRole('alert')
+          .filter({ hasText: `${field} must be` })
+          .waitFor();
+        await wrong.context.close();
+      }
       // Without its key the route answers with an error, and the page shows it.
       renameSync(join(folder, '.env.local'), join(folder, 'env.away'));
-      await until(
-        // Meanwhile it starts again.
-        () =>
-          fetch(`${url}api/chat/init`).then(
-            ({ status }) => status === 500,
-            () => false,
-          ),
-        'Vite has noticed that the file is gone',
-      );
+      await answers(url, 500);
       const refused = await open(theatre, url);
       await refused.tab.getByRole('alert').filter({ hasText: 'gatewayKey is required' }).waitFor();
       await refused.context.close();
+      renameSync(join(folder, 'env.away'), join(folder, '.env.local'));
+      await answers(url, 200);
+
+      await theRoomOfTheGuide({ theatre, folder, url, takes });
+      await theRoomsOfTheGuide({ theatre, folder, url, takes });
+    },
+  },
+  // The quick start as a reader takes it who comes from the Svelte guide.
+  'svelte-start': {
+    kind: 'walk',
+    isApart: true,
+    isBare: true,
+    serving: [
+      [BACKEND, /Ctrl-C stops/],
+      ['npm run dev', LOCAL],
+      ['npm run preview', LOCAL],
+    ],
+    steps([{ text: create }, { file: config, text: diff }]) {
+      return blocksOf(QUICK_START_GUIDE, 'quick-start').flatMap((block) => {
+        if (block.text.startsWith('npm create'))
+          return [{ ...block, text: block.text.replace(/^.*/, () => create) }];
+        if (block.file === config) return [{ ...block, text: patched(block.text, diff) }];
+        if (block.file === 'src/index.css') return [{ ...block, file: 'src/app.css' }];
+        if (block.file !== 'src/App.tsx') return [block];
+        return [{ file: 'src/chat-init.ts', text: CHAT_INIT }, ...blocksOf(SVELTE_GUIDE, 'svelte')];
+      });
+    },
+    async check({ theatre, servers: [, vite, preview], takes }) {
+      await isBuilt(takes, 'npm run check');
+      await twoPeople(theatre, (await vite.says(LOCAL))[1]);
+      const built = await open(theatre, `${(await preview.says(LOCAL))[1]}?name=Joan`);
+      await built.tab.getByText(/Here: .*Joan/).waitFor();
+      await built.reads(['Grace: Hello from the guide']);
+      await built.context.close();
     },
   },
 };
+
+/** Vite has noticed that the file is another one. Meanwhile it starts again. */
+function answers(url, wanted) {
+  const isSo = () =>
+    fetch(`${url}api/chat/init`).then(
+      ({ status }) => status === wanted,
+      () => false,
+    );
+  return until(isSo, `the route answers with status ${wanted}`);
+}
+
+/** The reader goes on to the React guide: its room, two people by the page's address. */
+async function theRoomOfTheGuide({ theatre, folder, url, takes }) {
+  write(folder, {
+    'src/chat-init.ts': CHAT_INIT,
+    ...filesShown(REACT_GUIDE, ['src/main.tsx', 'src/ChatRoom.tsx', 'src/Who.tsx']),
+  });
+  await isBuilt(takes);
+  await twoPeople(theatre, url);
+}
+
+/** And to its rooms in a router: each has its own messages, and who is there stays who they are. */
+async function theRoomsOfTheGuide({ theatre, folder, url, takes }) {
+  const { code, output } = await takes(`npm install react-router@${REACT_ROUTER}`);
+  assert.equal(code, 0, output);
+  const files = blocksOf(REACT_GUIDE, 'react-router').map(({ file, text }) => [file, `${text}\n`]);
+  write(folder, Object.fromEntries(files));
+  await isBuilt(takes);
+  const ada = await open(theatre, `${url}rooms/red`);
+  const grace = await open(theatre, `${url}rooms/blue?name=Grace`);
+  await grace.tab.getByText('Here: Grace').waitFor();
+  await ada.tab.getByText('Here: Ada').waitFor();
+  await ada.say('written in red');
+  await grace.say('written in blue');
+  await grace.tab.getByRole('link', { name: 'Red' }).click();
+  await grace.reads(['Ada: written in red']);
+  await grace.say('Grace in red');
+  await ada.reads(['Ada: written in red', 'Grace: Grace in red']);
+  await ada.tab.getByRole('link', { name: 'Blue' }).click();
+  await ada.reads(['Grace: written in blue']);
+  await grace.tab.reload();
+  await grace.tab.getByText(/Here: .*Grace/).waitFor();
+  for (const { context } of [ada, grace]) await context.close();
+}
+
+/** Two people in the room of a guide: the second one by the page's address. */
+async function twoPeople(theatre, url) {
+  const ada = await open(theatre, url);
+  const grace = await open(theatre, `${url}?name=Grace`);
+  for (const { tab } of [ada, grace]) await tab.getByText('Here: Ada, Grace').waitFor();
+  await grace.say('Hello from the guide');
+  for (const { tab } of [ada, grace])
+    await tab.getByRole('listitem').filter({ hasText: 'Grace: Hello from the guide' }).waitFor();
+  // Another room of the same route.
+  const garden = await open(theatre, `${url}?name=Grace&room=garden`);
+  await garden.tab.getByText('Here: Grace').waitFor();
+  await garden.say('in the garden');
+  await garden.reads(['Grace: in the garden']);
+  for (const { context } of [ada, grace, garden]) await context.close();
+}
+
+/** The template's own compiler, and a build. */
+async function isBuilt(takes, line = 'npm run build') {
+  const { code, output } = await takes(line);
+  assert.equal(code, 0, output);
+}
+
+const filesShown = (document, files) =>
+  Object.fromEntries(files.map((file) => [file, shown(document, file)]));
+
+/** The lines of a `diff` of whole lines, each `-` with the `+` that takes its place, done to a text. */
+function patched(text, diff) {
+  const changes = [...diff.matchAll(/^-(.*)\n\+(.*)$/gm)];
+  assert.equal(changes.length * 2, diff.split('\n').length, `not a change a pair of lines: ${diff}`);
+  return changes.reduce((before, [, from, to]) => {
+    assert.ok(before.split('\n').includes(from), `the quick start has no line ${from}`);
+    return before.replace(from, () => to);
+  }, text);
+}
 
 async function open(theatre, url) {
   const context = await theatre.browser.newContext();
@@ -114,6 +241,16 @@ async function open(theatre, url) {
     async say(text) {
       await tab.getByLabel('Message').fill(text);
       await tab.getByRole('button', { name: 'Send' }).click();
+    },
+    /** In a guide's room: these are the messages, and nothing else is. */
+    async reads(lines) {
+      const items = tab.getByRole('listitem');
+      await items.filter({ hasText: lines.at(-1) }).waitFor();
+      const texts = await items.allTextContents();
+      assert.deepEqual(
+        texts.map((text) => text.trim().replaceAll(/\s+/g, ' ')),
+        lines,
+      );
     },
   };
 }

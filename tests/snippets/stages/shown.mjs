@@ -12,6 +12,12 @@ export function shown(document, file) {
   return `${block.text}\n`;
 }
 
+/** All that a document shows for a stage, in its order. */
+export function blocksOf(document, stage) {
+  const { blocks } = extract(document, readFileSync(join(ROOT, document), 'utf8'));
+  return blocks.filter((each) => each.stage === stage);
+}
+
 /** The page's half of the token route. */
 export const CHAT_INIT = shown('docs/guide/tokens.md', 'chat-init.ts');
 /** The style that a chat page needs. */
