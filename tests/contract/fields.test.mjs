@@ -48,6 +48,7 @@ const GOOD = [
   ['url of 2 KiB', { attachments: [attachment({ url: url(URL_BYTES_MAX) })] }],
   ['url with http', { attachments: [attachment({ url: 'http://files.test/1' })] }],
   ['relative url', { attachments: [attachment({ url: '/files/1' })] }],
+  ['file name with the time of day', { attachments: [attachment({ url: '2026-11-28T12:30.png' })] }],
   ['filename of 255 bytes', { attachments: [attachment({ filename: 'f'.repeat(FILENAME_BYTES_MAX) })] }],
   ['attachment id of 128 bytes', { attachments: [attachment({ id: 'i'.repeat(NAME_BYTES_MAX) })] }],
   ['size 0', { attachments: [attachment({ size: 0 })] }],

@@ -203,14 +203,16 @@ fn check_attachment<J: Json>(attachment: &J) -> Result<(), FieldError> {
 
 /// Whether a browser would read `url` as http, https or relative. Anything with another scheme could run code
 /// (`javascript:`) when an app makes a link of it. Browsers skip leading spaces; control characters inside a
-/// scheme were refused before.
+/// scheme were refused before. A scheme begins with a letter: `10:30.png` is a file's name.
 fn is_web_or_relative(url: &str) -> bool {
     let url = url.trim_start();
     let scheme_end =
         url.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.')));
     match scheme_end.and_then(|end| url.split_at_checked(end)) {
         Some((scheme, rest)) if rest.starts_with(':') => {
-            scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
+            scheme.starts_with(|c: char| !c.is_ascii_alphabetic())
+                || scheme.eq_ignore_ascii_case("http")
+                || scheme.eq_ignore_ascii_case("https")
         }
         Some(_) | None => true,
     }
@@ -300,6 +302,15 @@ mod tests {
         );
         check(with("url", json!("HTTPS://example.com/a:b")), "accepted");
         check(with("url", json!("a/b:c")), "accepted");
+        for url in ["10:30.png", "2026-11-28T12:30.png", " 1:2", ".a:b"] {
+            check(with("url", json!(url)), "accepted");
+        }
+        for url in ["a1:30.png", "x-2026:1", "mailto:a@b.c", ":a"] {
+            check(
+                with("url", json!(url)),
+                "`attachments[1].url` must be an http",
+            );
+        }
         check(
             with("size", json!(-1)),
             "`attachments[1].size` must be a whole number",
