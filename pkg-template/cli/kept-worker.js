@@ -18,8 +18,9 @@ const BACK_OFF_MS = [200, 1_000, 4_000];
 /** So many deaths within a minute, and it is given up. */
 const DEATHS_MAX = 3;
 const DEATHS_WITHIN_MS = 60_000;
-/** What the runtime said last is told when it is given up. */
+/** What the runtime said last is told when it is given up: so many lines, of so long before it died. */
 const LAST_LINES = 3;
+const LAST_MS = 10_000;
 const FATAL = /fatal|\*\*\*|uncaught|panic/i;
 /** What a runtime says whose own tables were made by a newer one. */
 const NEWER_DATA = /table _cf_\w+ has \d+ columns/;
@@ -35,26 +36,36 @@ export async function keepLocalWorker({ vars, ...others }, say) {
   // Other names come beside those of this machine: who is locked out of it can mend nothing.
   const hosts = [localHosts(others.host), vars?.ALLOWED_HOSTS].filter(Boolean).join(', ');
   const options = { ...others, vars: { ...vars, ALLOWED_HOSTS: hosts } };
-  const last = new LastLines();
-  const log = (line) => {
-    if (FATAL.test(line)) last.add(line);
-    options.log?.(line);
-  };
-  let backend = await startLocalWorker({ ...options, log }).catch((error) => {
+  /** What the runtime said in its present life. */
+  let last;
+  function start(more) {
+    const own = new LastLines();
+    last = own;
+    const log = (line) => {
+      if (FATAL.test(line)) own.add(line);
+      options.log?.(line);
+    };
+    return startLocalWorker({ ...options, ...more, log });
+  }
+
+  let backend = await start().catch((error) => {
     throw error.code === 'ERR_RUNTIME_FAILURE' ? notStarted(last, error) : error;
   });
   const { url } = backend;
   const port = Number(new URL(url).port);
   const stopping = new AbortController();
+  /** How it ended last. */
+  let how = '';
 
   /** Starts it once more; `undefined` where the runtime died while it did. */
   async function startAgain() {
     try {
-      return await startLocalWorker({ ...options, port, log });
+      return await start({ port });
     } catch (error) {
       const taken = await bindFailure(port, options.host ?? '127.0.0.1');
       if (taken) throw taken;
       last.add(String(error.message).split('\n', 1)[0]);
+      how = error.runtime ?? '';
       return undefined;
     }
   }
@@ -63,17 +74,23 @@ export async function keepLocalWorker({ vars, ...others }, say) {
     let deaths = [];
     while (!stopping.signal.aborted) {
       await sleep(LOOK_EVERY_MS);
-      if (stopping.signal.aborted || (backend && !backend.hasDied() && (await isListening(url)))) continue;
+      if (stopping.signal.aborted || (backend && !backend.runtime.hasEnded && (await isListening(url))))
+        continue;
+      if (backend) {
+        await backend.runtime.ending();
+        how = backend.runtime.told();
+      }
       deaths = [...deaths.filter((at) => at > Date.now() - DEATHS_WITHIN_MS), Date.now()];
       await backend?.stop().catch(() => {});
       if (deaths.length >= DEATHS_MAX) {
         throw new Failure(
-          `The runtime (workerd) died ${deaths.length} times within a minute, and is not started again. ${last.told()}\n` +
-            `What was stored is kept. ${last.cure() ?? 'Start again; if it goes on dying, report this with the lines above.'}`,
+          `The runtime (workerd) died ${deaths.length} times within a minute, and is not started again. ` +
+            `${how} ${last.told()}\n` +
+            `What was stored is kept. ${last.cure() ?? 'Start again; if it goes on dying, report this with what stands above.'}`,
         );
       }
       const waitMs = BACK_OFF_MS[deaths.length - 1];
-      say(`The runtime (workerd) died; it is started again on the same data in ${waitMs} ms.`);
+      say(`The runtime (workerd) died; it is started again on the same data in ${waitMs} ms. ${how}`);
       await sleep(waitMs);
       if (stopping.signal.aborted) return;
       backend = await startAgain();
@@ -95,17 +112,28 @@ export async function keepLocalWorker({ vars, ...others }, say) {
   };
 }
 
-/** What the runtime said last of what killed it, the newest at the end. */
+/** What the runtime said of what killed it right before it died, the newest at the end. */
 export class LastLines {
-  lines = [];
+  #said = [];
+  #now;
+
+  constructor(now = Date.now) {
+    this.#now = now;
+  }
 
   add(line) {
-    this.lines = [...this.lines, harmless(line)].slice(-LAST_LINES);
+    this.#said = [...this.#said, { line: harmless(line), at: this.#now() }].slice(-LAST_LINES);
+  }
+
+  /** What was said long before is not what killed it. */
+  get lines() {
+    return this.#said.filter(({ at }) => this.#now() - at <= LAST_MS).map(({ line }) => line);
   }
 
   /** The lines, for a person. */
   told() {
-    return this.lines.length > 0 ? `It said last:\n${this.lines.join('\n')}` : 'It said nothing.';
+    const { lines } = this;
+    return lines.length > 0 ? `It said last:\n${lines.join('\n')}` : 'It said nothing of it.';
   }
 
   /** What helps against what was said, where that is known. */
@@ -144,6 +172,8 @@ function isListening(url) {
 }
 
 function notStarted(last, cause) {
-  const cure = last.cure() ?? 'If it happens again, report this with the lines above.';
-  return new Failure(`The runtime (workerd) did not start. ${last.told()}\n${cure}`, { cause });
+  const cure = last.cure() ?? 'If it happens again, report this with what stands above.';
+  return new Failure(`The runtime (workerd) did not start. ${cause.runtime} ${last.told()}\n${cure}`, {
+    cause,
+  });
 }

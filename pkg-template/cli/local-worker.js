@@ -5,8 +5,7 @@
  * Miniflare comes from.
  */
 
-import { spawn, spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 
@@ -14,6 +13,7 @@ import { COMPATIBILITY_DATE, COMPATIBILITY_FLAGS } from '../server/worker-metada
 import { guarded } from './guarded-miniflare.js';
 import { makeOwnFolder, narrowFolder } from './owner-only.js';
 import { boundRuntimeLines } from './runtime-lines.js';
+import { RuntimeProcess } from './runtime-process.js';
 import { Failure } from './terminal.js';
 
 const PORTS_TRIED_MAX = 50;
@@ -31,8 +31,8 @@ const PORTS_TRIED_MAX = 50;
  * @param {Record<string, string>} [options.vars] More text bindings.
  * @param {string} [options.edge] The Worker is told that requests come to this address by Cloudflare's edge, for tests.
  * @param {(line: string) => void} [options.log] Gets what the Worker logs; without it nothing is shown.
- * @returns {Promise<{ url: string, mf: import('miniflare').Miniflare, hasDied: () => boolean, stop: () => Promise<void> }>}
- *   `hasDied`: the runtime that was started runs no longer. A newer Miniflare starts another one by itself.
+ * @returns {Promise<{ url: string, mf: import('miniflare').Miniflare, runtime: RuntimeProcess, stop: () => Promise<void> }>}
+ *   Where it does not start, the error's `runtime` tells what became of it.
  */
 export async function startLocalWorker({
   miniflare: { Log, LogLevel, Miniflare },
@@ -45,7 +45,6 @@ export async function startLocalWorker({
   edge,
   log,
 }) {
-  const before = new Set(childProcesses());
   const spaces = persistDir && join(persistDir, 'spaces');
   if (spaces && !makeOwnFolder(spaces)) narrowFolder(spaces);
   const options = {
@@ -74,24 +73,28 @@ export async function startLocalWorker({
     durableObjects: { SPACES: { className: 'Space', useSQLite: true } },
     durableObjectsPersist: spaces || false,
   };
+  const runtime = new RuntimeProcess();
   let mf;
   let url;
   try {
-    url = await guarded(async () => {
-      mf = withoutSignals(() => new Miniflare(options));
-      return (await mf.ready).origin;
-    });
+    url = await runtime.of(() =>
+      guarded(async () => {
+        mf = withoutSignals(() => new Miniflare(options));
+        return (await mf.ready).origin;
+      }),
+    );
   } catch (error) {
+    if (error.code === 'ERR_RUNTIME_FAILURE') await runtime.ending();
+    error.runtime = runtime.told();
     await mf?.dispose().catch(() => {});
     throw error;
   }
-  const pids = childProcesses().filter((pid) => !before.has(pid));
-  const releaseGuard = guard(pids);
+  const releaseGuard = guard(runtime.pids);
   let stopped;
   return {
     url,
     mf,
-    hasDied: () => !pids.every(isRunning),
+    runtime,
     stop() {
       stopped ??= mf.dispose().finally(releaseGuard);
       return stopped;
@@ -176,47 +179,6 @@ function guard(pids) {
   shell.unref();
   shell.stdin.unref();
   return () => shell.stdin.end('released\n');
-}
-
-function isRunning(pid) {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** Process ids of the workerd children of this process. Miniflare does not tell them. */
-function childProcesses() {
-  return processTable()
-    .filter(({ parent, name }) => parent === process.pid && name.includes('workerd'))
-    .map(({ pid }) => pid);
-}
-
-function processTable() {
-  if (process.platform === 'linux') {
-    // Not `ps`: small images come without it.
-    return readdirSync('/proc')
-      .filter((entry) => /^\d+$/.test(entry))
-      .flatMap(readStat);
-  }
-  if (process.platform === 'win32') return [];
-  const { stdout } = spawnSync('ps', ['-A', '-o', 'pid=,ppid=,comm='], { encoding: 'utf8' });
-  return (stdout ?? '').split('\n').flatMap((line) => {
-    const match = /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line);
-    return match ? [{ pid: Number(match[1]), parent: Number(match[2]), name: match[3] }] : [];
-  });
-}
-
-function readStat(pid) {
-  try {
-    const match = /^\d+ \((.*)\) \S (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-    return match ? [{ pid: Number(pid), parent: Number(match[2]), name: match[1] }] : [];
-  } catch {
-    // It ended while the list was read.
-    return [];
-  }
 }
 
 function passLines(stream, log) {

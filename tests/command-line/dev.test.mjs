@@ -216,6 +216,7 @@ describe('dev and token', () => {
     const { code } = await command.ended;
     assert.equal(code, 1);
     assert.match(command.stderr, /died 3 times within a minute/);
+    assert.match(command.stderr, /not started again\. It was ended by SIGKILL: .* It said nothing of it\./);
     assert.match(command.stderr, /What was stored is kept/);
     const next = await backend();
     process.kill(runtimeOf(next.command.pid), 'SIGKILL');
@@ -259,7 +260,10 @@ describe('dev and token', () => {
     assert.equal(changed.status, 0, changed.stderr);
     const ended = await runCommand(folder, ['dev', '--port', '0', '--data', 'newer']);
     assert.equal(ended.code, 1);
-    assert.match(ended.stderr, /The runtime \(workerd\) did not start\. It said last:\n.*_cf_ALARM/);
+    assert.match(
+      ended.stderr,
+      /The runtime \(workerd\) did not start\. It .*ended .*\. It said last:\n.*_cf_ALARM/,
+    );
     assert.match(
       ended.stderr,
       /used by a newer runtime .* Use the newer Node .* or another folder \(--data\)\./,
