@@ -47,7 +47,7 @@ export interface Message {
   senderType: SenderType;
   /** What it says: at most 16 KiB in UTF-8; empty only beside attachments. @example item.textContent = message.text */
   text: string;
-  /** Files it points to; absent when there are none. @example message.attachments?.length ?? 0 */
+  /** Files it points to; absent or empty when there are none. @example message.attachments?.length ?? 0 */
   attachments?: Attachment[];
   /** When it was stored: milliseconds since 1970. Never decreases from message to message. @example new Date(message.createdAt) */
   createdAt: number;

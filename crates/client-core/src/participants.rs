@@ -1,6 +1,7 @@
 //! Loading the participants: page by page, until there are no more.
 
-use protocol::json::{Json, Shape, whole_number};
+use protocol::incoming::is_participant;
+use protocol::json::{Json, whole_number};
 use protocol::time::Instant;
 use protocol::wire::Key;
 
@@ -84,9 +85,6 @@ impl<J: Json> Client<J> {
 fn read_page<J: Json>(answer: &J) -> Option<Vec<J>> {
     let list = answer.get(Key::Participants)?;
     let count = list_length(&list)?;
-    let participant = |index| {
-        let item = list.item(index);
-        item.filter(|item| item.shape() == Shape::Object)
-    };
+    let participant = |index| list.item(index).filter(is_participant);
     (0..count).map(participant).collect()
 }

@@ -556,7 +556,15 @@ impl<J: Json> Client<J> {
                 };
                 let reply = match value {
                     None => Ok(Reply::Done),
-                    Some(key) => answer.get(key).map(Reply::Value).ok_or_else(missing),
+                    Some(key) => {
+                        let is_sound = if key == Key::Message {
+                            incoming::is_message
+                        } else {
+                            incoming::is_object
+                        };
+                        let value = answer.get(key).filter(is_sound);
+                        value.map(Reply::Value).ok_or_else(missing)
+                    }
                 };
                 self.settle(call, reply);
             }

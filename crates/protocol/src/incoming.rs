@@ -156,15 +156,21 @@ pub fn read_item<J: Json>(frames: &J, index: usize) -> Option<Result<Incoming<J>
 fn read_entry<J: Json>(entry: &J) -> Result<Incoming<J>, Unreadable> {
     let word = entry.get(Key::Type).ok_or(Unreadable)?.word();
     match word {
-        Some(Word::Message) => event(entry, EventPayload::Message(message(entry)?)),
-        Some(Word::Update) => event(entry, EventPayload::Update(message(entry)?)),
+        Some(Word::Message) => event(
+            entry,
+            EventPayload::Message(sound(entry, Key::Message, is_message)?),
+        ),
+        Some(Word::Update) => event(
+            entry,
+            EventPayload::Update(sound(entry, Key::Message, is_message)?),
+        ),
         Some(Word::Participant) => event(
             entry,
-            EventPayload::Participant(required(entry, Key::Participant)?),
+            EventPayload::Participant(sound(entry, Key::Participant, is_participant)?),
         ),
         Some(Word::Metadata) => event(
             entry,
-            EventPayload::Metadata(required(entry, Key::Changes)?),
+            EventPayload::Metadata(sound(entry, Key::Changes, is_object)?),
         ),
         Some(Word::Ack) => Ok(Incoming::Ack {
             client_message_id: ClientMessageId(text(entry, Key::ClientMessageId)?),
@@ -242,26 +248,91 @@ fn required<J: Json>(entry: &J, key: Key) -> Result<J, Unreadable> {
     entry.get(key).ok_or(Unreadable)
 }
 
-fn message<J: Json>(entry: &J) -> Result<J, Unreadable> {
-    required(entry, Key::Message).and_then(|message| {
-        if is_message(&message) {
-            Ok(message)
-        } else {
-            Err(Unreadable)
-        }
-    })
+/// A payload that an app can rely on.
+fn sound<J: Json>(entry: &J, key: Key, is_sound: fn(&J) -> bool) -> Result<J, Unreadable> {
+    entry.get(key).filter(is_sound).ok_or(Unreadable)
 }
 
-/// Whether a value is a message as far as an app relies on it: an object with an id and a text. Only their kinds are looked at.
-pub fn is_message<J: Json>(value: &J) -> bool {
-    let shape_of = |key| value.get(key).map(|value| value.shape());
-    let is = |key, shape| shape_of(key) == Some(shape);
-    let may_be = |key, shape| shape_of(key).is_none_or(|own| own == shape);
+/// Whether a value is an object, whatever is in it.
+pub fn is_object<J: Json>(value: &J) -> bool {
     value.shape() == Shape::Object
-        && is(Key::Id, Shape::String)
-        && is(Key::Text, Shape::String)
-        && may_be(Key::SenderId, Shape::String)
-        && may_be(Key::CreatedAt, Shape::Number)
+}
+
+/// Whether a value is a message as far as an app relies on it: each field that it knows is of its kind. Names under which the
+/// client itself tells what became of a message are not the server's to use. Only kinds are looked at.
+pub fn is_message<J: Json>(value: &J) -> bool {
+    const HAS: [(Key, Shape); 3] = [
+        (Key::Id, Shape::String),
+        (Key::SenderId, Shape::String),
+        (Key::Text, Shape::String),
+    ];
+    const MAY_HAVE: [(Key, Shape); 7] = [
+        (Key::SenderType, Shape::String),
+        (Key::CreatedAt, Shape::Number),
+        (Key::UpdatedAt, Shape::Number),
+        (Key::EditedAt, Shape::Number),
+        (Key::DeletedAt, Shape::Number),
+        (Key::Seq, Shape::Number),
+        (Key::Verified, Shape::Boolean),
+    ];
+    const OWN: [Key; 4] = [Key::Status, Key::Error, Key::ClientMessageId, Key::Key];
+    value.shape() == Shape::Object
+        && has(value, &HAS)
+        && may_have(value, &MAY_HAVE)
+        && has_good_attachments(value)
+        && OWN.iter().all(|key| value.get(*key).is_none())
+}
+
+/// Whether the attachments of a message can be shown, if it has any: each has an address and a name.
+pub fn has_good_attachments<J: Json>(message: &J) -> bool {
+    const HAS: [(Key, Shape); 2] = [(Key::Url, Shape::String), (Key::Filename, Shape::String)];
+    const MAY_HAVE: [(Key, Shape); 3] = [
+        (Key::Id, Shape::String),
+        (Key::ContentType, Shape::String),
+        (Key::Size, Shape::Number),
+    ];
+    let Some(list) = message.get(Key::Attachments) else {
+        return true;
+    };
+    let is_good = |item: J| has(&item, &HAS) && may_have(&item, &MAY_HAVE);
+    list.items()
+        .is_some_and(|count| (0..count).all(|index| list.item(index).is_some_and(is_good)))
+}
+
+/// Whether a value says of somebody what an app relies on.
+pub fn is_participant<J: Json>(value: &J) -> bool {
+    has(value, &[(Key::UserId, Shape::String)])
+        && may_have(
+            value,
+            &[
+                (Key::Role, Shape::String),
+                (Key::JoinedAt, Shape::Number),
+                (Key::Verified, Shape::Boolean),
+            ],
+        )
+}
+
+fn has<J: Json>(value: &J, fields: &[(Key, Shape)]) -> bool {
+    fields
+        .iter()
+        .all(|(key, shape)| value.get(*key).is_some_and(|field| is_of(&field, *shape)))
+}
+
+fn may_have<J: Json>(value: &J, fields: &[(Key, Shape)]) -> bool {
+    fields
+        .iter()
+        .all(|(key, shape)| value.get(*key).is_none_or(|field| is_of(&field, *shape)))
+}
+
+/// To ask an engine for one kind takes less than to ask which kind it is.
+fn is_of<J: Json>(value: &J, shape: Shape) -> bool {
+    match shape {
+        Shape::Number => value.number().is_some(),
+        Shape::Boolean => value.boolean().is_some(),
+        Shape::Null | Shape::String | Shape::Array | Shape::Object | Shape::Other => {
+            value.shape() == shape
+        }
+    }
 }
 
 fn text<J: Json>(entry: &J, key: Key) -> Result<String, Unreadable> {

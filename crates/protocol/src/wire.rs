@@ -62,6 +62,7 @@ words! {
         GatewayKey => "gatewayKey",
         Id => "id",
         IsTyping => "isTyping",
+        Key => "key",
         Limit => "limit",
         Limits => "limits",
         Mark => "mark",
@@ -97,6 +98,7 @@ words! {
         UserId => "userId",
         JoinedAt => "joinedAt",
         Users => "users",
+        Verified => "verified",
     }
 }
 

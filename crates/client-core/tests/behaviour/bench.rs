@@ -479,7 +479,7 @@ pub(crate) fn message_frame(seq: u64) -> String {
 }
 
 pub(crate) fn message(seq: u64) -> Value {
-    json!({"id": format!("m{seq}-0"), "seq": seq, "text": format!("m{seq}"), "createdAt": 1000 + seq, "updatedAt": 1000 + seq})
+    json!({"id": format!("m{seq}-0"), "senderId": "bob", "seq": seq, "text": format!("m{seq}"), "createdAt": 1000 + seq, "updatedAt": 1000 + seq})
 }
 
 /// A page as the server gives it: the log begins at 1.

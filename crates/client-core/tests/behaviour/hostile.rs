@@ -152,17 +152,49 @@ fn list_of_participants_without_an_end_is_an_error() {
     );
 }
 
+/// A message, with changes.
+fn message_with(changes: Value) -> Value {
+    let mut message = json!({"id": "m5-0", "seq": 4, "senderId": "bob", "text": "x", "createdAt": 1, "updatedAt": 1});
+    for (key, value) in changes.as_object().unwrap() {
+        message[key] = value.clone();
+    }
+    message
+}
+
 #[test]
 fn messages_that_are_none_are_not_told() {
-    for message in [
+    // It has no form as a text: to compare it, to print it and to use it as a key all throw.
+    let thrower = json!({"valueOf": 1, "toString": 1});
+    let mut all = vec![
         json!(null),
         json!("text"),
         json!([]),
-        json!({"id": "m5-0", "text": null}),
-        json!({"id": 5, "text": "x"}),
-        json!({"id": "m5-0", "text": "x", "senderId": null}),
-        json!({"id": "m5-0", "text": "x", "createdAt": "now"}),
-    ] {
+        json!({"id": "m5-0", "seq": 4, "text": "x"}),
+    ];
+    let changes = [
+        json!({"text": null}),
+        json!({"id": 5}),
+        json!({"senderId": null}),
+        json!({"senderType": thrower}),
+        json!({"createdAt": "now"}),
+        json!({"updatedAt": thrower}),
+        json!({"editedAt": thrower}),
+        json!({"deletedAt": null}),
+        json!({"verified": "no"}),
+        json!({"attachments": null}),
+        json!({"attachments": "x"}),
+        json!({"attachments": {"length": 1}}),
+        json!({"attachments": [null]}),
+        json!({"attachments": [{"url": 5, "filename": "a"}]}),
+        json!({"attachments": [{"url": "/a"}]}),
+        json!({"attachments": [{"url": "/a", "filename": "a", "size": thrower}]}),
+        json!({"status": "failed"}),
+        json!({"error": {"code": thrower}}),
+        json!({"clientMessageId": "c1"}),
+        json!({"key": "same"}),
+    ];
+    all.extend(changes.into_iter().map(message_with));
+    for message in all {
         for kind in ["message", "update"] {
             let mut bench = Bench::ready();
             let frame = json!({"type": kind, "seq": 5, "message": message});
@@ -178,6 +210,42 @@ fn messages_that_are_none_are_not_told() {
         bench.take();
         bench.answer(200, &json!({"messages": [message], "epoch": "e", "seq": 4}));
         assert!(bench.take()[0].starts_with("7 protocol: "));
+    }
+    let attachments = json!([{"url": "/a", "filename": "a", "more": null}, {
+        "id": "1", "url": "/b", "filename": "b", "contentType": "text/plain", "size": 1,
+    }]);
+    let good = message_with(json!({"attachments": attachments, "reactions": [1], "editedAt": 1}));
+    let mut bench = Bench::ready();
+    bench.frame(&json!({"type": "message", "seq": 5, "message": good}).to_string());
+    assert_eq!(bench.take().len(), 1);
+    assert_eq!(bench.client.state(), ConnectionState::Connected);
+}
+
+#[test]
+fn people_and_metadata_that_are_none_are_not_told() {
+    for (key, value) in [
+        ("participant", json!(null)),
+        ("participant", json!({"userId": 5})),
+        ("participant", json!({"userId": "eve", "role": {}})),
+        ("changes", json!("x")),
+    ] {
+        let kind = if key == "changes" { "metadata" } else { key };
+        let mut bench = Bench::ready();
+        bench.frame(&json!({"type": kind, "seq": 5, key: value}).to_string());
+        assert!(bench.take()[0].starts_with("close"), "{key}: {value}");
+        let mut bench = Bench::ready();
+        if kind == "metadata" {
+            bench.client.metadata(CallId(7), bench.now);
+            bench.drain();
+            bench.take();
+            bench.answer(200, &json!({"metadata": value}));
+        } else {
+            bench.client.participants(CallId(7), bench.now);
+            bench.drain();
+            bench.take();
+            bench.answer(200, &json!({"participants": [value]}));
+        }
+        assert!(bench.take()[0].starts_with("7 protocol: "), "{value}");
     }
 }
 
@@ -363,7 +431,7 @@ fn events_that_come_early_are_kept_up_to_a_bound_in_bytes() {
     let mut kept = 0;
     while bench.client.state() == ConnectionState::Connected && kept < 1_000 {
         let seq = 6 + kept;
-        let event = json!({"type": "message", "seq": seq, "message": {"id": format!("m{seq}-0"), "text": text}});
+        let event = json!({"type": "message", "seq": seq, "message": {"id": format!("m{seq}-0"), "senderId": "bob", "text": text}});
         bench.frame(&event.to_string());
         kept += 1;
     }
@@ -388,7 +456,7 @@ fn lists_that_no_space_sends_are_not_looked_into() {
         bench.frame(&batch.to_string());
         assert_eq!(bench.client.state(), ConnectionState::Reconnecting);
     }
-    let message = json!({"id": "m1-0", "text": "x", "seq": 1, "createdAt": 1, "updatedAt": 1});
+    let message = json!({"id": "m1-0", "senderId": "bob", "text": "x", "seq": 1, "createdAt": 1, "updatedAt": 1});
     for (ask, answer) in [
         (
             "participants",

@@ -783,3 +783,28 @@ fn disconnecting_ends_it_and_connecting_finds_it_again() {
     assert!(seen.contains(&"open first version".to_owned()), "{seen:?}");
     assert!(seen.contains(&"message m4".to_owned()), "{seen:?}");
 }
+
+#[test]
+fn attachments_that_cannot_be_shown_are_left_out_and_their_message_stays() {
+    let file = json!({"url": "/a", "filename": "a"});
+    let with = |attachments: Value| {
+        let mut message = stored("m1", 1_001);
+        message["attachments"] = attachments;
+        message
+    };
+    for (attachments, given) in [
+        (json!(null), json!([])),
+        (json!("x"), json!([])),
+        (json!([null]), json!([])),
+        (json!([{"url": 5}]), json!([])),
+        (json!([file]), json!([file])),
+    ] {
+        let mut bench = Bench::legacy(&newest(0, 0));
+        bench.history(9, json!({}));
+        bench.take();
+        bench.answer(200, &listed(&[with(attachments)]));
+        assert_eq!(bench.last_page.len(), 1);
+        assert_eq!(bench.last_page[0]["attachments"], given);
+        assert_eq!(bench.last_page[0]["text"], "m1");
+    }
+}

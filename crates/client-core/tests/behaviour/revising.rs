@@ -37,7 +37,7 @@ fn offline() -> Bench {
 /// The stored form of what the sender calls `id`.
 fn stored(id: &str, seq: u64, text: &str) -> Value {
     let trace = ClientMessageId(id.to_owned()).trace();
-    json!({"id": MessageId::of(Seq(seq), trace).0, "seq": seq, "text": text, "createdAt": 1, "updatedAt": 1})
+    json!({"id": MessageId::of(Seq(seq), trace).0, "seq": seq, "senderId": "ada", "text": text, "createdAt": 1, "updatedAt": 1})
 }
 
 fn event(id: &str, seq: u64, text: &str) -> String {
