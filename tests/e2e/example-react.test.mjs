@@ -296,8 +296,9 @@ test('who is not verified is marked, and a name stands by itself', async () => {
 
 test('attachments that can not be shown cost nothing else', async () => {
   for (const [attachments, shown] of [
-    [[UNREADABLE], 'plan.pdf'],
-    [[null], 'The attachments can not be shown.'],
+    [[UNREADABLE], 1],
+    [[null], 0],
+    ['none', 0],
   ]) {
     const team = stack.newSpace();
     await stack.newPeer(spaceOf(team), GRACE).post('The plan');
@@ -305,12 +306,29 @@ test('attachments that can not be shown cost nothing else', async () => {
     await attachToHistory(tab, attachments);
     const ada = new TeamPage(tab, app.url);
     await ada.enter('Ada', team);
-    await tab.getByText(shown).waitFor();
     await tab.locator('.text', { hasText: 'The plan' }).waitFor();
+    assert.equal(await tab.getByText('plan.pdf').count(), shown);
     assert.equal(await tab.locator('.attachments a[href]').count(), 0);
-    // React writes what the boundary has caught.
-    if (attachments[0]) await end(ada);
-    else await tab.context().close();
+    await end(ada);
+  }
+});
+
+test('what fails while a message is shown takes no more along than its part of the page', async () => {
+  for (const [breakPage, fallback] of [
+    [() => Object.assign(URL, { canParse: fail }), 'The attachments can not be shown.'],
+    [() => Object.assign(Date.prototype, { toISOString: fail }), 'This room can not be shown.'],
+  ]) {
+    const team = stack.newSpace();
+    await stack.newPeer(spaceOf(team), GRACE).post('The plan');
+    const tab = await stack.newTab();
+    await attachToHistory(tab, [UNREADABLE]);
+    await tab.addInitScript(`function fail() { throw new Error('broken'); }; (${breakPage})()`);
+    await tab.goto(app.url);
+    await new TeamPage(tab, app.url).fillIn('Ada', team);
+    await tab.getByText(fallback).waitFor();
+    await tab.getByRole('button', { name: 'Sign out' }).waitFor();
+    // React writes what a boundary has caught.
+    await tab.context().close();
   }
 });
 

@@ -1,7 +1,7 @@
 //! Loading history: pages of the server's size, collected until the app's limit, joined to live messages.
 
 use protocol::ids::{Epoch, Seq};
-use protocol::incoming::is_message;
+use protocol::incoming::read_message;
 use protocol::json::{Json, whole_number};
 use protocol::limits::{PAGE_MESSAGES_DEFAULT, PAGE_MESSAGES_MAX};
 use protocol::time::Instant;
@@ -324,7 +324,7 @@ fn read_page<J: Json>(answer: &J) -> Option<Page<J>> {
     let list = answer.get(Key::Messages)?;
     let place = |message: J| {
         let seq = whole_number(&message.get(Key::Seq)?).map(Seq)?;
-        is_message(&message).then_some((seq, message))
+        Some((seq, read_message(message)?))
     };
     let count = list_length(&list)?;
     let messages = (0..count)

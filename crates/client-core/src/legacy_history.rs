@@ -7,7 +7,7 @@
 //! Owns those runs, and how they join what was told (Rule J). Must not know when polls are due.
 
 use protocol::ids::Seq;
-use protocol::incoming::{has_good_attachments, is_message};
+use protocol::incoming;
 use protocol::json::{Json, whole_number};
 use protocol::limits::{PAGE_MESSAGES_DEFAULT, PAGE_MESSAGES_MAX};
 use protocol::time::Instant;
@@ -365,15 +365,9 @@ fn read_page<J: Json>(answer: &J) -> Option<Vec<Stored<J>>> {
         .collect()
 }
 
-/// Reads what has to be known of a message. Such a worker says `null` where there are no attachments, and stores whatever it
-/// is given: those that nobody could show are left out, the message stays.
+/// Reads what has to be known of a message.
 pub(crate) fn read_message<J: Json>(message: &J) -> Option<Stored<J>> {
-    let message = if has_good_attachments(message) {
-        message.clone()
-    } else {
-        J::extended(message, &[(Key::Attachments, J::array(&[]))])
-    };
-    is_message(&message).then_some(())?;
+    let message = incoming::read_message(message.clone())?;
     Some(Stored {
         id: message.get(Key::Id)?.string()?,
         created_at: whole_number(&message.get(Key::CreatedAt)?)?,

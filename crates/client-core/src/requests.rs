@@ -557,12 +557,13 @@ impl<J: Json> Client<J> {
                 let reply = match value {
                     None => Ok(Reply::Done),
                     Some(key) => {
-                        let is_sound = if key == Key::Message {
-                            incoming::is_message
-                        } else {
-                            incoming::is_object
-                        };
-                        let value = answer.get(key).filter(is_sound);
+                        let value = answer.get(key).and_then(|value| {
+                            if key == Key::Message {
+                                incoming::read_message(value)
+                            } else {
+                                Some(value).filter(incoming::is_object)
+                            }
+                        });
                         value.map(Reply::Value).ok_or_else(missing)
                     }
                 };

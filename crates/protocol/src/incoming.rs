@@ -156,14 +156,8 @@ pub fn read_item<J: Json>(frames: &J, index: usize) -> Option<Result<Incoming<J>
 fn read_entry<J: Json>(entry: &J) -> Result<Incoming<J>, Unreadable> {
     let word = entry.get(Key::Type).ok_or(Unreadable)?.word();
     match word {
-        Some(Word::Message) => event(
-            entry,
-            EventPayload::Message(sound(entry, Key::Message, is_message)?),
-        ),
-        Some(Word::Update) => event(
-            entry,
-            EventPayload::Update(sound(entry, Key::Message, is_message)?),
-        ),
+        Some(Word::Message) => event(entry, EventPayload::Message(message(entry)?)),
+        Some(Word::Update) => event(entry, EventPayload::Update(message(entry)?)),
         Some(Word::Participant) => event(
             entry,
             EventPayload::Participant(sound(entry, Key::Participant, is_participant)?),
@@ -175,7 +169,7 @@ fn read_entry<J: Json>(entry: &J) -> Result<Incoming<J>, Unreadable> {
         Some(Word::Ack) => Ok(Incoming::Ack {
             client_message_id: ClientMessageId(text(entry, Key::ClientMessageId)?),
             seq: seq(entry, Key::Seq)?,
-            message: entry.get(Key::Message).filter(is_message),
+            message: message(entry).ok(),
         }),
         Some(Word::Welcome) => Ok(Incoming::Welcome {
             epoch: epoch(entry),
@@ -248,6 +242,10 @@ fn required<J: Json>(entry: &J, key: Key) -> Result<J, Unreadable> {
     entry.get(key).ok_or(Unreadable)
 }
 
+fn message<J: Json>(entry: &J) -> Result<J, Unreadable> {
+    required(entry, Key::Message).and_then(|value| read_message(value).ok_or(Unreadable))
+}
+
 /// A payload that an app can rely on.
 fn sound<J: Json>(entry: &J, key: Key, is_sound: fn(&J) -> bool) -> Result<J, Unreadable> {
     entry.get(key).filter(is_sound).ok_or(Unreadable)
@@ -258,9 +256,20 @@ pub fn is_object<J: Json>(value: &J) -> bool {
     value.shape() == Shape::Object
 }
 
-/// Whether a value is a message as far as an app relies on it: each field that it knows is of its kind. Names under which the
-/// client itself tells what became of a message are not the server's to use. Only kinds are looked at.
-pub fn is_message<J: Json>(value: &J) -> bool {
+/// A message as far as an app relies on it: each field that it knows is of its kind; `None` for what is none. Attachments that
+/// nobody could show are left out, the message stays: a worker of the TypeScript SDK says `null` where there are none, and
+/// stores whatever it is given. Only kinds are looked at.
+pub fn read_message<J: Json>(value: J) -> Option<J> {
+    let message = if has_good_attachments(&value) {
+        value
+    } else {
+        J::extended(&value, &[(Key::Attachments, J::array(&[]))])
+    };
+    is_message(&message).then_some(message)
+}
+
+/// Names under which the client itself tells what became of a message are not the server's to use.
+fn is_message<J: Json>(value: &J) -> bool {
     const HAS: [(Key, Shape); 3] = [
         (Key::Id, Shape::String),
         (Key::SenderId, Shape::String),
@@ -279,12 +288,11 @@ pub fn is_message<J: Json>(value: &J) -> bool {
     value.shape() == Shape::Object
         && has(value, &HAS)
         && may_have(value, &MAY_HAVE)
-        && has_good_attachments(value)
         && OWN.iter().all(|key| value.get(*key).is_none())
 }
 
 /// Whether the attachments of a message can be shown, if it has any: each has an address and a name.
-pub fn has_good_attachments<J: Json>(message: &J) -> bool {
+fn has_good_attachments<J: Json>(message: &J) -> bool {
     const HAS: [(Key, Shape); 2] = [(Key::Url, Shape::String), (Key::Filename, Shape::String)];
     const MAY_HAVE: [(Key, Shape); 3] = [
         (Key::Id, Shape::String),

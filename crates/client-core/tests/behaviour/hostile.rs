@@ -181,13 +181,6 @@ fn messages_that_are_none_are_not_told() {
         json!({"editedAt": thrower}),
         json!({"deletedAt": null}),
         json!({"verified": "no"}),
-        json!({"attachments": null}),
-        json!({"attachments": "x"}),
-        json!({"attachments": {"length": 1}}),
-        json!({"attachments": [null]}),
-        json!({"attachments": [{"url": 5, "filename": "a"}]}),
-        json!({"attachments": [{"url": "/a"}]}),
-        json!({"attachments": [{"url": "/a", "filename": "a", "size": thrower}]}),
         json!({"status": "failed"}),
         json!({"error": {"code": thrower}}),
         json!({"clientMessageId": "c1"}),
@@ -211,14 +204,36 @@ fn messages_that_are_none_are_not_told() {
         bench.answer(200, &json!({"messages": [message], "epoch": "e", "seq": 4}));
         assert!(bench.take()[0].starts_with("7 protocol: "));
     }
-    let attachments = json!([{"url": "/a", "filename": "a", "more": null}, {
+}
+
+#[test]
+fn attachments_that_cannot_be_shown_are_left_out_and_their_message_stays() {
+    let good = json!([{"url": "/a", "filename": "a", "more": null}, {
         "id": "1", "url": "/b", "filename": "b", "contentType": "text/plain", "size": 1,
     }]);
-    let good = message_with(json!({"attachments": attachments, "reactions": [1], "editedAt": 1}));
-    let mut bench = Bench::ready();
-    bench.frame(&json!({"type": "message", "seq": 5, "message": good}).to_string());
-    assert_eq!(bench.take().len(), 1);
-    assert_eq!(bench.client.state(), ConnectionState::Connected);
+    for (attachments, given) in [
+        (good.clone(), good),
+        (json!(null), json!([])),
+        (json!("x"), json!([])),
+        (json!({"length": 1}), json!([])),
+        (json!([null]), json!([])),
+        (json!([{"url": 5, "filename": "a"}]), json!([])),
+        (json!([{"url": "/a"}]), json!([])),
+        (
+            json!([{"url": "/a", "filename": "a", "size": {}}]),
+            json!([]),
+        ),
+    ] {
+        let message = message_with(json!({"attachments": attachments, "reactions": [1]}));
+        let mut bench = Bench::ready();
+        bench.frame(&json!({"type": "message", "seq": 5, "message": message}).to_string());
+        assert_eq!(bench.take(), ["message 4"]);
+        bench.history(7, json!({"limit": 1}));
+        bench.take();
+        bench.answer(200, &json!({"messages": [message], "epoch": "e", "seq": 5}));
+        assert_eq!(bench.last_page[0]["attachments"], given);
+        assert_eq!(bench.last_page[0]["reactions"], json!([1]));
+    }
 }
 
 #[test]
