@@ -2,7 +2,7 @@
  * What stands around the Worker: the local runtime's keeper, settings, files with keys, the example pages' servers.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +11,7 @@ import { Agents } from '../../examples-web/svelte/server/agents.mjs';
 import { PerAddress } from '../../examples-web/svelte/server/per-address.mjs';
 import { serve } from '../../examples-web/vanilla/server.mjs';
 import { setInFile } from '../../pkg-template/cli/environment-files.js';
+import { DATA_FOLDER, keptGatewayKey } from '../../pkg-template/cli/local-data.js';
 import { keepBackend, startBackend } from '../../scripts/lib/backend.mjs';
 import { PKG_DEV, WORKER_TEST } from '../../scripts/lib/paths.mjs';
 import { until } from '../e2e/lib/waiting.mjs';
@@ -87,6 +88,10 @@ test('a runtime that dies is started again', { timeout: TEST_MS_MAX }, async () 
     const backMs = performance.now() - killedAt;
     assert.match(said[0], /died; it is started again on the same data/);
     assert.equal((await fetch(`${backend.url}/health`)).status, 200);
+    assert.match(said[0], /ended by SIGKILL/);
+    const status = await statusUnder('evil.example', `${backend.url}/health`);
+    assert.equal(status, 403);
+    add('`Host: evil.example` at the Worker of `dev`', 'answered', String(status));
     add('the runtime is killed', 'it stays dead', `back after ${backMs.toFixed(0)} ms, told in one line`);
   } finally {
     await backend.stop();
@@ -125,6 +130,20 @@ test('a file that gets a key is its owner’s alone', () => {
     add('`--write-env` into a file that all may read', 'all may read the key', mode);
   } finally {
     rmSync(folder, { recursive: true });
+  }
+});
+
+test('the folder with the key and the messages is its owner’s alone', () => {
+  const project = mkdtempSync(join(tmpdir(), 'kuratchi-data-'));
+  try {
+    const folder = join(project, DATA_FOLDER);
+    mkdirSync(folder, { mode: 0o755 });
+    keptGatewayKey(folder);
+    const mode = (statSync(folder).mode & 0o777).toString(8);
+    if (process.platform !== 'win32') assert.equal(mode, '700');
+    add('`.kuratchi/` that all may enter', 'all may read the messages', mode);
+  } finally {
+    rmSync(project, { recursive: true });
   }
 });
 
