@@ -15,12 +15,11 @@
 //!
 //! Owns that machine. Must not know how sockets are made or what messages say.
 
-use protocol::codes::{CloseCode, Reaction};
+use protocol::codes::{CloseCode, ErrorCode, Reaction};
 use protocol::json::Json;
 use protocol::limits::CONNECT_MS_MAX;
 use protocol::text::encode_token_subprotocol;
 use protocol::time::Instant;
-use protocol::token;
 use protocol::wire::SUBPROTOCOL;
 
 use crate::client::Client;
@@ -42,6 +41,10 @@ pub(crate) const UNUSABLE: u16 = 4000;
 const TOKEN_WITHIN_MS: u64 = 10_000;
 /// The least that is waited, in milliseconds, where one token after the other is refused.
 const TOKEN_AGAIN_MS_MIN: u64 = 1_000;
+
+/// What is told of a text that cannot be a token.
+const NO_TOKEN: &str = "what `spaceToken` gave is no space token: a login page, JSON, or one with white space, quotes or `Bearer` \
+                        around it";
 
 /// What the link is doing. The first connection and a later one differ only in how they are told to the app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -320,10 +323,9 @@ impl<J: Json> Client<J> {
     pub(crate) fn handle_token(&mut self, id: TokenId, token: String, fixed: bool, now: Instant) {
         // A source that is signed out for a moment gives a login page, or nothing: who somebody is does not follow from that.
         // What is no token at all is not shown to the server, nor taken for one of somebody whom it does not name.
-        let is_token = token::peek::<J>(&token).is_some() || self.config.legacy_worker.is_some();
+        let is_token = self.peek(&token).is_some() || self.config.legacy_worker.is_some();
         if !fixed && !is_token {
-            let told = "`spaceToken` gave a text that is no space token, such as a login page";
-            return self.handle_token_failed(id, told.to_owned(), now);
+            return self.handle_token_failed(id, NO_TOKEN.to_owned(), now);
         }
         let answer = self.credentials.answer(id, token, fixed, now);
         self.stop_token_timer();
@@ -346,7 +348,15 @@ impl<J: Json> Client<J> {
                 self.send_waiting_requests(now);
             }
             Answer::Renewed => self.use_renewed_token(now),
-            Answer::Hopeless(error) => {
+            Answer::Hopeless(mut error) => {
+                const SAID: [Code; 2] = [
+                    Code::Server(ErrorCode::TokenInvalid),
+                    Code::Server(ErrorCode::SpaceMismatch),
+                ];
+                if !is_token && SAID.contains(&error.code) {
+                    // The server takes it for a token with another signature, or of another space.
+                    error = ClientError::new(Code::Server(ErrorCode::TokenInvalid), NO_TOKEN);
+                }
                 self.fail_waiting_requests(&error, now);
                 if matches!(self.link, Link::AwaitingToken { .. }) {
                     self.fail_for_good(error);

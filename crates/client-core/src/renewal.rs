@@ -7,7 +7,7 @@ use protocol::incoming::auth_frame;
 use protocol::json::Json;
 use protocol::limits::RENEW_BEFORE_MS;
 use protocol::time::{Instant, UnixMillis};
-use protocol::token;
+use protocol::token::{self, Unverified};
 
 use crate::client::Client;
 use crate::connection::Link;
@@ -23,12 +23,17 @@ const AGAIN_AFTER_MS: u64 = 5_000;
 const USED_MS_MIN: u64 = 1_000;
 
 impl<J: Json> Client<J> {
+    /// What a text says that should be a token for this space; `None` where it is none.
+    pub(crate) fn peek(&self, token: &str) -> Option<Unverified> {
+        token::peek::<J>(token, self.config.space_id.as_str())
+    }
+
     /// Takes note of the token in use: whom it names, and when to renew it.
     pub(crate) fn study_token(&mut self, now: Instant) {
         let Some(token) = self.credentials.token() else {
             return;
         };
-        let read = token::peek::<J>(token);
+        let read = self.peek(token);
         self.schedule_renewal(now);
         match read {
             Some(read) => self.identify(read.sub),
@@ -45,7 +50,7 @@ impl<J: Json> Client<J> {
         let due = match (self.link, self.credentials.token()) {
             (Link::Idle | Link::Failed, _) | (_, None) => None,
             (_, Some(token)) => {
-                let exp = token::peek::<J>(token).map_or(UnixMillis(0), |read| read.exp);
+                let exp = self.peek(token).map_or(UnixMillis(0), |read| read.exp);
                 let left_ms = exp.0.saturating_sub(self.wall_clock(now).0);
                 // A short-lived token is used for most of its time all the same.
                 let lead_ms = RENEW_BEFORE_MS.min(left_ms / 4);
@@ -101,7 +106,7 @@ impl<J: Json> Client<J> {
         let exp = self
             .credentials
             .token()
-            .and_then(token::peek::<J>)
+            .and_then(|token| self.peek(token))
             .map(|read| read.exp);
         let delay_ms = AGAIN_AFTER_MS + self.random.up_to(AGAIN_AFTER_MS);
         let again = exp.is_some_and(|exp| self.wall_clock(now.plus_ms(delay_ms)) < exp);

@@ -190,18 +190,24 @@ pub struct Unverified {
 }
 
 /// Reads a token without verifying it: for its bearer, who wants to know when to renew it and whose outbox it
-/// may send. `None` for a text that is no token; only the server can say why.
+/// may send. `None` for a text that is no token, or has something around it that people forget to take off: white space,
+/// quotes, JSON, `Bearer`. `space_id` is the bearer's own space, which may look like that.
 ///
 /// # Examples
 /// ```
 /// use protocol::{time::UnixMillis, token};
 /// let text = token::mint("room", "x7k2m9p1", None, UnixMillis(2_000), b"key").unwrap();
-/// let peeked = token::peek::<serde_json::Value>(&text).unwrap();
+/// let peeked = token::peek::<serde_json::Value>(&text, "room").unwrap();
 /// assert_eq!((peeked.sub, peeked.exp), (None, UnixMillis(2_000)));
 /// ```
 #[must_use]
-pub fn peek<J: Json>(token: &str) -> Option<Unverified> {
+pub fn peek<J: Json>(token: &str, space_id: &str) -> Option<Unverified> {
     let parts = Parts::split(token)?;
+    let is_bare = is_base64url(parts.signature)
+        && (parts.space_id == space_id || !begins_with_wrapping(parts.space_id));
+    if !is_bare {
+        return None;
+    }
     let sub = match parts.rnd.split_once(CLAIMS_SEPARATOR) {
         None => None,
         Some((_, encoded)) => {
@@ -216,6 +222,24 @@ pub fn peek<J: Json>(token: &str) -> Option<Unverified> {
         sub,
         exp: parts.exp,
     })
+}
+
+/// Whether a text begins with what may stand before a token where it was copied from.
+fn begins_with_wrapping(text: &str) -> bool {
+    const SCHEME: &[u8] = b"bearer ";
+    let first = text.chars().next();
+    matches!(
+        first,
+        Some('\0'..=' ' | '"' | '\'' | '`' | '{' | '\u{a0}' | '\u{feff}')
+    ) || text
+        .as_bytes()
+        .get(..SCHEME.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(SCHEME))
+}
+
+fn is_base64url(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
 }
 
 /// What to write into a token, as [`mint`] takes it: words, not yet checked. See the module's table for the
@@ -322,11 +346,7 @@ pub fn mint(
         return Err(MintError::SpaceId);
     }
     let random_fits = (1..=RANDOM_CHARS_MAX).contains(&random.len());
-    if !random_fits
-        || !random
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
-    {
+    if !random_fits || !is_base64url(random) {
         return Err(MintError::Random);
     }
     if exp.0 > SAFE_INTEGER_MAX {
@@ -510,4 +530,55 @@ fn is_cap(text: &str) -> bool {
         && text
             .bytes()
             .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b':' | b'_' | b'-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_with_something_around_it_is_none_to_its_bearer_and_as_before_to_the_server() {
+        let mint = |space: &str| mint(space, "x7", None, UnixMillis(2_000), b"key").unwrap();
+        let is_token = |text: &str, space: &str| peek::<Value>(text, space).is_some();
+        let token = mint("room");
+        assert!(is_token(&token, "room") && is_token(&token, "another"));
+        for text in [
+            format!("{token}\n"),
+            format!("{token} "),
+            format!(" {token}"),
+            format!("\n{token}"),
+            format!("\u{feff}{token}"),
+            format!("\u{a0}{token}"),
+            format!("\"{token}\""),
+            format!("'{token}"),
+            format!("{{\"token\":\"{token}\"}}"),
+            format!("Bearer {token}"),
+            format!("bearer {token}"),
+            format!("{token}="),
+        ] {
+            assert!(!is_token(&text, "room"), "{text:?}");
+        }
+        // Spaces may be called like that.
+        for space in [
+            " room",
+            "\"room\"",
+            "Bearer room",
+            "'",
+            "{room}",
+            "räum 🙂",
+            "a b",
+        ] {
+            let token = mint(space);
+            assert!(is_token(&token, space), "{space:?}");
+            assert!(
+                verify(&token, space, b"key", UnixMillis(0)).is_ok(),
+                "{space:?}"
+            );
+            assert!(!is_token(&format!("{token}\n"), space), "{space:?}");
+        }
+        assert_eq!(
+            verify(&format!("{token}\n"), "room", b"key", UnixMillis(0)),
+            Err(TokenError::InvalidSignature)
+        );
+    }
 }

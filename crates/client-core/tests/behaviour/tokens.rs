@@ -500,7 +500,15 @@ fn a_refused_call_names_what_failed_once() {
 
 #[test]
 fn a_source_that_gives_what_is_no_token_changes_nobody_s_identity_and_is_asked_again() {
-    for junk in ["", "<h1>Sign in</h1>", r#"{"error":"signed out"}"#] {
+    let token = token_of("ada", 3_600_000);
+    let wrapped = [
+        format!("{token}\n"),
+        format!(" {token}"),
+        format!("\"{token}\""),
+        format!("Bearer {token}"),
+    ];
+    let others = ["", "<h1>Sign in</h1>", r#"{"error":"signed out"}"#];
+    for junk in others.into_iter().chain(wrapped.iter().map(String::as_str)) {
         // As the first token ...
         let mut bench = Bench::new();
         bench.client.connect(CallId(1), bench.now);
@@ -550,4 +558,39 @@ fn a_token_of_another_form_that_the_server_takes_names_nobody() {
     for text in ["written before", "written after"] {
         assert!(seen.contains(&format!("transmit {text}")), "{seen}");
     }
+}
+
+#[test]
+fn a_text_that_is_no_token_is_told_as_such_whatever_the_server_takes_it_for() {
+    let token = token_of("ada", 3_600_000);
+    for (text, close) in [
+        (format!("{token}\n"), 4402),
+        (format!("\"{token}\""), 4403),
+        (format!("Bearer {token}"), 4403),
+    ] {
+        let mut bench = Bench::new();
+        bench.client.connect(CallId(1), bench.now);
+        bench.drain();
+        bench.give_token(&text);
+        bench.close(close);
+        bench.give_token(&text);
+        let seen = bench.take();
+        let last = seen.last().unwrap();
+        assert!(
+            last.starts_with("1 tokenInvalid: ") && last.contains("quotes or `Bearer` around it"),
+            "{text:?}: {last}"
+        );
+    }
+    // What is one is refused in the server's words.
+    let mut bench = Bench::new();
+    bench.client.connect(CallId(1), bench.now);
+    bench.drain();
+    bench.give_token(&token);
+    bench.close(4403);
+    bench.give_token(&token);
+    let seen = bench.take();
+    assert!(
+        seen.last().unwrap().starts_with("1 spaceMismatch: "),
+        "{seen:?}"
+    );
 }
