@@ -268,7 +268,6 @@ pub fn read_message<J: Json>(value: J) -> Option<J> {
     is_message(&message).then_some(message)
 }
 
-/// Names under which the client itself tells what became of a message are not the server's to use.
 fn is_message<J: Json>(value: &J) -> bool {
     const HAS: [(Key, Shape); 3] = [
         (Key::Id, Shape::String),
@@ -284,11 +283,7 @@ fn is_message<J: Json>(value: &J) -> bool {
         (Key::Seq, Shape::Number),
         (Key::Verified, Shape::Boolean),
     ];
-    const OWN: [Key; 4] = [Key::Status, Key::Error, Key::ClientMessageId, Key::Key];
-    value.shape() == Shape::Object
-        && has(value, &HAS)
-        && may_have(value, &MAY_HAVE)
-        && OWN.iter().all(|key| value.get(*key).is_none())
+    value.shape() == Shape::Object && has(value, &HAS) && may_have(value, &MAY_HAVE)
 }
 
 /// Whether the attachments of a message can be shown, if it has any: each has an address and a name.

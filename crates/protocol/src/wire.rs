@@ -62,7 +62,6 @@ words! {
         GatewayKey => "gatewayKey",
         Id => "id",
         IsTyping => "isTyping",
-        Key => "key",
         Limit => "limit",
         Limits => "limits",
         Mark => "mark",
