@@ -275,7 +275,12 @@ test('who_leaves_a_page_that_the_browser_keeps_has_left', async () => {
   const ada = await stack.newPerson('ada', space, { tab: await stack.newNaturalTab() });
   await ada.arrive();
   const present = () =>
-    bob.tab.evaluate(() => globalThis.person.client.getSnapshot().presence.map(({ userId }) => userId).sort());
+    bob.tab.evaluate(() =>
+      globalThis.person.client
+        .getSnapshot()
+        .presence.map(({ userId }) => userId)
+        .sort(),
+    );
   await until(async () => isEqual(await present(), ['ada', 'bob']), 'both to be here');
   await ada.tab.goto(`${ada.tab.url()}?elsewhere`);
   // Whose connection has ended comes back within 5 s, or has left.

@@ -20,6 +20,7 @@
 //! | [`hostile`] | a peer that floods the room |
 //! | [`world`] | the clock and the queue of what happens next |
 //! | [`verdict`] | what must hold |
+//! | [`cache`] | a service worker of the app's own |
 //! | [`comparison`] | a run with the hostile peer beside the same run without it |
 #![cfg_attr(
     test,
@@ -32,7 +33,7 @@
 )]
 
 pub mod cache;
-mod comparison;
+pub mod comparison;
 pub mod disk;
 pub mod hostile;
 pub mod meter;
