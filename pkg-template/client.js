@@ -38,7 +38,7 @@ import {
 
 const IDLE = { state: 'idle' };
 const ignore = () => {};
-/** How long a view that is gone keeps its client until what was sent is safe, in milliseconds. */
+/** How long a view that is gone keeps its client until what was sent is on disk, in milliseconds. */
 const SAFE_MS_MAX = 10_000;
 /** How long it keeps a connected one where another client of the room is there to send what waits. */
 const WANTED_MS_MAX = 3_000;
@@ -388,7 +388,11 @@ export class SpaceClient {
     const look = () => {
       if (isSafe() || (isWanted && isReady())) end();
     };
-    const timers = [setTimeout(end, SAFE_MS_MAX)];
+    const whenOver = () => {
+      // What waits in memory is nowhere else: it is sent from here, however long that takes.
+      if (this.persistence !== 'memory' || !this.#store.hasWaiting()) end();
+    };
+    const timers = [setTimeout(whenOver, SAFE_MS_MAX)];
     const unsubscribe = this.subscribe(look);
     Promise.all(this.#unsafe).then(look);
     this.#handOver = () => {

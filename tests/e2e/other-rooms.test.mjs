@@ -86,6 +86,45 @@ test('an_app_that_gives_no_tokens_for_other_rooms_is_told_what_waits', async () 
   assertNoProblems(ada.tab);
 });
 
+test('what_waits_in_memory_goes_out_though_its_room_was_left', async () => {
+  const room = stack.newSpace('memory');
+  const bob = await stack.newPerson('bob', room);
+  await bob.arrive();
+  const ada = await stack.newPerson('ada', room);
+  await ada.open();
+  ada.network.goDown();
+  const persistence = await ada.tab.evaluate(
+    async ([room, workerUrl, tokenUrl]) => {
+      Object.defineProperty(globalThis, 'indexedDB', { value: undefined });
+      const { client } = await import('/kuratchi-spaces/index.js');
+      const { leave, hold } = await import('/kuratchi-spaces/holding.js');
+      const spaceToken = async () => (await fetch(tokenUrl + encodeURIComponent(room))).text();
+      const space = client({ spaceId: room, workerUrl, spaceToken });
+      const release = hold(space, () => leave(space));
+      await space.sendMessage({ senderId: 'ada', senderType: 'user', text: 'kept in mind' });
+      release();
+      return space.persistence;
+    },
+    [room, ada.network.url, `${stack.peopleUrl}/token?userId=ada&expiryMs=3600000&spaceId=`],
+  );
+  assert.equal(persistence, 'memory');
+  // Longer than a client whose view is gone is kept for what goes to the disk.
+  await ada.tab.waitForTimeout(11_000);
+  ada.network.heal();
+  await until(
+    async () => (await bob.report()).shown.includes('kept in mind'),
+    'it to arrive',
+    SENT_WITHIN_MS,
+  );
+  const present = () => globalThis.person.client.getSnapshot().presence.map(({ userId }) => userId);
+  await until(
+    async () => (await bob.tab.evaluate(present)).join() === 'bob',
+    'its client to be gone',
+    10_000,
+  );
+  assertNoProblems(ada.tab, bob.tab);
+});
+
 test('what_waits_goes_out_though_no_room_is_open_any_more', async () => {
   const room = stack.newSpace('only');
   const bob = await stack.newPerson('bob', room);
