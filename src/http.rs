@@ -1,15 +1,14 @@
 //! HTTP requests. Bodies stay strings of the engine both ways.
 //!
-//! gloo-net builds the request. It does not send it: its `send` panics when a patched `fetch` rejects with
-//! something that is no `Error`, or answers with a `Response` of another class, and a panic would end the
-//! client. Must not know what is asked or answered.
+//! By web-sys, and not by gloo-net: that panics when `Request` or `fetch` throws something that is no `Error` of this realm
+//! (a patched one's, or that of a page that a test imitates), or gives a `Response` of another class, and a panic would end
+//! the client. Must not know what is asked or answered.
 
 use client_core::io::{Fetched, Request};
-use gloo_net::http::{Headers, Request as RequestBuilder};
 use js_sys::{JsString, Promise, Reflect};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortController, AbortSignal, RequestRedirect, Response};
+use web_sys::{AbortController, AbortSignal, RequestInit, RequestRedirect, Response};
 
 use crate::host::{Host, said};
 use crate::json::JsJson;
@@ -107,24 +106,14 @@ fn build(
     for (name, value) in &request.headers {
         headers.set(name, value)?;
     }
-    let builder = match request.method {
-        "POST" => RequestBuilder::post(&request.url),
-        "PUT" => RequestBuilder::put(&request.url),
-        "PATCH" => RequestBuilder::patch(&request.url),
-        "DELETE" => RequestBuilder::delete(&request.url),
-        _ => RequestBuilder::get(&request.url),
-    };
-    let builder = builder
-        .headers(Headers::from_raw(headers))
-        // `error` is what is meant, and what Workers do not know.
-        .redirect(RequestRedirect::Manual)
-        .abort_signal(signal);
-    let built = match request.body {
-        Some(body) => builder.body(body),
-        None => builder.build(),
-    };
-    // The engine's own `Request` refuses with real errors only, so gloo-net can tell them.
-    built
-        .map(Into::into)
-        .map_err(|error| JsValue::from_str(&error.to_string()))
+    let init = RequestInit::new();
+    init.set_method(request.method);
+    init.set_headers(&headers);
+    // `error` is what is meant, and what Workers do not know.
+    init.set_redirect(RequestRedirect::Manual);
+    init.set_signal(signal);
+    if let Some(body) = request.body {
+        init.set_body(&body);
+    }
+    web_sys::Request::new_with_str_and_init(&request.url, &init)
 }

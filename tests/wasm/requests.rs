@@ -28,7 +28,7 @@ async fn live_messages_come_in_a_later_task_than_the_continuations_of_the_page()
 #[wasm_bindgen_test]
 async fn odd_answers_and_rejections_are_errors_and_no_panic() {
     let scene = Scene::new();
-    for how in ["rejects", "throws", "odd"] {
+    for how in ["rejects", "throws", "odd", "refuses"] {
         scene.break_fetch(how);
         let outcome = scene.outcome(&scene.get_metadata()).await;
         assert!(

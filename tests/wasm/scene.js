@@ -8,6 +8,7 @@
 
 const original = {
   fetch: globalThis.fetch,
+  Request: globalThis.Request,
   reportError: globalThis.reportError,
   WebSocket: globalThis.WebSocket,
 };
@@ -143,6 +144,16 @@ export class Scene {
 
   /** Lets `fetch` do something that no browser does. */
   breakFetch(how) {
+    globalThis.Request = original.Request;
+    if (how === 'refuses') {
+      // As one does that knows no signal but its own realm's.
+      globalThis.Request = class {
+        constructor() {
+          throw Object.create(null, { message: { value: 'a signal of another realm' } });
+        }
+      };
+      return;
+    }
     globalThis.fetch = {
       rejects: () => Promise.reject('just a string'),
       throws: () => {
