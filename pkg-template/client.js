@@ -500,7 +500,8 @@ export class SpaceClient {
     // A callback may call again meanwhile: it lines up, and finds its turn here.
     for (let call = this.#waiting[0]; call && this.#core; call = this.#waiting[0]) {
       this.#run(call);
-      this.#waiting = this.#waiting.filter((other) => other !== call);
+      const place = this.#waiting.indexOf(call);
+      if (place >= 0) this.#waiting.splice(place, 1);
     }
   }
 
