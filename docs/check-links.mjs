@@ -35,7 +35,8 @@ const common = {
 };
 
 const broken = [
-  ...(await check('the site', { path: '.', serverRoot: SITE, recurse: true })),
+  ...(await check('the site', { path: '.', serverRoot: SITE, recurse: true, checkFragments: false })),
+  ...anchorsOfSite(),
   ...(await check('the documents', {
     path: DOCUMENTS,
     serverRoot: ROOT,
@@ -68,9 +69,35 @@ async function check(what, options) {
 function sources(folder, target, parent) {
   const [, anchor] = target.split('#');
   if (!anchor) return parent;
-  const files = folder === SITE ? filesBelow(SITE).filter((file) => file.endsWith('.html')) : DOCUMENTS;
-  const found = files.filter((file) => readFileSync(join(folder, file), 'utf8').includes(`#${anchor}`));
+  const found = DOCUMENTS.filter((file) => readFileSync(join(folder, file), 'utf8').includes(`#${anchor}`));
   return found.join(' and ') || parent;
+}
+
+/**
+ * Returns a line for each anchor of the site that is not there. The checker looks for those that it knew of when it fetched
+ * the page, and which these are depends on who answers first.
+ */
+function anchorsOfSite() {
+  const pages = filesBelow(SITE).filter((file) => file.endsWith('.html'));
+  const texts = new Map(pages.map((page) => [page, readFileSync(join(SITE, page), 'utf8')]));
+  const valuesOf = (page, attribute) =>
+    [...texts.get(page).matchAll(attribute)].map(([, value]) => value.replaceAll('&amp;', '&'));
+  const ids = new Map(pages.map((page) => [page, new Set(valuesOf(page, /\s(?:id|name)="([^"]+)"/g))]));
+  const lines = [];
+  let count = 0;
+  for (const page of pages) {
+    for (const href of new Set(valuesOf(page, /<a\s[^>]*?href="([^"]*#[^"]+)"/g))) {
+      const { origin, pathname, hash } = new URL(href, `http://site/${page}`);
+      const target = decodeURIComponent(pathname).slice(1).replace(/(^|\/)$/, '$1index.html');
+      const known = ids.get(target) ?? ids.get(`${target}.html`);
+      if (origin !== 'http://site' || !known) continue;
+      count += 1;
+      const anchor = decodeURIComponent(hash.slice(1));
+      if (!known.has(anchor)) lines.push(`${page} links to ${target}#${anchor}, which is not there`);
+    }
+  }
+  console.log(`the site: ${count} anchors`);
+  return count === 0 ? ['the site: no anchors were found'] : lines;
 }
 
 function filesBelow(folder) {
