@@ -88,7 +88,9 @@ function anchorsOfSite() {
   for (const page of pages) {
     for (const href of new Set(valuesOf(page, /<a\s[^>]*?href="([^"]*#[^"]+)"/g))) {
       const { origin, pathname, hash } = new URL(href, `http://site/${page}`);
-      const target = decodeURIComponent(pathname).slice(1).replace(/(^|\/)$/, '$1index.html');
+      const target = decodeURIComponent(pathname)
+        .slice(1)
+        .replace(/(^|\/)$/, '$1index.html');
       const known = ids.get(target) ?? ids.get(`${target}.html`);
       if (origin !== 'http://site' || !known) continue;
       count += 1;

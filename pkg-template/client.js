@@ -381,16 +381,20 @@ export class SpaceClient {
       ended.resolve();
     };
     // What is on disk and has no owner yet would be nobody's: a connection that comes soon sends it.
-    const isReady = () =>
-      this.persistence !== 'memory' &&
-      !this.#outbox.hasOwnerless &&
-      (isLate || (this.#unsafe.size === 0 && this.#state.state !== 'connected'));
+    const isReady = () => {
+      const { state } = this.#state;
+      // Without a link what is sent is a request, and nowhere else.
+      const hasLink = !['idle', 'failed'].includes(state);
+      const isDone = this.#unsafe.size === 0 && state !== 'connected';
+      return this.persistence !== 'memory' && !this.#outbox.hasOwnerless && ((isLate && hasLink) || isDone);
+    };
     const look = () => {
       if (isSafe() || (isWanted && isReady())) end();
     };
     const whenOver = () => {
       // What waits in memory is nowhere else: it is sent from here, however long that takes.
-      if (this.persistence !== 'memory' || !this.#store.hasWaiting()) end();
+      const isOnlyHere = this.persistence === 'memory' && this.#store.hasWaiting();
+      if (!isOnlyHere || this.#state.state === 'idle') end();
     };
     const timers = [setTimeout(whenOver, SAFE_MS_MAX)];
     const unsubscribe = this.subscribe(look);
@@ -479,10 +483,8 @@ export class SpaceClient {
    * task: who connects in it comes first.
    */
   #enter(call) {
-    let before = this.#waiting.length;
-    while (call.goesBeforeSends && this.#waiting[before - 1]?.isSend) {
-      before -= 1;
-    }
+    const firstSend = call.goesBeforeSends ? this.#waiting.findIndex(({ isSend }) => isSend) : -1;
+    const before = firstSend >= 0 ? firstSend : this.#waiting.length;
     const isEarly = call.isSend && !this.#attempt && this.#state.state === 'idle';
     if (this.#core && before === 0 && !isEarly) {
       this.#run(call);

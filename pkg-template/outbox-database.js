@@ -80,6 +80,8 @@ export class OutboxDatabase {
   #opening;
   #onLost;
   #failure;
+  /** The newest change of each row that is under way. */
+  #newest = new Map();
 
   /**
    * @param {object} place
@@ -113,7 +115,7 @@ export class OutboxDatabase {
 
   /** Writes a row; `from` is the place that it leaves, if it moves. */
   put(row, { lane, position }, from) {
-    return this.#operate('readwrite', (store) => {
+    return this.#change(row.id, (store) => {
       const moved = from ? store.delete(this.#key(from, row.id)) : undefined;
       return Promise.all([moved, store.put(row, this.#key({ lane, position }, row.id))]);
     });
@@ -121,7 +123,7 @@ export class OutboxDatabase {
 
   /** Takes a row out. */
   remove(id, place) {
-    return this.#operate('readwrite', (store) => store.delete(this.#key(place, id)));
+    return this.#change(id, (store) => store.delete(this.#key(place, id)));
   }
 
   /** Takes out all rows, of every lane. */
@@ -142,12 +144,23 @@ export class OutboxDatabase {
     return [...this.#prefix, lane, position, id];
   }
 
-  async #operate(mode, act) {
+  /** Changes a row. A change that is done once more does not come behind a later one of the same row. */
+  async #change(id, act) {
+    const turn = {};
+    this.#newest.set(id, turn);
+    try {
+      await this.#operate('readwrite', act, () => this.#newest.get(id) === turn);
+    } finally {
+      if (this.#newest.get(id) === turn) this.#newest.delete(id);
+    }
+  }
+
+  async #operate(mode, act, isDue = () => true) {
     if (this.#failure) {
       throw this.#failure;
     }
     try {
-      return await this.#twice((opening) => withinBound(transact(opening, mode, act)));
+      return await this.#twice((opening) => withinBound(transact(opening, mode, act)), isDue);
     } catch (error) {
       this.#lose(error);
       throw error;
@@ -158,7 +171,7 @@ export class OutboxDatabase {
    * Does it once more on another connection where the browser fails it. Which error stands for a connection that is over is
    * another one in each browser, and by the reason (`InvalidStateError`, `AbortError`, WebKit's `UnknownError`).
    */
-  async #twice(operate) {
+  async #twice(operate, isDue) {
     const opening = this.#connection();
     let connection;
     const noted = opening.then((database) => {
@@ -171,7 +184,7 @@ export class OutboxDatabase {
       if (this.#failure || !connection || error instanceof NoAnswer) throw error;
       this.#forget(opening);
       connection.close();
-      return operate(this.#connection());
+      return isDue() ? operate(this.#connection()) : undefined;
     }
   }
 

@@ -22,6 +22,8 @@ const NAME = 'lane';
 const ANSWER_MS_MAX = 2_000;
 /** How long another client of the page may take to give a lane up, in milliseconds. */
 const HANDOVER_MS_MAX = 1_000;
+/** After which time a client knows that it was given a lane, in milliseconds. */
+const GRANTED_MS = 50;
 /** The lanes of this page's clients. */
 const ofThisPage = /* @__PURE__ */ new Set();
 
@@ -48,6 +50,8 @@ export class Lanes {
   #slot;
   /** The lane that is our own. */
   #own;
+  /** Whether the view of the client is gone. */
+  #isGone = false;
   /** Called once when locks turn out to be none. */
   onLost = () => {};
   /** Called where another client of the page has more of a claim to a lane that is held: resolves once it is given up. */
@@ -88,7 +92,10 @@ export class Lanes {
    *   could not be had.
    */
   async takeOwn(previous) {
-    this.#enter();
+    this.#enter(previous);
+    for (const other of this.#neighbours()) {
+      if (other.#isGone) other.onWanted();
+    }
     const known = previous ?? this.#recalled()[this.#slot];
     const isOurs = Boolean(known) && (await this.#takeBack(known));
     const lane = isOurs ? known : randomId();
@@ -109,16 +116,27 @@ export class Lanes {
     return this.#held.has(lane);
   }
 
-  /** Leaves the place in the tab's memory to the next client. Lanes that are held stay so. */
-  leave() {
+  /** Lanes that the tab remembers and no client of the page has. */
+  left() {
+    return this.#recalled().filter((lane) => lane && lane !== this.#own && !this.isNeighbours(lane));
+  }
+
+  /**
+   * Leaves the place in the tab's memory to the next client. Lanes that are held stay so.
+   *
+   * @param {boolean} [isGone] Whether it does not come back.
+   */
+  leave(isGone = false) {
     this.#slot = undefined;
-    if (this.#held.size === 0) this.#page.delete(this);
+    this.#isGone ||= isGone;
+    if (this.#held.size === 0 && !this.#isGone) this.#page.delete(this);
   }
 
   /** Gives everything back, for good. */
   close() {
     this.releaseAll();
-    this.leave();
+    this.leave(true);
+    this.#page.delete(this);
   }
 
   /** Takes a lane's lock if it is free. Gives whether it is held now. */
@@ -171,10 +189,13 @@ export class Lanes {
     return [...this.#page].filter((other) => other !== this && keyOf(other.#place) === key);
   }
 
-  /** Takes the first free place in the tab's memory. */
-  #enter() {
+  /** Takes the place in the tab's memory that a lane has, or the first free one. Who leaves needs none where others take over. */
+  #enter(lane) {
     this.#page.add(this);
+    if (this.#isGone && this.areShared) return;
     const taken = new Set(this.#neighbours().map((other) => other.#slot));
+    const before = this.#recalled().indexOf(lane);
+    if (before >= 0 && !taken.has(before)) this.#slot ??= before;
     for (let slot = 0; this.#slot === undefined; slot += 1) {
       if (!taken.has(slot)) this.#slot = slot;
     }
@@ -187,16 +208,25 @@ export class Lanes {
 
   /** Takes a lane that is ours, also from a client of the page that goes or has only taken it over. */
   async #takeBack(lane) {
+    const wasAsked = await this.#ask(lane);
+    if (await this.take(lane)) return true;
+    if (wasAsked || !this.#neighbours().some((other) => other.has(lane))) return false;
+    // The browser may have given it this moment to the one that had lined up for it.
+    await new Promise((resolve) => setTimeout(resolve, GRANTED_MS));
+    return (await this.#ask(lane)) && this.take(lane);
+  }
+
+  /** Asks whoever holds a lane of ours for it. Gives whether somebody does that may give it up. */
+  async #ask(lane) {
     const holder = this.#neighbours().find((other) => other.holds(lane));
-    if (holder && (holder.#own !== lane || holder.#slot === undefined)) {
-      let timer;
-      const tooLong = new Promise((resolve) => {
-        timer = setTimeout(resolve, HANDOVER_MS_MAX);
-      });
-      await Promise.race([holder.onWanted(lane), tooLong]);
-      clearTimeout(timer);
-    }
-    return this.take(lane);
+    if (!holder || (holder.#own === lane && holder.#slot !== undefined)) return false;
+    let timer;
+    const tooLong = new Promise((resolve) => {
+      timer = setTimeout(resolve, HANDOVER_MS_MAX);
+    });
+    await Promise.race([holder.onWanted(lane), tooLong]);
+    clearTimeout(timer);
+    return true;
   }
 
   #request(lane, options) {

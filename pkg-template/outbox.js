@@ -86,6 +86,8 @@ export class Outbox {
   #clearing = Promise.resolve();
   /** Ids that were removed while rows are being read. */
   #removed = new Set();
+  /** Ids that were written again while rows are being read. */
+  #rewritten = new Set();
   /** The timer that gives lanes up after the link was. */
   #leaving;
   /** Lanes that are being waited for in this turn. */
@@ -160,6 +162,7 @@ export class Outbox {
   put(row) {
     this.#whenReady((database) => {
       const known = this.#rows.get(row.id);
+      if (known && this.#claiming) this.#rewritten.add(row.id);
       const isRetried = Boolean(known?.row.failure) && !row.failure;
       const { lane, position } = known && !isRetried ? known : this.#takePlace();
       const isFirst = this.#isEmpty(lane);
@@ -212,7 +215,7 @@ export class Outbox {
   /** The view is gone: the tab's next client is to have what is kept. */
   leave() {
     this.#isLeaving = true;
-    this.#lanes.leave();
+    this.#lanes.leave(true);
     if (this.#lanes.hasNeighbours) this.#events.onWanted();
   }
 
@@ -263,7 +266,7 @@ export class Outbox {
   async #giveBack(lane) {
     await this.#claiming;
     // Where storage failed, what is here is all there is of what was put since.
-    if (!this.#database || lane === this.#lane || !this.#lanes.holds(lane)) return;
+    if (!this.#database || lane === this.#lane || !this.#lanes.holds(lane) || this.#isTied(lane)) return;
     for (const [id, entry] of this.#rows) {
       if (entry.lane === lane) this.#rows.delete(id);
     }
@@ -277,11 +280,20 @@ export class Outbox {
     setTimeout(() => this.#lookAround(), KEEP_MS);
   }
 
+  /** Whether a row of a lane changes a message of another one that waits as well: they are sent from one place, in order. */
+  #isTied(lane) {
+    return [...this.#rows.values()].some((change) => {
+      const message = this.#rows.get(change.row.body?.messageId);
+      return message && message.lane !== change.lane && [message.lane, change.lane].includes(lane);
+    });
+  }
+
   async #claim() {
     this.#listen();
     const clears = this.#clears;
     const before = new Set(this.#rows.keys());
     this.#removed.clear();
+    this.#rewritten.clear();
     try {
       const found = await this.#gather();
       if (this.#isDue()) {
@@ -299,6 +311,8 @@ export class Outbox {
     if (this.#isHolding) {
       this.#openChannel();
       this.#lookAround();
+    } else if (!this.#isWanted) {
+      this.#follow();
     }
   }
 
@@ -306,6 +320,8 @@ export class Outbox {
   async #gather() {
     const { lane, refused } = await this.#lanes.takeOwn(this.#lane);
     const known = new Set([...this.#rows.values()].map((entry) => entry.lane));
+    // What a client before left is found by nobody else where there are no locks.
+    if (!this.#lanes.areShared) for (const left of this.#lanes.left()) known.add(left);
     const lanes = [lane];
     for (const other of known) {
       if (other !== lane && other !== refused && (await this.#lanes.take(other))) {
@@ -328,8 +344,10 @@ export class Outbox {
    */
   #settle(found, before) {
     const isThere = new Set(found.map(({ row }) => row.id));
+    // What was written again meanwhile is there again: the core has it removed.
+    const isGone = (id) => before.has(id) && !isThere.has(id);
     for (const id of before) {
-      if (!isThere.has(id)) {
+      if (isGone(id) && !this.#rewritten.has(id)) {
         this.#rows.delete(id);
       }
     }
@@ -340,7 +358,7 @@ export class Outbox {
         this.#rows.set(entry.row.id, entry);
       }
     }
-    const added = [...this.#rows.values()].filter(({ row }) => !isThere.has(row.id));
+    const added = [...this.#rows.values()].filter(({ row }) => !isThere.has(row.id) && !isGone(row.id));
     this.#hand([...kept, ...added].map(({ row }) => row));
   }
 

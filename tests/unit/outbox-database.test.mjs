@@ -144,6 +144,19 @@ describe('a database that fails', () => {
     });
   }
 
+  test('what is done once more does not come behind a later change of the same row', async () => {
+    const { database, disk } = setUp();
+    await database.lanes();
+    disk.trouble = { write: new DOMException('no space left', 'QuotaExceededError'), once: true };
+    const place = { lane: 'x', position: 0 };
+    await Promise.all([
+      database.put(row('a'), place),
+      database.remove('a', place),
+      database.put(row('b'), place),
+    ]);
+    assert.deepEqual(disk.ids(), ['b']);
+  });
+
   test('a_database_that_never_answers is given up after three seconds, asleep or not', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     const { database, disk, onLost } = setUp();

@@ -53,6 +53,67 @@ describe("the tab's own lane", () => {
     assert.deepEqual(after, own);
   });
 
+  test('is the same where the clients come again in another order', async () => {
+    for (const locks of [new FakeLocks(), null]) {
+      inTab(new FakeStorage());
+      const clients = [lanesIn(locks), lanesIn(locks)];
+      const own = [];
+      for (const lanes of clients) own.push((await lanes.takeOwn()).lane);
+      for (const lanes of clients) {
+        lanes.releaseAll();
+        lanes.leave();
+      }
+      await nextTask();
+      const back = [];
+      for (const index of [1, 0]) back.push((await clients[index].takeOwn(own[index])).lane);
+      assert.deepEqual(back, [own[1], own[0]]);
+      for (const lanes of clients) lanes.close();
+      await nextTask();
+      assert.equal((await lanesIn(locks).takeOwn()).lane, own[0]);
+    }
+  });
+
+  test('of a client that is not there any more is found by another one where there are no locks', async () => {
+    const [badge, room] = [lanesIn(null), lanesIn(null)];
+    await badge.takeOwn();
+    const { lane } = await room.takeOwn();
+    assert.deepEqual(badge.left(), [], 'it is there');
+    inTab(globalThis.sessionStorage);
+    const alone = lanesIn(null);
+    await alone.takeOwn();
+    assert.deepEqual(alone.left(), [lane]);
+  });
+
+  test('is not that of one that goes before it has one, which is asked for what it holds', async () => {
+    const locks = new FakeLocks();
+    const { lane } = await lanesIn(locks).takeOwn();
+    inTab(globalThis.sessionStorage);
+    const later = new FakeLocks();
+    const gone = lanesIn(later);
+    let asked = 0;
+    gone.onWanted = async () => {
+      asked += 1;
+    };
+    gone.leave(true);
+    assert.notEqual((await gone.takeOwn()).lane, lane);
+    assert.equal((await lanesIn(later).takeOwn()).lane, lane);
+    assert.equal(asked, 1);
+  });
+
+  test('is asked for again where the browser has just given it to one that lined up for it', async () => {
+    const locks = new FakeLocks();
+    const [badge, room] = [lanesIn(locks), lanesIn(locks)];
+    await badge.takeOwn();
+    const { lane } = await room.takeOwn();
+    const waiting = badge.wait(lane);
+    badge.onWanted = async () => badge.release(lane);
+    room.close();
+    const next = lanesIn(locks);
+    const taken = next.takeOwn();
+    await waiting;
+    assert.equal((await taken).lane, lane);
+  });
+
   test('is left to the next client of the page', async () => {
     const locks = new FakeLocks();
     const [badge, room] = [lanesIn(locks), lanesIn(locks)];

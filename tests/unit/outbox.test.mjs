@@ -375,6 +375,28 @@ describe('two clients of one page', () => {
     assert.deepEqual(badge.take(), ['outboxLoaded a+b']);
   });
 
+  test('what one took over stays with it while a change of it waits in its own', async (t) => {
+    const parts = browser();
+    const badge = await loadedTab(parts);
+    const room = await besides(badge, parts);
+    room.outbox.put(row('a'));
+    await settle();
+    room.outbox.close();
+    await settle();
+    t.mock.timers.tick(0);
+    await settle();
+    badge.outbox.put(row('deletion', { operation: 'delete', body: { messageId: 'a' } }));
+    await settle();
+    badge.take();
+    const again = openTab({ ...parts, storage: badge.storage, page: badge.page });
+    again.outbox.load();
+    await settle();
+    t.mock.timers.tick(LEFT_MS);
+    await settle();
+    assert.ok(!badge.take().includes('outboxReleased'), 'the deletion is sent behind its message');
+    assert.deepEqual(again.take(), ['outboxLoaded none']);
+  });
+
   test('one that leaves is asked for what it holds by the next, before its rows are read', async () => {
     const parts = browser();
     const left = await loadedTab(parts);

@@ -89,11 +89,12 @@ describe('loading', () => {
     client.getMetadata();
     const core = await load();
     client.sendMessage({ text: '1' });
+    client.getMessages();
     client.editMessage('m1', { text: '2' });
     client.connect();
     client.deleteMessage('m2');
     await nextTask();
-    const expected = ['getMetadata', 'connect', 'sendMessage', 'editMessage', 'deleteMessage'];
+    const expected = ['getMetadata', 'connect', 'sendMessage', 'getMessages', 'editMessage', 'deleteMessage'];
     assert.deepEqual(core.names(), expected);
     client.close();
   });

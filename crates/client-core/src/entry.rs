@@ -51,8 +51,6 @@ pub(crate) struct Entry<J> {
     pub(crate) on_disk: bool,
     /// How many times its row was given to the store and not confirmed yet.
     pub(crate) unwritten: u32,
-    /// Whether the row on disk is an older one, because it was changed while the store was not ours.
-    pub(crate) overdue: bool,
     /// Whether the app was told of it: entries of somebody else are kept and not shown.
     pub(crate) shown: bool,
     /// Whether the app was told of its failure by a rejected call.
@@ -78,7 +76,6 @@ impl<J: Json> Entry<J> {
             safe: false,
             on_disk: false,
             unwritten: 0,
-            overdue: false,
             shown: false,
             told: false,
         }

@@ -236,27 +236,11 @@ impl<J: Json> Outbox<J> {
         self.take_where(|entry| entry.on_disk && !is_there(entry))
     }
 
-    /// The row is about to be given to the store. Tells whether it may be: a row that somebody else may have seen to, and that
-    /// nobody waits for here, would be there again once it is gone. It is due when the store is ours: see
-    /// [`Self::take_overdue`].
-    pub(crate) fn writing(&mut self, id: &ClientMessageId) -> bool {
-        let released = self.released;
-        let Some(entry) = self.get_mut(id) else {
-            return true;
-        };
-        let is_awaited = || entry.waiters.iter().any(|it| it.wait == Wait::Safe);
-        entry.overdue = released && entry.on_disk && !is_awaited();
-        if !entry.overdue {
+    /// The row was given to the store.
+    pub(crate) fn writing(&mut self, id: &ClientMessageId) {
+        if let Some(entry) = self.get_mut(id) {
             entry.unwritten += 1;
         }
-        !entry.overdue
-    }
-
-    /// Takes the rows that were changed while the store was not ours.
-    pub(crate) fn take_overdue(&mut self) -> Vec<OutboxRow<J>> {
-        let overdue =
-            |entry: &mut Entry<J>| std::mem::take(&mut entry.overdue).then(|| entry.row.clone());
-        self.entries.iter_mut().filter_map(overdue).collect()
     }
 
     /// The store is to forget the row.

@@ -282,7 +282,7 @@ impl<J: Json> Client<J> {
     }
 
     pub(crate) fn handle_entry_stored(&mut self, id: &ClientMessageId, answer: &J, now: Instant) {
-        let stored = answer.get(Key::Message);
+        let stored = answer.get(Key::Message).and_then(incoming::read_message);
         if self.answerer.way == Transport::Legacy {
             self.claim_answered(id, stored.as_ref(), now);
         }

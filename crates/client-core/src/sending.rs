@@ -32,7 +32,7 @@ impl<J: Json> Client<J> {
     ///
     /// Connected: the call is settled with the stored message. Connecting, reconnecting or offline, or where no ack comes within
     /// 5 s: settled with nothing once the message is safe in the outbox, or with `until_stored` when it is stored.
-    /// Idle or failed: one HTTP request.
+    /// Idle or failed: one HTTP request; a change of a message behind one that waits in the outbox waits there.
     pub fn send_message(&mut self, call: CallId, options: &J, until_stored: bool, now: Instant) {
         const EXPECTED: &str = "an object {senderId, senderType, text, attachments?}";
         let keys = [Key::SenderId, Key::SenderType, Key::Text, Key::Attachments];
@@ -222,6 +222,11 @@ impl<J: Json> Client<J> {
         let goes_by_outbox = target.as_deref().map_or(will_be_linked, |target| {
             !self.posts.is_changing(target) && (will_be_linked || self.outbox.is_changing(target))
         });
+        if goes_by_outbox && !will_be_linked && until_stored {
+            // Nobody knows when that will be.
+            let told = "an earlier change of this message waits for connect(): so does this one";
+            return self.settle(call, Err(ClientError::new(Code::Closed, told)));
+        }
         if goes_by_outbox {
             return self.enqueue(call, operation, body, until_stored, now);
         }
@@ -384,8 +389,7 @@ impl<J: Json> Client<J> {
 
     pub(crate) fn persist(&mut self, change: OutboxChange<J>) {
         match &change {
-            OutboxChange::Put(row) if !self.outbox.writing(&row.client_message_id) => return,
-            OutboxChange::Put(_) => {}
+            OutboxChange::Put(row) => self.outbox.writing(&row.client_message_id),
             OutboxChange::Remove(id) => self.outbox.removing(id),
             OutboxChange::Clear => {}
         }

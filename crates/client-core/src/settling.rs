@@ -374,6 +374,10 @@ impl<J: Json> Client<J> {
         let gone = self.outbox.reclaim(&rows);
         for entry in gone {
             let id = &entry.row.client_message_id;
+            if entry.unwritten > 0 {
+                // It was written again while the rows were read, and is there again.
+                self.persist(OutboxChange::Remove(id.clone()));
+            }
             let stored = self.recent_id(entry.trace);
             for row in self.release_changes_of(id, stored.as_ref()) {
                 self.tell_outbox(row, OutboxStatus::Pending);
@@ -384,9 +388,6 @@ impl<J: Json> Client<J> {
             for waiter in entry.waiters {
                 self.settle(waiter.call, Ok(Reply::Done));
             }
-        }
-        for row in self.outbox.take_overdue() {
-            self.persist(OutboxChange::Put(row));
         }
         self.restore_outbox(rows, now);
     }
