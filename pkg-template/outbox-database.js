@@ -115,10 +115,9 @@ export class OutboxDatabase {
 
   /** Writes a row; `from` is the place that it leaves, if it moves. */
   put(row, { lane, position }, from) {
-    return this.#change(row.id, (store) => {
-      const moved = from ? store.delete(this.#key(from, row.id)) : undefined;
-      return Promise.all([moved, store.put(row, this.#key({ lane, position }, row.id))]);
-    });
+    const leave = (store) => (from ? store.delete(this.#key(from, row.id)) : undefined);
+    const act = (store) => Promise.all([leave(store), store.put(row, this.#key({ lane, position }, row.id))]);
+    return this.#change(row.id, act, leave);
   }
 
   /** Takes a row out. */
@@ -144,23 +143,32 @@ export class OutboxDatabase {
     return [...this.#prefix, lane, position, id];
   }
 
-  /** Changes a row. A change that is done once more does not come behind a later one of the same row. */
-  async #change(id, act) {
+  /**
+   * Changes a row. A change that is done once more does not come behind a later one of the same row: then it does only what
+   * `late` does.
+   */
+  async #change(id, act, late = () => {}) {
     const turn = {};
     this.#newest.set(id, turn);
+    let isAgain = false;
+    const once = (store) => {
+      const isDue = !isAgain || this.#newest.get(id) === turn;
+      isAgain = true;
+      return isDue ? act(store) : late(store);
+    };
     try {
-      await this.#operate('readwrite', act, () => this.#newest.get(id) === turn);
+      await this.#operate('readwrite', once);
     } finally {
       if (this.#newest.get(id) === turn) this.#newest.delete(id);
     }
   }
 
-  async #operate(mode, act, isDue = () => true) {
+  async #operate(mode, act) {
     if (this.#failure) {
       throw this.#failure;
     }
     try {
-      return await this.#twice((opening) => withinBound(transact(opening, mode, act)), isDue);
+      return await this.#twice((opening) => withinBound(transact(opening, mode, act)));
     } catch (error) {
       this.#lose(error);
       throw error;
@@ -171,7 +179,7 @@ export class OutboxDatabase {
    * Does it once more on another connection where the browser fails it. Which error stands for a connection that is over is
    * another one in each browser, and by the reason (`InvalidStateError`, `AbortError`, WebKit's `UnknownError`).
    */
-  async #twice(operate, isDue) {
+  async #twice(operate) {
     const opening = this.#connection();
     let connection;
     const noted = opening.then((database) => {
@@ -184,7 +192,7 @@ export class OutboxDatabase {
       if (this.#failure || !connection || error instanceof NoAnswer) throw error;
       this.#forget(opening);
       connection.close();
-      return isDue() ? operate(this.#connection()) : undefined;
+      return operate(this.#connection());
     }
   }
 

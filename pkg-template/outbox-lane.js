@@ -24,6 +24,8 @@ const ANSWER_MS_MAX = 2_000;
 const HANDOVER_MS_MAX = 1_000;
 /** After which time a client knows that it was given a lane, in milliseconds. */
 const GRANTED_MS = 50;
+/** How often a lane is asked for that one after the other lined up for. */
+const TAKEN_BACK_TIMES = 3;
 /** The lanes of this page's clients. */
 const ofThisPage = /* @__PURE__ */ new Set();
 
@@ -96,19 +98,30 @@ export class Lanes {
     for (const other of this.#neighbours()) {
       if (other.#isGone) other.onWanted();
     }
-    const known = previous ?? this.#recalled()[this.#slot];
-    const isOurs = Boolean(known) && (await this.#takeBack(known));
-    const lane = isOurs ? known : randomId();
-    if (!isOurs) {
+    const known = new Set([previous, this.#recalled()[this.#slot]].filter(Boolean));
+    let lane;
+    for (const one of known) {
+      if (lane === undefined && (await this.#takeBack(one))) lane = one;
+    }
+    if (lane === undefined) {
+      lane = randomId();
       await this.take(lane);
     }
     this.#own = lane;
+    this.#note(lane);
+    const [wanted] = known;
+    return { lane, refused: wanted === lane ? undefined : wanted };
+  }
+
+  /** Notes our lane in the tab's memory. One that another client of the page has is not forgotten for it. */
+  #note(lane) {
+    if (this.#slot === undefined) return;
     const recalled = this.#recalled();
-    if (this.#slot !== undefined && recalled[this.#slot] !== lane) {
-      recalled[this.#slot] = lane;
-      remember(NAME, this.#place, recalled.join());
-    }
-    return { lane, refused: isOurs ? undefined : known };
+    const before = recalled[this.#slot];
+    if (before === lane) return;
+    if (before && this.isNeighbours(before)) this.#slot = recalled.length;
+    recalled[this.#slot] = lane;
+    remember(NAME, this.#place, recalled.join());
   }
 
   /** Whether a lane's lock is held. */
@@ -140,7 +153,10 @@ export class Lanes {
   }
 
   /** Takes a lane's lock if it is free. Gives whether it is held now. */
-  take(lane) {
+  async take(lane) {
+    const isOthers = (other) => other.#own === lane && other.holds(lane);
+    // Without locks nobody else refuses it.
+    if (!this.#manager && this.#neighbours().some(isOthers)) return false;
     return this.#request(lane, { ifAvailable: true });
   }
 
@@ -208,12 +224,16 @@ export class Lanes {
 
   /** Takes a lane that is ours, also from a client of the page that goes or has only taken it over. */
   async #takeBack(lane) {
-    const wasAsked = await this.#ask(lane);
-    if (await this.take(lane)) return true;
-    if (wasAsked || !this.#neighbours().some((other) => other.has(lane))) return false;
-    // The browser may have given it this moment to the one that had lined up for it.
-    await new Promise((resolve) => setTimeout(resolve, GRANTED_MS));
-    return (await this.#ask(lane)) && this.take(lane);
+    for (let times = 0; times < TAKEN_BACK_TIMES; times += 1) {
+      const wasAsked = await this.#ask(lane);
+      if (await this.take(lane)) return true;
+      const others = this.#neighbours();
+      const isGivenUp = wasAsked && !others.some((other) => other.holds(lane));
+      if (!isGivenUp && !others.some((other) => other.#waiting.has(lane))) return false;
+      // The browser may have given it this moment to one that had lined up for it.
+      await new Promise((resolve) => setTimeout(resolve, GRANTED_MS));
+    }
+    return false;
   }
 
   /** Asks whoever holds a lane of ours for it. Gives whether somebody does that may give it up. */

@@ -420,7 +420,7 @@ export class Outbox {
   /** Waits until a lane's lock is held. Gives whether it is; not when all lanes were given up meanwhile. */
   async #seek(lane, turn) {
     let isTaken = await this.#lanes.take(lane);
-    while (!isTaken && turn === this.#turn) {
+    while (!isTaken && turn === this.#turn && this.#lanes.areShared) {
       // A client of this page is no page that reloads.
       const leaveAloneMs = this.#lanes.isNeighbours(lane) ? 0 : RELOAD_MS;
       if (await this.#lanes.wait(lane)) {

@@ -73,6 +73,42 @@ describe("the tab's own lane", () => {
     }
   });
 
+  test("is nobody else's without locks, and none is forgotten for another one", async () => {
+    const [first, second] = [lanesIn(null), lanesIn(null)];
+    const own = [(await first.takeOwn()).lane, (await second.takeOwn()).lane];
+    inTab(globalThis.sessionStorage);
+    const [ada, cy] = [lanesIn(null), lanesIn(null)];
+    await ada.takeOwn();
+    ada.releaseAll();
+    ada.leave();
+    assert.equal((await cy.takeOwn()).lane, own[0]);
+    for (const lane of cy.left()) await cy.take(lane);
+    const { lane } = await ada.takeOwn(own[0]);
+    assert.ok(!own.includes(lane) || lane === own[1]);
+    for (const lanes of [ada, cy]) lanes.close();
+    inTab(globalThis.sessionStorage);
+    const found = [];
+    for (let index = 0; index < 3; index += 1) found.push((await lanesIn(null).takeOwn()).lane);
+    for (const one of own) assert.ok(found.includes(one), 'it is still known');
+  });
+
+  test('goes back to whose it is, whoever lined up for it', async () => {
+    const locks = new FakeLocks();
+    const [ada, badge, cy] = [lanesIn(locks), lanesIn(locks), lanesIn(locks)];
+    const { lane } = await ada.takeOwn();
+    for (const lanes of [badge, cy]) {
+      await lanes.takeOwn();
+      lanes.onWanted = async () => lanes.release(lane);
+    }
+    ada.releaseAll();
+    ada.leave();
+    await badge.take(lane);
+    const waiting = cy.wait(lane);
+    const taken = ada.takeOwn(lane);
+    await waiting;
+    assert.equal((await taken).lane, lane);
+  });
+
   test('of a client that is not there any more is found by another one where there are no locks', async () => {
     const [badge, room] = [lanesIn(null), lanesIn(null)];
     await badge.takeOwn();
