@@ -51,6 +51,9 @@ pub(crate) struct Entry<J> {
     pub(crate) on_disk: bool,
     /// How many times its row was given to the store and not confirmed yet.
     pub(crate) unwritten: u32,
+    /// Whether it took the place of others that the store may hold: it leaves once it is there itself. Else a page that ends in
+    /// between would find the older ones, and send them after it.
+    pub(crate) supersedes: bool,
     /// Whether the app was told of it: entries of somebody else are kept and not shown.
     pub(crate) shown: bool,
     /// Whether the app was told of its failure by a rejected call.
@@ -76,6 +79,7 @@ impl<J: Json> Entry<J> {
             safe: false,
             on_disk: false,
             unwritten: 0,
+            supersedes: false,
             shown: false,
             told: false,
         }

@@ -128,16 +128,36 @@ impl<J: Json> Outbox<J> {
         self.loading
     }
 
-    /// Takes what the store held: it goes before everything newer. Known entries stay as they are.
-    pub(crate) fn restore(&mut self, rows: Vec<OutboxRow<J>>) {
+    /// Takes what the store held: it goes before everything newer. Known entries stay as they are. Of several edits of a message
+    /// the newest is enough; gives the ids of the others.
+    pub(crate) fn restore(&mut self, rows: Vec<OutboxRow<J>>) -> Vec<ClientMessageId> {
         self.loading = false;
+        let mut superseded = Vec::new();
         for row in rows.into_iter().rev() {
             let id = &row.client_message_id;
-            if self.place(id).is_none() && !self.leaving.contains(id) {
-                self.entries.push_front(Entry::restored(row));
+            if self.place(id).is_some() || self.leaving.contains(id) {
+                continue;
+            }
+            let entry = Entry::restored(row);
+            let is_later = |it: &Entry<J>| {
+                let is_same = it.edited() == entry.edited() && it.row.owner == entry.row.owner;
+                is_same && it.row.failure.is_none()
+            };
+            if entry.edited().is_some() && self.entries.iter().any(is_later) {
+                superseded.push(entry.row.client_message_id);
+            } else {
+                self.entries.push_front(entry);
             }
         }
         self.relink_changes();
+        superseded
+    }
+
+    /// The entry took the place of others that the store may hold.
+    pub(crate) fn stands_for_others(&mut self, id: &ClientMessageId) {
+        if let Some(entry) = self.get_mut(id) {
+            entry.supersedes = true;
+        }
     }
 
     /// Restored changes may be of messages that are on their way still.
@@ -456,6 +476,9 @@ impl<J: Json> Outbox<J> {
                     // One edit of a message at a time: those that come until its ack collapse to the newest.
                     break;
                 }
+            }
+            if entry.supersedes && !entry.safe && !entry.sent {
+                break;
             }
             let is_first = in_flight_bytes == 0;
             in_flight_bytes += entry.bytes;

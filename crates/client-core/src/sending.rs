@@ -294,6 +294,9 @@ impl<J: Json> Client<J> {
                 self.drop_entry(left, "its place was needed");
             }
         }
+        if !superseded.is_empty() {
+            self.outbox.stands_for_others(&row.client_message_id);
+        }
         self.tell_outbox(row.clone(), OutboxStatus::Pending);
         self.persist(OutboxChange::Put(row));
         for entry in superseded {

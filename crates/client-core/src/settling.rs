@@ -350,7 +350,9 @@ impl<J: Json> Client<J> {
     pub(crate) fn restore_outbox(&mut self, rows: Vec<OutboxRow<J>>, now: Instant) {
         self.timers.stop(Timer::Load);
         let is_any = !rows.is_empty();
-        self.outbox.restore(rows);
+        for id in self.outbox.restore(rows) {
+            self.persist(OutboxChange::Remove(id));
+        }
         // Its sender may be gone since before the ack, and the message on the screen already.
         let recent = if is_any {
             self.recent_ids.clone()
@@ -460,6 +462,8 @@ impl<J: Json> Client<J> {
         for waiter in self.outbox.persisted(id) {
             self.settle(waiter.call, Ok(Reply::Done));
         }
+        // It may have waited for that to leave.
+        self.place_freed |= self.outbox.get(id).is_some_and(|entry| entry.supersedes);
     }
 
     /// The entry is gone from the disk.

@@ -62,8 +62,8 @@ pub(crate) struct Timeline<J> {
     overflows: u32,
     /// The last page that joined.
     joined: Option<Joined>,
-    /// States of messages that the app learned from the answers to its own changes.
-    answered: VecDeque<Version>,
+    /// States of messages that the app learned from the answers to its own changes, newest last.
+    answered: VecDeque<(Version, J)>,
     /// Reads a payload's version.
     version: fn(&J) -> Option<Version>,
     /// Events that wait for a later task, in order; `None` while events pass at once.
@@ -121,18 +121,17 @@ impl<J: Clone> Timeline<J> {
         let Some(version) = (self.version)(message) else {
             return;
         };
-        if self.pages_out > 0 {
-            // Its place in the log is not known: whatever a page was read at, its state counts where it is newer.
-            self.updates.push((Seq(u64::MAX), message.clone()));
-        }
         if version.of > self.accounted {
-            // The message itself is still to be told, as it was before.
+            // The message itself is still to be told, as it was before: by a page that is on its way, or by the log.
+            if self.pages_out > 0 {
+                self.updates.push((Seq(u64::MAX), message.clone()));
+            }
             return;
         }
         if self.answered.len() >= ANSWERED_MAX {
             self.answered.pop_front();
         }
-        self.answered.push_back(version);
+        self.answered.push_back((version, message.clone()));
     }
 
     /// A page is asked for.
@@ -180,7 +179,12 @@ impl<J: Clone> Timeline<J> {
     pub(crate) fn merge_updates(&self, page: &mut [Placed<J>], head: Seq) {
         let told = self.updates.iter().filter(|(seq, _)| *seq > head);
         let told = told.filter_map(|(_, update)| Some(((self.version)(update)?, update)));
-        let mut told: Vec<(Version, &J)> = told.collect();
+        // Where these stand in the log is not known: whatever a page was read at, they count where they are newer.
+        let answered = self
+            .answered
+            .iter()
+            .map(|(version, message)| (*version, message));
+        let mut told: Vec<(Version, &J)> = told.chain(answered).collect();
         // The latest state of each message comes first.
         told.sort_by_key(|(version, _)| (version.of, Reverse(version.updated_at)));
         for (seq, message) in page {
@@ -254,7 +258,8 @@ impl<J: Clone> Timeline<J> {
         let Some(told) = (self.version)(message) else {
             return false;
         };
-        let is_known = |it: &Version| it.of == told.of && it.updated_at >= told.updated_at;
+        let is_known =
+            |(it, _): &(Version, J)| it.of == told.of && it.updated_at >= told.updated_at;
         if self.answered.iter().any(is_known) {
             return true;
         }
@@ -490,6 +495,10 @@ mod tests {
         let mut read = page([4]);
         timeline.merge_updates(&mut read, Seq(12));
         assert_eq!(read, [(Seq(4), 2_004)], "where it was read is not known");
+        timeline.page_failed();
+        let mut read = page([4]);
+        timeline.merge_updates(&mut read, Seq(12));
+        assert_eq!(read, [(Seq(4), 2_004)], "a later page may be a cache's");
     }
 
     #[test]

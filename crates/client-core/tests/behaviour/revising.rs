@@ -453,3 +453,45 @@ fn a_row_that_is_written_while_others_have_the_store_does_not_outlive_what_they_
         );
     }
 }
+
+#[test]
+fn an_edit_in_the_place_of_others_leaves_once_it_is_on_disk() {
+    let mut bench = Bench::ready();
+    edit(&mut bench, 5, "m1-0", "a");
+    edit(&mut bench, 6, "m1-0", "b");
+    bench.persists = false;
+    edit(&mut bench, 7, "m1-0", "c");
+    bench.take();
+    let (first, newest) = (bench.rows[0].client_message_id.0.clone(), newest(&bench));
+    let ack = json!({"type": "ack", "clientMessageId": first, "seq": 5, "message": stored("m1-0", 1, "a")});
+    bench.frame(&ack.to_string());
+    let transmits = |bench: &mut Bench| {
+        let seen = bench.take().into_iter();
+        seen.filter(|it| it.starts_with("transmit"))
+            .collect::<Vec<_>>()
+    };
+    assert!(
+        transmits(&mut bench).is_empty(),
+        "a page that ends now would find b"
+    );
+    bench.confirm_write(&newest);
+    assert_eq!(transmits(&mut bench), ["transmit c"]);
+}
+
+#[test]
+fn of_edits_that_a_page_left_the_newest_of_each_message_is_sent() {
+    let mut bench = offline();
+    edit(&mut bench, 5, "m1-0", "a");
+    let old = bench.rows.clone();
+    edit(&mut bench, 6, "m2-0", "other");
+    edit(&mut bench, 7, "m1-0", "b");
+    // What it was put in the place of was not gone yet.
+    let rows = [old, bench.rows.clone()].concat();
+    let mut bench = Bench::reloaded(rows);
+    bench.give_token(TOKEN);
+    bench.welcome(r#""seq":4"#);
+    let seen = bench.take().join(", ");
+    assert!(!seen.contains("transmit a"), "{seen}");
+    assert!(seen.contains("other") && seen.contains("b"), "{seen}");
+    assert_eq!(bench.stored(), ["other", "b"]);
+}
