@@ -88,8 +88,13 @@ const SUITES = {
   'packaging (current Node)': {
     lane: SERVERS,
     needs: {
-      ...{ modules: true, currentNode: true, wasm: true, bindgen: true },
-      ...{ chromium: true, client: true, workerTest: true },
+      modules: true,
+      currentNode: true,
+      wasm: true,
+      bindgen: true,
+      chromium: true,
+      client: true,
+      workerTest: true,
     },
     command: () => onCurrentNode(SUITES.packaging),
   },
@@ -97,8 +102,13 @@ const SUITES = {
   snippets: {
     lane: BROWSERS,
     needs: {
-      ...{ modules: true, currentNode: true, wasm: true, bindgen: true },
-      ...{ chromium: true, client: true, workerTest: true },
+      modules: true,
+      currentNode: true,
+      wasm: true,
+      bindgen: true,
+      chromium: true,
+      client: true,
+      workerTest: true,
     },
     command: () => nodeTests('snippets', { CHROMIUM_BIN: chromium() }),
   },

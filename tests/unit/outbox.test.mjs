@@ -112,6 +112,13 @@ function openTab({ disk, locks, storage = new FakeStorage(), page = new EventTar
 
 const browser = () => ({ disk: new FakeDisk(), locks: new FakeLocks() });
 
+/** Runs what is due, the timers of 0 ms included. */
+async function settleWithTimers(t) {
+  await settle();
+  t.mock.timers.tick(0);
+  await settle();
+}
+
 /** A tab whose outbox is loaded. */
 async function loadedTab(parts) {
   const tab = openTab(parts);
@@ -356,9 +363,7 @@ describe('two clients of one page', () => {
     room.outbox.put(row('a'));
     await settle();
     room.outbox.close();
-    await settle();
-    t.mock.timers.tick(0);
-    await settle();
+    await settleWithTimers(t);
     assert.deepEqual(badge.take().slice(-1), ['outboxLoaded a'], 'nobody reloads: it is not waited for');
     const again = await besides(badge, parts);
     assert.deepEqual(again.take(), ['outboxLoaded a']);
@@ -369,9 +374,7 @@ describe('two clients of one page', () => {
     t.mock.timers.tick(LEFT_MS);
     await settle();
     again.outbox.close();
-    await settle();
-    t.mock.timers.tick(0);
-    await settle();
+    await settleWithTimers(t);
     assert.deepEqual(badge.take(), ['outboxLoaded a+b']);
   });
 
@@ -382,9 +385,7 @@ describe('two clients of one page', () => {
     room.outbox.put(row('a'));
     await settle();
     room.outbox.close();
-    await settle();
-    t.mock.timers.tick(0);
-    await settle();
+    await settleWithTimers(t);
     badge.outbox.put(row('deletion', { operation: 'delete', body: { messageId: 'a' } }));
     await settle();
     badge.take();
@@ -420,9 +421,7 @@ describe('two clients of one page', () => {
     await settle();
     left.take();
     left.outbox.leave();
-    await settle();
-    t.mock.timers.tick(0);
-    await settle();
+    await settleWithTimers(t);
     assert.deepEqual(left.take(), ['wanted']);
     assert.deepEqual(next.take().at(-1), 'outboxLoaded a');
   });
@@ -441,9 +440,7 @@ describe('two clients of one page', () => {
       again.outbox.load();
     };
     room.outbox.close();
-    await settle();
-    t.mock.timers.tick(0);
-    await settle();
+    await settleWithTimers(t);
     assert.deepEqual(again.take(), ['outboxLoaded a']);
     assert.deepEqual(badge.take(), ['outboxReleased', 'outboxReclaimed none']);
   });
@@ -455,9 +452,7 @@ describe('two clients of one page', () => {
     room.outbox.put(row('a'));
     await settle();
     room.outbox.close();
-    await settle();
-    t.mock.timers.tick(0);
-    await settle();
+    await settleWithTimers(t);
     parts.disk.trouble = { write: new Error('no space left') };
     badge.outbox.put(row('b'));
     await settle();

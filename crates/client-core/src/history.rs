@@ -25,9 +25,9 @@ pub(crate) struct HistoryRun<J> {
     joins: bool,
     /// Whether it was read again, because the first answer was of another life of the log than the link's.
     read_again: bool,
-    /// Where the log stood at least when the part was asked for that is on its way; `None` where nothing is known of it.
+    /// The log position that was known when the pending request was made; `None` before the first one is known.
     known: Option<Cursor>,
-    /// Whether what lies between asks past caches.
+    /// Whether requests name the log position, so that no cache holds an answer to them.
     passes_caches: bool,
     /// How often the app had been told of a discontinuity when the page was asked for, and what came had been too much.
     discontinuities: u32,

@@ -63,8 +63,8 @@ impl<J: Json> Client<J> {
         }
     }
 
-    /// Whoever left is not here: the browser would hold the socket open for as long as it keeps the page, and the others would
-    /// see somebody who is gone. A socket that is being opened is left alone, as ever.
+    /// Closes the socket of a page that the browser keeps in its back/forward cache. Otherwise the socket stays open, and the
+    /// others see a user who has left. A socket that is still connecting is not closed.
     pub(crate) fn handle_put_away(&mut self, now: Instant) {
         if let Link::Ready { .. } = self.link {
             self.drop_socket(1000, "the page was left");

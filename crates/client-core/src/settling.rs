@@ -410,8 +410,8 @@ impl<J: Json> Client<J> {
         self.show_own();
     }
 
-    /// The token in use is of a form that we cannot read, and is good all the same: a server of somebody's own may have
-    /// such. It names nobody, unless another told before who this is.
+    /// Sets the identity to "nobody" if none is known yet. Called when a server accepts a token that we cannot read: servers
+    /// other than ours may use tokens of another format.
     pub(crate) fn identify_nobody(&mut self) {
         if !self.outbox.is_identified() {
             self.identify(None);

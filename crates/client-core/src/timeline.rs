@@ -115,8 +115,8 @@ impl<J: Clone> Timeline<J> {
         }
     }
 
-    /// The app is told the state of a message by the answer to its own change. Where polls carry the log, the answer to one that
-    /// was asked before comes after it, with an older state, and the next one says the same once more.
+    /// Records the state of a message that the app receives as the answer to its own change. With polling, the answer to an
+    /// earlier poll arrives later and holds an older state, and the next poll repeats this one: neither is emitted.
     pub(crate) fn answered(&mut self, message: &J) {
         let Some(version) = (self.version)(message) else {
             return;
