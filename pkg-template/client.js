@@ -402,7 +402,8 @@ export class SpaceClient {
     this.#handOver = () => {
       if (!isWanted) {
         isWanted = true;
-        const whenLate = () => {
+        const whenLate = async () => {
+          await this.#outbox.whenWritten();
           isLate = true;
           look();
         };

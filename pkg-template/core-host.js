@@ -78,6 +78,7 @@ export function createHost({ spaceToken, store, events, outbox, isOver, ...clien
     onDiscontinuity: hears((reason) => client.tellDiscontinuity(reason)),
     onError: hears((error) => client.tellError(error)),
     loadOutbox: () => outbox.load(),
+    reclaimOutbox: () => outbox.reclaim(),
     putRow: (row) => outbox.put(row),
     removeRow: (id) => outbox.remove(id),
     clearRows: () => outbox.clear(),

@@ -6,9 +6,10 @@
  *
  * Life: the first link claims the tab's own lane and hands its rows to the core; lanes of tabs that died are taken
  * over one by one. While there is no link, and while the page may be frozen, all lanes are given up, so that others
- * may send what is in them; then they are claimed again, and the core learns what is left. What was taken over of another
- * client of the page is given back when that comes again. When storage fails, memory serves for the rest of the client's
- * life.
+ * may send what is in them; then they are claimed again, and the core learns what is left. Without a link they are claimed for
+ * a moment where something in them is to change: nothing is written into a lane from which another tab may be sending. What was
+ * taken over of another client of the page is given back when that comes again. When storage fails, memory serves for the rest
+ * of the client's life.
  */
 
 import { hasIndexedDb, OutboxDatabase } from './outbox-database.js';
@@ -16,8 +17,8 @@ import { Lanes } from './outbox-lane.js';
 import { canRemember } from './tab-memory.js';
 
 /**
- * How long lanes are kept after the link was given up, in milliseconds: a view that is taken down and put up again
- * in between finds everything as it was.
+ * How long lanes are kept after the link was given up, or without one after they were claimed, in milliseconds: a view that is
+ * taken down and put up again in between finds everything as it was.
  */
 const KEEP_MS = 1_000;
 /**
@@ -65,6 +66,8 @@ export class Outbox {
   /** Whether the core ever asked for its rows. */
   #isStarted = false;
   /** Whether there is a link, or one is being made. */
+  #isLinked = false;
+  /** Whether lanes are to be held: while there is a link, and a little longer. */
   #isWanted = false;
   #isFrozen = false;
   #isClosed = false;
@@ -84,11 +87,11 @@ export class Outbox {
   /** Counts clearings: what was read before one is void. */
   #clears = 0;
   #clearing = Promise.resolve();
+  /** Changes that are not on disk yet. */
+  #changes = new Set();
   /** Ids that were removed while rows are being read. */
   #removed = new Set();
-  /** Ids that were written again while rows are being read. */
-  #rewritten = new Set();
-  /** The timer that gives lanes up after the link was. */
+  /** The timer that gives lanes up where there is no link. */
   #leaving;
   /** Lanes that are being waited for in this turn. */
   #sought = new Set();
@@ -147,27 +150,37 @@ export class Outbox {
     this.setWanted(true);
   }
 
-  /** Whether there is a link, or one is being made: only then are lanes held. */
+  /** Whether there is a link, or one is being made: that long lanes are held. */
   setWanted(isWanted) {
-    this.#isWanted = isWanted && this.#isStarted;
+    const wasLinked = this.#isLinked;
+    this.#isLinked = isWanted && this.#isStarted;
     clearTimeout(this.#leaving);
-    if (this.#isWanted) {
-      this.#follow();
-    } else if (this.#isHolding) {
-      this.#leaving = setTimeout(() => this.#follow(), KEEP_MS);
+    if (!this.#isLinked) {
+      this.#leaveLater();
+      return;
     }
+    this.#isWanted = true;
+    this.#follow();
+    if (!wasLinked && this.#isHolding) this.#lookOut();
+  }
+
+  /** The core wants to change what was given up: it is told what is left as soon as the lanes are claimed. */
+  reclaim() {
+    if (!this.#isStarted) return;
+    this.#isWanted = true;
+    this.#follow();
+    this.#leaveLater();
   }
 
   /** Keeps a row: a new one behind all others, a known one in its place unless it is tried again. */
   put(row) {
-    this.#whenReady((database) => {
+    this.#whenHeld((database) => {
       const known = this.#rows.get(row.id);
-      if (known && this.#claiming) this.#rewritten.add(row.id);
       const isRetried = Boolean(known?.row.failure) && !row.failure;
       const { lane, position } = known && !isRetried ? known : this.#takePlace();
       const isFirst = this.#isEmpty(lane);
       this.#rows.set(row.id, { row, lane, position });
-      database.put(row, { lane, position }, isRetried ? known : undefined).then(() => {
+      return database.put(row, { lane, position }, isRetried ? known : undefined).then(() => {
         this.#tell((core) => core.persisted(row.id));
         if (known) {
           this.#leaveIfEmpty(known.lane);
@@ -176,7 +189,7 @@ export class Outbox {
           // Others learn of the lane, so that they line up for it.
           this.#channel?.postMessage(lane);
         }
-      }, ignore);
+      });
     });
   }
 
@@ -185,18 +198,23 @@ export class Outbox {
     if (this.#claiming) {
       this.#removed.add(id);
     }
-    this.#whenReady((database) => {
+    this.#whenHeld((database) => {
       const known = this.#rows.get(id);
       this.#rows.delete(id);
       if (!known) {
         this.#tell((core) => core.removed(id));
-        return;
+        return undefined;
       }
-      database.remove(id, known).then(() => {
+      return database.remove(id, known).then(() => {
         this.#tell((core) => core.removed(id));
         this.#leaveIfEmpty(known.lane);
-      }, ignore);
+      });
     });
+  }
+
+  /** Resolves when all that was put and removed so far is on disk, or can not be. */
+  async whenWritten() {
+    await Promise.all(this.#changes);
   }
 
   /** Forgets every row of the space, of whatever lane. */
@@ -230,6 +248,18 @@ export class Outbox {
     this.#database?.close();
   }
 
+  /** Where there is no link, lanes are kept a little longer, and given up. */
+  #leaveLater() {
+    clearTimeout(this.#leaving);
+    if (this.#isLinked || !this.#isWanted) return;
+    this.#leaving = setTimeout(() => {
+      // Whoever claims leaves afterwards; who is frozen claims once it runs again, for whatever waits for that.
+      if (this.#claiming || this.#isFrozen) return;
+      this.#isWanted = false;
+      this.#follow();
+    }, KEEP_MS);
+  }
+
   #isDue() {
     return this.#isWanted && !this.#isFrozen && !this.#isClosed && this.#database !== undefined;
   }
@@ -244,8 +274,8 @@ export class Outbox {
         this.#unlisten();
         this.#lanes.leave();
       }
-    } else if (!this.#isHolding && !this.#claiming) {
-      this.#claiming = this.#claim();
+    } else if (!this.#isHolding) {
+      this.#claiming ??= this.#claim();
     } else if (this.#isHolding && this.#isAsked) {
       this.#hand([]);
     }
@@ -291,14 +321,12 @@ export class Outbox {
   async #claim() {
     this.#listen();
     const clears = this.#clears;
-    const before = new Set(this.#rows.keys());
     this.#removed.clear();
-    this.#rewritten.clear();
     try {
       const found = await this.#gather();
       if (this.#isDue()) {
         this.#isHolding = true;
-        this.#settle(clears === this.#clears ? found : [], before);
+        this.#settle(clears === this.#clears ? found : []);
       } else {
         this.#lanes.releaseAll();
       }
@@ -308,11 +336,12 @@ export class Outbox {
     }
     this.#claiming = undefined;
     this.#becomeReady();
-    if (this.#isHolding) {
-      this.#openChannel();
-      this.#lookAround();
-    } else if (!this.#isWanted) {
-      this.#follow();
+    if (!this.#isHolding) {
+      if (!this.#isWanted) this.#follow();
+    } else if (this.#isLinked) {
+      this.#lookOut();
+    } else {
+      this.#leaveLater();
     }
   }
 
@@ -339,27 +368,12 @@ export class Outbox {
   }
 
   /**
-   * Takes over what was read as what is there. Rows that were kept before and are not there were sent by others;
-   * rows that were put while it was read are there, too.
+   * Takes what was read as what is there. Rows that were kept before and are not there were sent by others; changes that came
+   * while it was read follow.
    */
-  #settle(found, before) {
-    const isThere = new Set(found.map(({ row }) => row.id));
-    // What was written again meanwhile is there again: the core has it removed.
-    const isGone = (id) => before.has(id) && !isThere.has(id);
-    for (const id of before) {
-      if (isGone(id) && !this.#rewritten.has(id)) {
-        this.#rows.delete(id);
-      }
-    }
-    const kept = found.filter(({ row }) => !this.#removed.has(row.id));
-    for (const entry of kept) {
-      // What is known is newer than what was read.
-      if (!this.#rows.has(entry.row.id)) {
-        this.#rows.set(entry.row.id, entry);
-      }
-    }
-    const added = [...this.#rows.values()].filter(({ row }) => !isThere.has(row.id) && !isGone(row.id));
-    this.#hand([...kept, ...added].map(({ row }) => row));
+  #settle(found) {
+    this.#rows = new Map(found.map((entry) => [entry.row.id, entry]));
+    this.#hand(found.map(({ row }) => row).filter(({ id }) => !this.#removed.has(id)));
   }
 
   /** Tells the core what there is. */
@@ -377,6 +391,12 @@ export class Outbox {
         core.outboxReclaimed(rows);
       }
     });
+  }
+
+  /** Has a look at the lanes of others, now and whenever one of them says that there is something in its own. */
+  #lookOut() {
+    this.#openChannel();
+    this.#lookAround();
   }
 
   /** Lines up for the lanes of others: each is ours once its tab is no more. */
@@ -402,7 +422,10 @@ export class Outbox {
       return;
     }
     const clears = this.#clears;
-    const found = await (this.#database?.read(lane).catch(() => []) ?? []);
+    const found = await (this.#database
+      ?.read(lane)
+      .then((read) => this.#adopt(read, lane))
+      .catch(() => []) ?? []);
     // Another client of the page may want it back already.
     if (!this.#lanes.holds(lane)) return;
     if (turn !== this.#turn || clears !== this.#clears || found.length === 0) {
@@ -410,11 +433,22 @@ export class Outbox {
       return;
     }
     for (const entry of found) {
-      this.#rows.set(entry.row.id, { ...entry, lane });
+      this.#rows.set(entry.row.id, entry);
     }
     const rows = found.map(({ row }) => row);
     this.#events.onLoading(rows.map(({ id }) => id));
     this.#tell((core) => core.outboxLoaded(rows));
+  }
+
+  /** Marks what was read as taken over, before any of it is sent: whose it was sends no other text in its place. */
+  async #adopt(read, lane) {
+    const entries = read.map(({ row, position }) => ({ row: { ...row, adopted: true }, lane, position }));
+    const isNew = (_, index) => !read[index].row.adopted;
+    // Another client of the page may want the lane back already.
+    if (this.#lanes.holds(lane)) {
+      await Promise.all(entries.filter(isNew).map((entry) => this.#database?.put(entry.row, entry)));
+    }
+    return entries;
   }
 
   /** Waits until a lane's lock is held. Gives whether it is; not when all lanes were given up meanwhile. */
@@ -456,19 +490,18 @@ export class Outbox {
     return { lane: this.#lane, position: this.#nextPosition - 1 };
   }
 
-  /** Changes line up until the lane is known; then each goes to the disk at once. */
-  #whenReady(act) {
-    this.#ready.then(() => {
-      if (this.#database && !this.#isClosed) {
-        act(this.#database);
-      }
-    });
+  /** Changes line up until lanes are held; then each goes to the disk at once. In a page that may be frozen, none waits. */
+  #whenHeld(act) {
+    if (!this.#isHolding && !this.#isFrozen) this.reclaim();
+    const isPossible = () => this.#database && !this.#isClosed;
+    const turn = this.#claiming ?? this.#ready;
+    const change = turn.then(() => (isPossible() ? act(this.#database) : undefined)).catch(ignore);
+    this.#changes.add(change);
+    change.then(() => this.#changes.delete(change));
   }
 
   async #clear() {
-    if (this.#claiming) {
-      await this.#ready;
-    }
+    if (this.#claiming) await this.#claiming;
     // In line behind the rows that were put before.
     await undefined;
     this.#rows.clear();

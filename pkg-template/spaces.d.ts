@@ -356,7 +356,8 @@ export class KuratchiSpaceClient {
    * @returns The message as it is now, or nothing when the edit waits in the outbox.
    * @throws {ChatError} `notFound` (at once where a deletion of the message is on its way), `senderMismatch`, `invalidArgument`,
    *   `outboxFull`, `network` …; `alreadySent` for a message
-   *   that failed and may have been stored all the same: {@link retry} it first. An edit of one that failed waits, with
+   *   that failed and may have been stored all the same: {@link retry} it first; and for one that another tab of the browser
+   *   took over while this client had no link. An edit of one that failed waits, with
    *   `until: 'stored'`, until that is tried again or discarded.
    * @example
    * await client.editMessage(message.id, { text: 'Hello, all' });
@@ -411,7 +412,8 @@ export class KuratchiSpaceClient {
    * waits left already: it is refused like what is on its way, until it failed.
    *
    * @param id The `clientMessageId` of the message, edit or deletion.
-   * @throws {ChatError} `alreadySent` when it is on its way, or may be; `notFound` when nothing with this id waits.
+   * @throws {ChatError} `alreadySent` when it is on its way, or may be, also from another tab; `notFound` when nothing with
+   *   this id waits.
    * @example
    * await client.discard(message.clientMessageId!);
    */

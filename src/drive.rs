@@ -261,6 +261,12 @@ impl Driver {
                     self.input(Input::PersistFailed);
                 }
             }
+            Output::ReclaimOutbox => {
+                if let Err(thrown) = self.host.reclaim_outbox() {
+                    report(&thrown);
+                    self.input(Input::PersistFailed);
+                }
+            }
             Output::Persist(change) => self.persist(change),
         }
     }

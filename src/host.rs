@@ -61,6 +61,8 @@ extern "C" {
 
     #[wasm_bindgen(method, catch, js_name = loadOutbox)]
     pub(crate) fn load_outbox(this: &Host) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch, js_name = reclaimOutbox)]
+    pub(crate) fn reclaim_outbox(this: &Host) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch, js_name = putRow)]
     pub(crate) fn put_row(this: &Host, row: &JsValue) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch, js_name = removeRow)]

@@ -1,8 +1,8 @@
 //! Rows of the outbox as plain JavaScript objects, for the host that keeps them, and back.
 //!
-//! `{id, operation, body, owner, scope, epoch, addedAt, failure}`: `operation` is `'message'`, `'edit'` or
+//! `{id, operation, body, owner, scope, epoch, addedAt, failure, adopted}`: `operation` is `'message'`, `'edit'` or
 //! `'delete'`, `owner` is `'user:<sub>'`, `'bearer'` or `'unknown'`, `epoch` is a text or `null`, `failure` is
-//! `{code, message, field?}` or `null`. `body` is the engine's own object, never copied. What comes back was on
+//! `{code, message, field?}` or `null`, `adopted` says whether another tab had the row. `body` is the engine's own object, never copied. What comes back was on
 //! somebody's disk and may be anything: a row that can not be read is left out. Must not know where rows are kept.
 
 use client_core::error::{ClientError, Code};
@@ -30,6 +30,7 @@ pub fn write(row: &OutboxRow<JsJson>) -> JsValue {
         epoch,
         added_at,
         failure,
+        adopted,
     } = row;
     let owner = match owner {
         Owner::User(sub) => JsValue::from_str(&format!("{USER_PREFIX}{sub}")),
@@ -51,6 +52,7 @@ pub fn write(row: &OutboxRow<JsJson>) -> JsValue {
             "failure",
             failure.as_ref().map_or(JsValue::NULL, write_failure),
         ),
+        ("adopted", JsValue::from_bool(*adopted)),
     ])
 }
 
@@ -106,6 +108,7 @@ fn read(row: &JsValue) -> Option<OutboxRow<JsJson>> {
         } else {
             Some(read_failure(&failure)?)
         },
+        adopted: field(row, "adopted")?.is_truthy(),
     })
 }
 

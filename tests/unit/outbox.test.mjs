@@ -247,11 +247,12 @@ describe('a lane that is given up', () => {
     const tab = await loadedTab({ disk, locks });
     tab.page.dispatchEvent(new Event('pagehide'));
     await settle();
+    tab.take();
     disk.whenRead = () => tab.outbox.put(row('meanwhile'));
     tab.page.dispatchEvent(new Event('pageshow'));
     await settle();
-    const told = tab.take();
-    assert.ok(told.includes('outboxReclaimed meanwhile'), told.join(', '));
+    assert.deepEqual(tab.take(), ['outboxReclaimed none', 'persisted meanwhile']);
+    assert.deepEqual(disk.ids(), ['meanwhile']);
   });
 
   test('what is removed while it is claimed again does not come back', async () => {
@@ -266,8 +267,91 @@ describe('a lane that is given up', () => {
     disk.whenRead = () => tab.outbox.remove('a');
     tab.page.dispatchEvent(new Event('pageshow'));
     await settle();
-    assert.deepEqual(tab.take(), ['removed a', 'outboxReclaimed b']);
+    assert.deepEqual(tab.take(), ['outboxReclaimed b', 'removed a']);
     assert.deepEqual(disk.ids(), ['b']);
+  });
+
+  test('is claimed for a moment where something in it is to change, and given up again', async (t) => {
+    const { disk, locks } = browser();
+    const tab = await loadedTab({ disk, locks });
+    tab.outbox.put(row('a'));
+    await settle();
+    const giveUp = async () => {
+      tab.outbox.setWanted(false);
+      t.mock.timers.tick(LEFT_MS);
+      await settle();
+      assert.deepEqual([tab.take().at(-1), locks.names()], ['outboxReleased', []]);
+    };
+    await giveUp();
+    tab.outbox.reclaim();
+    tab.outbox.reclaim();
+    await settle();
+    assert.deepEqual([tab.take(), locks.names().length], [['outboxReclaimed a'], 1]);
+    t.mock.timers.tick(LEFT_MS);
+    await settle();
+    assert.deepEqual([tab.take(), locks.names()], [['outboxReleased'], []]);
+    // What the core wants kept without asking claims as well.
+    tab.outbox.put(row('a', { body: { text: 'changed' } }));
+    await settle();
+    assert.deepEqual([tab.take(), locks.names().length], [['outboxReclaimed a', 'persisted a'], 1]);
+    // A link that comes meanwhile keeps it, and looks at those of others.
+    tab.outbox.load();
+    t.mock.timers.tick(LEFT_MS);
+    await settle();
+    assert.deepEqual([tab.take(), locks.names().length, FakeChannel.all.size], [['outboxLoaded none'], 1, 1]);
+    await giveUp();
+  });
+
+  test('is left once what was put is on disk, however long that takes', async (t) => {
+    const { disk, locks } = browser();
+    const tab = await loadedTab({ disk, locks });
+    let isWritten = false;
+    const put = (id) => {
+      isWritten = false;
+      tab.outbox.put(row(id));
+      tab.outbox.whenWritten().then(() => {
+        isWritten = true;
+      });
+    };
+    put('a');
+    await settle();
+    assert.deepEqual([isWritten, disk.ids()], [true, ['a']]);
+    disk.trouble = { hangs: true };
+    put('b');
+    await settle();
+    assert.equal(isWritten, false);
+    // Nobody waits for a disk that has failed.
+    for (let second = 0; second < 4; second += 1) {
+      t.mock.timers.tick(1_000);
+      await settle();
+    }
+    assert.deepEqual([isWritten, tab.outbox.persistence], [true, 'memory']);
+  });
+
+  test('nothing_is_written_where_another_tab_sends_from', async (t) => {
+    const { disk, locks } = browser();
+    const left = await loadedTab({ disk, locks });
+    left.outbox.put(row('a'));
+    left.outbox.put(row('b'));
+    await settle();
+    left.outbox.setWanted(false);
+    t.mock.timers.tick(LEFT_MS);
+    await settle();
+    const other = await loadedTab({ disk, locks });
+    assert.deepEqual(other.take(), ['outboxLoaded none', 'outboxLoaded a+b']);
+    const before = structuredClone(disk.entries);
+    assert.deepEqual(
+      before.map(([, { adopted }]) => adopted),
+      [true, true],
+      'others have had it',
+    );
+    left.take();
+    define('sessionStorage', left.storage);
+    left.outbox.remove('a');
+    left.outbox.remove('b');
+    await settle();
+    assert.deepEqual(left.take(), ['outboxReclaimed none', 'removed a', 'removed b']);
+    assert.deepEqual(disk.entries, before);
   });
 
   test('is another tab’s when that took it over: the page that comes back has none of it', async () => {

@@ -23,6 +23,7 @@ fn row(id: &str) -> OutboxRow<JsJson> {
         epoch: Some(Epoch("e1".to_owned())),
         added_at: UnixMillis(js_sys::Date::now() as u64),
         failure: None,
+        adopted: false,
     }
 }
 

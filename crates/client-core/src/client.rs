@@ -26,6 +26,7 @@ use crate::polling::PollAnswer;
 use crate::posts::Posts;
 use crate::presence::Presence;
 use crate::random::Random;
+use crate::reclaiming::PutOff;
 use crate::requests::{Pending, Postponed, Purpose};
 use crate::session::{Cursor, Session};
 use crate::timeline::{Timeline, Version};
@@ -82,6 +83,8 @@ pub struct Client<J: Json> {
     pub(crate) timeline: Timeline<J>,
     pub(crate) outbox: Outbox<J>,
     pub(crate) posts: Posts<J>,
+    /// Calls about entries that others may have.
+    pub(crate) put_off: Vec<PutOff<J>>,
     /// Calls that took an entry out, and wait for it to be gone from the disk.
     pub(crate) removals: Vec<(ClientMessageId, CallId)>,
     /// Whether an entry left the outbox during this input, so that queued entries may be sent.
@@ -167,6 +170,7 @@ impl<J: Json> Client<J> {
             timeline: Timeline::new(version),
             outbox: Outbox::new(),
             posts: Posts::new(),
+            put_off: Vec::new(),
             removals: Vec::new(),
             place_freed: false,
             recent_ids: VecDeque::new(),

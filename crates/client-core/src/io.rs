@@ -221,6 +221,9 @@ pub enum Output<J: Json> {
     /// Load what is left of this outbox; answer with [`Input::OutboxLoaded`], also where that is nothing, or with
     /// [`Input::PersistFailed`]. Nothing is sent before.
     LoadOutbox,
+    /// Make what was released ours again, for a moment at least; answer with [`Input::OutboxReclaimed`], also where somebody
+    /// else has it by now, or with [`Input::PersistFailed`]. Asked while it is done already, it needs no second answer.
+    ReclaimOutbox,
     /// Keep the outbox's store in step.
     Persist(OutboxChange<J>),
 }
@@ -310,6 +313,8 @@ pub struct OutboxRow<J> {
     pub added_at: UnixMillis,
     /// Why it does not send itself any more.
     pub failure: Option<ClientError>,
+    /// Whether another tab has taken it over since it was written: it may have been sent from there.
+    pub adopted: bool,
 }
 
 /// A change of the outbox's store.

@@ -87,6 +87,7 @@ mod posts;
 mod presence;
 mod random;
 mod receiving;
+mod reclaiming;
 mod renewal;
 mod requests;
 mod revising;

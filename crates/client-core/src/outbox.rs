@@ -245,6 +245,11 @@ impl<J: Json> Outbox<J> {
         self.released = true;
     }
 
+    /// Whether others may be sending what is stored: nobody may change it here.
+    pub(crate) fn is_released(&self) -> bool {
+        self.released
+    }
+
     /// The store is ours alone again, and these are all its rows. Gives the entries that were in it and are not any
     /// more: somebody else saw to them.
     pub(crate) fn reclaim(&mut self, rows: &[OutboxRow<J>]) -> Vec<Entry<J>> {
@@ -254,6 +259,16 @@ impl<J: Json> Outbox<J> {
             rows.iter().any(|row| row.client_message_id == *id)
         };
         self.take_where(|entry| entry.on_disk && !is_there(entry))
+    }
+
+    /// Takes the row in the place of what is known of it: another tab had it meanwhile, and may have sent or changed it. Gives
+    /// its entry; `None` where there is none.
+    pub(crate) fn renew(&mut self, row: &OutboxRow<J>) -> Option<&Entry<J>> {
+        let entry = self.get_mut(&row.client_message_id)?;
+        entry.carried = true;
+        entry.row.failure.clone_from(&row.failure);
+        entry.replace_body(row.body.clone());
+        Some(entry)
     }
 
     /// The row was given to the store.
@@ -291,7 +306,7 @@ impl<J: Json> Outbox<J> {
 
     /// There is no store: memory is as safe as it gets. Gives the waiters that waited for it.
     pub(crate) fn persist_failed(&mut self) -> Vec<Waiter> {
-        (self.durable, self.loading) = (false, false);
+        (self.durable, self.loading, self.released) = (false, false, false);
         self.leaving.clear();
         let mut waiters = Vec::new();
         for entry in &mut self.entries {
@@ -674,6 +689,7 @@ mod tests {
             epoch: None,
             added_at: UnixMillis(0),
             failure: None,
+            adopted: false,
         }
     }
 

@@ -21,6 +21,7 @@ use crate::io::{
 };
 use crate::legacy::unsupported;
 use crate::posts::Post;
+use crate::reclaiming::Wanted;
 use crate::requests::{DELETE_MESSAGE, EDIT_MESSAGE, Purpose};
 use crate::timer::Timer;
 
@@ -86,6 +87,9 @@ impl<J: Json> Client<J> {
 
     /// Tries the failed entry `id` of the outbox again, behind all others.
     pub fn retry(&mut self, call: CallId, id: &J, now: Instant) {
+        if self.put_off(call, id, Wanted::Retry).is_none() {
+            return;
+        }
         let failed = self.own_entry(id).filter(|id| {
             let entry = self.outbox.get(id);
             entry.is_some_and(|entry| entry.row.failure.is_some())
@@ -124,6 +128,9 @@ impl<J: Json> Client<J> {
 
     /// Takes the entry `id` out of the outbox: a failed one, or one that no connection has carried yet.
     pub fn discard(&mut self, call: CallId, id: &J) {
+        if self.put_off(call, id, Wanted::Discard).is_none() {
+            return;
+        }
         let Some(id) = self.own_entry(id) else {
             let told =
                 "no message with this id waits to be sent: deleteMessage() deletes a stored one";
@@ -164,7 +171,7 @@ impl<J: Json> Client<J> {
         self.settle(call, Ok(Reply::Done));
     }
 
-    fn change(
+    pub(crate) fn change(
         &mut self,
         call: CallId,
         operation: Operation,
@@ -177,6 +184,16 @@ impl<J: Json> Client<J> {
             Err(error) => return self.settle(call, Err(error.into())),
         };
         let body = self.of_stored(body);
+        if let Some(id) = body.get(Key::MessageId) {
+            let wanted = Wanted::Change {
+                operation,
+                body: body.clone(),
+                until_stored,
+            };
+            if self.put_off(call, &id, wanted).is_none() {
+                return;
+            }
+        }
         let own = body.get(Key::MessageId).and_then(|id| self.own_entry(&id));
         let is_message = |id: &ClientMessageId| {
             let entry = self.outbox.get(id);
@@ -271,6 +288,7 @@ impl<J: Json> Client<J> {
             epoch: self.epoch(),
             added_at: self.wall_clock(now),
             failure: None,
+            adopted: false,
         };
         let superseded = self.supersede(&row);
         let waiter = self.waiter(call, until_stored, now);
@@ -377,7 +395,7 @@ impl<J: Json> Client<J> {
     }
 
     /// The id that the app means, if it is that of an entry it was shown.
-    fn own_entry(&self, id: &J) -> Option<ClientMessageId> {
+    pub(crate) fn own_entry(&self, id: &J) -> Option<ClientMessageId> {
         let id = ClientMessageId(id.string()?);
         self.outbox.get(&id).filter(|entry| entry.shown)?;
         Some(id)

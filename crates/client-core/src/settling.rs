@@ -371,35 +371,6 @@ impl<J: Json> Client<J> {
         }
     }
 
-    /// The store is ours alone again: what is gone from it was sent by somebody else.
-    pub(crate) fn reclaim_outbox(&mut self, rows: Vec<OutboxRow<J>>, now: Instant) {
-        let gone = self.outbox.reclaim(&rows);
-        for entry in gone {
-            let id = &entry.row.client_message_id;
-            if entry.unwritten > 0 {
-                // It was written again while the rows were read, and is there again.
-                self.persist(OutboxChange::Remove(id.clone()));
-            }
-            let stored = self.recent_id(entry.trace);
-            for row in self.release_changes_of(id, stored.as_ref()) {
-                self.tell_outbox(row, OutboxStatus::Pending);
-            }
-            if entry.shown {
-                self.tell_outbox(entry.row, OutboxStatus::Dropped);
-            }
-            for waiter in entry.waiters {
-                self.settle(waiter.call, Ok(Reply::Done));
-            }
-        }
-        self.restore_outbox(rows, now);
-    }
-
-    /// The id of a message that was told not long ago and carries this trace.
-    fn recent_id(&self, trace: u64) -> Option<J> {
-        let is_it = |id: &&J| id.string().and_then(|id| MessageId(id).trace()) == Some(trace);
-        self.recent_ids.iter().rev().find(is_it).cloned()
-    }
-
     /// Whom the token in use names is known now.
     pub(crate) fn identify(&mut self, sub: Option<String>) {
         for id in self.outbox.identify(Identity(sub)) {
@@ -482,6 +453,7 @@ impl<J: Json> Client<J> {
         for waiter in self.outbox.persist_failed() {
             self.settle(waiter.call, Ok(Reply::Done));
         }
+        self.do_what_waited(now);
         self.flush_outbox(now);
     }
 

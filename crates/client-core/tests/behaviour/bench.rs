@@ -387,6 +387,7 @@ impl Bench {
                     .handle_input(Input::OutboxLoaded(rows), self.now);
                 return None;
             }
+            Output::ReclaimOutbox => "reclaim".to_owned(),
             Output::Persist(change) => {
                 self.follow(change);
                 return None;

@@ -15,6 +15,7 @@ mod liveness;
 mod outages;
 mod outbox;
 mod properties;
+mod reclaiming;
 mod revising;
 mod tokens;
 mod transports;

@@ -59,6 +59,7 @@ fn row(name: &str, owner: Owner) -> OutboxRow<Value> {
         epoch: Some(Epoch("e".to_owned())),
         added_at: UnixMillis(EPOCH_MS),
         failure: None,
+        adopted: false,
     }
 }
 

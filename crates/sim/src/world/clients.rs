@@ -92,6 +92,10 @@ impl World {
                 let at = self.written_at(tab);
                 self.at(at, Happening::Loaded(tab));
             }
+            client_io::Output::ReclaimOutbox => {
+                let at = self.written_at(tab);
+                self.at(at, Happening::Reclaimed(tab));
+            }
             client_io::Output::Persist(change) => {
                 let at = self.written_at(tab);
                 self.at(at, Happening::Written(tab, change));

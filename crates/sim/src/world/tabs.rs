@@ -40,7 +40,10 @@ impl World {
         if !self.lives(by) || self.person(by.person).frozen_until > self.now {
             return;
         }
-        let rows = self.person(from.person).disk.take();
+        let mut rows = self.person(from.person).disk.take();
+        for row in &mut rows {
+            row.adopted = true;
+        }
         for index in [from.person, by.person] {
             self.person(index).lost_order = true;
         }
