@@ -268,6 +268,53 @@ test('a_page_in_the_back_forward_cache_leaves_its_outbox_to_its_sibling', async 
   assertNoProblems(one.tab, two.tab, bob.tab);
 });
 
+test('what_waits_without_a_link_is_changed_only_by_the_tab_that_has_it', async () => {
+  const space = stack.newSpace('released');
+  const bob = await stack.newPerson('bob', space);
+  await bob.arrive();
+  const one = await stack.newPerson('one', space, { user: 'ada' });
+  const tab = await stack.newTabIn(one.tab.context());
+  const two = await stack.newPerson('two', space, { user: 'ada', tab, network: one.network });
+  await one.arrive();
+  one.network.goDown();
+  await one.is('reconnecting');
+  await one.say(...one.texts(3));
+  const change = (person, verb, text, ...rest) =>
+    person.tab.evaluate(
+      ([verb, text, ...rest]) => {
+        const { client } = globalThis.person;
+        const { clientMessageId } = client.getSnapshot().messages.find((message) => message.text === text);
+        return client[verb](clientMessageId, ...rest).then(
+          () => 'done',
+          (error) => error.code,
+        );
+      },
+      [verb, text, ...rest],
+    );
+  const waiting = async (person) => (await person.report()).stored;
+  await one.tab.evaluate(() => globalThis.person.client.disconnect());
+  // Longer than it keeps what waits to itself.
+  await sleep(1_500);
+  assert.equal(await change(one, 'editMessage', 'one 0', { text: 'one 0, changed' }), 'done');
+  assert.equal(await change(one, 'discard', 'one 1'), 'done');
+  assert.deepEqual(await waiting(one), ['one 0, changed', 'one 2']);
+  await two.open();
+  await two.tab.evaluate(() => void globalThis.person.client.connect().catch(() => {}));
+  await until(async () => (await waiting(two)).includes('one 2'), 'two has what one left');
+  assert.equal(await change(one, 'editMessage', 'one 2', { text: 'never' }), 'alreadySent');
+  assert.equal(await change(two, 'editMessage', 'one 2', { text: 'one 2, changed' }), 'done');
+  one.network.heal();
+  await bob.sees('one 2, changed');
+  await one.arrive();
+  for (const person of [one, two, bob]) {
+    await until(
+      async () => isEqual(await waiting(person), ['one 0, changed', 'one 2, changed']),
+      'both changes',
+    );
+  }
+  assertNoProblems(one.tab, two.tab, bob.tab);
+});
+
 test('who_leaves_a_page_that_the_browser_keeps_has_left', async () => {
   const space = stack.newSpace('kept');
   const bob = await stack.newPerson('bob', space);
