@@ -45,6 +45,8 @@ pub struct Options {
     pub reload_permille: u64,
     /// How often an app leaves and comes back, in a thousand of its actions.
     pub leave_permille: u64,
+    /// How often an app that has left stays away, in a thousand of its actions.
+    pub stay_permille: u64,
     /// Mean time between two faults of each kind, in milliseconds.
     pub faults: Vec<(Fault, u64)>,
     /// How long a death may stay unnoticed by either end, in milliseconds.
@@ -249,6 +251,7 @@ impl Options {
             faults.push((Fault::Hint, hints_ms));
         }
         let stream_permille = sometimes(300, 50, 500);
+        let stay_permille = sometimes(300, 500, 980);
         let has_cache = sometimes(200, 1, 1) == 1;
         let people = usize::try_from(random.between(1, 6)).unwrap_or(1);
         let mut rate = || match random.between(0, 2) {
@@ -277,7 +280,8 @@ impl Options {
             } else {
                 20
             },
-            leave_permille: random.between(0, 30),
+            leave_permille: random.between(0, if stay_permille > 0 { 200 } else { 30 }),
+            stay_permille,
             faults,
             silence_ms_max: random.between(0, 60_000),
             pause_ms_max: random.between(1_000, 120_000),

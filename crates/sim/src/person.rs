@@ -8,7 +8,10 @@ use std::fmt;
 use client_core::Client;
 use client_core::endpoint::Endpoint;
 use client_core::error::{ClientError, Code};
-use client_core::io::{CallId, Config, Event, Input, Operation, OutboxNews, OutboxStatus, Reply};
+use client_core::io::{
+    CallId, Config, Event, Input, Operation, OutboxChange, OutboxNews, OutboxRow, OutboxStatus,
+    Reply,
+};
 use protocol::ids::{ClientMessageId, MessageId, SpaceId};
 use protocol::time::{Instant, UnixMillis};
 use serde_json::{Value, json};
@@ -127,6 +130,15 @@ pub fn trace_of(id: &str) -> u64 {
     stored.unwrap_or_else(|| ClientMessageId(id.to_owned()).trace())
 }
 
+/// The trace of the message that a row changes; `None` for a message.
+#[must_use]
+pub fn changed_by(row: &OutboxRow<Value>) -> Option<u64> {
+    row.body
+        .get("messageId")
+        .and_then(Value::as_str)
+        .map(trace_of)
+}
+
 /// One app.
 #[derive(Debug)]
 pub struct Person {
@@ -140,6 +152,10 @@ pub struct Person {
     pub client: Client<Value>,
     /// What a reload finds.
     pub disk: Disk,
+    /// Whether others may take what is on the disk.
+    pub is_released: bool,
+    /// Writes that wait until what is on the disk is the tab's alone.
+    pub unwritten: Vec<OutboxChange<Value>>,
     /// What stands between the app and the network, in some runs.
     pub cache: Option<Cache>,
     /// Until when the tab is frozen.
@@ -169,6 +185,8 @@ pub struct Person {
     pub ids: BTreeMap<ClientMessageId, String>,
     /// Whether entries left their place in the queue: tried again, or sent by another tab.
     pub(crate) lost_order: bool,
+    /// Traces of messages with a change that left its place in the queue: it may come after a later one.
+    pub(crate) unordered: BTreeSet<u64>,
     /// Who is here, as the client last said.
     pub present: Vec<String>,
     /// Who is shown typing.
@@ -220,6 +238,8 @@ impl Person {
             name,
             user,
             disk: Disk::default(),
+            is_released: false,
+            unwritten: Vec::new(),
             cache: None,
             frozen_until: 0,
             inbox: VecDeque::new(),
@@ -236,6 +256,7 @@ impl Person {
             changed: Vec::new(),
             ids: BTreeMap::new(),
             lost_order: false,
+            unordered: BTreeSet::new(),
             present: Vec::new(),
             online: false,
             fault: None,
@@ -257,6 +278,8 @@ impl Person {
         self.client = client(&self.name, &mut self.random)?;
         self.tab.life += 1;
         self.online = false;
+        self.is_released = false;
+        self.unwritten.clear();
         self.frozen_until = 0;
         self.inbox.clear();
         self.shown.clear();
@@ -339,7 +362,14 @@ impl Person {
         let waits = |(_, name): &(&ClientMessageId, &String)| self.echoes.contains(*name);
         let waiting = self.ids.iter().filter(waits);
         let waiting = waiting.map(|(id, name)| (id.0.clone(), name.clone()));
-        let own: Vec<(String, String)> = stored.chain(waiting).collect();
+        let stored: Vec<(String, String)> = stored.collect();
+        let waiting: Vec<(String, String)> = waiting.collect();
+        // What waits is looked at more than what is long since told.
+        let own = if waiting.is_empty() || which.is_multiple_of(2) {
+            [stored, waiting].concat()
+        } else {
+            waiting
+        };
         let index = which % own.len().max(1) as u64;
         own.into_iter().nth(usize::try_from(index).unwrap_or(0))
     }
@@ -491,8 +521,7 @@ impl Person {
             };
         }
         if matches!(news.status, OutboxStatus::Failed) {
-            let id = row.body.get("messageId").and_then(Value::as_str);
-            let trace = id.map(trace_of);
+            let trace = changed_by(row);
             let is_it = |changed: &&mut Changed| Some(trace_of(&changed.id)) == trace;
             for changed in self.changed.iter_mut().filter(is_it) {
                 changed.outcome = Outcome::Doubtful;
@@ -503,6 +532,7 @@ impl Person {
             |error: &ClientError| matches!(error.code, Code::EpochChanged | Code::OutboxExpired);
         if matches!(news.status, OutboxStatus::Failed) && row.failure.as_ref().is_some_and(asks) {
             self.lost_order = true;
+            self.unordered.extend(changed_by(row));
             let call = self.call();
             let id = json!(row.client_message_id.as_str());
             self.client.retry(call, &id, Instant(now));

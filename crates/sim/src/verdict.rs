@@ -197,7 +197,7 @@ pub fn all_is_well(ending: &Ending<'_>) -> Result<(), String> {
         what_was_sent_keeps_its_order(person, stored)?;
     }
     for person in people {
-        what_was_changed_says_so(person, stored)?;
+        what_was_changed_says_so(person, people, stored)?;
         nobody_types(person)?;
         the_lists_are_whole(person, stored)?;
         if ending.named {
@@ -347,7 +347,16 @@ fn what_was_sent_keeps_its_order(person: &Person, stored: &[Shown]) -> Result<()
 }
 
 /// Checks that what was promised to be deleted has no text, and that what was edited says what the last edit said.
-fn what_was_changed_says_so(person: &Person, stored: &[Shown]) -> Result<(), String> {
+fn what_was_changed_says_so(
+    person: &Person,
+    people: &[Person],
+    stored: &[Shown],
+) -> Result<(), String> {
+    let others = people.iter().filter(|other| other.name != person.name);
+    let by_others: BTreeSet<u64> = others
+        .flat_map(|other| &other.changed)
+        .map(|changed| trace_of(&changed.id))
+        .collect();
     let mut texts: BTreeMap<u64, &str> = BTreeMap::new();
     for message in stored {
         if let Some(trace) = MessageId(message.id.clone()).trace() {
@@ -374,7 +383,8 @@ fn what_was_changed_says_so(person: &Person, stored: &[Shown]) -> Result<(), Str
         let (Some(wanted), Some(text)) = (&changed.text, texts.get(&trace)) else {
             continue;
         };
-        let is_due = changed.outcome == Outcome::Promised && !person.lost_order;
+        let is_last = !person.unordered.contains(&trace) && !by_others.contains(&trace);
+        let is_due = changed.outcome == Outcome::Promised && is_last;
         if is_due && text != wanted && !deleted.contains(&trace) {
             let name = &person.name;
             return Err(format!("{name} edited to '{wanted}', and it says '{text}'"));

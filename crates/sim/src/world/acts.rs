@@ -1,5 +1,6 @@
 //! What people do: they come, chat, change what they wrote, and leave.
 
+use super::tabs::KEPT_MS;
 use super::{Happening, Tab, World};
 use crate::options::Options;
 use crate::random::Random;
@@ -25,6 +26,8 @@ pub(super) struct Stream {
 /// so that an act that is passed over shifts no other.
 struct Act {
     leaves: bool,
+    /// Whether somebody who has left does not come back yet.
+    stays: bool,
     types: bool,
     changes: bool,
     deletes: bool,
@@ -52,6 +55,7 @@ impl Act {
         let (least, most) = options.padding;
         Self {
             leaves: random.chance(options.leave_permille),
+            stays: random.chance(options.stay_permille),
             changes: random.chance(options.change_permille),
             deletes: random.chance(300),
             reloads: random.chance(options.reload_permille),
@@ -92,11 +96,17 @@ impl World {
         let person = self.person(index);
         // Most stop before they do something else, and some send what they typed.
         person.type_on(act.types, now);
-        if !person.online {
+        if !person.online && act.changes {
+            self.change(index, act);
+        } else if !person.online && !act.stays {
             self.send(index, act.posts, act, false);
-            self.person(index).come(now);
+            self.come_now(index);
+        } else if !person.online {
+            // Only looks at what is there.
         } else if act.leaves {
+            let tab = person.tab;
             person.leave(now);
+            self.at(now + KEPT_MS, Happening::Left(tab));
         } else if act.reloads {
             person.reload(now);
         } else if act.changes {

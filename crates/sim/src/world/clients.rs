@@ -92,9 +92,10 @@ impl World {
                 let at = self.written_at(tab);
                 self.at(at, Happening::Loaded(tab));
             }
-            client_io::Output::ReclaimOutbox => {
-                let at = self.written_at(tab);
-                self.at(at, Happening::Reclaimed(tab));
+            client_io::Output::ReclaimOutbox => self.claim(tab),
+            client_io::Output::Persist(change) if self.person(tab.person).is_released => {
+                self.person(tab.person).unwritten.push(change);
+                self.claim(tab);
             }
             client_io::Output::Persist(change) => {
                 let at = self.written_at(tab);

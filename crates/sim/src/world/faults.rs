@@ -248,6 +248,17 @@ impl World {
         Ok(())
     }
 
+    /// An app connects: what is on its disk is for itself again.
+    pub(super) fn come_now(&mut self, index: usize) {
+        let now = self.now;
+        let person = self.person(index);
+        let tab = person.tab;
+        person.come(now);
+        if person.is_released {
+            self.claim(tab);
+        }
+    }
+
     /// An app connects, if it is not connected, and nobody types in it any more; a frozen one does so when it thaws.
     pub(super) fn come(&mut self, index: usize) {
         let now = self.now;
@@ -257,7 +268,7 @@ impl World {
         }
         person.type_on(false, now);
         if !person.online {
-            person.come(now);
+            self.come_now(index);
         }
         self.carry_out_for_client(index);
     }

@@ -66,6 +66,8 @@ enum Happening {
     Written(Tab, OutboxChange<Value>),
     Adopted(Tab, Tab),
     Thawed(Tab, bool),
+    /// A tab that has no link gives up what is on its disk.
+    Left(Tab),
     Reclaimed(Tab),
     Online(usize),
     ClientTimer(Tab),
@@ -294,6 +296,7 @@ impl World {
             Happening::Written(tab, change) => self.written(tab, change),
             Happening::Adopted(from, by) => self.adopt(from, by),
             Happening::Thawed(tab, was_hidden) => self.thaw(tab, was_hidden),
+            Happening::Left(tab) => self.leave_disk(tab),
             Happening::Reclaimed(tab) => self.reclaim(tab),
             Happening::Online(person) => self.go_online(person),
             Happening::ClientTimer(tab) => self.client_timer(tab),

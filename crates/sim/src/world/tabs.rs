@@ -1,9 +1,13 @@
 //! What becomes of tabs and their disks: writes, adoption, freezing, networks that go away.
 
-use client_core::io::{self as client_io, OutboxChange};
+use client_core::io::{self as client_io, OutboxChange, OutboxRow};
 use serde_json::Value;
 
 use super::{Happening, Tab, World};
+use crate::person::changed_by;
+
+/// How long a tab without a link keeps what is on its disk to itself.
+pub(super) const KEPT_MS: u64 = 1_000;
 
 impl World {
     /// When a write that a tab asks for now is done.
@@ -35,9 +39,13 @@ impl World {
         }
     }
 
-    /// A tab takes over what another one left.
+    /// A tab takes over what another one left, unless that has it again.
     pub(super) fn adopt(&mut self, from: Tab, by: Tab) {
-        if !self.lives(by) || self.person(by.person).frozen_until > self.now {
+        let owner = self.person(from.person);
+        let is_held = !owner.is_closed && !owner.is_released;
+        let heir = self.person(by.person);
+        let is_up = heir.online && !heir.is_released && heir.frozen_until <= self.now;
+        if is_held || !is_up || !self.lives(by) {
             return;
         }
         let mut rows = self.person(from.person).disk.take();
@@ -45,9 +53,11 @@ impl World {
             row.adopted = true;
         }
         for index in [from.person, by.person] {
-            self.person(index).lost_order = true;
+            let person = self.person(index);
+            person.lost_order = true;
+            person.unordered.extend(rows.iter().filter_map(changed_by));
         }
-        self.person(by.person).disk.adopt(rows.clone());
+        self.person(by.person).disk.adopt(rows.clone(), from.person);
         self.client(by, client_io::Input::OutboxLoaded(rows));
     }
 
@@ -83,16 +93,9 @@ impl World {
         }
         let tab = person.tab;
         if was_hidden {
-            self.client(tab, client_io::Input::OutboxReleased);
+            self.release(tab);
             if self.faults_random.chance(500) {
                 self.client(tab, client_io::Input::PutAway);
-            }
-            if let Some(by) = self
-                .sibling(index)
-                .filter(|_| self.faults_random.chance(500))
-            {
-                let at = self.now + self.faults_random.between(1, 500);
-                self.at(at, Happening::Adopted(tab, by));
             }
         }
         self.report.faults += 1;
@@ -110,9 +113,7 @@ impl World {
             self.client_now(tab, input);
         }
         if was_hidden {
-            // The rows are read behind whatever was given to the disk before.
-            let at = self.written_at(tab);
-            self.at(at, Happening::Reclaimed(tab));
+            self.claim(tab);
         }
         self.client_now(tab, client_io::Input::Woken);
         if !self.faulty {
@@ -120,16 +121,75 @@ impl World {
         }
     }
 
-    /// A tab has its outbox back.
+    /// Others may take what is on the tab's disk, what it took over of them included.
+    fn release(&mut self, tab: Tab) {
+        if self.options.no_tab_disk || self.person(tab.person).is_released {
+            return;
+        }
+        self.client(tab, client_io::Input::OutboxReleased);
+        let person = self.person(tab.person);
+        person.is_released = true;
+        let busy_until = person.disk.busy_until();
+        for (lane, rows) in person.disk.give_back() {
+            self.give_back(lane, rows);
+        }
+        if let Some(by) = self
+            .sibling(tab.person)
+            .filter(|_| self.faults_random.chance(500))
+        {
+            // Reads come behind the writes that were asked for before.
+            let at = busy_until.max(self.now) + self.faults_random.between(1, 500);
+            self.at(at, Happening::Adopted(tab, by));
+        }
+    }
+
+    /// A tab finds in its lane again what another one had taken over.
+    fn give_back(&mut self, lane: usize, rows: Vec<OutboxRow<Value>>) {
+        let person = self.person(lane);
+        person.disk.take_back(rows.clone());
+        let (tab, is_looking) = (person.tab, person.online && !person.is_released);
+        if is_looking {
+            self.client(tab, client_io::Input::OutboxLoaded(rows));
+        }
+    }
+
+    /// A tab without a link keeps what is on its disk to itself no longer.
+    pub(super) fn leave_disk(&mut self, tab: Tab) {
+        if !self.lives(tab) || self.person(tab.person).online {
+            return;
+        }
+        let frozen_until = self.person(tab.person).frozen_until;
+        if frozen_until > self.now {
+            return self.at(frozen_until, Happening::Left(tab));
+        }
+        self.release(tab);
+    }
+
+    /// A tab wants its disk for itself again: the rows are read behind whatever was given to it before.
+    pub(super) fn claim(&mut self, tab: Tab) {
+        let at = self.written_at(tab);
+        self.at(at, Happening::Reclaimed(tab));
+    }
+
+    /// A tab has its outbox back, for as long as it has a link, or a moment.
     pub(super) fn reclaim(&mut self, tab: Tab) {
-        if !self.lives(tab) {
+        if !self.lives(tab) || !self.person(tab.person).is_released {
             return;
         }
         let frozen_until = self.person(tab.person).frozen_until;
         if frozen_until > self.now {
             return self.at(frozen_until, Happening::Reclaimed(tab));
         }
-        let rows = self.person(tab.person).disk.rows();
+        let person = self.person(tab.person);
+        person.is_released = false;
+        let (rows, unwritten) = (person.disk.rows(), std::mem::take(&mut person.unwritten));
+        if !person.online {
+            self.at(self.now + KEPT_MS, Happening::Left(tab));
+        }
+        for change in unwritten {
+            let at = self.written_at(tab);
+            self.at(at, Happening::Written(tab, change));
+        }
         self.client(tab, client_io::Input::OutboxReclaimed(rows));
     }
 
