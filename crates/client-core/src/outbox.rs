@@ -262,10 +262,16 @@ impl<J: Json> Outbox<J> {
     }
 
     /// Takes the row in the place of what is known of it: another tab had it meanwhile, and may have sent or changed it. Gives
-    /// its entry; `None` where there is none.
+    /// its entry where that is another one by this; what was written here and is not on disk yet is newer.
     pub(crate) fn renew(&mut self, row: &OutboxRow<J>) -> Option<&Entry<J>> {
         let entry = self.get_mut(&row.client_message_id)?;
         entry.carried = true;
+        let text = |row: &OutboxRow<J>| row.body.get(Key::Text).and_then(|text| text.string());
+        let is_same =
+            entry.row.failure.is_some() == row.failure.is_some() && text(&entry.row) == text(row);
+        if entry.unwritten > 0 || is_same {
+            return None;
+        }
         entry.row.failure.clone_from(&row.failure);
         entry.replace_body(row.body.clone());
         Some(entry)

@@ -92,12 +92,8 @@ impl<J: Json> Client<J> {
         let Some(entry) = self.outbox.renew(adopted) else {
             return;
         };
-        let (row, shown) = (entry.row.clone(), entry.shown);
-        if entry.unwritten > 0 {
-            // What was given to the store meanwhile says what it said before.
-            self.persist(OutboxChange::Put(row.clone()));
-        }
-        if shown {
+        let row = entry.row.clone();
+        if entry.shown {
             let status = match row.failure {
                 None => OutboxStatus::Pending,
                 Some(_) => OutboxStatus::Failed,

@@ -114,6 +114,30 @@ fn what_another_tab_made_of_an_entry_is_what_counts() {
 }
 
 #[test]
+fn what_was_written_here_and_is_not_on_disk_yet_is_newer() {
+    let mut bench = Bench::ready();
+    bench.close(1006);
+    bench.send(5, "a", false);
+    let said = id(&bench, 0);
+    let row = adopted(&bench.rows[0], "a");
+    bench.persists = false;
+    edit(&mut bench, 6, &said, "a, better");
+    // What was taken over of another client of the page is given back meanwhile.
+    bench.input(Input::OutboxReleased);
+    bench.input(Input::OutboxReclaimed(vec![row.clone()]));
+    bench.confirm_write(said.as_str().unwrap());
+    assert_eq!(bench.stored(), ["a, better"]);
+    bench.outbox.clear();
+    bench.input(Input::OutboxReleased);
+    bench.input(Input::OutboxReclaimed(bench.rows.clone()));
+    bench.expect_outbox(&[]);
+    bench.take();
+    bench.retry();
+    bench.welcome(r#""seq":4,"recovered":true"#);
+    assert!(bench.take().contains(&"transmit a, better".to_owned()));
+}
+
+#[test]
 fn a_change_behind_one_that_waits_does_not_overtake_it() {
     let mut bench = Bench::ready();
     bench.close(1006);
