@@ -141,7 +141,8 @@ export function typingWords(names) {
 }
 
 /** Scripts that are written from right to left, and signs that turn the direction. */
-const RIGHT_TO_LEFT = /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufefc]/u;
+const RIGHT_TO_LEFT =
+  /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
 
 /** A name within a sentence, which it must not turn around: what `<bdi>` is where there are elements. */
 function isolated(name) {

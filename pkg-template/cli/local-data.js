@@ -10,7 +10,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
 import { isLocked, lockOwner, tryLock, unlock } from './lock-file.js';
-import { makeOwnFolder, narrowFolder, OWNER_ONLY_FILE } from './owner-only.js';
+import { makeOwnFolder, narrowFile, narrowFolder, OWNER_ONLY_FILE } from './owner-only.js';
 
 /** Where it is, seen from a project. */
 export const DATA_FOLDER = '.kuratchi';
@@ -39,6 +39,8 @@ export function keptGatewayKey(folder) {
     writeFileSync(file, newGatewayKey(), { flag: 'wx', mode: OWNER_ONLY_FILE });
   } catch (error) {
     if (error.code !== 'EEXIST') throw error;
+    // One that was copied here, or came out of a backup.
+    narrowFile(file);
   }
   const key = readGatewayKey(folder);
   if (key !== undefined) return key;

@@ -69,7 +69,12 @@ export async function startLocalWorker({
     })),
     // Pings are answered by the Worker: a local runtime that answers them can be ended by a client that goes.
     // A disk at home is smaller than Cloudflare's.
-    bindings: { PING_ANSWERS: 'code', SPACE_BYTES_DEFAULT: '1000000000', ...vars, GATEWAY_KEY: gatewayKey },
+    bindings: {
+      PING_ANSWERS_DEFAULT: 'code',
+      SPACE_BYTES_DEFAULT: '1000000000',
+      ...vars,
+      GATEWAY_KEY: gatewayKey,
+    },
     durableObjects: { SPACES: { className: 'Space', useSQLite: true } },
     durableObjectsPersist: spaces || false,
   };

@@ -192,14 +192,19 @@ pub(crate) fn speaker(
 /// Refuses an attachment whose address a browser could not read, or would not take for one of the web: a page that makes a
 /// link of it would fail, for everybody who comes. (WHATWG URL Standard, by the crate `url`.)
 pub(crate) fn check_addresses(attachments: &[Attachment]) -> Result<(), FieldError> {
-    // On a page of either: `https:[` is a path on the one, and cannot be read on the other.
-    let pages = ["http://page.invalid/", "https://page.invalid/"].map(|page| Url::parse(page).ok());
+    // On pages of each kind: `https:[` is a path on the one of https, and cannot be read on that of http; what an app's page
+    // (`capacitor:`, `tauri:`) or a file reads after `//` is a host of another kind.
+    let pages = ["http", "https", "app", "file"]
+        .map(|scheme| Url::parse(&format!("{scheme}://page.invalid/")).ok());
     for (index, attachment) in attachments.iter().enumerate() {
         let is_web = pages.iter().all(|page| {
             let read = Url::options()
                 .base_url(page.as_ref())
                 .parse(&attachment.url);
-            read.is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+            let of_page = page.as_ref().map(Url::scheme);
+            read.is_ok_and(|url| {
+                matches!(url.scheme(), "http" | "https") || Some(url.scheme()) == of_page
+            })
         });
         if !is_web {
             let field = format!("attachments[{index}].url");

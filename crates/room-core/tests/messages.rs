@@ -91,6 +91,8 @@ fn addresses_that_no_browser_reads_are_refused_by_name() {
         "https://x:99999",
         "http://%zz",
         "https://[::1",
+        "//=\\",
+        "//@.",
     ] {
         check(url, "400 attachments[1].url");
     }

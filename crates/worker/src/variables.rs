@@ -48,6 +48,15 @@ pub(crate) enum PingAnswers {
     Code,
 }
 
+impl PingAnswers {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Runtime => "runtime",
+            Self::Code => "code",
+        }
+    }
+}
+
 /// The gateway key: signs tokens, and opens every door. Not printable, so that it gets into no log.
 #[derive(Clone)]
 pub(crate) struct GatewayKey(String);
@@ -189,8 +198,11 @@ impl Configuration {
         let mut told = Told(misconfigured);
         let room = read_room(lookup, &mut told);
         let level = told.or(read_level(lookup), Level::Info, "info");
-        let pings = read_ping_answers(lookup);
-        let ping_answers = told.or(pings, PingAnswers::Runtime, "runtime");
+        // A runtime at home that answers pings can be ended by a client that goes: `dev` says what counts there.
+        let pings_default = read_ping_answers(lookup, "PING_ANSWERS_DEFAULT", PingAnswers::Runtime);
+        let pings_default = told.or(pings_default, PingAnswers::Runtime, "runtime");
+        let pings = read_ping_answers(lookup, "PING_ANSWERS", pings_default);
+        let ping_answers = told.or(pings, pings_default, pings_default.word());
         let gateway_key = GATEWAY_KEY
             .into_iter()
             .find_map(lookup)
@@ -313,12 +325,17 @@ fn read_switch(
     }
 }
 
-fn read_ping_answers(lookup: impl Fn(&str) -> Option<String>) -> Result<PingAnswers, BadVariable> {
-    match lookup("PING_ANSWERS").as_deref().map(str::trim) {
-        None | Some("runtime") => Ok(PingAnswers::Runtime),
+fn read_ping_answers(
+    lookup: impl Fn(&str) -> Option<String>,
+    name: &'static str,
+    default: PingAnswers,
+) -> Result<PingAnswers, BadVariable> {
+    match lookup(name).as_deref().map(str::trim) {
+        None => Ok(default),
+        Some("runtime") => Ok(PingAnswers::Runtime),
         Some("code") => Ok(PingAnswers::Code),
         Some(_) => Err(BadVariable {
-            name: "PING_ANSWERS",
+            name,
             expected: "runtime (pings are answered without waking the space) or code (they are \
                        answered and charged like any frame)"
                 .to_owned(),
@@ -420,6 +437,22 @@ mod tests {
             let expected = [2_000_000, 1_000_000_000][told];
             assert_eq!(configuration.unwrap().room.bytes_max, expected);
             assert_eq!(misconfigured.len(), told, "{misconfigured:?}");
+        }
+    }
+
+    #[test]
+    fn a_local_worker_answers_pings_itself_whatever_it_cannot_read() {
+        let local = ("PING_ANSWERS_DEFAULT", "code");
+        for (text, told, expected) in [
+            ("", 0, PingAnswers::Code),
+            ("runtime", 0, PingAnswers::Runtime),
+            ("cod", 1, PingAnswers::Code),
+        ] {
+            let of_owner = ("PING_ANSWERS", text);
+            let (configuration, misconfigured) = read(&[("GATEWAY_KEY", "k"), local, of_owner]);
+            assert_eq!(configuration.unwrap().ping_answers, expected, "{text}");
+            assert_eq!(misconfigured.len(), told, "{misconfigured:?}");
+            assert!(misconfigured.iter().all(|it| it.ends_with("code counts")));
         }
     }
 
