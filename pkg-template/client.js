@@ -380,21 +380,27 @@ export class SpaceClient {
       this.close();
       ended.resolve();
     };
+    const hasLink = () => !['idle', 'failed'].includes(this.#state.state);
     // What is on disk and has no owner yet would be nobody's: a connection that comes soon sends it.
     const isReady = () => {
-      const { state } = this.#state;
+      const isDone = this.#unsafe.size === 0 && this.#state.state !== 'connected';
       // Without a link what is sent is a request, and nowhere else.
-      const hasLink = !['idle', 'failed'].includes(state);
-      const isDone = this.#unsafe.size === 0 && state !== 'connected';
-      return this.persistence !== 'memory' && !this.#outbox.hasOwnerless && ((isLate && hasLink) || isDone);
+      return this.#outbox.isKept && !this.#outbox.hasOwnerless && ((isLate && hasLink()) || isDone);
+    };
+    let isOver = false;
+    // What waits in memory is sent from here, however long that takes. Without a link the room's next client of the page has it,
+    // unless it is in this client's own. A client that is being loaded has not kept anything yet.
+    const isOnlyHere = () => {
+      const goesFromHere = hasLink() || !this.#outbox.isKept;
+      const waits = this.persistence === 'memory' && this.#store.hasWaiting() && this.#state.state !== 'idle';
+      return (waits && goesFromHere) || (this.#isLoading && this.#unsafe.size > 0);
     };
     const look = () => {
-      if (isSafe() || (isWanted && isReady())) end();
+      if (isSafe() || (isWanted && isReady()) || (isOver && !isOnlyHere())) end();
     };
     const whenOver = () => {
-      // What waits in memory is nowhere else: it is sent from here, however long that takes.
-      const isOnlyHere = this.persistence === 'memory' && this.#store.hasWaiting();
-      if (!isOnlyHere || this.#state.state === 'idle') end();
+      isOver = true;
+      look();
     };
     const timers = [setTimeout(whenOver, SAFE_MS_MAX)];
     const unsubscribe = this.subscribe(look);

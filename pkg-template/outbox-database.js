@@ -78,7 +78,7 @@ export class OutboxDatabase {
   #prefix;
   #open = openDB;
   #opening;
-  #onLost;
+  #events;
   #failure;
   /** The newest change of each row that is under way. */
   #newest = new Map();
@@ -87,12 +87,14 @@ export class OutboxDatabase {
    * @param {object} place
    * @param {string} place.workerUrl
    * @param {string} place.spaceId
-   * @param {(error: unknown) => void} onLost Called once, when the database can not be used any more.
+   * @param {object} events
+   * @param {(error: unknown) => void} events.onLost Called once, when the database can not be used any more.
+   * @param {() => void} events.onDeleted Called when somebody deleted it: there is a new one, in which nothing is yet.
    * @param {typeof openDB} [open] What opens the database; tests bring their own.
    */
-  constructor({ workerUrl, spaceId }, onLost, open = openDB) {
+  constructor({ workerUrl, spaceId }, events, open = openDB) {
     this.#prefix = [workerUrl, spaceId];
-    this.#onLost = onLost;
+    this.#events = events;
     this.#open = open;
   }
 
@@ -213,10 +215,15 @@ export class OutboxDatabase {
     const database = await this.#open(NAME, VERSION, {
       upgrade: (upgraded) => void upgraded.createObjectStore(STORE),
       blocked: lose('is held by another tab in an older version'),
-      blocking: (_from, _to, event) => {
+      blocking: (_from, to, event) => {
         // Whoever deletes or upgrades it waits for us.
         event.target.close();
-        this.#lose(new Error('the database was deleted or upgraded by another tab'));
+        if (to === null) {
+          onTerminated();
+          this.#events.onDeleted();
+        } else {
+          this.#lose(new Error('the database was upgraded by another tab'));
+        }
       },
       terminated: onTerminated,
     });
@@ -231,7 +238,7 @@ export class OutboxDatabase {
     if (!this.#failure) {
       this.close();
       this.#failure = error;
-      this.#onLost(error);
+      this.#events.onLost(error);
     }
   }
 }

@@ -10,7 +10,8 @@
  * its place to the next. So a client finds what it wrote after a reload, and a view what it left. Another client of the page
  * may have taken that over meanwhile, or the client of a view that is gone may still be there: they are asked for it.
  *
- * Without Web Locks (a page that is no secure context) a lane is its tab's alone: nobody else takes it over. Locks that are
+ * Without Web Locks (a page that is no secure context) a lane is its tab's alone: only the clients of the page keep each other out,
+ * and learn of each other what is free. Locks that are
  * refused, or do not answer whether one is free (a browser that lost track of them, a page that is being prerendered), count
  * as none.
  */
@@ -56,6 +57,8 @@ export class Lanes {
   #isGone = false;
   /** Called once when locks turn out to be none. */
   onLost = () => {};
+  /** Called where there are no locks, and another client of the page gave a lane up. */
+  onFreed = () => {};
   /** Called where another client of the page has more of a claim to a lane that is held: resolves once it is given up. */
   onWanted = async (_lane) => {};
 
@@ -78,6 +81,11 @@ export class Lanes {
   /** Lanes whose lock is held, in the order of taking. */
   get held() {
     return [...this.#held.keys()];
+  }
+
+  /** What is kept is the page's own: there is nobody outside to keep out. */
+  keepToPage() {
+    this.#manager = undefined;
   }
 
   /** Whether the page has another client of the space. */
@@ -154,9 +162,8 @@ export class Lanes {
 
   /** Takes a lane's lock if it is free. Gives whether it is held now. */
   async take(lane) {
-    const isOthers = (other) => other.#own === lane && other.holds(lane);
     // Without locks nobody else refuses it.
-    if (!this.#manager && this.#neighbours().some(isOthers)) return false;
+    if (!this.#manager && this.isNeighbours(lane)) return false;
     return this.#request(lane, { ifAvailable: true });
   }
 
@@ -173,6 +180,16 @@ export class Lanes {
     }
   }
 
+  /** Leaves the own lane to others, and takes a new one. */
+  async takeNew() {
+    this.release(this.#own);
+    const lane = randomId();
+    await this.take(lane);
+    this.#own = lane;
+    this.#note(lane);
+    return lane;
+  }
+
   /** Whether another client of the page holds a lane. */
   isNeighbours(lane) {
     return this.#neighbours().some((other) => other.holds(lane));
@@ -185,8 +202,11 @@ export class Lanes {
 
   /** Gives a lane's lock back. */
   release(lane) {
-    this.#held.get(lane)?.();
+    if (!this.#held.has(lane)) return;
+    this.#held.get(lane)();
     this.#held.delete(lane);
+    if (this.#manager) return;
+    for (const other of this.#neighbours()) other.onFreed();
   }
 
   /** Gives all locks back, and waits for none any more. */

@@ -8,12 +8,14 @@
  * over one by one. While there is no link, and while the page may be frozen, all lanes are given up, so that others
  * may send what is in them; then they are claimed again, and the core learns what is left. Without a link they are claimed for
  * a moment where something in them is to change: nothing is written into a lane from which another tab may be sending. What was
- * taken over of another client of the page is given back when that comes again. When storage fails, memory serves for the rest
- * of the client's life.
+ * taken over of another client of the page is given back when that comes again. A lane in which only other people's rows wait is
+ * left to those: who holds it would keep them out. A page that may keep nothing on disk keeps it in its own memory, for the
+ * room's next client; when the disk fails, the client's memory serves for the rest of its life.
  */
 
 import { hasIndexedDb, OutboxDatabase } from './outbox-database.js';
 import { Lanes } from './outbox-lane.js';
+import { MemoryDatabase } from './outbox-memory.js';
 import { canRemember } from './tab-memory.js';
 
 /**
@@ -52,7 +54,7 @@ export class Outbox {
   #tell;
   #events;
   #lanes;
-  /** Undefined when memory serves. */
+  /** Undefined when it failed. */
   #database;
   #persistence;
   /** By id, every row that is kept: `{ row, lane, position }`. */
@@ -63,6 +65,8 @@ export class Outbox {
   /** Fulfilled once the lane is known; rows wait for it. */
   #ready;
   #becomeReady;
+  /** Whether it is known who uses the client. */
+  #isIdentified = false;
   /** Whether the core ever asked for its rows. */
   #isStarted = false;
   /** Whether there is a link, or one is being made. */
@@ -107,7 +111,7 @@ export class Outbox {
    * @param {(error: unknown) => void} events.onLost Storage failed; memory serves from now on.
    * @param {() => Promise<void>} events.onWanted Another client of the page is there for what this one, which leaves, still
    *   holds: resolves once that is closed.
-   * @param {object} [parts] Stand-ins: `lanes`, and `makeDatabase(place, onLost)`.
+   * @param {object} [parts] Stand-ins: `lanes`, and `makeDatabase(place, { onLost, onDeleted })`.
    */
   constructor(place, tell, events, { lanes = new Lanes(place), makeDatabase = openDatabase } = {}) {
     this.#channelName = `kuratchi-spaces:${JSON.stringify([place.workerUrl, place.spaceId])}`;
@@ -119,16 +123,26 @@ export class Outbox {
     });
     this.#persistence = expectedPersistence(lanes.areShared);
     lanes.onLost = () => this.#loseLocks();
+    lanes.onFreed = () => this.#lookAround();
     lanes.onWanted = (lane) => (this.#isLeaving ? events.onWanted() : this.#giveBack(lane));
-    if (this.#persistence !== 'memory') {
-      this.#database = makeDatabase(place, (error) => this.#degrade(error));
-      this.#reopen = () => makeDatabase(place, ignore);
+    if (this.#persistence === 'memory') {
+      this.#database = new MemoryDatabase(place);
+      lanes.keepToPage();
+    } else {
+      const events = { onLost: (error) => this.#degrade(error), onDeleted: () => this.#writeAgain() };
+      this.#database = makeDatabase(place, events);
+      this.#reopen = () => makeDatabase(place, { onLost: ignore, onDeleted: ignore });
     }
   }
 
   /** How far what waits reaches: `'browser'`, `'tab'` or `'memory'`. */
   get persistence() {
     return this.#persistence;
+  }
+
+  /** Whether what waits outlives the client. */
+  get isKept() {
+    return this.#database !== undefined;
   }
 
   /** Whether something waits of which nobody knows yet whose it is. */
@@ -172,13 +186,19 @@ export class Outbox {
     this.#leaveLater();
   }
 
+  /** Who uses the client is known, or is another one: what others left is looked at anew. */
+  identified() {
+    this.#isIdentified = true;
+    if (!this.#leaveOthers()) this.#lookAround();
+  }
+
   /** Keeps a row: a new one behind all others, a known one in its place unless it is tried again. */
   put(row) {
     this.#whenHeld((database) => {
       const known = this.#rows.get(row.id);
       const isRetried = Boolean(known?.row.failure) && !row.failure;
       const { lane, position } = known && !isRetried ? known : this.#takePlace();
-      const isFirst = this.#isEmpty(lane);
+      const isFirst = !this.#rowsOf(lane).some(({ owner }) => owner === row.owner);
       this.#rows.set(row.id, { row, lane, position });
       return database.put(row, { lane, position }, isRetried ? known : undefined).then(() => {
         this.#tell((core) => core.persisted(row.id));
@@ -258,6 +278,8 @@ export class Outbox {
       this.#isWanted = false;
       this.#follow();
     }, KEEP_MS);
+    // No program waits for that.
+    this.#leaving.unref?.();
   }
 
   #isDue() {
@@ -338,33 +360,38 @@ export class Outbox {
     this.#becomeReady();
     if (!this.#isHolding) {
       if (!this.#isWanted) this.#follow();
-    } else if (this.#isLinked) {
-      this.#lookOut();
-    } else {
+    } else if (!this.#isLinked) {
       this.#leaveLater();
+    } else if (!this.#leaveOthers()) {
+      this.#lookOut();
     }
   }
 
   /** Takes the tab's lane, and those taken over before that are still free. Gives what they hold. */
   async #gather() {
-    const { lane, refused } = await this.#lanes.takeOwn(this.#lane);
+    const { lane: before, refused } = await this.#lanes.takeOwn(this.#lane);
     const known = new Set([...this.#rows.values()].map((entry) => entry.lane));
     // What a client before left is found by nobody else where there are no locks.
     if (!this.#lanes.areShared) for (const left of this.#lanes.left()) known.add(left);
-    const lanes = [lane];
+    let lane = before;
+    let own = await this.#database.read(lane);
+    if (this.#areOthers(own.map(({ row }) => row))) {
+      lane = await this.#lanes.takeNew();
+      own = [];
+    }
+    const lanes = [];
     for (const other of known) {
-      if (other !== lane && other !== refused && (await this.#lanes.take(other))) {
-        lanes.push(other);
-      }
+      const isOver = [lane, before, refused].includes(other) || this.#areOthers(this.#rowsOf(other));
+      if (!isOver && (await this.#lanes.take(other))) lanes.push(other);
     }
     const read = await Promise.all(lanes.map((name) => this.#database.read(name)));
     if (lane !== this.#lane) {
       this.#lane = lane;
       this.#nextPosition = 0;
     }
-    const [own] = read;
     this.#nextPosition = Math.max(this.#nextPosition, (own.at(-1)?.position ?? -1) + 1);
-    return read.flatMap((entries, index) => entries.map((entry) => ({ ...entry, lane: lanes[index] })));
+    const inLane = (entries, name) => entries.map((entry) => ({ ...entry, lane: name }));
+    return [...inLane(own, lane), ...read.flatMap((entries, index) => inLane(entries, lanes[index]))];
   }
 
   /**
@@ -399,12 +426,39 @@ export class Outbox {
     this.#lookAround();
   }
 
-  /** Lines up for the lanes of others: each is ours once its tab is no more. */
+  /** Gives all lanes up, and claims them anew, where one holds other people's rows alone. Gives whether that is so. */
+  #leaveOthers() {
+    const isOne = this.#isHolding && this.#lanes.held.some((lane) => this.#areOthers(this.#rowsOf(lane)));
+    if (isOne) {
+      this.#release();
+      this.#follow();
+    }
+    return isOne;
+  }
+
+  /** Whether a lane on the disk holds other people's rows alone. */
+  async #isOthers(lane) {
+    // Without locks nobody would find them.
+    if (!this.#isIdentified || !this.#lanes.areShared) return false;
+    return this.#areOthers((await this.#database.read(lane)).map(({ row }) => row));
+  }
+
+  /** Whether rows are other people's, all of them: whoever holds their lane keeps those out. */
+  #areOthers(rows) {
+    let isOurs = rows.length === 0 || !this.#isIdentified || !this.#lanes.areShared;
+    this.#tell((core) => {
+      isOurs ||= core.ownsAny(rows);
+    });
+    return !isOurs;
+  }
+
+  /** Lines up for the lanes of others: each is ours once its tab is no more. Who it is has to be known. */
   async #lookAround() {
-    if (!this.#lanes.areShared || !this.#isHolding || !this.#database) {
+    if (!this.#isHolding || !this.#database || !this.#isIdentified) {
       return;
     }
-    const lanes = await this.#database.lanes().catch(() => []);
+    const isEverywhere = this.#lanes.areShared || this.#persistence === 'memory';
+    const lanes = isEverywhere ? await this.#database.lanes().catch(() => []) : this.#lanes.left();
     for (const lane of lanes) {
       if (this.#isHolding && !this.#lanes.has(lane) && !this.#sought.has(lane)) {
         this.#takeOver(lane);
@@ -416,16 +470,13 @@ export class Outbox {
     const turn = this.#turn;
     const sought = this.#sought;
     sought.add(lane);
-    const isTaken = await this.#seek(lane, turn);
+    const isTaken = !(await this.#isOthers(lane).catch(() => true)) && (await this.#seek(lane, turn));
     sought.delete(lane);
     if (!isTaken) {
       return;
     }
     const clears = this.#clears;
-    const found = await (this.#database
-      ?.read(lane)
-      .then((read) => this.#adopt(read, lane))
-      .catch(() => []) ?? []);
+    const found = await this.#adopt(lane).catch(() => []);
     // Another client of the page may want it back already.
     if (!this.#lanes.holds(lane)) return;
     if (turn !== this.#turn || clears !== this.#clears || found.length === 0) {
@@ -440,8 +491,13 @@ export class Outbox {
     this.#tell((core) => core.outboxLoaded(rows));
   }
 
-  /** Marks what was read as taken over, before any of it is sent: whose it was sends no other text in its place. */
-  async #adopt(read, lane) {
+  /**
+   * Reads a lane that was taken over, and marks its rows, before any of it is sent: whose it was sends no other text in its place.
+   * Gives nothing where all is other people's.
+   */
+  async #adopt(lane) {
+    const read = await this.#database.read(lane);
+    if (this.#areOthers(read.map(({ row }) => row))) return [];
     const entries = read.map(({ row, position }) => ({ row: { ...row, adopted: true }, lane, position }));
     const isNew = (_, index) => !read[index].row.adopted;
     // Another client of the page may want the lane back already.
@@ -471,18 +527,15 @@ export class Outbox {
 
   /** A lane that was taken over is given back once it is empty; the tab's own is kept. */
   #leaveIfEmpty(lane) {
-    if (lane !== this.#lane && this.#isEmpty(lane)) {
+    if (lane !== this.#lane && this.#rowsOf(lane).length === 0) {
       this.#lanes.release(lane);
     }
   }
 
-  #isEmpty(lane) {
-    for (const entry of this.#rows.values()) {
-      if (entry.lane === lane) {
-        return false;
-      }
-    }
-    return true;
+  /** Rows that are kept in a lane. */
+  #rowsOf(lane) {
+    const entries = [...this.#rows.values()].filter((entry) => entry.lane === lane);
+    return entries.map(({ row }) => row);
   }
 
   #takePlace() {
@@ -510,6 +563,13 @@ export class Outbox {
     await database?.clear();
     for (const lane of this.#lanes.held) {
       this.#leaveIfEmpty(lane);
+    }
+  }
+
+  /** The database is another one: what is held goes into it. */
+  #writeAgain() {
+    for (const { row, lane, position } of this.#isHolding ? this.#rows.values() : []) {
+      this.#database?.put(row, { lane, position }).catch(ignore);
     }
   }
 
@@ -572,9 +632,12 @@ export class Outbox {
   }
 
   #openChannel() {
-    if (this.#lanes.areShared && !this.#channel && typeof BroadcastChannel === 'function') {
+    if (!this.#lanes.areShared || this.#channel) return;
+    try {
       this.#channel = new BroadcastChannel(this.#channelName);
       this.#channel.onmessage = () => this.#lookAround();
+    } catch {
+      // There is none, or none for this page: lanes are looked for when the page is shown.
     }
   }
 
@@ -584,8 +647,8 @@ export class Outbox {
   }
 }
 
-function openDatabase(place, onLost) {
-  return new OutboxDatabase(place, onLost);
+function openDatabase(place, events) {
+  return new OutboxDatabase(place, events);
 }
 
 function ignore() {}

@@ -151,6 +151,13 @@ impl SpaceCore {
             .input(Input::OutboxLoaded(outbox_row::read_all(rows)));
     }
 
+    /// Whether one of these rows is of who uses the client.
+    #[wasm_bindgen(js_name = ownsAny)]
+    #[must_use]
+    pub fn owns_any(&self, rows: &JsValue) -> bool {
+        self.driver.owns_any(&outbox_row::read_all(rows))
+    }
+
     /// Others may send what the host holds, from now on.
     #[wasm_bindgen(js_name = outboxReleased)]
     pub fn outbox_released(&self) {

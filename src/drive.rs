@@ -14,7 +14,8 @@ use std::rc::{Rc, Weak};
 
 use client_core::Client;
 use client_core::io::{
-    CallId, ConnectionState, Event, FetchId, Input, OutboxChange, Output, SocketId, TokenId,
+    CallId, ConnectionState, Event, FetchId, Input, OutboxChange, OutboxRow, Output, SocketId,
+    TokenId,
 };
 use js_sys::{Function, Promise, Reflect};
 use protocol::time::Instant;
@@ -154,6 +155,11 @@ impl Driver {
         self.connected.get()
     }
 
+    /// Whether one of these rows is of who uses the client; no, where nobody may ask.
+    pub(crate) fn owns_any(&self, rows: &[OutboxRow<JsJson>]) -> bool {
+        self.core.try_borrow().is_ok_and(|core| core.owns_any(rows))
+    }
+
     /// Carries out the queue. Does nothing inside itself: the outer run finds the new outputs.
     fn drive(&self) {
         if self.draining.replace(true) {
@@ -265,6 +271,11 @@ impl Driver {
                 if let Err(thrown) = self.host.reclaim_outbox() {
                     report(&thrown);
                     self.input(Input::PersistFailed);
+                }
+            }
+            Output::Identified => {
+                if let Err(thrown) = self.host.on_identified() {
+                    report(&thrown);
                 }
             }
             Output::Persist(change) => self.persist(change),

@@ -63,6 +63,8 @@ extern "C" {
     pub(crate) fn load_outbox(this: &Host) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch, js_name = reclaimOutbox)]
     pub(crate) fn reclaim_outbox(this: &Host) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch, js_name = onIdentified)]
+    pub(crate) fn on_identified(this: &Host) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch, js_name = putRow)]
     pub(crate) fn put_row(this: &Host, row: &JsValue) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch, js_name = removeRow)]

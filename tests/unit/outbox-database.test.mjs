@@ -23,8 +23,8 @@ afterEach(() => {
 });
 
 function setUp(place = PLACE, disk = new FakeDisk()) {
-  const onLost = mock.fn();
-  return { disk, onLost, database: new OutboxDatabase(place, onLost, disk.open) };
+  const [onLost, onDeleted] = [mock.fn(), mock.fn()];
+  return { disk, onLost, onDeleted, database: new OutboxDatabase(place, { onLost, onDeleted }, disk.open) };
 }
 
 const idsOf = (entries) => entries.map((entry) => entry.row.id);
@@ -192,10 +192,10 @@ describe('a database that fails', () => {
   });
 
   for (const [event, text] of [
-    ['blocking', /deleted or upgraded by another tab/],
+    ['blocking', /upgraded by another tab/],
     ['blocked', /held by another tab/],
   ]) {
-    test(`a_store_deleted_under_our_feet: ${event} is told once`, async () => {
+    test(`a store that another version has: ${event} is told once`, async () => {
       const { database, disk, onLost } = setUp();
       await database.put(row('a'), { lane: 'x', position: 0 });
       disk.happen(event);
@@ -230,11 +230,15 @@ describe('a database that fails', () => {
     assert.equal(onLost.mock.callCount(), 1);
   });
 
-  test('whoever deletes it does not wait for us', async () => {
-    const { database, disk } = setUp();
-    await database.lanes();
-    disk.happen('blocking');
+  test('a_store_deleted_under_our_feet is made anew, and whoever deletes it does not wait for us', async () => {
+    const { database, disk, onLost, onDeleted } = setUp();
+    await database.put(row('a'), { lane: 'x', position: 0 });
+    disk.happen('blocking', null);
     assert.ok(disk.log.includes('closed for others'));
+    disk.entries = [];
+    assert.deepEqual([onDeleted.mock.callCount(), onLost.mock.callCount()], [1, 0]);
+    await database.put(row('a'), { lane: 'x', position: 0 });
+    assert.deepEqual([disk.ids(), onLost.mock.callCount()], [['a'], 0]);
   });
 
   test('one that opens too late is closed again', async () => {
@@ -243,14 +247,10 @@ describe('a database that fails', () => {
     const opening = new Promise((resolve) => {
       open = resolve;
     });
-    const database = new OutboxDatabase(
-      PLACE,
-      () => {},
-      async (...values) => {
-        await opening;
-        return disk.open(...values);
-      },
-    );
+    const database = new OutboxDatabase(PLACE, { onLost: () => {} }, async (...values) => {
+      await opening;
+      return disk.open(...values);
+    });
     const reading = database.lanes().catch((error) => error.message);
     database.close();
     open();

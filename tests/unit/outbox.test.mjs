@@ -77,16 +77,19 @@ function lanesOf(page) {
   return lanes;
 }
 
-/** One client in a tab of its own: a page, a memory and a core that notes what it is told. */
-function openTab({ disk, locks, storage = new FakeStorage(), page = new EventTarget() }) {
+/** One client in a tab of its own: a page, a memory and a core that notes what it is told, and knows who uses it. */
+function openTab({ disk, locks, storage = new FakeStorage(), page = new EventTarget(), user = 'ada' }) {
   define('sessionStorage', storage);
   define('window', page);
   define('document', Object.assign(new EventTarget(), { hidden: false }));
   const told = [];
   const word = (value) => (Array.isArray(value) ? value.map(({ id }) => id).join('+') || 'none' : value);
+  const tab = { user };
   const core = new Proxy(
-    {},
-    { get: (_, name) => (value) => told.push([name, word(value)].filter(Boolean).join(' ')) },
+    { ownsAny: (rows) => rows.some(({ owner }) => owner === `user:${tab.user}`) },
+    {
+      get: (own, name) => own[name] ?? ((value) => told.push([name, word(value)].filter(Boolean).join(' '))),
+    },
   );
   const outbox = new Outbox(
     PLACE,
@@ -102,12 +105,13 @@ function openTab({ disk, locks, storage = new FakeStorage(), page = new EventTar
     },
     {
       lanes: new Lanes(PLACE, locks, lanesOf(page)),
-      makeDatabase: (place, onLost) => new OutboxDatabase(place, onLost, disk.open),
+      makeDatabase: (place, events) => new OutboxDatabase(place, events, disk.open),
     },
   );
   opened.push(outbox);
+  if (user) outbox.identified();
   const take = () => told.splice(0).filter((line) => !line.startsWith('loading'));
-  return { outbox, told, take, storage, page, document: globalThis.document };
+  return Object.assign(tab, { outbox, told, take, storage, page, document: globalThis.document });
 }
 
 const browser = () => ({ disk: new FakeDisk(), locks: new FakeLocks() });
@@ -713,6 +717,62 @@ test('locks that do not answer hold nothing up, and persistence says so', async 
   assert.equal(outbox.persistence, 'tab');
 });
 
+describe('several people', () => {
+  test('nobody_keeps_another_person_from_their_own: a lane of others is neither taken nor kept', async (t) => {
+    const { disk, locks } = browser();
+    const ben = await loadedTab({ disk, locks, user: 'ben' });
+    const ann = await loadedTab({ disk, locks });
+    ann.outbox.put(row('a'));
+    await settle();
+    ann.outbox.close();
+    t.mock.timers.tick(RELOADED_MS);
+    await settle();
+    assert.deepEqual(ben.take(), ['outboxLoaded none']);
+    assert.equal(locks.names().length, 1, 'only his own');
+    const again = await loadedTab({ disk, locks });
+    assert.deepEqual(again.take(), ['outboxLoaded none', 'outboxLoaded a']);
+    assert.deepEqual(ben.take(), []);
+  });
+
+  test('who signs in where another person’s rows wait leaves those to them, in other tabs too', async () => {
+    const { disk, locks } = browser();
+    const tab = await loadedTab({ disk, locks });
+    tab.outbox.put(row('a'));
+    await settle();
+    const sibling = await loadedTab({ disk, locks });
+    sibling.take();
+    tab.take();
+    define('sessionStorage', tab.storage);
+    tab.user = 'ben';
+    tab.outbox.identified();
+    await settle();
+    assert.deepEqual(tab.take(), ['outboxReleased', 'outboxReclaimed none']);
+    tab.outbox.put(row('b', { owner: 'user:ben' }));
+    await settle();
+    assert.deepEqual(disk.ids().sort(), ['a', 'b']);
+    // Both of which wait for their own person.
+    tab.user = 'ada';
+    tab.outbox.identified();
+    await settle();
+    const told = tab.take().at(-1);
+    assert.match(`${told} ${sibling.take().join()}`, /outboxLoaded a/);
+  });
+
+  test('until it is known who it is, nothing of others is looked at', async () => {
+    const { disk, locks } = browser();
+    const dead = await loadedTab({ disk, locks });
+    dead.outbox.put(row('a'));
+    await settle();
+    dead.outbox.close();
+    const tab = await loadedTab({ disk, locks, user: '' });
+    assert.deepEqual(tab.take(), ['outboxLoaded none']);
+    tab.user = 'ada';
+    tab.outbox.identified();
+    await settle();
+    assert.deepEqual(tab.take(), ['outboxLoaded a']);
+  });
+});
+
 describe('memory serves', () => {
   test('in a frame that may keep nothing, from the first moment on', () => {
     const refuse = () => {
@@ -739,17 +799,67 @@ describe('memory serves', () => {
     define('location', undefined);
   });
 
-  test('where there is no IndexedDB, as in Node, without a word', () => {
+  test('where there is no IndexedDB, as in Node: the room’s next client of the page has what was left', async (t) => {
     define('indexedDB', undefined);
-    const { outbox, take } = openTab(browser());
-    assert.equal(outbox.persistence, 'memory');
-    outbox.load();
-    assert.deepEqual(take(), ['outboxLoaded none', 'persistFailed']);
-    outbox.put(row('a'));
-    outbox.remove('a');
-    outbox.setWanted(false);
-    outbox.clear();
-    assert.deepEqual(take(), []);
+    const parts = { ...browser(), page: new EventTarget() };
+    const first = await loadedTab(parts);
+    assert.equal(first.outbox.persistence, 'memory');
+    for (const id of ['a', 'b', 'c']) first.outbox.put(row(id));
+    first.outbox.remove('b');
+    await settle();
+    assert.deepEqual(first.take(), [
+      'outboxLoaded none',
+      'persisted a',
+      'persisted b',
+      'persisted c',
+      'removed b',
+    ]);
+    // One that is there already, and one that comes later.
+    const next = await loadedTab(parts);
+    assert.deepEqual(next.take(), ['outboxLoaded none']);
+    first.outbox.close();
+    await settle();
+    assert.deepEqual(next.take(), ['outboxLoaded a+c']);
+    next.outbox.put(row('d'));
+    await settle();
+    next.outbox.setWanted(false);
+    t.mock.timers.tick(LEFT_MS);
+    await settle();
+    assert.deepEqual(next.take(), ['persisted d', 'outboxReleased']);
+    const last = await loadedTab(parts);
+    await settle();
+    assert.deepEqual(
+      last
+        .take()
+        .join()
+        .match(/\b[acd]\b/g)
+        .sort(),
+      ['a', 'c', 'd'],
+    );
+    assert.deepEqual([parts.disk.log, parts.locks.names()], [[], []], 'nothing of it leaves the page');
+    last.outbox.clear();
+    await last.outbox.whenCleared();
+  });
+
+  test('without locks a client of the page has what another one leaves, though both were there at once', async () => {
+    const parts = { disk: new FakeDisk(), locks: null, storage: new FakeStorage(), page: new EventTarget() };
+    const first = await loadedTab(parts);
+    assert.equal(first.outbox.persistence, 'tab');
+    first.outbox.put(row('a'));
+    first.outbox.put(row('b'));
+    await settle();
+    const next = await loadedTab(parts);
+    next.outbox.put(row('c'));
+    await settle();
+    assert.deepEqual(next.take(), ['outboxLoaded none', 'persisted c']);
+    first.outbox.close();
+    await settle();
+    assert.deepEqual(next.take(), ['outboxLoaded a+b']);
+    // Another tab of the browser has neither.
+    const other = await loadedTab({ disk: parts.disk, locks: null });
+    next.outbox.close();
+    await settle();
+    assert.deepEqual(other.take(), ['outboxLoaded none']);
   });
 
   test('a_full_disk_is_told_once_and_nothing_is_lost', async () => {
@@ -810,7 +920,7 @@ describe('memory serves', () => {
     assert.deepEqual(tab.take(), [
       'persistFailed',
       'outboxReclaimed a',
-      'lost: the database was deleted or upgraded by another tab',
+      'lost: the database was upgraded by another tab',
     ]);
   });
 

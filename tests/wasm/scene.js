@@ -236,6 +236,7 @@ export class Scene {
         keep('loadOutbox', 'load');
         this.core.outboxLoaded(this.rows);
       },
+      onIdentified: () => {},
       reclaimOutbox: () => this.core.outboxReclaimed(this.rows),
       putRow: (row) => {
         this.rows = [...this.rows.filter(({ id }) => id !== row.id), row];

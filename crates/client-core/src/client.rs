@@ -18,7 +18,8 @@ use crate::connection::Link;
 use crate::credentials::Credentials;
 use crate::error::{ClientError, Code};
 use crate::io::{
-    CallId, Config, ConnectionState, Event, FetchId, Input, Output, Reply, SocketId, Transport,
+    CallId, Config, ConnectionState, Event, FetchId, Input, OutboxRow, Output, Reply, SocketId,
+    Transport,
 };
 use crate::legacy::Legacy;
 use crate::outbox::Outbox;
@@ -218,6 +219,12 @@ impl<J: Json> Client<J> {
             | Link::Waiting { .. }
             | Link::Failed => None,
         }
+    }
+
+    /// Whether one of these rows of somebody's outbox is of who uses the client: nobody else may send it.
+    #[must_use]
+    pub fn owns_any(&self, rows: &[OutboxRow<J>]) -> bool {
+        self.outbox.owns_any(rows)
     }
 
     /// What the connection is doing.

@@ -336,9 +336,14 @@ impl<J: Json> Outbox<J> {
         bound
     }
 
-    /// Whether it is known whose token is in use.
-    pub(crate) fn is_identified(&self) -> bool {
-        self.identity.is_some()
+    /// Whether one of the rows is of who uses the client.
+    pub(crate) fn owns_any(&self, rows: &[OutboxRow<J>]) -> bool {
+        rows.iter().any(|row| owns(self.identity.as_ref(), row))
+    }
+
+    /// Whose token is in use, if that is known.
+    pub(crate) fn identity(&self) -> Option<&Identity> {
+        self.identity.as_ref()
     }
 
     /// Whose an entry is that is added now.

@@ -373,7 +373,11 @@ impl<J: Json> Client<J> {
 
     /// Whom the token in use names is known now.
     pub(crate) fn identify(&mut self, sub: Option<String>) {
-        for id in self.outbox.identify(Identity(sub)) {
+        let identity = Identity(sub);
+        if self.outbox.identity() != Some(&identity) {
+            self.outputs.push_back(Output::Identified);
+        }
+        for id in self.outbox.identify(identity) {
             if let Some(row) = self.outbox.get(&id).map(|entry| entry.row.clone()) {
                 self.persist(OutboxChange::Put(row));
             }
@@ -384,7 +388,7 @@ impl<J: Json> Client<J> {
     /// Sets the identity to "nobody" if none is known yet. Called when a server accepts a token that we cannot read: servers
     /// other than ours may use tokens of another format.
     pub(crate) fn identify_nobody(&mut self) {
-        if !self.outbox.is_identified() {
+        if self.outbox.identity().is_none() {
             self.identify(None);
         }
     }

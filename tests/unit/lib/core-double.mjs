@@ -87,6 +87,18 @@ export class CoreDouble {
     this.asked.push(['outboxLoaded', rows]);
   }
 
+  persisted(id) {
+    this.asked.push(['persisted', id]);
+  }
+
+  removed(id) {
+    this.asked.push(['removed', id]);
+  }
+
+  ownsAny() {
+    return true;
+  }
+
   persistFailed() {
     this.asked.push(['persistFailed']);
   }

@@ -59,9 +59,9 @@ export class FakeDisk {
   }
 
   /** Does to all who have it open what browsers do. */
-  happen(event) {
+  happen(event, to = 2) {
     for (const callbacks of this.#callbacks) {
-      callbacks[event](1, 2, { target: { close: () => this.log.push('closed for others') } });
+      callbacks[event](1, to, { target: { close: () => this.log.push('closed for others') } });
     }
   }
 

@@ -388,6 +388,7 @@ impl Bench {
                 return None;
             }
             Output::ReclaimOutbox => "reclaim".to_owned(),
+            Output::Identified => return None,
             Output::Persist(change) => {
                 self.follow(change);
                 return None;
