@@ -565,6 +565,7 @@ export class KuratchiSpaceClient {
 
   /**
    * Disconnects and gives everything back. Later calls fail with `closed`; calling it twice does no harm. `using` calls it.
+   * What waits to be sent is left to the room's next client, as far as {@link persistence} reaches.
    *
    * @example
    * client.close();
