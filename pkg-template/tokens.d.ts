@@ -27,6 +27,7 @@ export interface GenerateTokenOptions {
   /**
    * At most 16 capabilities, each 1 to 32 characters out of `a-z 0-9 : _ -`: `metadata` may change metadata,
    * `moderate` may edit and delete anybody's messages, `system` may send as the application.
+   * A token with `inspect` shows how full the space is and which settings are wrong, and does nothing else.
    *
    * @example ['metadata', 'moderate']
    */

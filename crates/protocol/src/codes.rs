@@ -121,7 +121,7 @@ pub enum CloseCode {
     BadFrame,
     /// 4401: the token's time is over.
     TokenExpired,
-    /// 4402: the token is malformed or badly signed.
+    /// 4402: the token is malformed or badly signed, or lets nobody in.
     TokenInvalid,
     /// 4403: the token is for another space.
     SpaceMismatch,
@@ -254,9 +254,11 @@ impl From<ErrorCode> for CloseCode {
     fn from(code: ErrorCode) -> Self {
         match code {
             ErrorCode::TokenExpired => Self::TokenExpired,
-            ErrorCode::TokenInvalid | ErrorCode::TokenMissing | ErrorCode::GatewayKeyInvalid => {
-                Self::TokenInvalid
-            }
+            // Ends only the connection of a token that lets nobody in.
+            ErrorCode::CapRequired
+            | ErrorCode::TokenInvalid
+            | ErrorCode::TokenMissing
+            | ErrorCode::GatewayKeyInvalid => Self::TokenInvalid,
             ErrorCode::SpaceMismatch => Self::SpaceMismatch,
             ErrorCode::SpaceIdRequired => Self::SpaceIdInvalid,
             ErrorCode::IdentityRequired => Self::IdentityRequired,
@@ -273,7 +275,6 @@ impl From<ErrorCode> for CloseCode {
             | ErrorCode::MissingField
             | ErrorCode::InvalidField
             | ErrorCode::SenderMismatch
-            | ErrorCode::CapRequired
             | ErrorCode::NotFound
             | ErrorCode::MethodNotAllowed
             | ErrorCode::ConflictingDuplicate

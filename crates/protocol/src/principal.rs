@@ -12,7 +12,8 @@ pub const CAP_MODERATE: &str = "moderate";
 /// The capability to speak as `system`.
 pub const CAP_SYSTEM: &str = "system";
 
-/// The capability to see what is the owner's to know: how full a space is, and which settings cannot be read.
+/// The capability to see what is the owner's to know: how full a space is, and which settings cannot be read. A token that has it
+/// does nothing else.
 pub const CAP_INSPECT: &str = "inspect";
 
 /// The outcome of authentication: all that the room knows of who acts. Never holds a token or a key.

@@ -15,6 +15,9 @@ use protocol::token::{self, Role, TokenError};
 
 use crate::variables::GatewayKey;
 
+const INSPECTS_ONLY: &str =
+    "a token with the capability `inspect` is for GET /admin/space and GET /admin/settings alone";
+
 /// The headers that matter, as the runtime gives them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CredentialHeaders {
@@ -74,7 +77,7 @@ pub(crate) fn check_owner(
 }
 
 /// Checks the caller of what the owner may see: the gateway key, or a token with [`CAP_INSPECT`]. Tools of the owner show the
-/// latter: whoever answers at a wrong address learns no key.
+/// latter: whoever answers at a wrong address learns no key, and gets into no space.
 ///
 /// # Errors
 /// The first that is absent or wrong.
@@ -83,15 +86,24 @@ pub(crate) fn check_inspector(
     key: &GatewayKey,
     now: UnixMillis,
 ) -> Result<(SpaceId, Principal), Refusal> {
-    if headers.authorization.is_some() || headers.space_token.is_none() {
+    let Some(token) = headers
+        .space_token
+        .as_deref()
+        .filter(|token| headers.authorization.is_none() && !token.is_empty())
+    else {
         return check_owner(headers, key);
-    }
-    let (space, principal) = check(headers, key, false, now)?;
-    if principal.may(CAP_INSPECT) {
+    };
+    let space = space_id(headers.space_id.as_deref())?;
+    let principal = bearer_of(&decode_header(token), &space, false, key, now)?;
+    if is_inspector(&principal) {
         Ok((space, principal))
     } else {
         Err(plain(ErrorCode::CapRequired))
     }
+}
+
+fn is_inspector(principal: &Principal) -> bool {
+    principal.caps.iter().any(|cap| cap == CAP_INSPECT)
 }
 
 /// The owner, who came without a token.
@@ -128,11 +140,27 @@ pub(crate) fn check_gateway_key(
     }
 }
 
-/// The principal of a token for `space`.
+/// The principal of a token that lets into `space`. One with [`CAP_INSPECT`] lets nobody in, also beside the key: tools show it
+/// to whoever answers.
 ///
 /// # Errors
 /// When the token is not good for it.
 pub(crate) fn principal(
+    token: &str,
+    space: &SpaceId,
+    gateway: bool,
+    key: &GatewayKey,
+    now: UnixMillis,
+) -> Result<Principal, Refusal> {
+    let principal = bearer_of(token, space, gateway, key, now)?;
+    if is_inspector(&principal) {
+        return Err(Refusal::new(ErrorCode::CapRequired, INSPECTS_ONLY));
+    }
+    Ok(principal)
+}
+
+/// The principal of a token for `space`, whatever it is good for.
+fn bearer_of(
     token: &str,
     space: &SpaceId,
     gateway: bool,
@@ -336,6 +364,36 @@ mod tests {
         let (space, owner) =
             check_owner(&headers(Some("Bearer key"), Some("room"), None), &key()).unwrap();
         assert!(space.as_str() == "room" && owner.gateway && !owner.verified());
+    }
+
+    #[test]
+    fn a_token_that_inspects_does_nothing_else() {
+        let minted = |caps: &[&str]| {
+            let claims = ClaimsJson {
+                sub: Some("doctor".to_owned()),
+                caps: caps.iter().map(|cap| (*cap).to_owned()).collect(),
+                ..ClaimsJson::default()
+            };
+            token::mint("room", "r", Some(&claims), UnixMillis(2_000), b"key").unwrap()
+        };
+        let space = SpaceId::parse("room").unwrap();
+        for caps in [&["inspect"][..], &["moderate", "inspect"]] {
+            let token = minted(caps);
+            for authorization in [None, Some("Bearer key")] {
+                let headers = headers(authorization, Some("room"), Some(&token));
+                let refusal = check(&headers, &key(), false, NOW).unwrap_err();
+                assert_eq!(refusal.code, ErrorCode::CapRequired, "{headers:?}");
+                assert!(check_inspector(&headers, &key(), NOW).is_ok());
+            }
+            for shown in [None, Some("key")] {
+                let refusal = authenticate(&token, shown, &space, &key(), NOW).unwrap_err();
+                assert_eq!(refusal.code, ErrorCode::CapRequired);
+            }
+        }
+        let member = minted(&["moderate", "metadata", "system"]);
+        let headers = headers(None, Some("room"), Some(&member));
+        let refusal = check_inspector(&headers, &key(), NOW).unwrap_err();
+        assert_eq!(refusal.code, ErrorCode::CapRequired);
     }
 
     #[test]
