@@ -4,6 +4,7 @@
  * Leaves pictures of each in `.build/screenshots/`, for people to look at.
  */
 import assert from 'node:assert/strict';
+import { request } from 'node:http';
 import { useExample } from './lib/example.mjs';
 import { assertListStaysAtEnd } from './lib/list-end.mjs';
 import { LONG_TEXT, showAllByKeyboard } from './lib/long-text.mjs';
@@ -352,6 +353,80 @@ test('the keyboard alone is enough', async () => {
     'one can write at once',
   );
   await end(visitor);
+});
+
+/** Asks the shop's server from another address of this machine. */
+function askFrom(localAddress, path, body) {
+  return new Promise((resolve, reject) => {
+    const headers = { 'content-type': 'application/json' };
+    const asking = request(
+      `${app.url}${path}`,
+      { method: 'POST', localAddress, headers },
+      async (response) => {
+        const text = (await response.toArray()).join('');
+        resolve({ status: response.statusCode, body: JSON.parse(text) });
+      },
+    );
+    asking.on('error', reject);
+    asking.end(JSON.stringify(body));
+  });
+}
+
+/** Visitors from addresses of their own, as many from each as may come. */
+async function crowd(count, network) {
+  const sessions = [];
+  for (let n = 0; n < count; n += 1) {
+    const address = `127.0.${network}.${1 + Math.floor(n / 30)}`;
+    const { status, body } = await askFrom(address, '/api/visit', {});
+    assert.equal(status, 200);
+    sessions.push({ ...body, address });
+  }
+  return sessions;
+}
+
+async function writeAs({ spaceId, spaceToken, workerUrl, address }, text) {
+  const response = await fetch(`${workerUrl}/messages`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-space-id': spaceId, 'x-space-token': spaceToken },
+    body: JSON.stringify({ text }),
+  });
+  assert.equal(response.status, 201);
+  assert.equal((await askFrom(address, '/api/written', { spaceId })).status, 200);
+}
+
+test('a crowd of visits hides no customer: who wrote is listed, and who wrote last stands first', async () => {
+  const visitor = await visit();
+  await visitor.open();
+  const { name } = await visitor.name();
+  const agent = await answer();
+  const shown = agent.tab.getByRole('navigation').getByRole('listitem');
+  await visitor.say('An honest question');
+  await agent.entry(name).getByText('An honest question').waitFor();
+  const before = await shown.count();
+
+  const silent = await crowd(45, 7);
+  // Who says so is not believed.
+  for (const { spaceId, address } of silent.slice(0, 5)) {
+    assert.equal((await askFrom(address, '/api/written', { spaceId })).status, 200);
+  }
+  const [last] = await crowd(1, 8);
+  await writeAs(last, 'Somebody else asks');
+  await shown.first().getByText('Somebody else asks').waitFor();
+  assert.equal(await shown.count(), before + 1);
+  await visitor.say('Still there');
+  await shown.first().getByText('Still there').waitFor();
+
+  for (const session of await crowd(41, 9)) await writeAs(session, 'One of many');
+  await until(async () => (await agent.entry(name).count()) === 0, 'so many wrote later');
+  assert.equal(await shown.count(), 40);
+  await agent.tab.getByRole('button', { name: 'Older conversations' }).click();
+  await agent.entry(name).getByText('Still there').waitFor();
+  await agent.tab.getByRole('button', { name: 'Newest conversations' }).click();
+  await visitor.say('Please answer');
+  await shown.first().getByText('Please answer').waitFor();
+  await agent.tab.reload();
+  await shown.first().getByText('Please answer').waitFor();
+  await end(visitor, agent);
 });
 
 // The last one: the address that all tests share has no more visits afterwards.

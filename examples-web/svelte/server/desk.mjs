@@ -1,8 +1,9 @@
 /**
- * The list of conversations, which is a space as well: each message in it names one. Agents see new ones live, and it
- * outlives this server.
+ * The list of conversations, which is a space as well: each message in it names one, and when its customer wrote last. Agents
+ * see it live, and it outlives this server.
  *
- * Owns that each conversation is listed. What is said in them it does not see.
+ * Owns what is listed: conversations in which a customer has written. That is looked up in the conversation itself; who
+ * says so is not believed.
  */
 import { client, generateToken } from 'kuratchi-spaces';
 import { Refusal } from '../../shared/json-api.mjs';
@@ -11,82 +12,154 @@ import { PerAddress } from './per-address.mjs';
 /** The space that agents watch. */
 export const DESK = 'support-desk';
 
-/** The client's own bound. A conversation that is older is listed again when its visitor comes back. */
-const LISTED_MAX = 1_000;
+const ENTRY_PATTERN = /^(support-[0-9a-f]{16}) (\d+)$/;
 
-/** Conversations that wait to be listed: so many visitors come before the first of them is. */
+/** So many entries are kept up to date, and shown: `Desk.svelte` has the same. An older one is written anew. */
+const LISTED_MAX = 1_000;
+/** The customer's last message is among these, unless agents wrote so many at once. */
+const LOOKED_AT = 50;
+
+/** Conversations that wait to be looked up. */
 const WAITING_MAX = 5_000;
 const RETRY_MS = 1_000;
 
-/**
- * New conversations of one address: few enough that it does not bury the others. An app with a database of its own lists a
- * conversation when its first message is there.
- */
+/** Visitors that are known to have come, the last ones. */
+const VISITED_MAX = 10_000;
+
+/** New visitors of one address, and new conversations: few enough that it does not bury the others. */
 const NEW = { max: 30, ms: 10 * 60_000 };
+/** Each has the server ask the Worker. */
+const TOLD = { max: 300, ms: 10 * 60_000 };
+
+const TOO_MANY = `Too many people come at once. Try again in ${NEW.ms / 60_000} minutes.`;
 
 export class Desk {
-  #config;
+  #gatewayKey;
+  #workerUrl;
+  /** The promise of what is listed, in the order of the space: `{ id, at }` by conversation. */
   #listed;
-  #waiting = [];
+  #waiting = new Set();
   #isListing = false;
+  #visited = new Set();
+  #visits = new PerAddress(NEW);
   #new = new PerAddress(NEW);
+  #told = new PerAddress(TOLD);
 
   constructor({ gatewayKey, workerUrl }) {
-    const claims = { gatewayKey, userId: 'desk', caps: ['system'] };
-    this.#config = { spaceId: DESK, workerUrl, spaceToken: () => generateToken(DESK, claims) };
+    this.#gatewayKey = gatewayKey;
+    this.#workerUrl = workerUrl;
   }
 
   /**
-   * Lists a conversation, once. Nobody waits for it: many visitors at once are listed as fast as the space takes it.
+   * Lets a visitor in. Nothing is listed for it.
    *
    * @param {string} spaceId
    * @param {string | undefined} address Whose it is.
-   * @throws {Refusal} While the Worker cannot be asked, too many wait, or that address has too many new ones.
+   * @throws {Refusal} While the Worker cannot be asked, or that address has too many new ones.
    */
-  async list(spaceId, address) {
-    this.#listed ??= this.#load();
-    let listed;
-    try {
-      listed = await this.#listed;
-    } catch (error) {
-      // Read anew at the next visit.
-      this.#listed = undefined;
-      console.error('the list of conversations could not be read:', error.message);
-      throw new Refusal(503, 'The chat can not be reached at the moment. Try again in a minute.');
-    }
-    if (listed.has(spaceId)) return;
-    if (this.#waiting.length >= WAITING_MAX || this.#new.isOver(address)) {
-      throw new Refusal(503, `Too many people come at once. Try again in ${NEW.ms / 60_000} minutes.`);
-    }
-    this.#new.count(address);
-    listed.add(spaceId);
-    this.#waiting.push(spaceId);
-    this.#listWaiting();
+  async visit(spaceId, address) {
+    const listed = await this.#listedOrRefusal();
+    if (listed.has(spaceId) || this.#visited.has(spaceId)) return;
+    if (this.#visits.isOver(address)) throw new Refusal(503, TOO_MANY);
+    this.#visits.count(address);
+    this.#visited.add(spaceId);
+    if (this.#visited.size > VISITED_MAX) this.#visited.delete(this.#visited.values().next().value);
   }
 
-  async #listWaiting() {
+  /**
+   * Hears that something was written in a conversation, and looks. Nobody waits for it: many at once are listed as fast as
+   * the spaces take it.
+   *
+   * @param {string} spaceId
+   * @param {string | undefined} address Who says so.
+   * @throws {Refusal} While the Worker cannot be asked, too many wait, or that address says too much.
+   */
+  async hear(spaceId, address) {
+    if (this.#told.isOver(address)) throw new Refusal(429, TOO_MANY);
+    this.#told.count(address);
+    const listed = await this.#listedOrRefusal();
+    if (this.#waiting.has(spaceId)) return;
+    const isNew = !listed.has(spaceId);
+    if (this.#waiting.size >= WAITING_MAX || (isNew && this.#new.isOver(address))) {
+      throw new Refusal(429, TOO_MANY);
+    }
+    if (isNew) this.#new.count(address);
+    this.#waiting.add(spaceId);
+    this.#listWaiting(listed);
+  }
+
+  async #listWaiting(listed) {
     if (this.#isListing) return;
     this.#isListing = true;
-    while (this.#waiting.length > 0) {
-      const entry = { senderId: 'desk', senderType: 'system', text: this.#waiting[0] };
+    for (const spaceId of this.#waiting) {
+      // Whoever writes from here on is looked up once more.
+      this.#waiting.delete(spaceId);
       try {
-        await this.#ask((space) => space.sendMessage(entry));
-        this.#waiting.shift();
+        await this.#list(spaceId, listed);
       } catch (error) {
+        // The others come first.
+        this.#waiting.add(spaceId);
         await new Promise((resolve) => setTimeout(resolve, error.retryAfterMs ?? RETRY_MS).unref());
       }
     }
     this.#isListing = false;
   }
 
+  /** Sees that the list says when the customer wrote last. */
+  async #list(spaceId, listed) {
+    const messages = await this.#ask(spaceId, (space) => space.getMessages({ limit: LOOKED_AT }));
+    const at = messages.findLast(({ senderType }) => senderType === 'user')?.createdAt;
+    const before = listed.get(spaceId);
+    if (at === undefined || before?.at >= at) return;
+    const text = `${spaceId} ${at}`;
+    if (before && (await this.#edit(before.id, text))) {
+      before.at = at;
+      return;
+    }
+    listed.delete(spaceId);
+    const entry = { senderId: 'desk', senderType: 'system', text };
+    const { id } = await this.#ask(DESK, (space) => space.sendMessage(entry));
+    listed.set(spaceId, { id, at });
+    if (listed.size > LISTED_MAX) listed.delete(listed.keys().next().value);
+  }
+
+  /** Whether the entry could be edited: an old one may be gone, as the Worker's RETENTION_DAYS says. */
+  async #edit(id, text) {
+    try {
+      await this.#ask(DESK, (space) => space.editMessage(id, { text }));
+      return true;
+    } catch (error) {
+      if (error.code === 'notFound') return false;
+      throw error;
+    }
+  }
+
+  async #listedOrRefusal() {
+    this.#listed ??= this.#load();
+    try {
+      return await this.#listed;
+    } catch (error) {
+      // Read anew the next time.
+      this.#listed = undefined;
+      console.error('the list of conversations could not be read:', error.message);
+      throw new Refusal(503, 'The chat can not be reached at the moment. Try again in a minute.');
+    }
+  }
+
   async #load() {
-    const messages = await this.#ask((space) => space.getMessages({ limit: LISTED_MAX }));
-    return new Set(messages.map(({ text }) => text));
+    const listed = new Map();
+    for (const { id, text } of await this.#ask(DESK, (space) => space.getMessages({ limit: LISTED_MAX }))) {
+      const [, spaceId, at] = ENTRY_PATTERN.exec(text) ?? [];
+      if (spaceId !== undefined) listed.set(spaceId, { id, at: Number(at) });
+    }
+    return listed;
   }
 
   /** One request, by a client that never connects and is closed afterwards: nothing keeps the process alive. */
-  async #ask(request) {
-    const space = client(this.#config);
+  async #ask(spaceId, request) {
+    const claims = { gatewayKey: this.#gatewayKey, userId: 'desk', caps: ['system'] };
+    const spaceToken = () => generateToken(spaceId, claims);
+    const space = client({ spaceId, workerUrl: this.#workerUrl, spaceToken });
     try {
       return await request(space);
     } finally {

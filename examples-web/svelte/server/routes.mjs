@@ -29,9 +29,16 @@ export function supportRoutes({ gatewayKey, workerUrl, agentPassword }) {
       const id = createHmac('sha256', gatewayKey).update(`support\n${visitor}`).digest('hex').slice(0, 16);
       const spaceId = `support-${id}`;
       const userId = `visitor-${id}`;
-      await desk.list(spaceId, address);
+      await desk.visit(spaceId, address);
       const spaceToken = await generateToken(spaceId, { gatewayKey, userId });
       return { body: { spaceId, spaceToken, workerUrl, userId }, cookie };
+    },
+
+    /** `{ spaceId }` → `{}`. A visitor's page says that something was written. */
+    '/api/written': async ({ body: { spaceId }, address }) => {
+      if (!isConversation(spaceId)) throw new Refusal(404, 'There is no such conversation.');
+      await desk.hear(spaceId, address);
+      return { body: {} };
     },
 
     /** `{ name, password }` → `{ userId, name }`, and a cookie that says so. */
@@ -44,12 +51,15 @@ export function supportRoutes({ gatewayKey, workerUrl, agentPassword }) {
     /** `{ spaceId }`, or `{}` for the desk → `{ spaceId, spaceToken, workerUrl, userId, name }` */
     '/api/agent/session': async ({ body: { spaceId = DESK }, cookies }) => {
       const { userId, name } = agents.who(cookies);
-      const isOurs = typeof spaceId === 'string' && (spaceId === DESK || CONVERSATION_PATTERN.test(spaceId));
-      if (!isOurs) {
+      if (spaceId !== DESK && !isConversation(spaceId)) {
         throw new Refusal(404, 'There is no such conversation.');
       }
       const spaceToken = await generateToken(spaceId, { gatewayKey, userId, name, role: 'agent' });
       return { body: { spaceId, spaceToken, workerUrl, userId, name } };
     },
   };
+}
+
+function isConversation(spaceId) {
+  return typeof spaceId === 'string' && CONVERSATION_PATTERN.test(spaceId);
 }

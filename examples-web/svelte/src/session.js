@@ -6,6 +6,11 @@ export function openVisit() {
   return ask('/api/visit', {});
 }
 
+/** Tells the shop's server that something was written in a conversation: agents have it in their list then. */
+export function tellWritten(spaceId) {
+  return ask('/api/written', { spaceId });
+}
+
 /** Whether an agent is signed in here. */
 export async function isSignedIn() {
   return (await ask('/api/agent/who', {})).agent !== undefined;
