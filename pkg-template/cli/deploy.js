@@ -71,8 +71,17 @@ function* keyWarnings(gatewayKey) {
     yield 'The gateway key is short, and whoever guesses it can enter every space.';
   }
   // An environment file that `dev` has written is read here as well.
-  if (gatewayKey === readGatewayKey(resolve(DATA_FOLDER))) {
+  if (gatewayKey === localGatewayKey()) {
     yield 'This is the gateway key of the local backend: whoever develops can enter every space.';
+  }
+}
+
+function localGatewayKey() {
+  try {
+    return readGatewayKey(resolve(DATA_FOLDER));
+  } catch {
+    // It is looked at for a warning alone.
+    return undefined;
   }
 }
 

@@ -5,9 +5,10 @@
  * variables matter.
  */
 
-import { accessSync, constants, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parse } from 'dotenv';
+import { readText } from './files.js';
 import { narrowFile, OWNER_ONLY_FILE } from './owner-only.js';
 
 /** The first one says more, and what the environment has already says most. */
@@ -26,15 +27,19 @@ const BYTE_ORDER_MARK = '\ufeff';
  *
  * @param {string} folder
  * @param {(name: string) => boolean} isWanted A file may hold much that is none of our business.
+ * @returns {Map<string, string>} Which file each of the variables that were put there comes from.
  */
 export function loadEnvironmentFiles(folder, isWanted) {
+  const origins = new Map();
   for (const name of FILES) {
     const file = join(folder, name);
-    if (!existsSync(file)) continue;
-    for (const [variable, value] of Object.entries(read(readFileSync(file, 'utf8')))) {
-      if (isWanted(variable) && !process.env[variable]) process.env[variable] = value;
+    for (const [variable, value] of Object.entries(read(readText(file) ?? ''))) {
+      if (!isWanted(variable) || process.env[variable]) continue;
+      process.env[variable] = value;
+      origins.set(variable, file);
     }
   }
+  return origins;
 }
 
 /**
@@ -45,13 +50,15 @@ export function loadEnvironmentFiles(folder, isWanted) {
  */
 export function whyNotIn(file) {
   const folder = dirname(file);
-  if (!existsSync(folder)) return `There is no folder ${folder}: make it, or name another file.`;
+  if (!existsSync(folder) || !statSync(folder).isDirectory())
+    return `There is no folder ${folder}: make it, or name another file.`;
   if (existsSync(file) && !statSync(file).isFile()) return `${file} is no file: name another one.`;
   try {
-    accessSync(existsSync(file) ? file : folder, constants.W_OK);
+    if (existsSync(file)) accessSync(file, constants.R_OK | constants.W_OK);
+    else accessSync(folder, constants.W_OK);
     return undefined;
   } catch {
-    return `${file} is not yours to write: name another file.`;
+    return `${file} is not yours to read and write: name another file.`;
   }
 }
 
@@ -66,7 +73,7 @@ export function whyNotIn(file) {
  * @returns {{ isPrivate: boolean, kept: string[] }} Whether it is its owner's alone, and of which variables a value was kept.
  */
 export function setInFile(file, variables, precious = []) {
-  const before = existsSync(file) ? readFileSync(file, 'utf8') : '';
+  const before = readText(file) ?? '';
   // Before the key is in it.
   const isPrivate = !existsSync(file) || narrowFile(file);
   const known = read(before);

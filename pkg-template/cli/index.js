@@ -11,6 +11,7 @@ import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { ChatError } from '../errors.js';
 import { CloudflareError } from '../server/cloudflare-api.js';
 import { loadEnvironmentFiles } from './environment-files.js';
+import { fileFailure } from './files.js';
 import { DATA_FOLDER } from './local-data.js';
 import {
   EXIT_FAILED,
@@ -40,6 +41,10 @@ function makeProgram(done) {
     .version(version)
     .exitOverride()
     .showHelpAfterError('(--help shows what there is)')
+    // Not before: help needs none of them.
+    .hook('preAction', () => {
+      loadEnvironmentFiles(process.cwd(), (name) => OURS.test(name));
+    })
     .configureOutput({ outputError: (text, write) => write(paint(process.stderr, 'red', text)) })
     .addHelpText(
       'after',
@@ -110,7 +115,6 @@ function readPort(text) {
 
 async function main() {
   watchStreams();
-  loadEnvironmentFiles(process.cwd(), (name) => OURS.test(name));
   let exitCode = EXIT_OK;
   const program = makeProgram((code) => {
     exitCode = code;
@@ -127,8 +131,10 @@ async function main() {
 function tell(error) {
   // Commander has said it already; help and version come by the same way.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_USAGE;
-  const isTheirs = [Failure, ChatError, CloudflareError].some((kind) => error instanceof kind);
-  note(paint(process.stderr, 'red', harmless(isTheirs ? error.message : (error?.stack ?? error))));
+  const theirs = [Failure, ChatError, CloudflareError].some((kind) => error instanceof kind)
+    ? error
+    : fileFailure(error);
+  note(paint(process.stderr, 'red', harmless(theirs?.message ?? error?.stack ?? error)));
   return error instanceof UsageError ? EXIT_USAGE : EXIT_FAILED;
 }
 

@@ -6,9 +6,10 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
+import { readText } from './files.js';
 import { isLocked, lockOwner, tryLock, unlock } from './lock-file.js';
 import { makeOwnFolder, narrowFile, narrowFolder, OWNER_ONLY_FILE } from './owner-only.js';
 
@@ -51,8 +52,7 @@ export function keptGatewayKey(folder) {
 
 /** The gateway key kept in `folder`, if there is a whole one. */
 export function readGatewayKey(folder) {
-  const file = join(folder, KEY_FILE);
-  const key = existsSync(file) ? readFileSync(file, 'utf8').trim() : '';
+  const key = readText(join(folder, KEY_FILE))?.trim() ?? '';
   return key.length >= KEY_CHARS_MIN ? key : undefined;
 }
 
@@ -89,7 +89,5 @@ export function tellAddress(folder, url) {
 
 /** Where the backend listens that has the folder now, if one runs. */
 export function runningAddress(folder) {
-  const file = join(folder, ADDRESS_FILE);
-  if (!existsSync(file) || !isLocked(join(folder, LOCK_FILE))) return undefined;
-  return readFileSync(file, 'utf8').trim();
+  return isLocked(join(folder, LOCK_FILE)) ? readText(join(folder, ADDRESS_FILE))?.trim() : undefined;
 }

@@ -59,7 +59,9 @@ function createExclusive(file) {
 function readOwner(file) {
   try {
     return JSON.parse(readFileSync(file, 'utf8'));
-  } catch {
+  } catch (error) {
+    // A folder of that name is nobody's lock, however young.
+    if (error.code === 'EISDIR') return undefined;
     const isYoung = ageMs(file) < UNWRITTEN_MS_MAX;
     return isYoung ? { pid: process.pid, started: processStart(process.pid) } : undefined;
   }

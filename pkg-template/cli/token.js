@@ -50,17 +50,18 @@ function readCapabilities(text) {
 /** The key of the named backend; without one, that of the environment, else that of the backend that `dev` runs here. */
 function findKey(data) {
   const folder = data ?? DATA_FOLDER;
-  const local = readGatewayKey(resolve(folder));
   const { gatewayKey, workerUrl } = getSpacesEnvironment();
   if (gatewayKey && data === undefined) {
     const isForHere = runningAddress(resolve(folder)) !== undefined || isLocal(workerUrl);
-    if (local !== undefined && local !== gatewayKey && isForHere) {
+    const other = isForHere ? readGatewayKey(resolve(folder)) : undefined;
+    if (other !== undefined && other !== gatewayKey) {
       note(
         `Signed with the gateway key of the environment. The local backend has another one and refuses this token; --data ${folder} signs with that.`,
       );
     }
     return gatewayKey;
   }
+  const local = readGatewayKey(resolve(folder));
   if (local !== undefined) {
     note(`Signed with the key of the local backend in ${folder}`);
     return local;

@@ -10,7 +10,9 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer, request } from 'node:http';
@@ -516,6 +518,56 @@ describe('dev and token', () => {
     const none = await runCommand(folder, ['token', 'lobby', '--data', 'nowhere'], { env });
     assert.deepEqual([none.code, none.stdout], [1, '']);
     assert.match(none.stderr, /^There is no key in nowhere: leave --data out/);
+  });
+
+  test('folders where files should be, and files where folders should be, are told in a line', {
+    timeout: TEST_MS_MAX,
+  }, async () => {
+    const project = await installed.project('folders');
+    borrow(project, 'miniflare');
+    const data = join(project, '.kuratchi');
+    const run = async (...args) => {
+      const { code, stderr, stdout } = await runCommand(project, args);
+      assert.doesNotMatch(stderr, /^\s+at /m, 'no stack');
+      return { code, stderr, stdout };
+    };
+    const refused = async (path, ...args) => {
+      const { code, stderr } = await run('dev', '--port', '0', ...args);
+      assert.equal(code, 1);
+      assert.ok(
+        stderr
+          .split('\n')
+          .some((line) => line.startsWith(`${path} `) && /: move it away|Move that away/.test(line)),
+        stderr,
+      );
+    };
+    for (const name of ['.env', '.env.local', '.kuratchi/gateway-key', '.kuratchi/running-at']) {
+      mkdirSync(join(project, name), { recursive: true });
+    }
+    // This process is alive.
+    writeFileSync(join(data, 'running.lock'), JSON.stringify({ pid: process.pid }));
+    assert.match((await run('token', 'lobby')).stderr, /There is no key to sign with/);
+    assert.match((await run('doctor')).stdout, /There is no gateway key.*address is not known/s);
+    rmSync(join(data, 'running.lock'));
+    await refused(join(data, 'running-at'));
+    rmSync(join(data, 'running-at'), { recursive: true });
+    await refused(join(data, 'gateway-key'));
+    mkdirSync(join(data, 'running.lock'));
+    await refused(join(data, 'running.lock'));
+    rmSync(data, { recursive: true });
+    writeFileSync(data, '');
+    await refused(data);
+    await refused(join(data, 'below'), '--data', '.kuratchi/below');
+    assert.match((await run('token', 'lobby')).stderr, /There is no key to sign with/);
+    rmSync(join(project, '.env.local'), { recursive: true });
+    symlinkSync('.env.local', join(project, '.env.local'));
+    const unreadable = await run('token', 'lobby');
+    assert.equal(unreadable.code, 1);
+    assert.ok(
+      unreadable.stderr.startsWith(`${join(project, '.env.local')} can not be used (ELOOP)`),
+      unreadable.stderr,
+    );
+    assert.equal((await run('token', '--help')).code, 0);
   });
 
   test('a result that can not be written is a failure; a reader that left is none', {

@@ -1,11 +1,21 @@
 /** Parts of the command line that have rules of their own. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { checkClock, checkNode } from '../../pkg-template/cli/checks.js';
 import { loadEnvironmentFiles, setInFile, whyNotIn } from '../../pkg-template/cli/environment-files.js';
+import { fileFailure } from '../../pkg-template/cli/files.js';
 import { narrowFile } from '../../pkg-template/cli/owner-only.js';
 import { isGoodEnough, MINIFLARE_VERSION } from '../../pkg-template/cli/runtime.js';
 import { harmless, oneLine, paint } from '../../pkg-template/cli/terminal.js';
@@ -94,6 +104,22 @@ describe('environment files', () => {
     assert.equal(process.env.KURATCHI_FAKE, undefined);
   });
 
+  test('are none where they are folders, and what can not be read is told in a line', () => {
+    const project = mkdtempSync(join(folder, 'folders-'));
+    mkdirSync(join(project, '.env'));
+    writeFileSync(join(project, '.env.local'), 'KURATCHI_SIX=6');
+    const origins = loadEnvironmentFiles(project, (name) => name.startsWith('KURATCHI_'));
+    assert.deepEqual([...origins], [['KURATCHI_SIX', join(project, '.env.local')]]);
+    rmSync(join(project, '.env'), { recursive: true });
+    // What nobody can read, not even who may read everything.
+    symlinkSync('.env', join(project, '.env'));
+    assert.throws(
+      () => loadEnvironmentFiles(project, () => false),
+      ({ name, message }) =>
+        name === 'Failure' && message.startsWith(`${join(project, '.env')} can not be used`),
+    );
+  });
+
   test('keep their line ends, "export", and what is inside quotes', () => {
     const file = join(folder, '.env.windows');
     writeFileSync(file, '# mine\r\nexport A = "old" # why\r\nB="x\r\nA=inside\r\n"\r\nA=older');
@@ -113,6 +139,7 @@ describe('environment files', () => {
   test('are refused in words where they can not be', () => {
     assert.match(whyNotIn(join(folder, 'nowhere', '.env')), /There is no folder/);
     assert.match(whyNotIn(folder), /is no file/);
+    assert.match(whyNotIn('/dev/null/.env'), /There is no folder/);
     assert.match(whyNotIn('/dev/null'), /is no file/);
     assert.equal(whyNotIn(join(folder, '.env.new')), undefined);
   });
@@ -128,6 +155,44 @@ describe('environment files', () => {
     assert.deepEqual(setInFile(file, { A: '4', B: '2' }, ['A', 'B']), { isPrivate: true, kept: ['A'] });
     assert.equal(readFileSync(file, 'utf8'), '# A=1\nA=4\nB=2\nC=3\n');
   });
+});
+
+test('errors of the file system are told by path and cure, and others are not taken for them', () => {
+  const thrown = (act) => {
+    try {
+      act();
+    } catch (error) {
+      return fileFailure(error);
+    }
+    return assert.fail('it did not throw');
+  };
+  const folder = mkdtempSync(join(tmpdir(), 'kuratchi-files-'));
+  try {
+    const file = join(folder, 'file');
+    writeFileSync(file, '');
+    for (const [act, path, pattern] of [
+      [() => mkdirSync(file, { recursive: true }), file, /is there, and is no folder: move it away/],
+      [() => writeFileSync(join(file, 'a'), ''), join(file, 'a'), /something on the way to it is no folder/],
+      [() => writeFileSync(folder, ''), folder, /is a folder, where a file is to be: move it away/],
+      [() => rmSync(folder, { force: true }), folder, /is a folder, where a file is to be: move it away/],
+      [() => writeFileSync(join(folder, 'a', 'b'), ''), join(folder, 'a', 'b'), /is not there/],
+    ]) {
+      const { name, message } = thrown(act);
+      assert.equal(name, 'Failure');
+      assert.ok(message.startsWith(`${path} `), message);
+      assert.match(message, pattern);
+      assert.doesNotMatch(message, /\n/);
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+  const refused = Object.assign(new Error('no'), { code: 'EACCES', syscall: 'open', path: '/x' });
+  assert.match(fileFailure(refused).message, /^\/x is not yours to use: change its permissions/);
+  assert.equal(
+    fileFailure(Object.assign(new Error('no'), { code: 'ENOENT', syscall: 'spawn npm', path: 'npm' })),
+    undefined,
+  );
+  assert.equal(fileFailure(new TypeError('a mistake of ours')), undefined);
 });
 
 test('times of tokens', () => {
