@@ -6,6 +6,7 @@
 
 import { resolve } from 'node:path';
 
+import { readVariable } from '../environment.js';
 import { Deployment, readSettings } from '../server/deployment.js';
 import { KEY_CHARS_MIN } from '../server/gateway-key.js';
 import { withoutSecrets } from '../server/worker-metadata.js';
@@ -26,6 +27,9 @@ import {
 
 const NEW_KEY = `node -e "console.log(require('node:crypto').randomBytes(32).toString('base64url'))"`;
 
+/** The first one counts. */
+const KEY_VARIABLES = ['KURATCHI_GATEWAY_KEY', 'KURATCHI_SPACES_GATEWAY_KEY'];
+
 const INTENTION = {
   create: 'Create the Worker',
   update: 'Update the Worker',
@@ -34,10 +38,23 @@ const INTENTION = {
 
 /**
  * @param {{accountId?: string, scriptName?: string, dryRun?: boolean, yes?: boolean}} options
+ * @param {Map<string, string>} origins Which file of the folder each variable comes from; the others are the environment's.
  * @returns {Promise<number>} The exit code.
  */
-export async function deployCommand({ accountId, scriptName, dryRun, yes }) {
+export async function deployCommand({ accountId, scriptName, dryRun, yes }, origins) {
   const settings = settingsOrFailure({ accountId, scriptName, replace: yes });
+  const stranger = strangersFile(origins);
+  if (stranger !== undefined) {
+    const told =
+      `The API token comes from ${stranger}, and the gateway key from the environment: the account of whoever wrote that ` +
+      'file would get the key.';
+    if (!dryRun && !yes && !isInteractive()) {
+      throw new Failure(
+        `${told} Set CLOUDFLARE_API_TOKEN in the environment too; or, where the file is your own, deploy with --yes.`,
+      );
+    }
+    note(paint(process.stderr, 'yellow', harmless(told)));
+  }
   for (const warning of keyWarnings(settings.gatewayKey)) {
     note(`${paint(process.stderr, 'yellow', warning)} A good one:\n  ${NEW_KEY}`);
   }
@@ -50,7 +67,11 @@ export async function deployCommand({ accountId, scriptName, dryRun, yes }) {
     return EXIT_OK;
   }
   deployment.refuseReplacing();
-  if (!yes && isInteractive() && !(await confirm('Go on?'))) {
+  const question =
+    stranger === undefined
+      ? 'Go on?'
+      : `Give the gateway key to the account of the API token in ${oneLine(stranger)}?`;
+  if (!yes && isInteractive() && !(await confirm(question))) {
     note('Nothing was changed.');
     return EXIT_FAILED;
   }
@@ -64,6 +85,15 @@ export async function deployCommand({ accountId, scriptName, dryRun, yes }) {
       : 'Deployed.',
   );
   return EXIT_OK;
+}
+
+/**
+ * The file of the folder that names the account, where the key is not from a file as well: the folder may be anybody's, and the
+ * key is the shell's.
+ */
+function strangersFile(origins) {
+  const keyVariable = KEY_VARIABLES.find((name) => readVariable(name));
+  return origins.has(keyVariable) ? undefined : origins.get('CLOUDFLARE_API_TOKEN');
 }
 
 function* keyWarnings(gatewayKey) {

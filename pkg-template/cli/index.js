@@ -36,6 +36,8 @@ const OURS = /^(?:KURATCHI_|CLOUDFLARE_(?:ACCOUNT_ID|API_TOKEN)$)/;
 const dataOption = ['--data <folder>', 'folder of the local backend', DATA_FOLDER];
 
 function makeProgram(done) {
+  /** Which file each variable of those files comes from. */
+  let origins;
   const program = new Command('kuratchi-spaces')
     .description('Realtime chat rooms on Cloudflare: run them here, deploy them, see what is wrong.')
     .version(version)
@@ -43,7 +45,7 @@ function makeProgram(done) {
     .showHelpAfterError('(--help shows what there is)')
     // Not before: help needs none of them.
     .hook('preAction', () => {
-      loadEnvironmentFiles(process.cwd(), (name) => OURS.test(name));
+      origins = loadEnvironmentFiles(process.cwd(), (name) => OURS.test(name));
     })
     .configureOutput({ outputError: (text, write) => write(paint(process.stderr, 'red', text)) })
     .addHelpText(
@@ -89,13 +91,17 @@ function makeProgram(done) {
       'name of the Worker; without it KURATCHI_SPACES_SCRIPT_NAME, or kuratchi-spaces',
     )
     .option('--dry-run', 'show the requests that would change something, and make none')
-    .option('-y, --yes', 'do not ask, and replace another program of that name if there is one')
+    .option(
+      '-y, --yes',
+      'do not ask; replace another program of that name if there is one; give the key of the environment to the account of ' +
+        'an API token that a file of this folder holds',
+    )
     .addHelpText(
       'after',
       '\nThe API token (CLOUDFLARE_API_TOKEN) and the gateway key (KURATCHI_GATEWAY_KEY) are no options, which others could\n' +
         'read: they come from the environment, or from .env.local or .env of this folder.',
     )
-    .action(async (options) => done(await (await import('./deploy.js')).deployCommand(options)));
+    .action(async (options) => done(await (await import('./deploy.js')).deployCommand(options, origins)));
   program
     .command('doctor')
     .description('look at a set-up: says what is wrong, and how to mend it')

@@ -123,6 +123,36 @@ describe('deploy', () => {
     elsewhere.close();
   });
 
+  test("a key of the environment goes to the account of a folder's file only with --yes", async () => {
+    const strange = await installed.project('strange');
+    const file = join(strange, '.env');
+    writeFileSync(file, `CLOUDFLARE_API_TOKEN=${account.token}\nCLOUDFLARE_ACCOUNT_ID=${account.id}\n`);
+    const run = (args, env) =>
+      runCommand(strange, ['deploy', '--script-name', NAME, ...args], {
+        env: { CLOUDFLARE_API_BASE_URL: cloudflare.baseUrl, ...env },
+        hosts: { [HOST]: `http://127.0.0.1:${healthy.address().port}` },
+      });
+    const told = new RegExp(`The API token comes from ${file}, and the gateway key from the environment`);
+    for (const name of ['KURATCHI_GATEWAY_KEY', 'KURATCHI_SPACES_GATEWAY_KEY']) {
+      const before = cloudflare.requests.length;
+      const { code, stdout, stderr } = await run([], { [name]: KEY });
+      assert.deepEqual([code, stdout, cloudflare.requests.length], [1, '', before]);
+      assert.match(stderr, told);
+      assert.match(stderr, /Set CLOUDFLARE_API_TOKEN in the environment too.*--yes/);
+    }
+    const wanted = await run(['--yes'], { KURATCHI_GATEWAY_KEY: KEY });
+    assert.equal(wanted.code, 0, wanted.stderr);
+    assert.match(wanted.stderr, told);
+    // The account's id alone gives nothing away.
+    const both = await run([], { KURATCHI_GATEWAY_KEY: KEY, CLOUDFLARE_API_TOKEN: account.token });
+    assert.equal(both.code, 0, both.stderr);
+    assert.doesNotMatch(both.stderr, /comes from/);
+    writeFileSync(join(strange, '.env.local'), `KURATCHI_GATEWAY_KEY=${KEY}\n`);
+    const owner = await run([], {});
+    assert.equal(owner.code, 0, owner.stderr);
+    assert.doesNotMatch(owner.stderr, /comes from/);
+  });
+
   test('a short key is warned about, and so is that of the local backend', async () => {
     const short = await deploy(['--dry-run'], { KURATCHI_GATEWAY_KEY: 'tiny key' });
     assert.equal(short.code, 0);
