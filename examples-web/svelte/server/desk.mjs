@@ -7,15 +7,12 @@
  */
 import { client, generateToken } from 'kuratchi-spaces';
 import { Refusal } from '../../shared/json-api.mjs';
+import { entryText, LISTED_MAX, readEntry } from '../src/listing.js';
 import { PerAddress } from './per-address.mjs';
 
 /** The space that agents watch. */
 export const DESK = 'support-desk';
 
-const ENTRY_PATTERN = /^(support-[0-9a-f]{16}) (\d+)$/;
-
-/** So many entries are kept up to date, and shown: `Desk.svelte` has the same. An older one is written anew. */
-const LISTED_MAX = 1_000;
 /** The customer's last message is among these, unless agents wrote so many at once. */
 const LOOKED_AT = 50;
 
@@ -111,7 +108,7 @@ export class Desk {
     const at = messages.findLast(({ senderType }) => senderType === 'user')?.createdAt;
     const before = listed.get(spaceId);
     if (at === undefined || before?.at >= at) return;
-    const text = `${spaceId} ${at}`;
+    const text = entryText(spaceId, at);
     if (before && (await this.#edit(before.id, text))) {
       before.at = at;
       return;
@@ -120,6 +117,7 @@ export class Desk {
     const entry = { senderId: 'desk', senderType: 'system', text };
     const { id } = await this.#ask(DESK, (space) => space.sendMessage(entry));
     listed.set(spaceId, { id, at });
+    // One that falls out is written anew when its customer writes.
     if (listed.size > LISTED_MAX) listed.delete(listed.keys().next().value);
   }
 
@@ -148,9 +146,9 @@ export class Desk {
 
   async #load() {
     const listed = new Map();
-    for (const { id, text } of await this.#ask(DESK, (space) => space.getMessages({ limit: LISTED_MAX }))) {
-      const [, spaceId, at] = ENTRY_PATTERN.exec(text) ?? [];
-      if (spaceId !== undefined) listed.set(spaceId, { id, at: Number(at) });
+    for (const message of await this.#ask(DESK, (space) => space.getMessages({ limit: LISTED_MAX }))) {
+      const entry = readEntry(message);
+      if (entry) listed.set(entry.spaceId, { id: message.id, at: entry.at });
     }
     return listed;
   }
