@@ -3,17 +3,28 @@
  *
  * Owns when a changed config means another client, and that the functions of the latest config are called. A client is that of
  * a place and a user: another token of the same user is shown on the connection that is there, and everything stays. So it does
- * where there is no token for a moment, or a text that is none: nobody else is named. Must not know what a component is.
+ * where there is no token for a moment, or a text that is none, or a function in the place of a text: nobody else is named. Must
+ * not know what a component is.
  */
 
 import { CALLBACK_OF } from './events.js';
+import { keepRooms } from './keeper.js';
+import { POLLS_ONLY, placeOf, readWorkerUrl } from './options.js';
+
+/** A function that tells of nothing, but is there while the adapter uses it, too. */
+const TOKEN_FOR = 'tokenFor';
+
+/** The user of a function's token before any came. */
+const UNKNOWN = Symbol('unknown');
 
 /** See the module's text. */
 export class OwnClient {
-  #key;
+  #place;
+  /** Whom the client is of: `undefined` for nobody, who can do nothing; `UNKNOWN` until a function's first token names somebody. */
   #user;
-  /** The latest config. */
-  config;
+  #config;
+  #createClient;
+  #ask;
   /** Undefined where there is no config. */
   space;
 
@@ -22,70 +33,115 @@ export class OwnClient {
    * @param {(config: object) => object} createClient
    */
   constructor(config, createClient) {
-    this.#user = userIn(config) ?? '';
-    this.#key = keyOf(config);
+    this.#place = placeIn(config);
+    this.#createClient = createClient;
     this.config = config;
     if (config === undefined) return;
     const own = { ...config };
-    for (const name of Object.values(CALLBACK_OF)) {
-      // The adapter listens while it is there. What is no function is for the client to refuse.
+    for (const name of [...Object.values(CALLBACK_OF), TOKEN_FOR]) {
+      // The adapter uses it while it is there. What is no function is for the client to refuse.
       own[name] = isFunction(own[name]) ? undefined : own[name];
     }
-    if (isFunction(own.spaceToken)) {
-      own.spaceToken = (request) => this.config.spaceToken(request);
-    }
-    if (isFunction(own.tokenFor)) {
-      own.tokenFor = (spaceId) => this.config.tokenFor?.(spaceId);
-    }
+    this.#ask = (request) => this.#askLatest(request);
+    if (isFunction(own.spaceToken)) own.spaceToken = this.#ask;
     this.space = createClient(config && own);
+  }
+
+  /** The latest config. */
+  get config() {
+    return this.#config;
+  }
+
+  set config(config) {
+    this.#config = config;
+    this.#learn(userIn(config));
   }
 
   /** Whether a config is of the same client. */
   isOf(config) {
-    return keyOf(config, this.#user) === this.#key;
+    const user = userIn(config);
+    const isNobodyElse = user === undefined || user === this.#user;
+    const mayBeTheSame = this.#user !== undefined && [user, this.#user].includes(UNKNOWN);
+    return placeIn(config) === this.#place && (isNobodyElse || mayBeTheSame);
   }
 
-  /** The events that the latest config wants to hear, as texts. */
+  /** What of the latest config is to be listened with. */
   get heard() {
     return heardBy(this.config);
   }
 
-  /** Listens to events for the latest config. Returns the function that ends it. */
-  listen(events) {
-    const stops = events.map((event) =>
-      this.space.on(event, (...values) => this.config?.[CALLBACK_OF[event]]?.(...values)),
+  /** Uses functions of the latest config, as {@link heardBy} names them. Returns the function that ends it. */
+  listen(heard) {
+    const stops = heard.map((name) =>
+      name === TOKEN_FOR
+        ? this.#keepRooms()
+        : this.space.on(name, (...values) => this.config?.[CALLBACK_OF[name]]?.(...values)),
     );
     return () => {
       for (const stop of stops) stop();
     };
   }
 
-  /** Shows the latest config's token, if it is a text: a function is asked in time. */
+  /** Shows the latest config's token; a function is asked, and that it is another one in each render means nothing. */
   showToken() {
     const { spaceToken } = this.config ?? {};
-    if (userOf(spaceToken) !== undefined) this.space.setToken(spaceToken);
+    const source = isFunction(spaceToken) ? this.#ask : spaceToken;
+    if (source !== this.#ask && userOf(source) === undefined) return;
+    try {
+      this.space.setToken(source);
+    } catch {
+      // It is over, and its snapshot says why.
+    }
+  }
+
+  #askLatest(request) {
+    const { spaceToken } = this.config ?? {};
+    if (!isFunction(spaceToken)) return spaceToken;
+    const token = spaceToken(request);
+    const learn = (given) => {
+      if (isFunction(this.config?.spaceToken)) this.#learn(userOf(given));
+    };
+    Promise.resolve(token).then(learn, () => {});
+    return token;
+  }
+
+  #learn(user) {
+    const isNews = user !== undefined && user !== UNKNOWN;
+    this.#user = isNews ? user : (this.#user ?? user);
+  }
+
+  /** Has other rooms looked after: by what the latest config gives, which may come and go. */
+  #keepRooms() {
+    const { spaceId, workerUrl, webSocket, wasm } = this.config;
+    const config = { workerUrl, webSocket, wasm, [POLLS_ONLY]: true };
+    return keepRooms(placeOf({ workerUrl: readWorkerUrl(workerUrl), spaceId }).workerUrl, {
+      tokenFor: (room) => this.config?.[TOKEN_FOR]?.(room),
+      makeClient: (room, spaceToken) => this.#createClient({ ...config, spaceId: room, spaceToken }),
+    });
   }
 }
 
-/** The events that a config wants to hear. */
+/** What a config wants to be used while a component is there: names of events, and its way to tokens of other rooms. */
 export function heardBy(config) {
-  return Object.keys(CALLBACK_OF).filter((event) => isFunction(config?.[CALLBACK_OF[event]]));
+  const events = Object.keys(CALLBACK_OF).filter((event) => isFunction(config?.[CALLBACK_OF[event]]));
+  return isFunction(config?.[TOKEN_FOR]) ? [...events, TOKEN_FOR] : events;
 }
 
-/**
- * What makes a client another one: its place, the order of its history, and its user.
- *
- * @param {object | undefined} config
- * @param {string | true} [known] The user where the config has no token that could tell.
- */
-export function keyOf(config, known = '') {
-  const { spaceId, workerUrl, order } = config ?? {};
-  return config && JSON.stringify([spaceId, workerUrl, order, userIn(config) ?? known]);
+/** The place of a client and the order of its history, by what the options come to; of two spellings one is given. */
+function placeIn(config) {
+  const { spaceId, order } = config ?? {};
+  let { workerUrl } = config ?? {};
+  try {
+    workerUrl = placeOf({ workerUrl: readWorkerUrl(workerUrl), spaceId }).workerUrl;
+  } catch {
+    // The client says what is wrong with it.
+  }
+  return config && JSON.stringify([spaceId, workerUrl, order ?? 'asc']);
 }
 
-/** Whom a config's token names; `true` for a function, which is asked in time. */
+/** Whom a config's token names; `UNKNOWN` for a function, which is asked in time. */
 function userIn(config) {
-  return isFunction(config?.spaceToken) || userOf(config?.spaceToken);
+  return isFunction(config?.spaceToken) ? UNKNOWN : userOf(config?.spaceToken);
 }
 
 /**

@@ -41,8 +41,9 @@ export function SpaceProvider(props: SpaceProviderProps): ReactElement;
  *
  * With a config it makes a client, connects it while the component is mounted, keeps it through every render, and
  * closes it when the component is gone: the config may be a new object each time. Another `spaceId`, `workerUrl`, `order` or
- * user (as the token's text names one) makes another client and closes the one before; another token of the same user is shown on
- * the connection that is there. Callbacks and a token function make none: those of the latest render are called, and callbacks only while the component is mounted. Give the component a `key` where the same function
+ * user (as a token's text names one, or the last that a function gave) makes another client and closes the one before; another token
+ * of the same user, also a function in the place of a text, is shown on the connection that is there. Callbacks, `tokenFor` and a token
+ * function make none: those of the latest render are called, callbacks and `tokenFor` only while the component is mounted. Give the component a `key` where the same function
  * fetches another user's token. On a server nothing is connected, and what is rendered is an empty space.
  *
  * With a client it connects that while any component uses it so; one that the app has connected itself is left

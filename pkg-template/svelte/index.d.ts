@@ -53,7 +53,7 @@ export function setSpace(source: SpaceSource): KuratchiSpaceClient;
  *
  * Give a **function** where the config may change, as SvelteKit's `data` does when only the parameter of a route changes: the
  * component stays, and so would a plain value. Another space, Worker, order or user is another client then; a new token of the
- * same user is shown on the connection that is there. What this gives stands for whichever client it is.
+ * same user, also a function in the place of a text, is shown on the connection that is there. What this gives stands for whichever client it is.
  *
  * @param source A function that gives a config or a client, one of these that never changes, or nothing.
  * @throws {ChatError} `invalidArgument` for a config that is not as expected.

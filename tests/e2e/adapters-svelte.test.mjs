@@ -185,6 +185,27 @@ test('a_new_token_of_the_same_user_is_the_same_client', async () => {
   assertNoProblems(tab);
 });
 
+test('another_spelling_of_the_place_and_a_function_in_the_place_of_a_token_are_the_same_client', async () => {
+  const { space, peer, opened } = await open({ more: { stays: 'yes' }, history: ['before'] });
+  await connected();
+  const { workerUrl } = await app.query(stack, space, 'ada');
+  await show({ workerUrl: `${workerUrl}/` });
+  await show({ workerUrl: workerUrl.replace('http:', 'ws:') });
+  await show({ tokenFunction: 'yes' });
+  await send('by a function');
+  await show({ tokenFunction: '', spaceToken: (await app.query(stack, space, 'ada')).spaceToken });
+  await send('by a text');
+  await shows(['before', 'by a function', 'by a text']);
+  assert.equal(opened(), 1, 'one connection');
+  assert.equal((await peer.messages()).length, 3);
+  // Whom the text names is known.
+  const { spaceToken } = await app.query(stack, space, 'bo');
+  await show({ spaceToken });
+  await until(() => opened() === 2, 'a connection of theirs');
+  await connected();
+  assertNoProblems(tab);
+});
+
 test('an_edit_of_the_source_of_a_child_keeps_the_one_socket', async () => {
   const { peer, opened } = await open({ history: ['before'] });
   await connected();

@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Following } from '../../pkg-template/following.js';
-import { heardBy, keyOf, OwnClient, userOf } from '../../pkg-template/own-client.js';
+import { heardBy, OwnClient, userOf } from '../../pkg-template/own-client.js';
 import { generateToken } from '../../pkg-template/tokens.js';
 
 const GATEWAY_KEY = 'a-gateway-key-of-more-than-32-characters';
@@ -23,32 +23,108 @@ test('a token tells whom it names, without being checked', async () => {
 
 test('another client is another place, order or user, and nothing else', async () => {
   const config = { spaceId: 'a', workerUrl: 'https://x.example', spaceToken: await tokenOf('ada') };
-  const key = keyOf(config);
+  const own = new OwnClient(config, () => ({}));
   for (const same of [
     { ...config, spaceToken: await tokenOf('ada') },
     { ...config, onMessage: () => {} },
+    { ...config, tokenFor: () => {} },
+    { ...config, order: 'asc' },
+    { ...config, order: null },
+    ...['https://x.example/', 'HTTPS://X.example', 'wss://x.example', ' https://x.example:443 '].map(
+      (workerUrl) => ({ ...config, workerUrl }),
+    ),
+    // Nobody else is named.
+    ...[undefined, '', '<h1>Sign in</h1>', () => ''].map((spaceToken) => ({ ...config, spaceToken })),
   ]) {
-    assert.equal(keyOf(same), key);
+    assert.ok(own.isOf(same), JSON.stringify(same));
   }
   for (const other of [
     { ...config, spaceId: 'b' },
     { ...config, workerUrl: 'https://y.example' },
+    { ...config, workerUrl: 'http://x.example' },
+    { ...config, workerUrl: 'nothing that is an address' },
     { ...config, order: 'desc' },
+    { ...config, order: 'sideways' },
     { ...config, spaceToken: await tokenOf('bo') },
-    { ...config, spaceToken: () => '' },
+    { ...config, spaceToken: await tokenOf() },
     undefined,
   ]) {
-    assert.notEqual(keyOf(other), key);
+    assert.ok(!own.isOf(other), JSON.stringify(other));
   }
-  for (const spaceToken of [undefined, '', '<h1>Sign in</h1>']) {
-    assert.ok(new OwnClient(config, () => ({})).isOf({ ...config, spaceToken }), 'nobody else is named');
-  }
-  const by = (spaceToken) => keyOf({ ...config, spaceToken });
-  assert.equal(
-    by(() => 'a'),
-    by(() => 'b'),
-    'a function is asked anew each time',
-  );
+});
+
+test('the address of the environment is the one of a config without', (t) => {
+  const { KURATCHI_SPACES_WORKER_URL: before } = process.env;
+  t.after(() => {
+    if (before === undefined) delete process.env.KURATCHI_SPACES_WORKER_URL;
+    else process.env.KURATCHI_SPACES_WORKER_URL = before;
+  });
+  process.env.KURATCHI_SPACES_WORKER_URL = 'http://x.example/';
+  const own = new OwnClient({ spaceId: 'a' }, () => ({}));
+  assert.ok(own.isOf({ spaceId: 'a', workerUrl: 'http://x.example' }));
+  assert.ok(!own.isOf({ spaceId: 'a', workerUrl: 'http://y.example' }));
+});
+
+describe('a text in the place of a function, and the other way round', () => {
+  const place = { spaceId: 'a', workerUrl: 'http://x.example' };
+  const make = (spaceToken) => new OwnClient({ ...place, spaceToken }, (config) => new FakeClient(config));
+  const ofUser = (own, spaceToken) => own.isOf({ ...place, spaceToken });
+
+  test('a function that has given nothing may be anybody, and is who came first', async () => {
+    const own = make(() => tokenOf('ada'));
+    assert.ok(ofUser(own, () => 'another function'));
+    assert.ok(ofUser(own, await tokenOf('bo')));
+    own.config = { ...place, spaceToken: await tokenOf('ada') };
+    assert.ok(!ofUser(own, await tokenOf('bo')));
+    assert.ok(ofUser(own, () => ''));
+  });
+
+  test('a function is of the user whom its token named', async () => {
+    const own = make(() => tokenOf('ada'));
+    await own.space.config.spaceToken({ fresh: false });
+    assert.ok(ofUser(own, await tokenOf('ada')));
+    assert.ok(!ofUser(own, await tokenOf('bo')));
+  });
+
+  test('what a function gives too late tells nothing of a text', async () => {
+    let give;
+    const own = make(() => new Promise((resolve) => (give = resolve)));
+    const late = own.space.config.spaceToken({ fresh: false });
+    own.config = { ...place, spaceToken: await tokenOf('ada') };
+    give(await tokenOf('bo'));
+    await late;
+    assert.ok(ofUser(own, await tokenOf('ada')));
+  });
+
+  test('who had no token could do nothing: a token is another client, a function as well', async () => {
+    const own = make(undefined);
+    assert.ok(ofUser(own, undefined));
+    for (const given of [await tokenOf('ada'), await tokenOf(), () => '']) assert.ok(!ofUser(own, given));
+  });
+
+  test('the same client is shown the new source, once', async () => {
+    const text = await tokenOf('ada');
+    const own = make(text);
+    own.config = { ...place, spaceToken: () => 'by a function' };
+    own.showToken();
+    const { source } = own.space;
+    assert.equal(source({ fresh: true }), 'by a function');
+    own.config = { ...place, spaceToken: () => 'by the next one' };
+    own.showToken();
+    assert.equal(own.space.source, source, 'a client takes the same source for no change');
+    assert.equal(source({ fresh: true }), 'by the next one');
+    own.config = { ...place, spaceToken: text };
+    own.showToken();
+    assert.equal(own.space.source, text);
+  });
+
+  test('a client that is over takes none, and a render goes on', () => {
+    const own = make(() => '');
+    own.space.setToken = () => {
+      throw new Error('over');
+    };
+    own.showToken();
+  });
 });
 
 /** A client that notes what it is asked. */
@@ -62,6 +138,7 @@ class FakeClient {
   }
 
   setToken(token) {
+    this.source = token;
     this.asked.push(`setToken ${token}`);
   }
 
@@ -88,16 +165,14 @@ class FakeClient {
 test('the functions of the latest config are called, and its token is shown', async () => {
   const said = [];
   const own = new OwnClient(
-    { spaceId: 'a', spaceToken: () => 'first', onMessage: () => said.push('first') },
+    { spaceId: 'a', spaceToken: await tokenOf('ada'), onMessage: () => said.push('first') },
     (config) => new FakeClient(config),
   );
   assert.equal(own.space.config.onMessage, undefined, 'nothing is heard before anybody listens');
   const stop = own.listen(own.heard);
-  own.config = { spaceId: 'a', spaceToken: () => 'second', onMessage: () => said.push('second') };
+  own.config = { spaceId: 'a', onMessage: () => said.push('second') };
   own.space.listeners.get('message')('hi');
   assert.deepEqual(said, ['second']);
-  assert.equal(own.space.config.spaceToken(), 'second');
-  own.showToken();
   const spaceToken = await tokenOf('ada');
   for (const given of [spaceToken, '', '<h1>Sign in</h1>']) {
     own.config = { spaceId: 'a', spaceToken: given };
