@@ -21,8 +21,12 @@ const ROOM_MS_MAX = 30_000;
 const ROOM_LOOK_MS = 250;
 /** After so long without anything sent a room is left: what waits there may be another user's. */
 const ROOM_STILL_MS = 5_000;
-/** How long the app may take for a token. */
+/** How long the app may take for a token, how one ends, and what one looks like in a sentence. */
 const TOKEN_MS_MAX = 10_000;
+const TOKEN_PATTERN = /\.[^.]+\.\d+\.[^.]+$/;
+const QUOTED_TOKENS_PATTERN = /[^\s.]*\.[^\s.]+\.\d{9,}\.[^\s.]+/g;
+/** How much of an app's error is repeated. */
+const SAID_LENGTH_MAX = 300;
 /** How long a room is left alone in which nothing went out: what waits there may be of somebody else. */
 const REST_MS = 5 * 60_000;
 
@@ -33,18 +37,46 @@ const keepers = new Map();
 /** Workers of which the page was told what waits, or of which it was looked whether something does. */
 const warned = new Set();
 const lookedAt = new Set();
+/** Rooms and kinds of failure of which the page was told that there is no token. */
+const toldOf = new Set();
 
 const keyOf = ({ workerUrl, spaceId }) => JSON.stringify([workerUrl, spaceId]);
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** What a promise gives, or a rejection after `ms`. */
-function within(ms, promise) {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error('no answer in time')), ms);
-    Promise.resolve(promise)
-      .then(resolve, reject)
-      .finally(() => clearTimeout(timer));
+/**
+ * Asks the app for a room's token. Tells whether it gave one.
+ *
+ * @throws {unknown} What the app threw, or that it did not answer.
+ */
+async function hasToken(tokenFor, { workerUrl, spaceId }) {
+  const tell = (kind, what) => {
+    const key = JSON.stringify([workerUrl, spaceId, kind]);
+    // Without a network an app's own request fails, which is nothing to mend; and a room that is open again asks for itself.
+    if (toldOf.has(key) || open.has(keyOf({ workerUrl, spaceId })) || globalThis.navigator?.onLine === false)
+      return;
+    toldOf.add(key);
+    console.warn(
+      `kuratchi-spaces: messages wait in the room '${spaceId}', which is not open: tokenFor('${spaceId}') ${what}. They wait until it ` +
+        'gives a token, or the room is opened again.',
+    );
+  };
+  let timer;
+  const silence = new Promise((_, reject) => {
+    timer = setTimeout(() => {
+      const text = `gave no answer within ${TOKEN_MS_MAX / 1_000} s`;
+      tell('silence', text);
+      reject(new Error(text));
+    }, TOKEN_MS_MAX);
   });
+  const asked = (async () => tokenFor(spaceId))().catch((error) => {
+    const said = String(error?.message ?? error).replace(QUOTED_TOKENS_PATTERN, '<token>');
+    tell('failure', `failed (${said.slice(0, SAID_LENGTH_MAX)})`);
+    throw error;
+  });
+  const token = await Promise.race([asked, silence]).finally(() => clearTimeout(timer));
+  const isToken = typeof token === 'string' && TOKEN_PATTERN.test(token);
+  if (!isToken) tell('nothing', token ? 'gave something that is no token' : 'gave nothing');
+  return isToken;
 }
 
 /** A client of this room is there: nobody else sees to it. */
@@ -163,6 +195,11 @@ class Keeper {
     globalThis.removeEventListener?.('online', this.#whenOnline);
   }
 
+  /** Whether a room may still be left with something in it. */
+  #hasOpenRoom() {
+    return [...open.keys()].some((key) => JSON.parse(key)[0] === this.#workerUrl);
+  }
+
   async #look() {
     if (this.#isOver) return;
     if (this.#isLooking) {
@@ -181,7 +218,7 @@ class Keeper {
     }
     this.#isLooking = false;
     if (this.#isDueAgain) this.lookIn(0);
-    else if (waits || !this.#isRetired) this.lookIn(LOOK_EVERY_MS);
+    else if (waits || !this.#isRetired || this.#hasOpenRoom()) this.lookIn(LOOK_EVERY_MS);
     else this.#end();
   }
 
@@ -195,7 +232,7 @@ class Keeper {
     let isThrough = false;
     try {
       // An app may not want a room looked after, or have no token for it any more.
-      if (await within(TOKEN_MS_MAX, tokenFor(spaceId))) {
+      if (await hasToken(tokenFor, { workerUrl: this.#workerUrl, spaceId })) {
         if (isOpen()) return false;
         const client = makeClient(spaceId, () => tokenFor(spaceId));
         this.#current = { spaceId, client };

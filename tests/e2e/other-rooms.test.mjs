@@ -153,6 +153,89 @@ test('what_waits_goes_out_though_no_room_is_open_any_more', async () => {
   await until(async () => (await pending(ada)).length === 0, 'nothing to wait', SENT_WITHIN_MS);
 });
 
+test('a_token_for_other_rooms_that_comes_with_a_later_config_is_used', async () => {
+  const room = stack.newSpace('left');
+  const ada = await writeAndGoOn(room, { isKept: false });
+  const tokenUrl = `${stack.peopleUrl}/token?userId=ada&expiryMs=3600000&spaceId=`;
+  await ada.tab.evaluate(
+    async ([spaceId, workerUrl, tokenUrl]) => {
+      const { client } = await import('/kuratchi-spaces/index.js');
+      const { OwnClient } = await import('/kuratchi-spaces/own-client.js');
+      const tokenFor = async (spaceId) => (await fetch(tokenUrl + encodeURIComponent(spaceId))).text();
+      const config = { spaceId, workerUrl, spaceToken: () => tokenFor(spaceId) };
+      const own = new OwnClient(config, client);
+      own.listen(own.heard);
+      own.space.connect();
+      own.config = { ...config, tokenFor };
+      own.listen(own.heard);
+    },
+    [stack.newSpace('later'), ada.network.url, tokenUrl],
+  );
+  ada.network.heal();
+  await until(async () => (await pending(ada)).length === 0, 'nothing to wait', SENT_WITHIN_MS);
+});
+
+test('an_app_that_gives_no_token_for_a_room_is_told_once_why_it_waits', async () => {
+  const rooms = ['throws', 'nothing', 'page', 'silence'].map((kind) => stack.newSpace(kind));
+  const ada = await stack.newPerson('ada', stack.newSpace('home'));
+  await ada.open();
+  ada.network.goDown();
+  const tokenUrl = `${stack.peopleUrl}/token?userId=ada&expiryMs=3600000&spaceId=`;
+  await ada.tab.evaluate(
+    async ([rooms, home, workerUrl, tokenUrl]) => {
+      const { client } = await import('/kuratchi-spaces/index.js');
+      globalThis.warnings = [];
+      console.warn = (text) => globalThis.warnings.push(text);
+      const tokenOf = async (spaceId) => (await fetch(tokenUrl + encodeURIComponent(spaceId))).text();
+      for (const spaceId of rooms) {
+        const left = client({ spaceId, workerUrl, spaceToken: () => tokenOf(spaceId) });
+        left.connect().catch(() => {});
+        await left.sendMessage({ senderId: 'ada', senderType: 'user', text: `to ${spaceId}` });
+        left.close();
+      }
+      const answers = {
+        throws: async (spaceId) => {
+          throw new Error(`no luck with ${await tokenOf(spaceId)}, sorry`);
+        },
+        nothing: () => undefined,
+        page: () => '<!doctype html>',
+        silence: () => new Promise(() => {}),
+      };
+      globalThis.isMended = false;
+      const tokenFor = (spaceId) => {
+        const kind = Object.keys(answers).find((name) => spaceId.startsWith(name));
+        return globalThis.isMended ? tokenOf(spaceId) : answers[kind](spaceId);
+      };
+      const shown = client({ spaceId: home, workerUrl, spaceToken: () => tokenOf(home), tokenFor });
+      shown.connect().catch(() => {});
+    },
+    [rooms, stack.newSpace('home'), ada.network.url, tokenUrl],
+  );
+  const told = () => ada.tab.evaluate(() => globalThis.warnings);
+  await until(async () => (await told()).length === 4, 'each kind is told', 20_000);
+  const texts = (await told()).sort();
+  for (const [kind, said] of [
+    ['nothing', 'gave nothing'],
+    ['page', 'gave something that is no token'],
+    ['silence', 'gave no answer within 10 s'],
+    ['throws', 'failed (no luck with <token> sorry)'],
+  ]) {
+    const text = texts.find((text) => text.includes(`the room '${kind}`));
+    assert.ok(text?.includes(said), text);
+  }
+  // It goes on, and says no more.
+  ada.network.heal();
+  await until(async () => (await pending(ada)).length === 4, 'all still wait');
+  await ada.tab.evaluate(() => globalThis.dispatchEvent(new Event('online')));
+  await ada.tab.waitForTimeout(1_000);
+  await ada.tab.evaluate(() => {
+    globalThis.isMended = true;
+    globalThis.dispatchEvent(new Event('online'));
+  });
+  await until(async () => (await pending(ada)).length === 0, 'nothing to wait', 30_000);
+  assert.equal((await told()).length, 4);
+});
+
 test('what_an_earlier_page_left_in_another_room_is_told_where_nobody_sees_to_it', async () => {
   const room = stack.newSpace('left');
   const ada = await writeAndGoOn(room, { isKept: false });
