@@ -236,6 +236,45 @@ test('an_app_that_gives_no_token_for_a_room_is_told_once_why_it_waits', async ()
   assert.equal((await told()).length, 4);
 });
 
+test('a_room_that_is_left_before_its_token_is_there_and_sends_by_itself_is_not_told_of', async () => {
+  const rooms = [stack.newSpace('left'), stack.newSpace('next')];
+  const ada = await stack.newPerson('ada', rooms[0]);
+  await ada.open();
+  const told = await ada.tab.evaluate(
+    async ([rooms, workerUrl, tokenUrl]) => {
+      const { client } = await import('/kuratchi-spaces/index.js');
+      const { hold, leave } = await import('/kuratchi-spaces/holding.js');
+      const warnings = [];
+      console.warn = (text) => warnings.push(text);
+      const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+      const [left, next] = rooms.map((spaceId) => {
+        const spaceToken = async () => {
+          await wait(3_000);
+          return (await fetch(tokenUrl + encodeURIComponent(spaceId))).text();
+        };
+        return client({ spaceId, workerUrl, spaceToken });
+      });
+      const sent = new Promise((resolve) =>
+        left.on('messageUpdate', ({ status }) => status === 'sent' && resolve()),
+      );
+      left.subscribe(() => {});
+      const release = hold(left, () => leave(left));
+      await left.sendMessage({ senderId: 'ada', senderType: 'user', text: 'in time' });
+      await wait(300);
+      release();
+      hold(next, () => leave(next));
+      await sent;
+      await next.connect();
+      // Longer than after a room was left it is looked what waits.
+      await wait(3_000);
+      return warnings;
+    },
+    [rooms, ada.network.url, `${stack.peopleUrl}/token?userId=ada&expiryMs=3600000&spaceId=`],
+  );
+  assert.deepEqual(told, []);
+  assertNoProblems(ada.tab);
+});
+
 test('what_an_earlier_page_left_in_another_room_is_told_where_nobody_sees_to_it', async () => {
   const room = stack.newSpace('left');
   const ada = await writeAndGoOn(room, { isKept: false });
