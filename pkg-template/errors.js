@@ -6,6 +6,9 @@
 
 /** An error with a `code` to branch on; the message is for people. */
 export class ChatError extends Error {
+  // A field: where a page froze `Error.prototype`, an assignment throws.
+  name = 'ChatError';
+
   /**
    * @param {string} message What happened, what was expected, what to do.
    * @param {object} [details]
@@ -16,7 +19,6 @@ export class ChatError extends Error {
    */
   constructor(message, { code, retryable = false, field, cause } = {}) {
     super(message, cause === undefined ? undefined : { cause });
-    this.name = 'ChatError';
     this.code = code;
     this.retryable = retryable;
     this.field = field;
