@@ -45,10 +45,11 @@ export interface PendingSpace {
 }
 
 /**
- * The rooms of a Worker in which something waits in this browser to be sent. Where nothing outlives the page, none.
+ * The rooms of a Worker in which something waits in this browser to be sent, of every user of it. Where nothing outlives the page,
+ * none.
  *
  * @param workerUrl Default: the environment's, as for {@link client}.
- * @throws {ChatError} `invalidArgument` with the `field`.
+ * @throws {ChatError} `invalidArgument` with the `field`; `persistenceLost` when the browser's storage failed, or does not answer.
  * @example
  * for (const { spaceId, count } of await pendingSpaces()) console.log(`${count} wait in ${spaceId}`);
  */
