@@ -148,7 +148,7 @@ async function compileFrom(url) {
   const type = response.headers.get('content-type') ?? '';
   if (type.toLowerCase() === WASM_TYPE && WebAssembly.compileStreaming) {
     try {
-      return await WebAssembly.compileStreaming(response);
+      return await streamed(fetched, url);
     } catch (error) {
       if (isForbidden(error) || fetched.stall) {
         throw fetched.stall ?? error;
@@ -182,8 +182,23 @@ async function fetchFile(url) {
     throw unavailable(`${url} was answered with status ${status}: ${cure}`, { retryable });
   }
   const fetched = { response };
-  abortAtStall(fetched, url, controller);
+  fetched.whenRead = abortAtStall(fetched, url, controller);
   return fetched;
+}
+
+/** Compiles what is fetched as it comes. Once all is there, an engine that says nothing stands for a download of which nothing comes. */
+function streamed(fetched, url) {
+  const compiling = WebAssembly.compileStreaming(fetched.response);
+  const bounded = async () => {
+    await fetched.whenRead;
+    try {
+      return await beforeStall(fetched.stall ? Promise.reject(fetched.stall) : compiling, url);
+    } catch (error) {
+      if (error instanceof ChatError) fetched.stall ??= error;
+      throw error;
+    }
+  };
+  return Promise.race([compiling, bounded()]);
 }
 
 /** Ends a download of which nothing comes any more, and notes why. Its progress shows in a copy: compiling tells of none. */

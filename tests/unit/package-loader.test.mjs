@@ -344,6 +344,30 @@ describe('a file that does not come', { concurrency: false }, () => {
     });
   }
 
+  test('of an engine that has the whole file and never compiles it ends the call', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const { mock: compiled } = mock.method(WebAssembly, 'compileStreaming', () => new Promise(() => {}));
+    const body = slowAnswer();
+    const loading = checkUnavailable(engineOf(URL_OF_WASM).load(), /nothing came of .*\.wasm for 20 s/, true);
+    await pass(t, STALLED_MS - 1);
+    body.enqueue(WASM);
+    await pass(t, STALLED_MS - 1);
+    body.close();
+    await pass(t, STALLED_MS - 1);
+    await pass(t, 1);
+    await loading;
+    assert.equal(compiled.callCount(), 1);
+  });
+
+  test('to its end ends the call where an engine does not notice that', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    mock.method(WebAssembly, 'compileStreaming', () => new Promise(() => {}));
+    slowAnswer();
+    const loading = checkUnavailable(engineOf(URL_OF_WASM).load(), /nothing came of .*\.wasm for 20 s/, true);
+    await pass(t, STALLED_MS);
+    await loading;
+  });
+
   test('although the Wasm does: the glue', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     const engine = createEngine(
