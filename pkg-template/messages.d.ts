@@ -99,7 +99,7 @@ export interface ShownMessage extends Message {
    * The sender's own id of what is on its way, for `retry()` and `discard()`: of the message, and then of the latest
    * edit or deletion of it.
    *
-   * @example client.retry(message.clientMessageId)
+   * @example client.retry(message.clientMessageId).catch(show)
    */
   clientMessageId?: string;
   /**
@@ -124,7 +124,7 @@ export interface ShownMessage extends Message {
 export interface MessageUpdate extends Message {
   /** How far it is. @example update.status === 'failed' */
   status: MessageStatus;
-  /** The sender's own id of what was on its way; absent for changes by others. @example client.retry(update.clientMessageId) */
+  /** The sender's own id of what was on its way; absent for changes by others. @example client.retry(update.clientMessageId).catch(show) */
   clientMessageId?: string;
   /** Why it failed. @example update.error?.code === 'senderMismatch' */
   error?: ChatError;

@@ -67,7 +67,7 @@ export function useSpace(source?: ClientOptions | KuratchiSpaceClient): Kuratchi
 export interface SpaceMessages {
   /** As in the client's snapshot: oldest first, each once, one's own on their way last. @example messages.map(row) */
   readonly messages: readonly ShownMessage[];
-  /** Whether the newest messages are there; before that, an empty list means nothing. @example if (!isLoaded) return <Spinner /> */
+  /** Whether the newest messages are there; before that, an empty list means nothing, and one that is not has what waits to be sent. @example if (!isLoaded && messages.length === 0) return <Spinner /> */
   readonly isLoaded: boolean;
   /** Whether there may be older ones than the first in the list. @example isLoaded && hasOlder && <button onClick={() => loadOlder().catch(show)} /> */
   readonly hasOlder: boolean;
@@ -97,7 +97,7 @@ export function useMessages(client?: KuratchiSpaceClient): SpaceMessages;
  * @throws {Error} When there is neither.
  * @example
  * const send = useSend();
- * await send({ text: 'Hello' });
+ * send({ text: 'Hello' }).catch(show);
  */
 export function useSend(client?: KuratchiSpaceClient): KuratchiSpaceClient['sendMessage'];
 

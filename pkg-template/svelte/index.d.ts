@@ -70,7 +70,7 @@ export function useSpace(source?: SpaceSource): KuratchiSpaceClient;
  * const messages: SpaceMessages = useMessages();
  */
 export interface SpaceMessages extends Reactive<readonly ShownMessage[]> {
-  /** Whether the newest messages are there; before that, an empty list means nothing. Reactive. @example messages.isLoaded */
+  /** Whether the newest messages are there; before that, an empty list means nothing, and one that is not has what waits to be sent. Reactive. @example messages.isLoaded || messages.current.length > 0 */
   readonly isLoaded: boolean;
   /** Whether there may be older ones than the first in the list. Reactive. @example messages.hasOlder */
   readonly hasOlder: boolean;
@@ -101,7 +101,7 @@ export function useMessages(client?: KuratchiSpaceClient): SpaceMessages;
  * @throws {Error} When there is neither.
  * @example
  * const send = useSend();
- * await send({ text: 'Hello' });
+ * send({ text: 'Hello' }).catch(show);
  */
 export function useSend(client?: KuratchiSpaceClient): KuratchiSpaceClient['sendMessage'];
 
