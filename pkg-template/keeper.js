@@ -32,8 +32,6 @@ const REST_MS = 5 * 60_000;
 
 /** How many clients of this page are in a room, by place. */
 const open = new Map();
-/** Rooms whose last client here had nothing waiting when it ended: what the disk still says of them is on its way off. */
-const done = new Set();
 /** By the Worker's address. */
 const keepers = new Map();
 /** Workers of which the page was told what waits, or of which it was looked whether something does. */
@@ -84,7 +82,6 @@ async function hasToken(tokenFor, { workerUrl, spaceId }) {
 /** A client of this room is there: nobody else sees to it. */
 export function enterRoom(place) {
   open.set(keyOf(place), (open.get(keyOf(place)) ?? 0) + 1);
-  done.delete(keyOf(place));
   keepers.get(place.workerUrl)?.leave(place.spaceId);
 }
 
@@ -106,7 +103,6 @@ export function leaveRoom(place, leavesSomething) {
   const others = (open.get(keyOf(place)) ?? 1) - 1;
   if (others > 0) open.set(keyOf(place), others);
   else open.delete(keyOf(place));
-  if (!leavesSomething && others <= 0) done.add(keyOf(place));
   const keeper = keepers.get(place.workerUrl);
   if (keeper) keeper.lookIn(LEFT_MS);
   else if (leavesSomething && others === 0) warn(place.workerUrl);
@@ -116,8 +112,7 @@ export function leaveRoom(place, leavesSomething) {
 async function warn(workerUrl) {
   await sleep(LEFT_MS);
   const waiting = await waitingSpaces({ workerUrl }).catch(() => []);
-  const isLeft = (key) => !open.has(key) && !done.has(key);
-  const left = waiting.find(({ spaceId }) => isLeft(keyOf({ workerUrl, spaceId })));
+  const left = waiting.find(({ spaceId }) => !open.has(keyOf({ workerUrl, spaceId })));
   if (!left || warned.has(workerUrl) || keepers.has(workerUrl)) return;
   warned.add(workerUrl);
   console.warn(

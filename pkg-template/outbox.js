@@ -229,7 +229,7 @@ export class Outbox {
         this.#tell((core) => core.removed(id));
         this.#leaveIfEmpty(known.lane);
       });
-    });
+    }, true);
   }
 
   /** Resolves when all that was put and removed so far is on disk, or can not be. */
@@ -265,7 +265,8 @@ export class Outbox {
     this.#turn += 1;
     this.#unlisten();
     this.#lanes.close();
-    this.#database?.close();
+    // What was stored in the same moment is not to be sent again by whoever finds it.
+    this.whenWritten().then(() => this.#database?.close());
   }
 
   /** Where there is no link, lanes are kept a little longer, and given up. */
@@ -543,10 +544,13 @@ export class Outbox {
     return { lane: this.#lane, position: this.#nextPosition - 1 };
   }
 
-  /** Changes line up until lanes are held; then each goes to the disk at once. In a page that may be frozen, none waits. */
-  #whenHeld(act) {
+  /**
+   * Changes line up until lanes are held; then each goes to the disk at once. In a page that may be frozen, none waits. Once the
+   * client is closed only those do that are final.
+   */
+  #whenHeld(act, isFinal = false) {
     if (!this.#isHolding && !this.#isFrozen) this.reclaim();
-    const isPossible = () => this.#database && !this.#isClosed;
+    const isPossible = () => this.#database && (isFinal || !this.#isClosed);
     const turn = this.#claiming ?? this.#ready;
     const change = turn.then(() => (isPossible() ? act(this.#database) : undefined)).catch(ignore);
     this.#changes.add(change);

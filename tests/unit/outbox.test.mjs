@@ -332,6 +332,19 @@ describe('a lane that is given up', () => {
     assert.deepEqual([isWritten, tab.outbox.persistence], [true, 'memory']);
   });
 
+  test('what was stored in the moment of closing is gone, and what was to be written is not written any more', async () => {
+    const { disk, locks } = browser();
+    const tab = await loadedTab({ disk, locks });
+    tab.outbox.put(row('a'));
+    await settle();
+    tab.outbox.remove('a');
+    tab.outbox.put(row('b'));
+    tab.outbox.close();
+    await settle();
+    assert.deepEqual(disk.ids(), []);
+    assert.ok(disk.log.includes('close'));
+  });
+
   test('nothing_is_written_where_another_tab_sends_from', async (t) => {
     const { disk, locks } = browser();
     const left = await loadedTab({ disk, locks });
