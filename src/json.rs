@@ -23,6 +23,8 @@ extern "C" {
 
     #[wasm_bindgen(js_namespace = Object, js_name = hasOwn, catch)]
     fn has_own(object: &JsValue, key: &JsValue) -> Result<bool, JsValue>;
+    #[wasm_bindgen(js_namespace = Object, js_name = keys, catch)]
+    fn own_keys(object: &JsValue) -> Result<Array, JsValue>;
     #[wasm_bindgen(js_namespace = Object, js_name = assign, catch)]
     fn assign(target: &Object, source: &JsValue) -> Result<Object, JsValue>;
     #[wasm_bindgen(js_namespace = Array, js_name = isArray, catch)]
@@ -102,7 +104,7 @@ impl JsJson {
     fn set(object: &Object, fields: &[(Key, Self)]) {
         TABLE.with(|table| {
             for (key, value) in fields {
-                // It can not fail: the object is new, and none of the keys is special.
+                // It can not fail: the object is nobody else's, and none of the keys is special.
                 let set = Reflect::set(object, table.key(*key), &value.0);
                 debug_assert_eq!(set, Ok(true));
             }
@@ -198,6 +200,13 @@ impl Json for JsJson {
         Word::ALL.get(index as usize).copied()
     }
 
+    fn fields(&self) -> usize {
+        if !self.0.is_object() {
+            return 0;
+        }
+        own_keys(&self.0).map_or(0, |keys| keys.length() as usize)
+    }
+
     fn items(&self) -> Option<usize> {
         if !self.is_array() {
             return None;
@@ -231,6 +240,20 @@ impl Json for JsJson {
         }
         Self::set(&object, fields);
         Self(object.into())
+    }
+
+    fn changed(self, key: Key, to: Option<Self>) -> Self {
+        if let Some(object) = Object::try_from(&self.0) {
+            // What is nobody else's is no proxy and not frozen: neither can fail.
+            match to {
+                Some(value) => Self::set(object, &[(key, value)]),
+                None => TABLE.with(|table| {
+                    let gone = Reflect::delete_property(object, table.key(key));
+                    debug_assert_eq!(gone, Ok(true));
+                }),
+            }
+        }
+        self
     }
 
     fn array(items: &[Self]) -> Self {

@@ -1,7 +1,8 @@
 //! The engine's values through the cores' narrow port.
 
-use js_sys::JsString;
+use js_sys::{JsString, Reflect};
 use kuratchi_spaces::json::JsJson;
+use protocol::incoming::read_message;
 use protocol::json::{Json, Shape, whole_number};
 use protocol::wire::{Key, Word};
 use wasm_bindgen::JsValue;
@@ -256,6 +257,35 @@ fn extending_leaves_the_base_alone_and_takes_objects_only() {
             "{text}"
         );
     }
+}
+
+#[wasm_bindgen_test]
+fn an_object_that_is_nobody_else_s_is_changed_in_place() {
+    let object = parsed(r#"{"text":"a","size":1}"#);
+    let changed = object.clone().changed(Key::Size, None);
+    let changed = changed.changed(Key::Text, Some(JsJson::from_text("b")));
+    assert_eq!(written(&object).as_deref(), Some(r#"{"text":"b"}"#));
+    assert!(changed == object && changed.fields() == 1);
+    for text in ["null", "\"abc\"", "5"] {
+        assert_eq!(parsed(text).fields(), 0, "{text}");
+        let changed = parsed(text).changed(Key::Text, None);
+        assert_eq!(written(&changed).as_deref(), Some(text));
+    }
+}
+
+#[wasm_bindgen_test]
+fn a_message_has_the_client_s_own_fields_neither_itself_nor_by_its_prototype() {
+    let own = r#""key":"same","status":"failed","clientMessageId":"x","error":{},"dropped":true"#;
+    let sound = r#""id":"m1","senderId":"bo","text":"x","attachments":[]"#;
+    let read = |text: String| read_message(parsed(&text)).expect("a message");
+    let message = read(format!("{{{sound},{own}}}"));
+    assert_eq!(written(&message), Some(format!("{{{sound}}}")));
+    let message = read(format!(
+        r#"{{{},"__proto__":{{{own}}}}}"#,
+        sound.replace("[]", "null")
+    ));
+    let seen = Reflect::get(&message.0, &"status".into());
+    assert!(seen.is_ok_and(|status| status.is_undefined()));
 }
 
 #[wasm_bindgen_test]

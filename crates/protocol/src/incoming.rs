@@ -256,19 +256,22 @@ pub fn is_object<J: Json>(value: &J) -> bool {
     value.shape() == Shape::Object
 }
 
+/// Fields that the client itself lays over messages, in its store and in what it tells the app.
+const OWN_FIELDS: [Key; 5] = [
+    Key::ClientMessageId,
+    Key::Dropped,
+    Key::Error,
+    Key::Key,
+    Key::Status,
+];
+
 /// A message as far as an app relies on it: each field that it knows is of its kind; `None` for what is none. Attachments that
 /// nobody could show are left out, the message stays: a worker of the TypeScript SDK says `null` where there are none, and
-/// stores whatever it is given. Only kinds are looked at.
+/// stores whatever it is given. So are the client's own fields, by which a stranger's message would pass as one's own. Fields of
+/// a later version stay. Of the known fields only kinds are looked at.
+///
+/// `value` is the client's alone, fresh from an answer or a frame: it is mended in place.
 pub fn read_message<J: Json>(value: J) -> Option<J> {
-    let message = if has_good_attachments(&value) {
-        value
-    } else {
-        J::extended(&value, &[(Key::Attachments, J::array(&[]))])
-    };
-    is_message(&message).then_some(message)
-}
-
-fn is_message<J: Json>(value: &J) -> bool {
     const HAS: [(Key, Shape); 3] = [
         (Key::Id, Shape::String),
         (Key::SenderId, Shape::String),
@@ -283,20 +286,35 @@ fn is_message<J: Json>(value: &J) -> bool {
         (Key::Seq, Shape::Number),
         (Key::Verified, Shape::Boolean),
     ];
-    value.shape() == Shape::Object && has(value, &HAS) && may_have(value, &MAY_HAVE)
+    if value.shape() != Shape::Object || !has(&value, &HAS) {
+        return None;
+    }
+    let attachments = value.get(Key::Attachments);
+    let known = HAS.len() + count(&value, &MAY_HAVE)? + usize::from(attachments.is_some());
+    let message = match attachments {
+        Some(list) if !are_good(&list) => value.changed(Key::Attachments, Some(J::array(&[]))),
+        Some(_) | None => value,
+    };
+    if message.fields() <= known {
+        // All that our Worker sends is known, so that nothing has to be looked for.
+        return Some(message);
+    }
+    let is_there = |key: &&Key| message.get(**key).is_some();
+    let told: Vec<&Key> = OWN_FIELDS.iter().filter(is_there).collect();
+    let bare = told
+        .into_iter()
+        .fold(message, |message, key| message.changed(*key, None));
+    Some(bare)
 }
 
-/// Whether the attachments of a message can be shown, if it has any: each has an address and a name.
-fn has_good_attachments<J: Json>(message: &J) -> bool {
+/// Whether attachments can be shown: each has an address and a name.
+fn are_good<J: Json>(list: &J) -> bool {
     const HAS: [(Key, Shape); 2] = [(Key::Url, Shape::String), (Key::Filename, Shape::String)];
     const MAY_HAVE: [(Key, Shape); 3] = [
         (Key::Id, Shape::String),
         (Key::ContentType, Shape::String),
         (Key::Size, Shape::Number),
     ];
-    let Some(list) = message.get(Key::Attachments) else {
-        return true;
-    };
     let is_good = |item: J| has(&item, &HAS) && may_have(&item, &MAY_HAVE);
     list.items()
         .is_some_and(|count| (0..count).all(|index| list.item(index).is_some_and(is_good)))
@@ -322,9 +340,17 @@ fn has<J: Json>(value: &J, fields: &[(Key, Shape)]) -> bool {
 }
 
 fn may_have<J: Json>(value: &J, fields: &[(Key, Shape)]) -> bool {
+    count(value, fields).is_some()
+}
+
+/// How many of these fields a value has; `None` where one of them is of another kind.
+fn count<J: Json>(value: &J, fields: &[(Key, Shape)]) -> Option<usize> {
     fields
         .iter()
-        .all(|(key, shape)| value.get(*key).is_none_or(|field| is_of(&field, *shape)))
+        .try_fold(0, |count, (key, shape)| match value.get(*key) {
+            Some(field) => is_of(&field, *shape).then_some(count + 1),
+            None => Some(count),
+        })
 }
 
 /// To ask an engine for one kind takes less than to ask which kind it is.

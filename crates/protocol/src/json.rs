@@ -76,6 +76,8 @@ pub trait Json: Clone + std::fmt::Debug + 'static {
     fn boolean(&self) -> Option<bool>;
     /// The fixed word that a string is, if it is one.
     fn word(&self) -> Option<Word>;
+    /// Number of fields of an object; 0 for anything else.
+    fn fields(&self) -> usize;
     /// Number of items of an array.
     fn items(&self) -> Option<usize>;
     /// Item of an array; `None` beyond its end.
@@ -85,6 +87,9 @@ pub trait Json: Clone + std::fmt::Debug + 'static {
     fn object(fields: &[(Key, Self)]) -> Self;
     /// Makes an object of `base`'s own fields, with `fields` laid over them. `base` stays as it is.
     fn extended(base: &Self, fields: &[(Key, Self)]) -> Self;
+    /// Sets a field of an object that is nobody else's, or takes it away: no copy is made. Anything else stays as it is.
+    #[must_use]
+    fn changed(self, key: Key, to: Option<Self>) -> Self;
     /// Makes an array.
     fn array(items: &[Self]) -> Self;
     /// Makes a string.
@@ -278,6 +283,10 @@ impl Json for Value {
         Word::parse(self.as_str()?)
     }
 
+    fn fields(&self) -> usize {
+        self.as_object().map_or(0, Map::len)
+    }
+
     fn items(&self) -> Option<usize> {
         self.as_array().map(Vec::len)
     }
@@ -296,6 +305,16 @@ impl Json for Value {
             object.insert(key.as_str().to_owned(), value.clone());
         }
         Value::Object(object)
+    }
+
+    fn changed(mut self, key: Key, to: Option<Self>) -> Self {
+        if let Some(object) = self.as_object_mut() {
+            match to {
+                Some(value) => object.insert(key.as_str().to_owned(), value),
+                None => object.remove(key.as_str()),
+            };
+        }
+        self
     }
 
     fn array(items: &[Self]) -> Self {

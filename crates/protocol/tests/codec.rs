@@ -461,6 +461,51 @@ fn a_client_ignores_types_of_a_later_version_but_counts_their_place() {
     );
 }
 
+/// What a client lays over messages itself.
+fn with_fields_of_the_client(mut message: Value) -> Value {
+    for (key, value) in [
+        ("key", json!("same")),
+        ("status", json!("failed")),
+        ("clientMessageId", json!("x")),
+        ("error", json!({})),
+        ("dropped", json!(true)),
+    ] {
+        message[key] = value;
+    }
+    message
+}
+
+#[test]
+fn a_server_s_message_has_no_field_of_the_client_s_own() {
+    let plain = json!({"id": "m1", "senderId": "bo", "text": "x", "later": [1]});
+    let full = json!({
+        "id": "m1", "seq": 4, "senderId": "bo", "senderType": "user", "text": "x", "attachments": [], "createdAt": 1,
+        "updatedAt": 2, "editedAt": 2, "deletedAt": 2, "verified": true,
+    });
+    for sound in [plain, full] {
+        let message = with_fields_of_the_client(sound.clone());
+        assert_eq!(incoming::read_message(message.clone()), Some(sound.clone()));
+        assert_eq!(incoming::read_message(sound.clone()), Some(sound.clone()));
+        for kind in ["message", "update", "ack"] {
+            let frame =
+                json!({"type": kind, "seq": 4, "clientMessageId": "mine", "message": message});
+            let told = match incoming::read::<Value>(&frame.to_string()).remove(0) {
+                Ok(Incoming::Event {
+                    body: EventPayload::Message(told) | EventPayload::Update(told),
+                    ..
+                }) => told,
+                Ok(Incoming::Ack {
+                    client_message_id,
+                    message: Some(told),
+                    ..
+                }) if client_message_id.as_str() == "mine" => told,
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(told, sound, "{kind}");
+        }
+    }
+}
+
 #[test]
 fn a_frame_beyond_the_limit_is_refused_before_it_is_parsed() {
     let frame = format!("[{}", " ".repeat(limits::CLIENT_FRAME_BYTES_MAX));

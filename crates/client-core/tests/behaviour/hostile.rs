@@ -554,3 +554,18 @@ fn warnings_without_end_ask_the_app_once_a_second() {
     }
     assert!((3..=4).contains(&asked), "{asked} questions in 3 s");
 }
+
+#[test]
+fn pages_bring_no_message_that_passes_as_one_s_own_or_takes_another_s_row() {
+    let own = json!({
+        "key": "same", "status": "failed", "clientMessageId": "x", "error": {}, "dropped": true,
+    });
+    let mut bench = Bench::ready();
+    bench.history(7, json!({"limit": 1}));
+    bench.take();
+    bench.answer(
+        200,
+        &json!({"messages": [message_with(own)], "epoch": "e", "seq": 5}),
+    );
+    assert_eq!(bench.last_page, [message_with(json!({}))]);
+}

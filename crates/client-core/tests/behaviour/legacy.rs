@@ -810,3 +810,17 @@ fn attachments_that_cannot_be_shown_are_left_out_and_their_message_stays() {
         assert_eq!(bench.last_page[0]["text"], "m1");
     }
 }
+
+#[test]
+fn pages_bring_no_message_that_passes_as_one_s_own_or_takes_another_s_row() {
+    let mut message = stored("m1", 1_001);
+    message["status"] = json!("failed");
+    message["key"] = json!("same");
+    let mut bench = Bench::legacy(&newest(0, 0));
+    bench.history(9, json!({}));
+    bench.take();
+    bench.answer(200, &listed(&[message]));
+    let mut sound = stored("m1", 1_001);
+    sound["attachments"] = json!([]);
+    assert_eq!(bench.last_page, [sound]);
+}
