@@ -40,7 +40,7 @@ pub(crate) fn change(
         .as_ref()
         .map(|id| sends::send_key(&scope, id));
     if let Some(key) = &send_key
-        && let Some(record) = sends::earlier(key, &hash, transaction)?
+        && let Some(record) = sends::earlier(key, |stored| Ok(stored == hash), transaction)?
     {
         let stored = find(&change.message_id, transaction, purse)?;
         return Ok(Changed {

@@ -6,7 +6,7 @@ use protocol::codes::ErrorCode;
 use protocol::draft::Draft;
 use protocol::fields::FieldError;
 use protocol::frame::Refusal;
-use protocol::ids::{ClientMessageId, MessageId, Seq};
+use protocol::ids::{ClientMessageId, MessageId};
 use protocol::model::{Attachment, Message, SenderType};
 use protocol::principal::{CAP_SYSTEM, Principal};
 use protocol::time::UnixMillis;
@@ -48,17 +48,7 @@ pub(crate) fn store(
     purse: &mut Purse<'_>,
 ) -> Result<Stored, Failure> {
     let principal = sender.principal;
-    check_addresses(&draft.attachments)?;
-    let sender_id = speaker(
-        draft.sender_id.as_deref(),
-        Key::SenderId,
-        principal,
-        transaction,
-    )?;
-    let sender_type = sender_type(draft.sender_type, principal)?;
-    // The gateway key is the house's own. For users it proves nothing: pages of the TypeScript SDK hold it as well.
-    let is_proven = principal.verified() || (principal.gateway && sender_type != SenderType::User);
-    let hash = body_hash(&(&sender_id, sender_type, &draft.text, &draft.attachments))?;
+    let hash = body_hash(&said(draft, principal))?;
     let scope = scope(draft.client_scope.as_deref(), sender);
     let send_key = draft
         .client_message_id
@@ -68,38 +58,31 @@ pub(crate) fn store(
         Some(id) => id.trace(),
         None => transaction.random.number(),
     };
-    let message = |seq: Seq, at: UnixMillis| Message {
-        id: MessageId::of(seq, trace),
-        seq,
-        sender_id: sender_id.clone(),
-        sender_type,
-        text: draft.text.clone(),
-        attachments: draft.attachments.clone(),
-        created_at: at,
-        updated_at: at,
-        edited_at: None,
-        deleted_at: None,
-        verified: is_proven,
+    // Who the caller is by now, and what may be said by now, is not asked of what is stored.
+    let is_same = |stored: &str| {
+        Ok::<_, StorageError>(stored == hash || is_earlier_hash(stored, draft, principal)?)
     };
     if let Some(key) = &send_key
-        && let Some(record) = earlier(key, &hash, transaction)?
+        && let Some(record) = earlier(key, is_same, transaction)?
     {
         let message = match transaction.message(record.seq, purse)? {
             Some(stored) => stored.message,
-            // Messages may be kept for a shorter time than the record of their sending.
-            None => Message {
-                text: String::new(),
-                attachments: Vec::new(),
-                deleted_at: Some(transaction.now.max(record.at.plus_ms(1))),
-                updated_at: transaction.now.max(record.at.plus_ms(1)),
-                ..message(record.seq, record.at)
-            },
+            None => forgotten(&record, trace, draft, principal, transaction.now),
         };
         return Ok(Stored {
             message,
             repeated: true,
         });
     }
+    check_addresses(&draft.attachments)?;
+    let sender_id = speaker(
+        draft.sender_id.as_deref(),
+        Key::SenderId,
+        principal,
+        transaction,
+    )?;
+    let sender_type = sender_type(draft.sender_type, principal)?;
+    let is_proven = is_proven(sender_type, principal);
     transaction.check_quota(principal)?;
     match sender_type.role() {
         // Who speaks as system only is never a participant.
@@ -113,7 +96,19 @@ pub(crate) fn store(
     }
     let seq = transaction.next_seq();
     let at = transaction.stamp();
-    let message = message(seq, at);
+    let message = Message {
+        id: MessageId::of(seq, trace),
+        seq,
+        sender_id,
+        sender_type,
+        text: draft.text.clone(),
+        attachments: draft.attachments.clone(),
+        created_at: at,
+        updated_at: at,
+        edited_at: None,
+        deleted_at: None,
+        verified: is_proven,
+    };
     transaction.append_message(StoredMessage {
         message: message.clone(),
         origin: origin(draft.client_scope.as_deref(), sender),
@@ -126,6 +121,67 @@ pub(crate) fn store(
         message,
         repeated: false,
     })
+}
+
+/// What makes two messages of one `clientMessageId` the same: what the sender said. What the token adds to it, the role above
+/// all, may be another when the message is sent again.
+fn said<'a>(draft: &'a Draft, principal: &'a Principal) -> impl Serialize + 'a {
+    let sender_id = draft.sender_id.as_ref().or(principal.sub.as_ref());
+    let Draft {
+        sender_type,
+        text,
+        attachments,
+        ..
+    } = draft;
+    ("message", sender_id, sender_type, text, attachments)
+}
+
+/// Whether this is the hash of the same message as Workers before this one made it: with the sender type that followed from the
+/// role of the token. It matters as long as their records are kept, which is [`DEDUPLICATION_MS`].
+///
+/// [`DEDUPLICATION_MS`]: protocol::limits::DEDUPLICATION_MS
+fn is_earlier_hash(hash: &str, draft: &Draft, principal: &Principal) -> Result<bool, StorageError> {
+    let sender_id = draft.sender_id.as_ref().or(principal.sub.as_ref());
+    for sender_type in [SenderType::User, SenderType::Support, SenderType::System] {
+        if body_hash(&(sender_id, sender_type, &draft.text, &draft.attachments))? == hash {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// What is told of a message whose sending is known and which itself is not: messages may be kept for a shorter time.
+fn forgotten(
+    record: &SendRecord,
+    trace: u64,
+    draft: &Draft,
+    principal: &Principal,
+    now: UnixMillis,
+) -> Message {
+    let sender_id = draft.sender_id.as_ref().or(principal.sub.as_ref());
+    let sender_type = draft
+        .sender_type
+        .unwrap_or(SenderType::of_role(principal.role));
+    let deleted_at = now.max(record.at.plus_ms(1));
+    Message {
+        id: MessageId::of(record.seq, trace),
+        seq: record.seq,
+        sender_id: sender_id.cloned().unwrap_or_default(),
+        sender_type,
+        text: String::new(),
+        attachments: Vec::new(),
+        created_at: record.at,
+        updated_at: deleted_at,
+        edited_at: None,
+        deleted_at: Some(deleted_at),
+        verified: is_proven(sender_type, principal),
+    }
+}
+
+/// Whether it is proven who says this. The gateway key is the house's own. For users it proves nothing: pages of the TypeScript
+/// SDK hold it as well.
+fn is_proven(sender_type: SenderType, principal: &Principal) -> bool {
+    principal.verified() || (principal.gateway && sender_type != SenderType::User)
 }
 
 /// Refuses what would overtake what its sender sent before it. A sender does not wait for each ack; should one of
@@ -274,17 +330,19 @@ pub(crate) fn send_key(scope: &str, id: &ClientMessageId) -> String {
     format!("{scope}{KEY_SEPARATOR}{id}")
 }
 
-/// What became of the same input before, if it came before.
+/// What became of the same input before, if it came before. `is_same` tells by the hash that was stored.
 ///
 /// # Errors
 /// [`ErrorCode::ConflictingDuplicate`] where something else was sent under the key.
 pub(crate) fn earlier(
     key: &str,
-    hash: &str,
+    is_same: impl FnOnce(&str) -> Result<bool, StorageError>,
     transaction: &Transaction<'_>,
 ) -> Result<Option<SendRecord>, Failure> {
     match transaction.send_record(key)? {
-        Some(record) if record.hash != hash => Err(refuse(ErrorCode::ConflictingDuplicate).into()),
+        Some(record) if !is_same(&record.hash)? => {
+            Err(refuse(ErrorCode::ConflictingDuplicate).into())
+        }
         record => Ok(record),
     }
 }

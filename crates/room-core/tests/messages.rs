@@ -11,10 +11,12 @@ mod common;
 
 use common::{Shell, agent, anonymous, gateway, message, user, with_caps};
 use protocol::codes::ErrorCode;
-use protocol::principal::Principal;
+use protocol::principal::{CAP_SYSTEM, Principal};
 use protocol::token::Role;
-use room_core::{Rate, Settings, StorageError};
+use room_core::storage::{EntityKey, EntityKind, Write};
+use room_core::{Rate, Settings, Storage as _, StorageError};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 /// Posts `body` and says what came of it: `senderId/senderType/verified`, or the error's code and field.
 #[track_caller]
@@ -306,6 +308,69 @@ fn a_repeat_is_acknowledged_and_not_stored_again() {
         (Some("conflictingDuplicate"), Some("1"))
     );
     assert_eq!(shell.texts(None, None), ["hi"]);
+}
+
+#[test]
+fn a_repeat_is_judged_by_what_was_said_and_not_by_who_the_token_makes_of_the_sender_now() {
+    let mut shell = Shell::new();
+    let mut check = |first: Principal, later: Principal, body: Value| {
+        let (status, stored) = shell.post(first, body.clone());
+        assert_eq!(status, 201, "{stored}");
+        let (status, repeated) = shell.post(later, body);
+        assert_eq!((status, &repeated), (201, &stored));
+    };
+    // The role of the next token is another.
+    let plain = json!({"text": "hi", "clientMessageId": "1"});
+    check(user("ada"), agent("ada"), plain);
+    let named =
+        json!({"senderId": "ada", "senderType": "user", "text": "hi", "clientMessageId": "2"});
+    check(agent("ada"), user("ada"), named);
+    // It may not speak for the house any more.
+    let system = json!({"senderType": "system", "text": "hi", "clientMessageId": "3"});
+    let with_cap = with_caps(user("ada"), &[CAP_SYSTEM]);
+    check(with_cap, user("ada"), system);
+    // What the sender says is compared: somebody else's words, or another speaker.
+    let (status, _) = shell.post(
+        user("ada"),
+        json!({"senderType": "user", "text": "hi", "clientMessageId": "3"}),
+    );
+    assert_eq!(status, 409);
+    // The name has become somebody's.
+    let guest = json!({
+        "senderId": "bob", "senderType": "user", "text": "hi", "clientMessageId": "1", "clientScope": "tab",
+    });
+    let (_, stored) = shell.post(anonymous("t"), guest.clone());
+    shell.join(user("bob"));
+    let (status, repeated) = shell.post(anonymous("t"), guest);
+    assert_eq!((status, &repeated), (201, &stored));
+    assert_eq!(shell.texts(None, None).len(), 4);
+}
+
+#[test]
+fn a_repeat_of_what_a_worker_before_this_one_stored_is_known() {
+    let mut shell = Shell::new();
+    let sent = |text: &str| json!({"text": text, "clientMessageId": "1"});
+    let (_, stored) = shell.post(user("ada"), sent("hi"));
+    // It hashed the sender type that the token's role gave.
+    let said = json!(["ada", "user", "hi", []]).to_string();
+    let hash: String = Sha256::digest(said)[..16]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let record = json!({"hash": hash, "seq": stored["message"]["seq"], "at": 1}).to_string();
+    let key = EntityKey::Text("sub:ada\n1".to_owned());
+    let kept = shell.storage.get(EntityKind::Send, &key).unwrap();
+    assert!(kept.is_some_and(|kept| !kept.contains(&hash)));
+    shell
+        .storage
+        .commit(&[Write::Put(EntityKind::Send, key, record)])
+        .unwrap();
+    shell.rebuild();
+    for principal in [user("ada"), agent("ada")] {
+        let (status, repeated) = shell.post(principal, sent("hi"));
+        assert_eq!((status, &repeated), (201, &stored));
+    }
+    assert_eq!(shell.post(user("ada"), sent("other")).0, 409);
 }
 
 #[test]
