@@ -290,9 +290,16 @@ impl<J: Json> Client<J> {
 
     /// Asks the app for a token, unless it was asked already.
     pub(crate) fn ask_for_token(&mut self, now: Instant) {
-        if let Some((token_id, fresh)) = self.credentials.ask(now) {
-            self.request_token(token_id, fresh, now);
+        match self.credentials.ask(now) {
+            Some((token_id, fresh)) => self.request_token(token_id, fresh, now),
+            None => self.set_token_timer(),
         }
+    }
+
+    /// Whether somebody waits for a token that is not there.
+    pub(crate) fn needs_token(&self) -> bool {
+        let waits = matches!(self.link, Link::AwaitingToken { .. }) || !self.unsent.is_empty();
+        waits && self.credentials.token().is_none()
     }
 
     pub(crate) fn request_token(&mut self, token_id: TokenId, fresh: bool, now: Instant) {
@@ -302,21 +309,23 @@ impl<J: Json> Client<J> {
             .push_back(Output::RequestToken { token_id, fresh });
     }
 
-    fn stop_token_timer(&mut self) {
-        if self.credentials.question().is_none() && !self.credentials.is_resting() {
-            self.timers.stop(Timer::Token);
+    /// Without a question out, the timer is for the next one, where the source is left alone and somebody waits.
+    fn set_token_timer(&mut self) {
+        if self.credentials.question().is_none() {
+            let waits = self.needs_token();
+            let due = self.credentials.rests_until().filter(|_| waits);
+            self.timers.set(Timer::Token, due);
         }
     }
 
-    /// Asks again for a token where the last answer was one that was refused. Else the app's token function does not answer:
-    /// that is a failure like any other.
+    /// Asks a source again that was left alone, if a token is still needed. Else the app's token function does not answer: that
+    /// is a failure like any other.
     pub(crate) fn give_up_token(&mut self, now: Instant) {
-        if self.credentials.end_rest() {
-            return self.ask_for_token(now);
-        }
         if let Some(token_id) = self.credentials.question() {
             let told = format!("no answer within {} s", TOKEN_WITHIN_MS / 1_000);
             self.handle_token_failed(token_id, told, now);
+        } else if self.needs_token() {
+            self.ask_for_token(now);
         }
     }
 
@@ -328,11 +337,10 @@ impl<J: Json> Client<J> {
             return self.handle_token_failed(id, NO_TOKEN.to_owned(), now);
         }
         let answer = self.credentials.answer(id, token, fixed, now);
-        self.stop_token_timer();
+        self.set_token_timer();
         match answer {
             Answer::Stale => {}
             Answer::Again(in_ms, error) => {
-                self.timers.set(Timer::Token, Some(now.plus_ms(in_ms)));
                 if matches!(self.link, Link::AwaitingToken { .. }) {
                     self.tell_refusal(&error);
                     self.tell_state(Some(in_ms), Some(error));
@@ -361,13 +369,14 @@ impl<J: Json> Client<J> {
                 if matches!(self.link, Link::AwaitingToken { .. }) {
                     self.fail_for_good(error);
                 }
+                self.set_token_timer();
             }
         }
     }
 
     pub(crate) fn handle_token_failed(&mut self, id: TokenId, message: String, now: Instant) {
         let failure = self.credentials.fail(id);
-        self.stop_token_timer();
+        self.set_token_timer();
         match failure {
             Failure::Stale => return,
             Failure::OfRenewal => return self.handle_renewal_failed(&message, now),
@@ -381,8 +390,11 @@ impl<J: Json> Client<J> {
         if matches!(self.link, Link::AwaitingToken { .. }) {
             // The app's own server may be down for a while, like any other.
             self.tell(Event::Error(error.clone()));
-            self.wait_for_retry(Some(error), Reaction::Retry, now);
+            let rests_until = self.credentials.rests_until();
+            let ms_min = rests_until.map_or(0, |until| until.ms_since(now));
+            self.wait_at_least(ms_min, Some(error), Reaction::Retry, now);
         }
+        self.set_token_timer();
     }
 
     /// The environment can not make sockets at all.

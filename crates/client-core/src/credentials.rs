@@ -1,8 +1,10 @@
 //! The space token: asked for when first needed, kept while it serves, asked for again when refused.
 //!
-//! A source may give a token once more that was refused a moment ago: a cache that answers with what it has while it fetches
-//! (stale-while-revalidate), a server whose clock is late, a laptop that wakes up. So it is asked again, ever more rarely, for
-//! [`PATIENCE_MS`]; after that it has to give another one by itself. Must not know what the token is for or what it says.
+//! A source may give a token that was refused a moment ago, or another one that is: a cache that answers with what it has while
+//! it fetches (stale-while-revalidate), be that a token that is over, one of the room before or one of nobody; a server whose
+//! clock is late, a laptop that wakes up. So it is asked again, ever more rarely, for [`PATIENCE_MS`]; after that it has to give
+//! another one by itself. Whatever the reason, it is asked once in [`AGAIN_MS_MIN`] at most, but for the one question that
+//! follows a first refusal. Must not know what the token is for or what it says.
 
 use protocol::limits::TOKEN_BYTES_MAX;
 use protocol::time::Instant;
@@ -26,6 +28,8 @@ pub(crate) struct Credentials {
     renewal: Option<TokenId>,
     /// When the source was asked last.
     asked_at: Option<Instant>,
+    /// Until when the source is left alone, where its last answer was of no use.
+    rests_until: Option<Instant>,
     /// When a warning that the token is over soon was last heeded.
     warned_at: Option<Instant>,
     /// Whether the source gives the same token always.
@@ -38,8 +42,6 @@ pub(crate) struct Credentials {
 #[derive(Clone, Debug)]
 enum State {
     Absent,
-    /// The source gave what was refused, and is asked again in a while.
-    Resting,
     Asked(TokenId),
     Held(String),
 }
@@ -88,6 +90,7 @@ impl Credentials {
             refused: None,
             renewal: None,
             asked_at: None,
+            rests_until: None,
             warned_at: None,
             is_fixed: false,
             is_given_up: false,
@@ -99,15 +102,16 @@ impl Credentials {
     pub(crate) fn token(&self) -> Option<&str> {
         match &self.state {
             State::Held(token) => Some(token),
-            State::Absent | State::Resting | State::Asked(_) => None,
+            State::Absent | State::Asked(_) => None,
         }
     }
 
     /// The question to ask when a token is needed: `None` when there is one, the question is out already, or the source is
-    /// to be left alone for a moment. The boolean tells whether the last token was refused.
+    /// left alone (see [`Self::rests_until`]). The boolean tells whether the last token was refused.
     pub(crate) fn ask(&mut self, now: Instant) -> Option<(TokenId, bool)> {
         match self.state {
-            State::Held(_) | State::Asked(_) | State::Resting => None,
+            State::Held(_) | State::Asked(_) => None,
+            State::Absent if self.rests_until.is_some_and(|until| now < until) => None,
             State::Absent => {
                 let id = self.next_question(now);
                 self.state = State::Asked(id);
@@ -116,18 +120,14 @@ impl Credentials {
         }
     }
 
-    /// Whether the source is left alone for a while.
-    pub(crate) fn is_resting(&self) -> bool {
-        matches!(self.state, State::Resting)
+    /// Until when the source is left alone, if it is.
+    pub(crate) fn rests_until(&self) -> Option<Instant> {
+        self.rests_until
     }
 
-    /// The source has been left alone for as long as [`Answer::Again`] said. Returns whether it was.
-    pub(crate) fn end_rest(&mut self) -> bool {
-        let rested = self.is_resting();
-        if rested {
-            self.state = State::Absent;
-        }
-        rested
+    /// Leaves a source alone that was of no use: until it may be asked again, a moment after the last question.
+    fn rest(&mut self) {
+        self.rests_until = self.asked_at.map(|at| at.plus_ms(AGAIN_MS_MIN));
     }
 
     /// The question to ask at a sign of life, after it was given up to ask: at most one a second, and none where the source
@@ -173,7 +173,7 @@ impl Credentials {
     pub(crate) fn question(&self) -> Option<TokenId> {
         match self.state {
             State::Asked(id) => Some(id),
-            State::Held(_) | State::Resting | State::Absent => self.renewal,
+            State::Held(_) | State::Absent => self.renewal,
         }
     }
 
@@ -193,7 +193,11 @@ impl Credentials {
         }
         self.is_fixed = is_fixed;
         self.state = State::Absent;
+        self.rests_until = None;
         if token.is_empty() || token.len() > TOKEN_BYTES_MAX {
+            if !is_fixed {
+                self.rest();
+            }
             let expected =
                 format!("`spaceToken` must be a string of 1 to {TOKEN_BYTES_MAX} bytes in UTF-8");
             return Answer::Hopeless(ClientError {
@@ -202,13 +206,18 @@ impl Credentials {
             });
         }
         if let Some(refused) = self.refused.as_mut().filter(|it| it.token == token) {
-            if is_fixed || self.is_given_up || refused.is_over(now) {
-                return Answer::Hopeless(refused.error.clone());
+            let error = refused.error.clone();
+            if is_fixed {
+                return Answer::Hopeless(error);
+            }
+            if self.is_given_up || refused.is_over(now) {
+                self.rest();
+                return Answer::Hopeless(error);
             }
             let again_ms = (AGAIN_MS_MIN << refused.given_again.min(8)).min(AGAIN_MS_MAX);
             refused.given_again += 1;
-            self.state = State::Resting;
-            return Answer::Again(again_ms, refused.error.clone());
+            self.rests_until = Some(now.plus_ms(again_ms));
+            return Answer::Again(again_ms, error);
         }
         self.state = State::Held(token);
         Answer::Ready
@@ -223,7 +232,7 @@ impl Credentials {
                 *held = token;
                 Answer::Renewed
             }
-            State::Held(_) | State::Absent | State::Resting | State::Asked(_) => Answer::Stale,
+            State::Held(_) | State::Absent | State::Asked(_) => Answer::Stale,
         }
     }
 
@@ -236,6 +245,7 @@ impl Credentials {
             return Failure::Stale;
         }
         self.state = State::Absent;
+        self.rest();
         Failure::OfNeed
     }
 
@@ -256,6 +266,9 @@ impl Credentials {
         };
         let may_ask = before.is_none() || !(self.is_fixed || refused.is_over(now));
         self.refused = Some(refused);
+        if before.is_some() && !self.is_fixed {
+            self.rest();
+        }
         may_ask
     }
 
@@ -269,7 +282,7 @@ impl Credentials {
     pub(crate) fn begin(&mut self) {
         self.refused = None;
         self.is_given_up = false;
-        self.end_rest();
+        self.rests_until = None;
     }
 
     /// Forgets the token: the space refused for good, and a later `connect()` asks anew. `may_return`: another token would
@@ -277,7 +290,7 @@ impl Credentials {
     pub(crate) fn forget(&mut self, may_return: bool) {
         self.renewal = None;
         self.is_given_up = may_return;
-        if matches!(self.state, State::Held(_) | State::Resting) {
+        if matches!(self.state, State::Held(_)) {
             self.state = State::Absent;
         }
     }
@@ -287,10 +300,11 @@ impl Credentials {
     pub(crate) fn change_source(&mut self, now: Instant) -> Option<TokenId> {
         self.is_fixed = false;
         self.renewal = None;
+        self.rests_until = None;
         match self.state {
             State::Held(_) => self.ask_renewal(now),
             State::Absent if !self.is_given_up => None,
-            State::Absent | State::Resting | State::Asked(_) => {
+            State::Absent | State::Asked(_) => {
                 self.state = State::Absent;
                 self.ask(now).map(|(id, _)| id)
             }
@@ -310,7 +324,7 @@ impl Credentials {
 impl Refused {
     /// Whether the source has had its time to give another one.
     fn is_over(&self, now: Instant) -> bool {
-        !self.error.code.may_be_stale_token() || now.ms_since(self.since) >= PATIENCE_MS
+        now.ms_since(self.since) >= PATIENCE_MS
     }
 }
 
@@ -419,14 +433,17 @@ mod tests {
         let mut credentials = Credentials::new();
         let (id, _) = credentials.ask(T0).unwrap();
         assert_eq!(credentials.fail(id), Failure::OfNeed);
+        let soon = T0.plus_ms(999);
+        assert!(credentials.ask(soon).is_none(), "it is left alone");
+        let later = T0.plus_ms(1_000);
         assert_eq!(credentials.fail(id), Failure::Stale);
         assert!(matches!(
             credentials.answer(id, "t".into(), true, T0),
             Answer::Stale
         ));
         for nonsense in [String::new(), "x".repeat(4097)] {
-            let (id, _) = credentials.ask(T0).unwrap();
-            let Answer::Hopeless(error) = credentials.answer(id, nonsense, true, T0) else {
+            let (id, _) = credentials.ask(later).unwrap();
+            let Answer::Hopeless(error) = credentials.answer(id, nonsense, true, later) else {
                 panic!()
             };
             assert_eq!(error.field.as_deref(), Some("spaceToken"));

@@ -70,15 +70,6 @@ impl Code {
         )
     }
 
-    /// Returns whether the token source may return a valid token if it is asked again later: its cache was stale or its clock
-    /// late.
-    pub(crate) fn may_be_stale_token(self) -> bool {
-        matches!(
-            self,
-            Self::Server(ErrorCode::TokenExpired | ErrorCode::TokenInvalid)
-        )
-    }
-
     /// The code as `ChatError.code` spells it.
     #[must_use]
     pub fn as_str(self) -> &'static str {

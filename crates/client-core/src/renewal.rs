@@ -75,8 +75,10 @@ impl<J: Json> Client<J> {
     /// there.
     pub(crate) fn handle_token_changed(&mut self, now: Instant) {
         self.timers.stop(Timer::Renew);
-        if let Some(token_id) = self.credentials.change_source(now) {
-            self.request_token(token_id, true, now);
+        match self.credentials.change_source(now) {
+            Some(token_id) => self.request_token(token_id, true, now),
+            None if self.needs_token() => self.ask_for_token(now),
+            None => {}
         }
     }
 

@@ -145,6 +145,7 @@ fn a_call_brings_a_client_back_that_failed_for_its_token() {
     let mut bench = failed_after_patience();
     bench.client.participants(CallId(9), bench.now);
     bench.drain();
+    bench.advance(1_000);
     bench.expect(&["token fresh=true"]);
     bench.fetch_token(&token_of("ada", 600_000));
     let seen = bench.take();
@@ -198,9 +199,12 @@ fn a_new_token_brings_a_client_back_whose_text_was_over() {
     assert!(bench.take().contains(&"open".to_owned()));
 }
 
+/// What a Worker closes a connection with that came with a token of another room, or of nobody.
+const OF_ANOTHER_PLACE: [(u16, &str); 2] = [(4403, "spaceMismatch"), (4405, "identityRequired")];
+
 #[test]
 fn a_token_of_another_space_or_of_nobody_is_replaced_as_one_that_is_over_is() {
-    for (code, error) in [(4403, "spaceMismatch"), (4405, "identityRequired")] {
+    for (code, error) in OF_ANOTHER_PLACE {
         let good = token_of("ada", 600_000);
         let mut bench = Bench::new();
         bench.client.connect(CallId(1), bench.now);
@@ -212,13 +216,33 @@ fn a_token_of_another_space_or_of_nobody_is_replaced_as_one_that_is_over_is() {
         bench.fetch_token(&good);
         bench.expect(&["open"]);
 
-        // Who gives the same once more is not behind, but wrong.
+        // A cache gives what it has until it has the new one.
         let mut bench = Bench::new();
         bench.client.connect(CallId(1), bench.now);
         bench.drain();
         bench.fetch_token(TOKEN);
         bench.close(code);
+        bench.take();
         bench.fetch_token(TOKEN);
+        bench.expect(&[&format!("error {error}"), "connecting in soon"]);
+        bench.advance(1_000);
+        bench.expect(&["token fresh=true"]);
+        bench.fetch_token(TOKEN);
+        bench.expect(&["connecting in 2000"]);
+        bench.advance(2_000);
+        bench.expect(&["token fresh=true"]);
+        bench.fetch_token(&good);
+        bench.expect(&["open"]);
+        bench.welcome(r#""seq":4"#);
+        assert!(bench.client.is_connected());
+
+        // A text is the only one.
+        let mut bench = Bench::new();
+        bench.client.connect(CallId(1), bench.now);
+        bench.drain();
+        bench.give_token(TOKEN);
+        bench.close(code);
+        bench.give_token(TOKEN);
         let seen = bench.take();
         assert!(seen.contains(&"failed".to_owned()), "{seen:?}");
         assert!(seen.contains(&format!("error {error}")), "{seen:?}");
@@ -227,6 +251,104 @@ fn a_token_of_another_space_or_of_nobody_is_replaced_as_one_that_is_over_is() {
         bench.give_token(&good);
         assert!(bench.take().contains(&"open".to_owned()));
     }
+}
+
+#[test]
+fn a_client_that_only_lost_its_link_is_not_ended_by_a_stale_answer_and_is_so_after_30_s_of_them() {
+    for (code, error) in OF_ANOTHER_PLACE {
+        for stale_ms in [1_500, u64::MAX] {
+            let mut bench = connected_for(3_600_000);
+            bench.close(1006);
+            let (mut asked, mut refused, mut waited) = (Vec::new(), 0, 0);
+            let failed = loop {
+                let seen = bench.take();
+                let count = |word: &str| seen.iter().filter(|it| it.starts_with(word)).count();
+                if count("failed") > 0 || bench.client.is_connected() || waited > 60_000 {
+                    break count("failed") > 0;
+                }
+                if count("token") > 0 {
+                    asked.push(waited);
+                    let is_good = waited >= stale_ms;
+                    bench.fetch_token(&token_of(if is_good { "ada" } else { "bo" }, 3_600_000));
+                } else if count("open") > 0 {
+                    if waited >= stale_ms {
+                        bench.welcome(r#""seq":4"#);
+                    } else {
+                        refused += 1;
+                        bench.close(code);
+                    }
+                } else {
+                    bench.advance(10);
+                    waited += 10;
+                }
+            };
+            assert_eq!(failed, stale_ms == u64::MAX, "{error}: {asked:?}");
+            assert!(refused >= 1 && waited >= stale_ms.min(30_000), "{waited}");
+            let apart = asked.windows(2).skip(1).map(|pair| pair[1] - pair[0]);
+            assert!(apart.min().is_none_or(|ms| ms >= 1_000), "{asked:?}");
+        }
+    }
+}
+
+#[test]
+fn a_source_that_throws_or_gives_no_token_is_asked_once_a_second_at_most() {
+    for gives in [None, Some(""), Some("<h1>Sign in</h1>")] {
+        let mut bench = Bench::new();
+        bench.client.connect(CallId(1), bench.now);
+        bench.drain();
+        let (mut asked, mut asked_at) = (0, None);
+        for nth in 0..1_000 {
+            // Calls need one as well, the link's next attempt comes by itself, and the page wakes up.
+            if nth % 3 == 0 {
+                bench.client.participants(CallId(10 + nth), bench.now);
+                bench.drain();
+            }
+            if nth % 50 == 0 {
+                bench.input(Input::Woken);
+            }
+            let seen = bench.take();
+            for _ in seen.iter().filter(|it| it.starts_with("token")) {
+                let apart = asked_at.map_or(u64::MAX, |at| bench.now.ms_since(at));
+                assert!(apart >= 1_000, "{gives:?}: asked again after {apart} ms");
+                (asked, asked_at) = (asked + 1, Some(bench.now));
+                match gives {
+                    Some(text) => bench.fetch_token(text),
+                    None => bench.input(Input::TokenFailed {
+                        token_id: bench.token,
+                        message: "503".into(),
+                    }),
+                }
+            }
+            bench.advance(10);
+        }
+        assert!((9..=11).contains(&asked), "{gives:?}: {asked} in 10 s");
+        bench.advance(1_000);
+        bench.fetch_token(&token_of("ada", 600_000));
+        let seen = bench.take();
+        assert!(seen.iter().any(|it| it.starts_with("GET ")), "{seen:?}");
+    }
+}
+
+#[test]
+fn a_source_that_gives_another_wrong_token_for_each_call_is_asked_once_a_second_at_most() {
+    let mut bench = Bench::new();
+    let (mut asked, mut given) = (0, 0);
+    for nth in 0..500 {
+        bench.client.participants(CallId(10 + nth), bench.now);
+        bench.drain();
+        for said in bench.take() {
+            if said.starts_with("token") {
+                asked += 1;
+                given += 1;
+                bench.fetch_token(&token_of("ada", 600_000 + given));
+            } else if said.starts_with("GET ") {
+                let refused = json!({"error": "Token space mismatch", "code": "spaceMismatch"});
+                bench.answer(401, &refused);
+            }
+        }
+        bench.advance(10);
+    }
+    assert!((4..=7).contains(&asked), "{asked} in 5 s");
 }
 
 #[test]
