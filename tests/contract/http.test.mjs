@@ -480,6 +480,14 @@ describe('HTTP', { concurrency: true }, () => {
       }
     });
 
+    test('a limit above what one answer may have is 400, and is not cut without a word', async () => {
+      const call = await world.caller(world.newSpace());
+      assert.equal((await call('GET', '/messages?limit=1000')).status, 200);
+      const answer = await call('GET', '/messages?limit=1001');
+      assert.deepEqual([answer.status, answer.body.field], [400, 'limit']);
+      assert.equal((await call('GET', '/messages?v=2&limit=1001')).status, 200, 'a cursor leads on');
+    });
+
     test('limit_minus_1_returns_no_rows_and_limit_0_is_not_ignored', async () => {
       const spaceId = world.newSpace();
       const call = await world.caller(spaceId);

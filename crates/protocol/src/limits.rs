@@ -22,13 +22,13 @@ pub const CLIENT_FRAME_BYTES_MAX: usize = 256 * 1024;
 /// Most JSON values of one frame or HTTP body: more than the longest frame of messages with attachments has. Checked before
 /// parsing, because a value that takes two bytes of text takes twenty times as much in memory.
 pub const FRAME_VALUES_MAX: usize = 32_768;
-/// Most messages of one history page of the server; clients page by themselves above it.
+/// Most messages of one history page of the server, whose cursor leads on; clients page by themselves above it.
 pub const PAGE_MESSAGES_MAX: usize = 200;
 /// Most messages with the same `createdAt`: a page is never cut between them, so that the next one may be asked for by time.
 pub const TIED_MESSAGES_MAX: usize = 16;
 /// Messages of a history page when the caller names no limit.
 pub const PAGE_MESSAGES_DEFAULT: usize = 50;
-/// Most messages one `getMessages()` collects over several pages.
+/// Most messages one `getMessages()` collects over several pages, and most of one page of the first version, which has no cursor.
 pub const HISTORY_MESSAGES_MAX: usize = 1_000;
 /// Most messages waiting in a client's outbox.
 pub const OUTBOX_MESSAGES_MAX: usize = 1_000;

@@ -10,7 +10,7 @@ use protocol::http::refusal_text;
 use protocol::ids::Seq;
 use protocol::json::{Outline, parse_text};
 use protocol::limits::{
-    CLIENT_FRAME_BYTES_MAX, FIRST_VERSION_PAGE_BYTES_MAX, METADATA_KEYS_MAX,
+    CLIENT_FRAME_BYTES_MAX, FIRST_VERSION_PAGE_BYTES_MAX, HISTORY_MESSAGES_MAX, METADATA_KEYS_MAX,
     METADATA_VALUE_BYTES_MAX, NAME_BYTES_MAX, PAGE_BYTES_MAX, PAGE_MESSAGES_DEFAULT,
     PAGE_MESSAGES_MAX, PAGE_MESSAGES_PER_PERMIT, READ_BYTES_PER_PERMIT, SAFE_INTEGER_MAX,
 };
@@ -23,7 +23,7 @@ use crate::admission::Replay;
 use crate::batch::array;
 use crate::failure::{Failure, refuse};
 use crate::frames::decide_typing;
-use crate::history::PageQuery;
+use crate::history::{Page, PageQuery};
 use crate::io::{Call, Cursor, Output, Query, RequestId, Response};
 use crate::ledger::{Effect, Transaction};
 use crate::rates::{Counted, size_permits};
@@ -359,7 +359,7 @@ impl Room {
         dialect: Dialect,
         storage: &dyn Storage,
     ) -> Result<PageQuery, Failure> {
-        let limit = page_messages(limit.as_deref())?;
+        let limit = page_messages(limit.as_deref(), dialect)?;
         let before = match before {
             Some(before) => {
                 let expected = "a whole number of milliseconds since 1970, from 1";
@@ -401,6 +401,15 @@ impl Room {
     ) -> Result<Answer, Failure> {
         let head = self.ledger.head();
         let page = history::page(storage, query)?;
+        if let Err(error) = check_cut(&page, query.limit, dialect) {
+            let response = refused(Refusal::from(error));
+            // It was read all the same.
+            return Ok(Answer {
+                status: response.status,
+                read: page.read,
+                ..Answer::of(response.body)
+            });
+        }
         let messages: Vec<Value> = page
             .messages
             .iter()
@@ -494,9 +503,14 @@ fn permits(call: &Call) -> u64 {
         | Call::PostTyping { body } => body_permits(body),
         // The whole metadata is read before the change can be checked.
         Call::PutMetadata { body } => body_permits(body) + METADATA_PERMITS,
-        Call::Read(Query::Messages { limit, before, .. }) => {
+        Call::Read(Query::Messages {
+            limit,
+            before,
+            dialect,
+            ..
+        }) => {
             // One that is refused reads nothing.
-            let messages = page_messages(limit.as_deref()).unwrap_or(1);
+            let messages = page_messages(limit.as_deref(), *dialect).unwrap_or(1);
             // The message at a time is found by a binary search over the log.
             let search = u64::from(before.is_some());
             messages.div_ceil(PAGE_MESSAGES_PER_PERMIT) as u64 + search
@@ -542,17 +556,49 @@ fn addressed(body: Value, id: String) -> Result<Value, Refusal> {
     Ok(Value::Object(fields))
 }
 
-/// Reads the parameter `limit` of a page of messages: how many messages the page has at most.
+/// Reads the parameter `limit` of a page of messages: how many messages the page has at most. In the second version a longer
+/// one is cut, and its cursor leads on. The first has none, and whoever gets fewer than were asked for takes them for all that
+/// there are.
 ///
 /// # Errors
 ///
-/// If it is not a whole number from 1.
-pub fn page_messages(limit: Option<&str>) -> Result<usize, FieldError> {
+/// If it is not a whole number from 1, or more than an answer of the first version may have.
+pub fn page_messages(limit: Option<&str>, dialect: Dialect) -> Result<usize, FieldError> {
     let Some(limit) = limit else {
         return Ok(PAGE_MESSAGES_DEFAULT);
     };
-    let limit = positive("limit", "a whole number from 1", limit)?;
-    Ok(limit.min(PAGE_MESSAGES_MAX as u64) as usize)
+    match dialect {
+        Dialect::V1 => {
+            let expected = format!("a whole number from 1 to {HISTORY_MESSAGES_MAX}");
+            let limit = positive(Key::Limit.as_str(), &expected, limit)?;
+            if limit > HISTORY_MESSAGES_MAX as u64 {
+                let got = Some("a larger one");
+                return Err(FieldError::new(Key::Limit.as_str(), &expected, got));
+            }
+            Ok(limit as usize)
+        }
+        Dialect::V2 => {
+            let limit = positive(Key::Limit.as_str(), "a whole number from 1", limit)?;
+            Ok(limit.min(PAGE_MESSAGES_MAX as u64) as usize)
+        }
+    }
+}
+
+/// Refuses a page of the first version that its bytes cut off. One of up to [`PAGE_MESSAGES_MAX`] is given as far as it came: it
+/// has room for so many of the longest plain texts, and whoever wrote longer ones could else make the history unreadable.
+fn check_cut(page: &Page, limit: usize, dialect: Dialect) -> Result<(), FieldError> {
+    let got = page.messages.len();
+    let may_be_cut = dialect == Dialect::V2 || limit <= PAGE_MESSAGES_MAX;
+    if may_be_cut || got >= limit || page.next.is_none() {
+        return Ok(());
+    }
+    let fits = got.max(PAGE_MESSAGES_MAX);
+    let expected = format!("{fits} or less for messages as long as these");
+    Err(FieldError::new(
+        Key::Limit.as_str(),
+        &expected,
+        Some("more"),
+    ))
 }
 
 /// Reads a whole number from 1, in digits only. What is larger than any limit is as good as the largest number.

@@ -131,6 +131,67 @@ fn limit_abc_is_400_and_not_500() {
     }
 }
 
+/// A page of the first version: how many messages it has, or what it is refused for.
+fn first_version_page(shell: &mut Shell, limit: usize) -> Result<usize, Value> {
+    let read = Call::Read(Query::Messages {
+        limit: Some(limit.to_string()),
+        before: None,
+        cursor: None,
+        dialect: Dialect::V1,
+    });
+    match shell.call(anonymous("reader"), read) {
+        (200, body) => Ok(body["messages"].as_array().unwrap().len()),
+        (status, body) => {
+            assert_eq!((status, &body["field"]), (400, &json!("limit")));
+            Err(body["error"].clone())
+        }
+    }
+}
+
+#[test]
+fn a_page_of_the_first_version_is_never_cut_at_200_without_a_word() {
+    // No two share a time: none is longer than was asked for.
+    let mut shell = with_texts(450, 1);
+    for (limit, count) in [
+        (200, 200),
+        (201, 201),
+        (449, 449),
+        (450, 450),
+        (500, 450),
+        (1_000, 450),
+    ] {
+        assert_eq!(first_version_page(&mut shell, limit), Ok(count), "{limit}");
+    }
+    for limit in [1_001, usize::MAX] {
+        let error = first_version_page(&mut shell, limit).unwrap_err();
+        assert!(
+            error.as_str().unwrap().contains("from 1 to 1000"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_page_of_the_first_version_that_its_bytes_would_cut_says_how_many_fit() {
+    let mut shell = Shell::unlimited();
+    for _ in 0..300 {
+        let text = "x".repeat(limits::TEXT_BYTES_MAX);
+        assert_eq!(shell.post(user("ada"), json!({ "text": text })).0, 201);
+        shell.pass(1);
+    }
+    let error = first_version_page(&mut shell, 1_000).unwrap_err();
+    let fits = error
+        .as_str()
+        .unwrap()
+        .split(' ')
+        .find_map(|word| word.parse().ok());
+    let fits: usize = fits.unwrap();
+    assert!((200..300).contains(&fits), "{error}");
+    assert_eq!(first_version_page(&mut shell, fits), Ok(fits));
+    assert!(first_version_page(&mut shell, fits + 1).is_err());
+    assert_eq!(first_version_page(&mut shell, 200), Ok(200));
+}
+
 #[test]
 fn limit_is_clamped_to_a_page() {
     let mut shell = with_texts(250, 1);
@@ -598,10 +659,16 @@ fn a_limit_is_a_whole_number_of_any_length() {
         (Some("5000000000"), 200),
         (Some("99999999999999999999999"), 200),
     ] {
-        assert_eq!(page_messages(limit).unwrap(), messages, "{limit:?}");
+        let read = page_messages(limit, Dialect::V2);
+        assert_eq!(read.unwrap(), messages, "{limit:?}");
+        let read = page_messages(limit, Dialect::V1).ok();
+        let asked = limit.map_or(Some(50), |limit| limit.parse().ok());
+        assert_eq!(read, asked.filter(|asked| *asked <= 1_000), "{limit:?}");
     }
     for limit in ["", "0", "-1", "+1", " 1", "1.0", "1e2", "x"] {
-        let refused = page_messages(Some(limit)).unwrap_err();
-        assert_eq!(refused.field, "limit", "{limit:?}");
+        for dialect in [Dialect::V1, Dialect::V2] {
+            let refused = page_messages(Some(limit), dialect).unwrap_err();
+            assert_eq!(refused.field, "limit", "{limit:?}");
+        }
     }
 }

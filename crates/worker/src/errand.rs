@@ -104,15 +104,15 @@ const MESSAGE_BYTES: usize = 20 * 1024;
 impl CallName {
     /// As long as the answer may be, about, in bytes; `None` where it is short in any case.
     pub(crate) fn answer_bytes_max(self, dialect: u8, limit: Option<&str>) -> Option<usize> {
-        let page_bytes_max = if dialect == Dialect::V1.version() {
-            FIRST_VERSION_PAGE_BYTES_MAX
+        let (dialect, page_bytes_max) = if dialect == Dialect::V1.version() {
+            (Dialect::V1, FIRST_VERSION_PAGE_BYTES_MAX)
         } else {
-            PAGE_BYTES_MAX
+            (Dialect::V2, PAGE_BYTES_MAX)
         };
         match self {
             Self::ListMessages => {
                 // One that is refused has a short answer.
-                let messages = page_messages(limit).unwrap_or(1);
+                let messages = page_messages(limit, dialect).unwrap_or(1);
                 Some((messages * MESSAGE_BYTES).min(page_bytes_max))
             }
             Self::ListEvents | Self::ListParticipants | Self::GetMetadata => Some(WINDOW_BYTES_MAX),
@@ -207,10 +207,13 @@ mod tests {
         let of = |dialect, limit| CallName::ListMessages.answer_bytes_max(dialect, limit);
         assert_eq!(of(v1, None), Some(50 * MESSAGE_BYTES));
         assert_eq!(of(v1, Some("3")), Some(3 * MESSAGE_BYTES));
-        for many in ["9999", "5000000000", "99999999999999999999999"] {
-            assert_eq!(of(v1, Some(many)), Some(200 * MESSAGE_BYTES));
+        assert_eq!(of(v1, Some("200")), Some(200 * MESSAGE_BYTES));
+        for long in ["206", "1000"] {
+            assert_eq!(of(v1, Some(long)), Some(FIRST_VERSION_PAGE_BYTES_MAX));
         }
-        assert_eq!(of(v1, Some("x")), Some(MESSAGE_BYTES), "is refused");
+        for refused in ["1001", "5000000000", "99999999999999999999999", "x"] {
+            assert_eq!(of(v1, Some(refused)), Some(MESSAGE_BYTES), "{refused}");
+        }
         assert_eq!(of(v2, Some("200")), Some(PAGE_BYTES_MAX));
         assert_eq!(CallName::PostMessage.answer_bytes_max(v1, None), None);
     }
