@@ -66,7 +66,7 @@ export interface SpaceClientConfig {
   spaceId: string;
   /**
    * The token that your server made with {@link generateToken}, or a function that fetches one (asked before the
-   * token expires, and once when it is refused). Calls that need it are refused with `invalidArgument` without.
+   * token expires, and for up to 30 s when it is refused). Calls that need it are refused with `invalidArgument` without.
    *
    * @example spaceToken: async () => (await fetch('/api/chat/token')).text()
    */
