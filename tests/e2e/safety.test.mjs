@@ -299,3 +299,42 @@ test('the_gateway_key_is_never_sent', async () => {
   assert.ok(!sent.some((text) => text.includes('this-is-the-secret')));
   await tab.context().close();
 });
+
+test('a_server_s_message_brings_no_field_of_the_client_s_own_into_the_store', async () => {
+  const space = stack.newSpace();
+  const [sender, tab] = [await newClientTab(space), await newClientTab(space)];
+  await tab.evaluate(async () => {
+    const own = { key: 'same', status: 'failed', clientMessageId: 'x', error: {}, dropped: true };
+    const forge = (frame) => (frame.message ? { ...frame, message: { ...frame.message, ...own } } : frame);
+    globalThis.forged = 0;
+    class Forging extends WebSocket {
+      set onmessage(listener) {
+        super.onmessage = ({ data }) => {
+          const frames = [JSON.parse(data)].flat();
+          globalThis.forged += frames.filter(({ message }) => message).length;
+          listener?.({ data: JSON.stringify(frames.map(forge)) });
+        };
+      }
+    }
+    globalThis.client = newClient({ webSocket: Forging });
+    globalThis.client.getSnapshot();
+    await globalThis.client.connect();
+  });
+  await sender.evaluate(async () => {
+    const client = newClient({});
+    await client.connect();
+    for (const text of ['one', 'two']) await client.sendMessage({ ...draft(text), until: 'stored' });
+  });
+  await tab.waitForFunction(() => globalThis.client.getSnapshot().messages.length === 2);
+  const { shown, forged } = await tab.evaluate(() => ({
+    shown: globalThis.client.getSnapshot().messages,
+    forged: globalThis.forged,
+  }));
+  assert.ok(forged >= 2, `${forged} were forged`);
+  for (const message of shown) {
+    for (const field of ['key', 'status', 'clientMessageId', 'error', 'dropped']) {
+      assert.equal(message[field], undefined, field);
+    }
+  }
+  for (const each of [sender, tab]) await each.context().close();
+});
