@@ -36,7 +36,7 @@ async function assertOurs(person) {
 
 /** Fails when `/health` was asked more often than there were openings that failed. */
 function assertAskedSeldom({ name, network }) {
-  const failed = network.of('UPGRADE').filter(({ status }) => status !== 101).length;
+  const failed = network.of('UPGRADE').filter(({ status, isMute }) => status !== 101 || isMute).length;
   const asked = network.of('GET', '/health').length;
   console.log(`${name}: ${failed} openings failed, /health was asked ${asked} times`);
   assert.ok(asked <= failed, `${asked} questions for ${failed} failed openings`);
@@ -133,6 +133,18 @@ test(
   },
   { timeout: TEST_MS },
 );
+
+for (const how of ['cutOpened', 'swallowFrames']) {
+  test(
+    `where_sockets_open_and_carry_nothing_our_worker_is_polled_${how}`,
+    async () => {
+      const people = await twoPeople(new Ledger(`sockets open and carry nothing: ${how}`), how);
+      assert.ok(people.middlebox.of('UPGRADE').every(({ isMute }) => isMute));
+      await closeLedger(people);
+    },
+    { timeout: TEST_MS },
+  );
+}
 
 test(
   'edits_and_deletions_go_both_ways_between_a_polling_client_and_one_with_a_socket',

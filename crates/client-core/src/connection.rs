@@ -54,12 +54,7 @@ pub(crate) enum Link {
     /// An attempt waits for the token.
     AwaitingToken { again: bool },
     /// A socket is being made; it is accepted by its welcome.
-    Connecting {
-        socket: SocketId,
-        /// Whether it opened, so that nothing on the way keeps sockets out.
-        opened: bool,
-        again: bool,
-    },
+    Connecting { socket: SocketId, again: bool },
     /// The first poll is out; the space accepts by answering it.
     Asking { poll: PollId, again: bool },
     /// The space has accepted the client.
@@ -230,11 +225,7 @@ impl<J: Json> Client<J> {
             return self.start_polling(again, now);
         }
         if let Some(socket) = self.open_socket(within_ms) {
-            self.link = Link::Connecting {
-                socket,
-                opened: false,
-                again,
-            };
+            self.link = Link::Connecting { socket, again };
         }
     }
 
@@ -448,10 +439,9 @@ impl<J: Json> Client<J> {
         told: Option<ClientError>,
         now: Instant,
     ) {
-        // What the server closed or refused was open.
-        let never_opened = matches!(self.link, Link::Connecting { opened: false, .. })
-            && code.is_none()
-            && told.is_none();
+        // A server that says why has answered. What merely opened may have been opened by something on the way.
+        let got_no_answer =
+            matches!(self.link, Link::Connecting { .. }) && code.is_none() && told.is_none();
         let error = told.or(code.map(ClientError::of_close));
         let error =
             error.unwrap_or_else(|| ClientError::new(Code::ConnectionLost, "WebSocket error"));
@@ -480,7 +470,7 @@ impl<J: Json> Client<J> {
                     self.tell(Event::Error(error.clone()));
                 }
                 self.wait_for_retry(Some(error), reaction, now);
-                if never_opened {
+                if got_no_answer {
                     self.ask_who_answers(now);
                 }
             }

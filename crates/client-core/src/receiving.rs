@@ -66,7 +66,7 @@ impl<J: Json> Client<J> {
                     self.handle_welcome(socket, welcome, now);
                 }
                 refusal => {
-                    self.give_way_to(socket);
+                    self.give_way_to(socket, now);
                     entries = refusal
                         .into_iter()
                         .chain(entries)
@@ -193,7 +193,7 @@ impl<J: Json> Client<J> {
             pings: 0,
             spoke: false,
         });
-        self.answerer.way = Transport::WebSocket;
+        self.socket_welcomed();
         self.last_mark = Some(now);
         self.echo_credit = ECHO_CREDIT_MAX;
         self.follow(next, now);

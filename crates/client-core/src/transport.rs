@@ -1,14 +1,15 @@
 //! Who answers at the Worker's address, and which way leads to the space.
 //!
 //! ```text
-//!              a socket never opened: GET /health
+//!            a socket got no answer: GET /health
 //!  WebSocket ─────────┬─ our Worker, twice in a row ──▶ Polling ── a socket is welcomed ──▶ WebSocket
 //!                     └─ anything else: an outage, go on as before
 //!
 //!  Legacy ── our Worker answers there ──▶ WebSocket
 //! ```
-//! A socket that does not open says nothing about why. The question is asked after such an opening and at no other
-//! time, without credentials: whoever answers may be anybody. So a worker of the TypeScript SDK, which is sent the key that
+//! A socket that is not welcomed says nothing about why: it may not open, or something on the way may open it and carry
+//! no frames. The question is asked after such an attempt and at no other time, without credentials: whoever answers
+//! may be anybody. So a worker of the TypeScript SDK, which is sent the key that
 //! signs tokens, is never found out by asking: the app says that there is one ([`crate::io::Config::legacy_worker`]), and once
 //! our Worker has answered in its place no other is spoken to in that way.
 //!
@@ -31,7 +32,7 @@ use crate::requests::{Pending, Purpose};
 use crate::session::RESET;
 use crate::timer::Timer;
 
-/// How many openings in a row must fail while our Worker answers. One may be a hiccup, and polling costs.
+/// How many attempts in a row must fail while our Worker answers. One may be a hiccup, and polling costs.
 const BLOCKED_MIN: u32 = 2;
 /// How long polls go on between two tries of a socket.
 const SOCKET_EVERY_MS: u64 = 60_000;
@@ -47,7 +48,7 @@ pub(crate) struct Answerer {
     hinted: bool,
     /// Whether the question is out.
     asked: bool,
-    /// Openings in a row that failed while our Worker answered.
+    /// Attempts in a row whose socket got no answer while our Worker answered.
     blocked: u32,
 }
 
@@ -92,21 +93,17 @@ fn recognise<J: Json>(answer: &Fetched<J>) -> Who {
 impl<J: Json> Client<J> {
     pub(crate) fn handle_socket_opened(&mut self, opened: SocketId, now: Instant) {
         if self.legacy.socket() == Some(opened) {
-            return self.greet_first_version(opened, now);
-        }
-        if let Link::Connecting {
-            socket,
-            opened: is_open,
-            ..
-        } = &mut self.link
-            && *socket == opened
-        {
-            *is_open = true;
-            self.answerer.blocked = 0;
+            self.greet_first_version(opened, now);
         }
     }
 
-    /// A socket never opened. One question at a time: the next failed opening asks again. Also where the environment says that
+    /// A socket is welcomed: sockets are the way, and nothing keeps them out.
+    pub(crate) fn socket_welcomed(&mut self) {
+        self.answerer.way = Transport::WebSocket;
+        self.answerer.blocked = 0;
+    }
+
+    /// A socket got no answer. One question at a time: the next failed attempt asks again. Also where the environment says that
     /// there is no network: it may be wrong, and then this is the way out.
     pub(crate) fn ask_who_answers(&mut self, now: Instant) {
         if !std::mem::replace(&mut self.answerer.asked, true) {
@@ -137,7 +134,7 @@ impl<J: Json> Client<J> {
         }
     }
 
-    /// Polls from now on. A socket that is being opened goes on beside.
+    /// Polls from now on. A socket that waits for its welcome goes on beside.
     fn turn_to_polling(&mut self, now: Instant) {
         self.answerer.blocked = 0;
         self.answerer.way = Transport::Polling;
@@ -208,7 +205,7 @@ impl<J: Json> Client<J> {
     pub(crate) fn try_socket_beside(&mut self, now: Instant) {
         let given_up = self.beside.take();
         if let Some(socket) = given_up {
-            self.close_socket(socket, UNUSABLE, "not opened in time");
+            self.close_socket(socket, UNUSABLE, "not welcomed in time");
         }
         let is_due = given_up.is_none() && self.answerer.way == Transport::Polling;
         let tried = if is_due {
@@ -236,16 +233,18 @@ impl<J: Json> Client<J> {
     }
 
     /// A socket that was tried beside polls is answered, and not welcomed: what follows is decided as for any other.
-    pub(crate) fn give_way_to(&mut self, socket: SocketId) {
+    pub(crate) fn give_way_to(&mut self, socket: SocketId, now: Instant) {
         let was = self.link;
         self.beside = None;
         self.timers.stop(Timer::Beside);
         self.forget_socket();
         self.link = Link::Connecting {
             socket,
-            opened: true,
             again: was.again(),
         };
+        // What came may say nothing.
+        let due = now.plus_ms(CONNECT_MS_MAX);
+        self.timers.set(Timer::Connect, Some(due));
         self.tell_link_lost(was);
     }
 

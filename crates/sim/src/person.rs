@@ -40,6 +40,10 @@ pub enum Blocking {
     Refuses,
     /// The upgrade is never answered.
     Swallows,
+    /// The upgrade passes, and no frame comes down.
+    Deafens,
+    /// The upgrade passes, and no frame either way.
+    Mutes,
 }
 
 /// A message that was sent.

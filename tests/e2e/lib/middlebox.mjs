@@ -34,11 +34,12 @@ export class Middlebox {
   /** How often each fault hit something. */
   faults = {
     ...{ upgradeRefused: 0, upgradeReset: 0, upgradeSwallowed: 0, cut: 0 },
+    ...{ framesSwallowed: 0, cutOpened: 0 },
     ...{ portal: 0, badGateway: 0, stranger: 0 },
   };
   /**
    * What came, in order: `{ method, path, headers, body, status, at }`. An upgrade has the method `UPGRADE`; a
-   * `status` of `undefined` means that it got no answer.
+   * `status` of `undefined` means that it got no answer, and `isMute` that it was answered and no frame came down.
    */
   requests = [];
   #target;
@@ -72,10 +73,10 @@ export class Middlebox {
   }
 
   /**
-   * From now on upgrades are refused with 403, reset, or swallowed: no answer ever comes. Sockets that are open
-   * break.
+   * From now on upgrades are refused with 403, reset, or swallowed: no answer ever comes. Or they pass, and the
+   * socket is cut right behind the answer, or no frame ever comes down it. Sockets that are open break.
    *
-   * @param {'refuse' | 'reset' | 'swallow'} how
+   * @param {'refuse' | 'reset' | 'swallow' | 'cutOpened' | 'swallowFrames'} how
    */
   blockSockets(how) {
     this.#upgrades = how;
@@ -225,6 +226,8 @@ export class Middlebox {
   }
 
   #tunnel(request, socket, head, entry, refuse) {
+    const how = this.#upgrades;
+    const isMute = how === 'cutOpened' || how === 'swallowFrames';
     const { hostname, port } = new URL(this.#target());
     const onward = connect(Number(port), hostname);
     let isConnected = false;
@@ -237,8 +240,15 @@ export class Middlebox {
       onward.write(head);
       onward.once('data', (bytes) => {
         entry.status = Number(bytes.toString('latin1', 9, 12));
+        if (!isMute) return;
+        entry.isMute = true;
+        // The first frame may be in the same bytes.
+        socket.write(bytes.subarray(0, bytes.indexOf('\r\n\r\n') + 4));
+        this.faults[how === 'cutOpened' ? 'cutOpened' : 'framesSwallowed'] += 1;
+        if (how === 'cutOpened') socket.end();
+        onward.resume();
       });
-      onward.pipe(socket);
+      if (!isMute) onward.pipe(socket);
       socket.pipe(onward);
     });
     onward.on('error', () => {
@@ -248,7 +258,7 @@ export class Middlebox {
     });
     socket.on('close', () => onward.destroy());
     this.#track(socket, {
-      isSwallowed: false,
+      isSwallowed: isMute,
       end() {
         socket.destroy();
         onward.destroy();

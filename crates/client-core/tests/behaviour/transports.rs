@@ -68,17 +68,21 @@ impl Bench {
 }
 
 #[test]
-fn only_a_socket_that_never_opened_leads_to_the_question_who_answers() {
+fn only_a_socket_that_got_no_answer_leads_to_the_question_who_answers() {
     let mut bench = Bench::ready();
     bench.close(1006);
-    bench.retry();
-    bench.opened();
-    bench.close(1006);
-    assert_eq!(
-        bench.count(HEALTH),
-        0,
-        "a link that worked, and one that opened"
-    );
+    assert_eq!(bench.count(HEALTH), 0, "a link that worked");
+    for refusal in [
+        r#"{"type":"error","code":"spaceFull","error":"full"}"#,
+        r#"{"type":"error","error":"whatever"}"#,
+    ] {
+        let mut bench = Bench::new();
+        bench.connect(1);
+        bench.opened();
+        bench.frame(refusal);
+        bench.close(1006);
+        assert_eq!(bench.count(HEALTH), 0, "{refusal}");
+    }
     let mut bench = Bench::new();
     bench.connect(1);
     bench.close(4503);
@@ -144,12 +148,12 @@ fn one_question_is_out_at_a_time() {
 }
 
 #[test]
-fn one_hiccup_is_no_polling_and_an_opening_between_is_none_either() {
+fn one_hiccup_is_no_polling_and_a_welcome_between_is_none_either() {
     let mut bench = Bench::new();
     bench.connect(1);
     bench.block();
     bench.retry();
-    bench.opened();
+    bench.welcome(r#""seq":4"#);
     bench.close(1006);
     bench.advance(20_000);
     bench.block();
@@ -157,6 +161,89 @@ fn one_hiccup_is_no_polling_and_an_opening_between_is_none_either() {
     bench.advance(20_000);
     bench.block();
     assert_eq!(bench.count(EVENTS), 1, "twice in a row");
+}
+
+#[test]
+fn a_socket_that_opens_and_carries_nothing_leads_to_polls() {
+    let cut: fn(&mut Bench) = |bench| bench.close(1006);
+    let silence: fn(&mut Bench) = |bench| bench.advance(15_000);
+    for ends in [cut, silence] {
+        let mut bench = Bench::new();
+        bench.connect(1);
+        for attempt in 0..2 {
+            bench.opened();
+            ends(&mut bench);
+            bench.answer_to(HEALTH, 200, &ours());
+            assert_eq!(bench.count(EVENTS), attempt);
+            bench.advance(1_000);
+        }
+        let welcome = json!([{"type": "welcome", "epoch": "e", "seq": 4}]);
+        bench.answer_to(EVENTS, 200, &welcome);
+        assert_eq!(bench.client.transport(), Some(Transport::Polling));
+    }
+}
+
+#[test]
+fn a_link_that_worked_and_then_opens_without_a_word_hands_what_waits_over_to_polls() {
+    let mut bench = Bench::ready();
+    bench.send(5, "mine", false);
+    // Frames down are swallowed from now on: the link is judged dead, and two more open and say nothing.
+    while bench.count(EVENTS) == 0 {
+        let due = bench.client.poll_timeout().unwrap();
+        bench.advance(due.ms_since(bench.now));
+        let seen = bench.take();
+        if seen.contains(&"open".to_owned()) {
+            bench.opened();
+        }
+        if seen.contains(&HEALTH.to_owned()) {
+            bench.answer_to(HEALTH, 200, &ours());
+        }
+        assert!(bench.now.0 < 120_000, "it tries for ever");
+    }
+    assert_eq!(bench.count(HEALTH), 2);
+    bench.answer_poll(4, true, 0..0);
+    let posted = bench.request("POST").2.body.clone().unwrap();
+    assert!(
+        posted.contains(bench.sent_ids.last().unwrap()),
+        "the same id"
+    );
+    bench.answer_to(
+        "POST",
+        201,
+        &json!({"success": true, "message": message(5)}),
+    );
+    bench.expect_outbox(&["mine pending", "mine sent as 5"]);
+}
+
+#[test]
+fn an_opened_socket_of_a_worker_that_is_down_is_an_outage() {
+    let mut bench = Bench::new();
+    bench.connect(1);
+    for _ in 0..4 {
+        bench.opened();
+        bench.close(1006);
+        bench.answer_to(HEALTH, 502, &json!("bad gateway"));
+        bench.advance(20_000);
+        assert_eq!(bench.take().last().unwrap(), "open");
+    }
+    assert_eq!(bench.count(EVENTS), 0);
+}
+
+#[test]
+fn a_socket_beside_polls_that_says_nothing_of_use_is_given_up() {
+    let mut bench = Bench::polling();
+    while !bench.take().contains(&"open".to_owned()) {
+        let due = bench.client.poll_timeout().unwrap();
+        bench.advance(due.ms_since(bench.now));
+        if bench.request(EVENTS).0 == bench.fetch {
+            bench.answer_poll(4, true, 0..0);
+        }
+    }
+    bench.opened();
+    bench.frame(r#"{"type":"typing","userId":"bob","isTyping":true}"#);
+    bench.take();
+    bench.advance(15_000);
+    assert!(bench.take().contains(&"close 4000".to_owned()));
 }
 
 #[test]

@@ -117,15 +117,27 @@ impl World {
             return self.at(at, Happening::SocketGone(tab, socket, 1006));
         }
         let (until, blocking) = self.person(tab.person).blocked_until;
-        if until > self.now {
-            if blocking == Blocking::Refuses {
+        let blocking = (until > self.now).then_some(blocking);
+        match blocking {
+            Some(Blocking::Refuses) => {
                 let at = self.now + self.request_ms(tab.person, 0);
-                self.at(at, Happening::SocketGone(tab, socket, 1006));
+                return self.at(at, Happening::SocketGone(tab, socket, 1006));
             }
-            return;
+            Some(Blocking::Swallows) => return,
+            Some(Blocking::Deafens | Blocking::Mutes) | None => {}
         }
         let peer = self.network.connect(Owner::App(tab, socket), self.now);
         self.send_up(peer, Up::Upgrade { url, protocols });
+        if blocking.is_none() {
+            return;
+        }
+        // Whatever opened it carries nothing, also once the network is another one.
+        let opened = self.now + self.request_ms(tab.person, 0);
+        self.at(opened, Happening::ToClient(peer, Down::Opened));
+        self.network.swallow(peer, Direction::Down);
+        if blocking == Some(Blocking::Mutes) {
+            self.network.swallow(peer, Direction::Up);
+        }
     }
 
     pub(super) fn send_up(&mut self, peer: PeerId, up: Up) {

@@ -139,10 +139,11 @@ impl World {
         let index = self.some_person();
         self.report.faults += 1;
         let until = self.now + self.faults_random.between(1, self.options.pause_ms_max);
-        let blocking = if self.faults_random.chance(700) {
-            Blocking::Refuses
-        } else {
-            Blocking::Swallows
+        let blocking = match self.faults_random.between(0, 9) {
+            0..=3 => Blocking::Refuses,
+            4..=5 => Blocking::Swallows,
+            6..=7 => Blocking::Deafens,
+            _ => Blocking::Mutes,
         };
         self.person(index).blocked_until = (until, blocking);
         if self.faults_random.chance(700) {
