@@ -403,13 +403,23 @@ impl<J: Json> Client<J> {
         if self.link.socket() != Some(socket) {
             return;
         }
+        let code = CloseCode::from_number(code);
+        self.note_death(code);
         self.forget_socket();
-        self.after_loss(CloseCode::from_number(code), None, now);
+        self.after_loss(code, None, now);
+    }
+
+    /// Takes note of a socket that is gone, unless the server said why.
+    fn note_death(&mut self, code: Option<CloseCode>) {
+        if matches!(self.link, Link::Ready { .. }) && code.is_none() {
+            self.outbox.link_died();
+        }
     }
 
     /// Leaves a link that is there but of no use, and makes another.
     pub(crate) fn lose_link(&mut self, code: Option<CloseCode>, now: Instant) {
         if self.link.is_under_way() {
+            self.note_death(code);
             self.drop_socket(UNUSABLE, "no longer usable");
             self.after_loss(code, None, now);
         }

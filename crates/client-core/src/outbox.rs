@@ -7,6 +7,11 @@
 //!
 //! Source of the method: matrix-rust-sdk's send queue (ordered, persisted transaction ids, a refusal wedges only
 //! its own entry).
+//!
+//! A path may not take each frame: a gateway closes connections on long ones. Where connections die one after the other
+//! with the same first entry unconfirmed, what they carried goes again one at a time, each in a frame of its own, and
+//! the entry that they still die of goes by HTTP, under the same id. Those as long as it follow it there for as long as
+//! the connection lives.
 
 use std::collections::VecDeque;
 
@@ -47,7 +52,20 @@ pub(crate) struct Outbox<J> {
     pace_ms: Option<u64>,
     /// Pauses that the server wanted since the last ack.
     pauses: u32,
+    /// The entry that stood first unconfirmed when the last connection died, and how many in a row died so.
+    deaths: Option<(ClientMessageId, u32)>,
+    /// So many entries more go one at a time: one of them may be what connections died of.
+    alone: usize,
+    /// The bytes of an entry that connections died of and HTTP took. Forgotten with the connection: another path may
+    /// take it, and it may have been something else.
+    too_long: Option<usize>,
 }
+
+/// How many connections in a row die with the same first entry before entries go one at a time.
+const DEATHS_UNTIL_ALONE: u32 = 2;
+/// How many of them die before that entry goes by HTTP. The last of them carried it alone.
+const DEATHS_UNTIL_HTTP: u32 = 3;
+const _: () = assert!(DEATHS_UNTIL_ALONE < DEATHS_UNTIL_HTTP);
 
 /// The least that is waited before something is sent again, whatever a server says, in milliseconds.
 pub(crate) const RETRY_MS_MIN: u64 = 50;
@@ -75,6 +93,9 @@ impl<J: Json> Outbox<J> {
             window: OUTBOX_MESSAGES_MAX,
             pace_ms: None,
             pauses: 0,
+            deaths: None,
+            alone: 0,
+            too_long: None,
         }
     }
 
@@ -409,7 +430,51 @@ impl<J: Json> Outbox<J> {
     /// A new connection has carried nothing yet, and may carry all.
     pub(crate) fn link_changed(&mut self) {
         self.window = OUTBOX_MESSAGES_MAX;
+        self.too_long = None;
         self.carry_again();
+    }
+
+    /// The connection died, and nobody said why: maybe of what it carried.
+    pub(crate) fn link_died(&mut self) {
+        let Some(first) = self.entries_in_flight().next() else {
+            return;
+        };
+        let id = first.row.client_message_id.clone();
+        let before = self.deaths.take().filter(|(known, _)| *known == id);
+        let deaths = before.map_or(1, |(_, deaths)| deaths.saturating_add(1));
+        self.deaths = Some((id, deaths));
+        if deaths >= DEATHS_UNTIL_ALONE {
+            self.alone = self.alone.max(self.entries_in_flight().count());
+        }
+    }
+
+    /// Whether sockets do not take the entry, as far as is known.
+    fn goes_by_http(&self, entry: &Entry<J>) -> bool {
+        let is_it = |(id, deaths): &(ClientMessageId, u32)| {
+            *deaths >= DEATHS_UNTIL_HTTP && *id == entry.row.client_message_id
+        };
+        self.deaths.as_ref().is_some_and(is_it)
+            || self.too_long.is_some_and(|bytes| entry.bytes >= bytes)
+    }
+
+    /// Whether the entry, if it is still here, goes by HTTP though there may be a socket.
+    pub(crate) fn is_for_http(&self, id: &ClientMessageId) -> bool {
+        self.get(id).is_some_and(|entry| self.goes_by_http(entry))
+    }
+
+    /// Whether what may leave next goes by HTTP though there may be a socket.
+    pub(crate) fn is_next_for_http(&self) -> bool {
+        let is_any = self.deaths.is_some() || self.too_long.is_some();
+        is_any
+            && self
+                .next_alone()
+                .is_some_and(|entry| self.goes_by_http(entry))
+    }
+
+    /// Whether a socket carried something that is not confirmed. A request has a deadline of its own.
+    pub(crate) fn awaits_acks(&self) -> bool {
+        self.entries_in_flight()
+            .any(|entry| !self.goes_by_http(entry))
     }
 
     /// Takes the frames to transmit: what this connection has not carried and may, packed to fit. `scope` is the
@@ -421,12 +486,15 @@ impl<J: Json> Outbox<J> {
         let mut frames = Vec::new();
         let mut batch: Vec<J> = Vec::new();
         let mut batch_bytes = 0;
+        let batch_bytes_max = self
+            .too_long
+            .map_or(BATCH_BYTES_MAX, |bytes| bytes.min(BATCH_BYTES_MAX));
         let due = self.due();
         for (index, before) in &due {
             let Some(entry) = self.entries.get(*index) else {
                 continue;
             };
-            if batch_bytes + entry.bytes > BATCH_BYTES_MAX && !batch.is_empty() {
+            if batch_bytes + entry.bytes > batch_bytes_max && !batch.is_empty() {
                 frames.push(pack(&mut batch));
                 batch_bytes = 0;
             }
@@ -481,13 +549,13 @@ impl<J: Json> Outbox<J> {
         let mut newest: LiteMap<&str, usize> = LiteMap::new_vec();
         let mut in_flight_bytes = 0;
         let mut edited: LiteMap<&str, ()> = LiteMap::new_vec();
+        let mut places = self.allowed();
         // What was sent stands before what was not: the first entries of the queue are on their way.
         for (index, entry) in self
             .entries
             .iter()
             .enumerate()
             .filter(|(_, entry)| self.may_go(entry))
-            .take(self.allowed())
         {
             match entry.waits_for.as_ref().map(|id| self.place(id)) {
                 None => {}
@@ -496,6 +564,10 @@ impl<J: Json> Outbox<J> {
                 // It goes when that is tried again, which puts a message behind it.
                 Some(_) => continue,
             }
+            if places == 0 {
+                break;
+            }
+            places -= 1;
             if let Some(target) = entry.edited() {
                 let is_second = edited.insert(target, ()).is_some();
                 if is_second && !entry.sent {
@@ -507,8 +579,17 @@ impl<J: Json> Outbox<J> {
                 break;
             }
             let is_first = in_flight_bytes == 0;
+            let goes_by_http = self.goes_by_http(entry);
+            if goes_by_http && !is_first {
+                break;
+            }
             in_flight_bytes += entry.bytes;
             let before = newest.insert(entry.row.scope.as_str(), index);
+            if goes_by_http {
+                // Nothing overtakes a request.
+                due.extend((!self.in_flight()).then_some((index, before)));
+                break;
+            }
             if entry.sent {
                 continue;
             }
@@ -524,9 +605,15 @@ impl<J: Json> Outbox<J> {
     pub(crate) fn take_stored(&mut self, id: &ClientMessageId) -> Option<Entry<J>> {
         self.window = (self.window + 1).min(OUTBOX_MESSAGES_MAX);
         self.pauses = 0;
+        self.alone = self.alone.saturating_sub(1);
         let stored = self.remove(id);
+        if let Some((_, deaths)) = self.deaths.take_if(|(it, _)| it == id)
+            && deaths >= DEATHS_UNTIL_HTTP
+        {
+            self.too_long = stored.as_ref().map(|entry| entry.bytes);
+        }
         if !self.entries.iter().any(|entry| self.may_go(entry)) {
-            self.pace_ms = None;
+            (self.pace_ms, self.alone) = (None, 0);
         }
         stored
     }
@@ -556,6 +643,9 @@ impl<J: Json> Outbox<J> {
 
     /// How many entries may be on their way unconfirmed.
     fn allowed(&self) -> usize {
+        if self.alone > 0 {
+            return 1;
+        }
         match self.pace_ms {
             Some(_) => self.window.min(RETRY_PERMITS as usize),
             None => self.window,
@@ -1004,6 +1094,22 @@ mod tests {
                 (id("fresh"), Code::OutboxExpired)
             ]
         );
+    }
+
+    #[test]
+    fn a_change_that_waits_for_a_failed_message_takes_nobody_s_turn() {
+        let mut outbox = filled(&["a"]);
+        let edit = OutboxRow {
+            operation: Operation::Edit,
+            body: json!({"messageId": "a", "text": "edit"}),
+            ..row("edit")
+        };
+        outbox.add(edit, 20, Vec::new()).unwrap();
+        outbox.add(row("b"), 20, Vec::new()).unwrap();
+        let failure = ClientError::new(Code::EpochChanged, "x");
+        outbox.get_mut(&id("a")).unwrap().row.failure = Some(failure);
+        outbox.send_one_at_a_time();
+        assert_eq!(carried(&mut outbox), ["b"]);
     }
 
     #[test]

@@ -299,7 +299,7 @@ impl<J: Json> Client<J> {
         now: Instant,
     ) {
         // A socket that took over has carried it, too, and what it says counts.
-        if !self.is_polling() {
+        if !self.is_polling() && !self.outbox.is_for_http(id) {
             return;
         }
         if !self.outbox.is_on_its_way(id) {

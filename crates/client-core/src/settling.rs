@@ -46,7 +46,7 @@ impl<J: Json> Client<J> {
         if !self.is_connected() || self.timers.get(Timer::Resend).is_some() {
             return;
         }
-        if self.transport() != Some(Transport::WebSocket) {
+        if self.transport() != Some(Transport::WebSocket) || self.outbox.is_next_for_http() {
             return self.send_next_by_http(now);
         }
         let frames = self.outbox.take_frames(&self.client_scope);
@@ -63,8 +63,7 @@ impl<J: Json> Client<J> {
 
     /// Something was confirmed, or will be: the next confirmation has its full time.
     fn wait_for_acks(&mut self, now: Instant) {
-        // A request has a deadline of its own.
-        let waits = self.transport() == Some(Transport::WebSocket) && self.outbox.in_flight();
+        let waits = self.transport() == Some(Transport::WebSocket) && self.outbox.awaits_acks();
         let due = waits.then(|| now.plus_ms(ACK_WITHIN_MS));
         self.timers.set(Timer::Ack, due);
         self.ack_awaited_since = now;

@@ -37,6 +37,9 @@ pub struct Options {
     pub http_burst: u64,
     /// Bytes that each person's connections pass in a millisecond, each way; 0 for as many as there are.
     pub bytes_per_ms: Vec<u64>,
+    /// Bytes of a frame to the room that each person's path takes: connections die of longer ones. 0 for as many as
+    /// there are. It stays so when all else heals.
+    pub frame_bytes_max: Vec<usize>,
     /// Actions that edit or delete, in a thousand.
     pub change_permille: u64,
     /// Edits that are the first of many of one message, in a thousand.
@@ -125,6 +128,9 @@ impl Options {
             options.add_floods(random);
         }
         options.has_hostile = random.chance(200);
+        if random.chance(150) {
+            options.add_gateways(random);
+        }
         options
     }
 
@@ -151,7 +157,7 @@ impl Options {
         options.faults.retain(|(fault, _)| is_harmless(*fault));
         options.people = options.people.max(2);
         options.reload_permille = 0;
-        options.bytes_per_ms = Vec::new();
+        (options.bytes_per_ms, options.frame_bytes_max) = (Vec::new(), Vec::new());
         options.padding = (0, if random.chance(300) { 8_000 } else { 0 });
         (options.burst, options.pause_ms) = (random.between(1, 12), random.between(500, 2_000));
         options.duration_ms = random.between(20_000, 40_000);
@@ -202,6 +208,24 @@ impl Options {
             }
         };
         self.bytes_per_ms = (0..self.people).map(|_| rate()).collect();
+    }
+
+    /// Gateways that close connections on long frames, and some messages that are longer.
+    fn add_gateways(&mut self, random: &mut Random) {
+        let bytes_max = random.between(2_000, 16_000);
+        let mut limit = || {
+            if random.chance(600) {
+                usize::try_from(bytes_max).unwrap_or(0)
+            } else {
+                0
+            }
+        };
+        self.frame_bytes_max = (0..self.people).map(|_| limit()).collect();
+        self.padding.1 = self.padding.1.max(bytes_max + bytes_max / 10);
+        // Each that is longer may cost three connections.
+        (self.burst, self.patience) = (self.burst.min(10), self.patience.min(50));
+        self.pause_ms = self.pause_ms.max(300);
+        self.has_cache = false;
     }
 
     fn draw_usual(random: &mut Random) -> Self {
@@ -273,6 +297,7 @@ impl Options {
             http_permille: 100,
             http_burst: 1,
             bytes_per_ms,
+            frame_bytes_max: Vec::new(),
             change_permille,
             stream_permille,
             reload_permille: if random.chance(200) {

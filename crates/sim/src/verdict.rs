@@ -53,6 +53,8 @@ pub struct Report {
     pub frames: u64,
     /// Polls that reached the room.
     pub polls: u64,
+    /// Connections that died of a frame that was too long for their path.
+    pub deaths_of_length: u64,
     /// Frames that the hostile peer sent.
     pub hostile_frames: u64,
     /// Messages of it that are stored.
@@ -100,6 +102,7 @@ impl Report {
         self.closed_otherwise += other.closed_otherwise;
         self.frames += other.frames;
         self.polls += other.polls;
+        self.deaths_of_length += other.deaths_of_length;
         self.hostile_frames += other.hostile_frames;
         self.hostile_stored += other.hostile_stored;
         self.hostile_closed += other.hostile_closed;
@@ -128,6 +131,7 @@ impl fmt::Display for Report {
             closed_otherwise,
             frames,
             polls,
+            deaths_of_length,
             hostile_frames,
             hostile_stored,
             hostile_closed,
@@ -140,7 +144,7 @@ impl fmt::Display for Report {
              marks echoed {marks_echoed}, \
              most unconfirmed {unconfirmed_max}, rate limited {rate_limited}, refused {refused}, closed as slow {closed_as_slow}, \
              for their rate {closed_for_rate}, otherwise {closed_otherwise}, frames {frames}, polls {polls}, \
-             hostile frames {hostile_frames}, stored {hostile_stored}, closed {hostile_closed}, steps {steps}"
+             died of long frames {deaths_of_length}, hostile frames {hostile_frames}, stored {hostile_stored}, closed {hostile_closed}, steps {steps}"
         )
     }
 }

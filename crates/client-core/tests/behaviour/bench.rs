@@ -35,6 +35,8 @@ pub(crate) struct Bench {
     pub(crate) last_page: Vec<Value>,
     /// Every request that was made, with its words.
     pub(crate) requests: Vec<(FetchId, String, Request<Value>)>,
+    /// What was transmitted, as it was since [`Self::take_frames`].
+    frames: Vec<String>,
     /// Whether the store says at once that a row is safe.
     pub(crate) persists: bool,
     /// Whether the store answers what it holds.
@@ -101,6 +103,7 @@ impl Bench {
             rows: Vec::new(),
             last_page: Vec::new(),
             requests: Vec::new(),
+            frames: Vec::new(),
             persists: true,
             loads: true,
             seen: Vec::new(),
@@ -244,6 +247,11 @@ impl Bench {
         self.advance(1_000);
     }
 
+    /// The frames that were transmitted since the last look.
+    pub(crate) fn take_frames(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.frames)
+    }
+
     /// What was asked for since the last look.
     pub(crate) fn take(&mut self) -> Vec<String> {
         std::mem::take(&mut self.seen)
@@ -283,6 +291,7 @@ impl Bench {
                 frame: Frame::Text(text),
                 ..
             } => {
+                self.frames.push(text.clone());
                 let value: Value = serde_json::from_str(&text).unwrap();
                 let texts = |v: &Value| match v["mark"].as_str() {
                     Some(mark) => format!("seen {mark} at {}", v["seq"]),

@@ -12,6 +12,7 @@ mod history;
 mod hostile;
 mod legacy;
 mod liveness;
+mod long_frames;
 mod outages;
 mod outbox;
 mod properties;

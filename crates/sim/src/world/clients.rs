@@ -11,6 +11,9 @@ use crate::network::{Direction, Owner};
 use crate::person::Blocking;
 use crate::server::Server;
 
+/// How long it takes at most until both ends have noticed that a gateway closed their connection, in milliseconds.
+const GATEWAY_NOTICED_MS_MAX: u64 = 200;
+
 impl World {
     pub(super) fn client(&mut self, tab: Tab, input: client_io::Input<Value>) {
         let now = self.now;
@@ -145,9 +148,23 @@ impl World {
             Up::Frame(frame) => frame.bytes(),
             Up::Upgrade { .. } | Up::Ping | Up::Closed => 0,
         };
+        if self.dies_of(peer, bytes) {
+            self.report.deaths_of_length += 1;
+            return self.kill_noticed(peer, GATEWAY_NOTICED_MS_MAX);
+        }
         if let Some(at) = self.network.pass(peer, Direction::Up, bytes, self.now) {
             self.at(at, Happening::ToRoom(peer, up));
         }
+    }
+
+    /// Whether a gateway on the way closes the connection on a frame of so many bytes.
+    fn dies_of(&self, peer: PeerId, bytes: usize) -> bool {
+        let owner = self.network.wire(peer).map(|wire| wire.owner);
+        let Some(Owner::App(tab, _)) = owner else {
+            return false;
+        };
+        let limit = self.options.frame_bytes_max.get(tab.person);
+        limit.is_some_and(|limit| *limit > 0 && bytes > *limit)
     }
 
     /// How long a request of a person, or the answer to one, is on its way.

@@ -78,7 +78,7 @@ impl World {
         self.kill_noticed(peer, self.options.silence_ms_max);
     }
 
-    fn kill_noticed(&mut self, peer: PeerId, noticed_ms_max: u64) {
+    pub(super) fn kill_noticed(&mut self, peer: PeerId, noticed_ms_max: u64) {
         if !self.network.kill(peer) {
             return;
         }
