@@ -41,6 +41,11 @@ impl World {
 
     /// A tab takes over what another one left, unless that has it again.
     pub(super) fn adopt(&mut self, from: Tab, by: Tab) {
+        let busy_until = self.person(from.person).disk.busy_until();
+        if busy_until > self.now {
+            // It was given up again since: reads come behind these writes as well.
+            return self.at(busy_until, Happening::Adopted(from, by));
+        }
         let owner = self.person(from.person);
         let is_held = !owner.is_closed && !owner.is_released;
         let heir = self.person(by.person);
