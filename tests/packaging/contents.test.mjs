@@ -49,6 +49,7 @@ const FILES = [
   'options.js',
   'outbox-database.js',
   'outbox-lane.js',
+  'outbox-memory.js',
   'outbox.js',
   'own-client.js',
   'package.json',
