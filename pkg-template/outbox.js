@@ -15,7 +15,7 @@
 
 import { hasIndexedDb, OutboxDatabase } from './outbox-database.js';
 import { Lanes } from './outbox-lane.js';
-import { MemoryDatabase } from './outbox-memory.js';
+import { isPage, MemoryDatabase } from './outbox-memory.js';
 import { canRemember } from './tab-memory.js';
 
 /**
@@ -56,6 +56,8 @@ export class Outbox {
   #lanes;
   /** Undefined when it failed. */
   #database;
+  /** Whether there was nothing else from the start. */
+  #isInMemory;
   #persistence;
   /** By id, every row that is kept: `{ row, lane, position }`. */
   #rows = new Map();
@@ -125,7 +127,8 @@ export class Outbox {
     lanes.onLost = () => this.#loseLocks();
     lanes.onFreed = () => this.#lookAround();
     lanes.onWanted = (lane) => (this.#isLeaving ? events.onWanted() : this.#giveBack(lane));
-    if (this.#persistence === 'memory') {
+    this.#isInMemory = this.#persistence === 'memory';
+    if (this.#isInMemory) {
       this.#database = new MemoryDatabase(place);
       lanes.keepToPage();
     } else {
@@ -142,7 +145,7 @@ export class Outbox {
 
   /** Whether what waits outlives the client. */
   get isKept() {
-    return this.#database !== undefined;
+    return this.#database !== undefined && (!this.#isInMemory || isPage());
   }
 
   /** Whether something waits of which nobody knows yet whose it is. */
@@ -189,7 +192,8 @@ export class Outbox {
   /** Who uses the client is known, or is another one: what others left is looked at anew. */
   identified() {
     this.#isIdentified = true;
-    if (!this.#leaveOthers()) this.#lookAround();
+    this.#lookAround();
+    this.#leaveOthers();
   }
 
   /** Keeps a row: a new one behind all others, a known one in its place unless it is tried again. */
@@ -330,7 +334,7 @@ export class Outbox {
     });
     this.#lanes.release(lane);
     // Should that client go, it is lined up for again.
-    setTimeout(() => this.#lookAround(), KEEP_MS);
+    setTimeout(() => this.#lookAround(), KEEP_MS).unref?.();
   }
 
   /** Whether a row of a lane changes a message of another one that waits as well: they are sent from one place, in order. */
@@ -363,8 +367,9 @@ export class Outbox {
       if (!this.#isWanted) this.#follow();
     } else if (!this.#isLinked) {
       this.#leaveLater();
-    } else if (!this.#leaveOthers()) {
+    } else {
       this.#lookOut();
+      this.#leaveOthers();
     }
   }
 
@@ -376,7 +381,8 @@ export class Outbox {
     if (!this.#lanes.areShared) for (const left of this.#lanes.left()) known.add(left);
     let lane = before;
     let own = await this.#database.read(lane);
-    if (this.#areOthers(own.map(({ row }) => row))) {
+    // What is to be written may say whose they are.
+    if (this.#changes.size === 0 && this.#areOthers(own.map(({ row }) => row))) {
       lane = await this.#lanes.takeNew();
       own = [];
     }
@@ -427,26 +433,30 @@ export class Outbox {
     this.#lookAround();
   }
 
-  /** Gives all lanes up, and claims them anew, where one holds other people's rows alone. Gives whether that is so. */
-  #leaveOthers() {
-    const isOne = this.#isHolding && this.#lanes.held.some((lane) => this.#areOthers(this.#rowsOf(lane)));
-    if (isOne) {
+  /** Gives all lanes up, and claims them anew, where one holds other people's rows alone. */
+  async #leaveOthers() {
+    // What was written before is somebody's with the next write.
+    await this.whenWritten();
+    if (this.#isHolding && this.#lanes.held.some((lane) => this.#areOthers(this.#rowsOf(lane)))) {
       this.#release();
       this.#follow();
     }
-    return isOne;
+  }
+
+  /** Whether whoever may send a lane's rows finds it. */
+  get #isFound() {
+    return this.#lanes.areShared || this.#isInMemory;
   }
 
   /** Whether a lane on the disk holds other people's rows alone. */
   async #isOthers(lane) {
-    // Without locks nobody would find them.
-    if (!this.#isIdentified || !this.#lanes.areShared) return false;
+    if (!this.#isFound) return false;
     return this.#areOthers((await this.#database.read(lane)).map(({ row }) => row));
   }
 
   /** Whether rows are other people's, all of them: whoever holds their lane keeps those out. */
   #areOthers(rows) {
-    let isOurs = rows.length === 0 || !this.#isIdentified || !this.#lanes.areShared;
+    let isOurs = rows.length === 0 || !this.#isIdentified || !this.#isFound;
     this.#tell((core) => {
       isOurs ||= core.ownsAny(rows);
     });
@@ -458,10 +468,11 @@ export class Outbox {
     if (!this.#isHolding || !this.#database || !this.#isIdentified) {
       return;
     }
-    const isEverywhere = this.#lanes.areShared || this.#persistence === 'memory';
-    const lanes = isEverywhere ? await this.#database.lanes().catch(() => []) : this.#lanes.left();
+    const lanes = await this.#database.lanes().catch(() => []);
+    const left = this.#isFound ? lanes : this.#lanes.left();
     for (const lane of lanes) {
-      if (this.#isHolding && !this.#lanes.has(lane) && !this.#sought.has(lane)) {
+      const isFree = !this.#lanes.has(lane) && !this.#sought.has(lane);
+      if (this.#isHolding && isFree && left.includes(lane)) {
         this.#takeOver(lane);
       }
     }
@@ -477,7 +488,7 @@ export class Outbox {
       return;
     }
     const clears = this.#clears;
-    const found = await this.#adopt(lane).catch(() => []);
+    const found = await this.#adopt(lane, clears).catch(() => []);
     // Another client of the page may want it back already.
     if (!this.#lanes.holds(lane)) return;
     if (turn !== this.#turn || clears !== this.#clears || found.length === 0) {
@@ -494,11 +505,11 @@ export class Outbox {
 
   /**
    * Reads a lane that was taken over, and marks its rows, before any of it is sent: whose it was sends no other text in its place.
-   * Gives nothing where all is other people's.
+   * Gives nothing where all is other people's, or was cleared meanwhile.
    */
-  async #adopt(lane) {
+  async #adopt(lane, clears) {
     const read = await this.#database.read(lane);
-    if (this.#areOthers(read.map(({ row }) => row))) return [];
+    if (clears !== this.#clears || this.#areOthers(read.map(({ row }) => row))) return [];
     const entries = read.map(({ row, position }) => ({ row: { ...row, adopted: true }, lane, position }));
     const isNew = (_, index) => !read[index].row.adopted;
     // Another client of the page may want the lane back already.

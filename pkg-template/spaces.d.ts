@@ -566,7 +566,8 @@ export class KuratchiSpaceClient {
 
   /**
    * Disconnects and gives everything back. Later calls fail with `closed`; calling it twice does no harm. `using` calls it.
-   * What waits to be sent is left to the room's next client, as far as {@link persistence} reaches.
+   * What waits to be sent is left to the room's next client, as far as {@link persistence} reaches; it is lost in servers, and
+   * after `persistenceLost`.
    *
    * @example
    * client.close();

@@ -771,6 +771,67 @@ describe('several people', () => {
     assert.match(`${told} ${sibling.take().join()}`, /outboxLoaded a/);
   });
 
+  test('what is to be written is looked at before anything is left: it may say whose a row is', async () => {
+    const { disk, locks } = browser();
+    const tab = await loadedTab({ disk, locks, user: '' });
+    tab.outbox.put(row('a', { owner: 'unknown' }));
+    await settle();
+    tab.take();
+    tab.user = 'ada';
+    tab.outbox.identified();
+    tab.outbox.put(row('a'));
+    await settle();
+    assert.deepEqual([tab.take(), disk.ids()], [['persisted a'], ['a']]);
+    // The next one to sign in leaves what was written in the same moment.
+    tab.outbox.put(row('b'));
+    tab.user = 'ben';
+    tab.outbox.identified();
+    await settle();
+    assert.deepEqual(tab.take(), ['persisted b', 'outboxReleased', 'outboxReclaimed none']);
+  });
+
+  test('clients without locks do not hand empty lanes to and fro', async () => {
+    const parts = { disk: new FakeDisk(), locks: null, storage: new FakeStorage(), page: new EventTarget() };
+    const tabs = [await loadedTab(parts), await loadedTab(parts), await loadedTab(parts)];
+    tabs.at(-1).outbox.put(row('a'));
+    await settle();
+    tabs.at(-1).outbox.close();
+    await settle();
+    const [one, other] = tabs;
+    const [heir] = [one, other].filter((tab) => tab.take().includes('outboxLoaded a'));
+    parts.disk.log.length = 0;
+    heir.outbox.remove('a');
+    await settle();
+    await settle();
+    assert.ok(parts.disk.log.length < 12, parts.disk.log.join());
+  });
+
+  test('what is cleared while it is taken over does not come back', async () => {
+    // At each of the reads on the way.
+    for (const last of [1, 2, 3, 4, 5]) {
+      const { disk, locks } = browser();
+      const dead = await loadedTab({ disk, locks });
+      dead.outbox.put(row('a'));
+      await settle();
+      dead.outbox.close();
+      const tab = openTab({ disk, locks });
+      let reads = 0;
+      const count = () => {
+        reads += 1;
+        if (reads === last) tab.outbox.clear();
+        else disk.whenRead = count;
+      };
+      disk.whenRead = count;
+      tab.outbox.load();
+      await settle();
+      assert.ok(reads >= Math.min(last, 3), `${reads} reads`);
+      if (reads < last) tab.outbox.clear();
+      await tab.outbox.whenCleared();
+      await settle();
+      assert.deepEqual(disk.ids(), [], `cleared at read ${last}`);
+    }
+  });
+
   test('until it is known who it is, nothing of others is looked at', async () => {
     const { disk, locks } = browser();
     const dead = await loadedTab({ disk, locks });
@@ -812,7 +873,34 @@ describe('memory serves', () => {
     define('location', undefined);
   });
 
-  test('where there is no IndexedDB, as in Node: the room’s next client of the page has what was left', async (t) => {
+  test('in a server what one client leaves is nobody else’s', async () => {
+    define('indexedDB', undefined);
+    for (const name of ['window', 'document', 'sessionStorage']) define(name, undefined);
+    const outboxes = [];
+    for (const told of [[], []]) {
+      const outbox = new Outbox(
+        PLACE,
+        (act) => act({ outboxLoaded: (rows) => told.push(rows), persisted() {} }),
+        {
+          onLoading() {},
+        },
+      );
+      opened.push(outbox);
+      outboxes.push({ outbox, told });
+    }
+    const [first, next] = outboxes;
+    first.outbox.load();
+    await settle();
+    first.outbox.put(row('a'));
+    await settle();
+    assert.deepEqual([first.outbox.isKept, first.outbox.persistence], [false, 'memory']);
+    first.outbox.close();
+    next.outbox.load();
+    await settle();
+    assert.deepEqual(next.told, [[]]);
+  });
+
+  test('where there is no IndexedDB, as in some frames: the room’s next client of the page has what was left', async (t) => {
     define('indexedDB', undefined);
     const parts = { ...browser(), page: new EventTarget() };
     const first = await loadedTab(parts);

@@ -282,20 +282,30 @@ impl<J: Json> Outbox<J> {
         self.take_where(|entry| entry.on_disk && !is_there(entry))
     }
 
-    /// Takes the row in the place of what is known of it: another tab had it meanwhile, and may have sent or changed it. Gives
-    /// its entry where that is another one by this; what was written here and is not on disk yet is newer.
-    pub(crate) fn renew(&mut self, row: &OutboxRow<J>) -> Option<&Entry<J>> {
-        let entry = self.get_mut(&row.client_message_id)?;
+    /// Takes the row in the place of what is known of it: another tab had it meanwhile, and may have sent or changed it. Its
+    /// failure stays as it was. Gives whether it is another one by this; what was written here and is not on disk yet is newer.
+    pub(crate) fn renew(&mut self, row: &OutboxRow<J>) -> bool {
+        let target = row.body.get(Key::MessageId).and_then(|id| id.string());
+        let waits_for = self.own_message(target.as_deref());
+        let Some(entry) = self.get_mut(&row.client_message_id) else {
+            return false;
+        };
         entry.carried = true;
         let text = |row: &OutboxRow<J>| row.body.get(Key::Text).and_then(|text| text.string());
-        let is_same =
-            entry.row.failure.is_some() == row.failure.is_some() && text(&entry.row) == text(row);
+        let is_same = entry.has_failed() == row.failure.is_some()
+            && entry.row.added_at == row.added_at
+            && text(&entry.row) == text(row)
+            && entry.target() == target.as_deref();
         if entry.unwritten > 0 || is_same {
-            return None;
+            return false;
         }
-        entry.row.failure.clone_from(&row.failure);
+        entry.row = OutboxRow {
+            failure: entry.row.failure.take(),
+            ..row.clone()
+        };
         entry.replace_body(row.body.clone());
-        Some(entry)
+        entry.waits_for = waits_for;
+        true
     }
 
     /// The row was given to the store.

@@ -64,6 +64,10 @@ impl<J: Json> Client<J> {
     /// The store is ours alone again: what is gone from it was sent by somebody else.
     pub(crate) fn reclaim_outbox(&mut self, rows: Vec<OutboxRow<J>>, now: Instant) {
         let gone = self.outbox.reclaim(&rows);
+        // A change that another tab has given the stored message's id keeps that.
+        for row in rows.iter().filter(|row| row.adopted) {
+            self.take_what_others_made(row);
+        }
         for entry in gone {
             let id = &entry.row.client_message_id;
             if entry.unwritten > 0 {
@@ -81,24 +85,32 @@ impl<J: Json> Client<J> {
                 self.settle(waiter.call, Ok(Reply::Done));
             }
         }
-        for row in rows.iter().filter(|row| row.adopted) {
-            self.take_what_others_made(row);
-        }
         self.restore_outbox(rows, now);
         self.do_what_waited(now);
     }
 
     fn take_what_others_made(&mut self, adopted: &OutboxRow<J>) {
-        let Some(entry) = self.outbox.renew(adopted) else {
+        let id = &adopted.client_message_id;
+        if !self.outbox.renew(adopted) {
+            return;
+        }
+        let Some(entry) = self.outbox.get_mut(id) else {
             return;
         };
-        let row = entry.row.clone();
-        if entry.shown {
-            let status = match row.failure {
-                None => OutboxStatus::Pending,
-                Some(_) => OutboxStatus::Failed,
-            };
-            self.tell_outbox(row, status);
+        match &adopted.failure {
+            // Whoever waits for it here hears of it.
+            Some(error) if !entry.has_failed() => self.fail_entry(id, error.clone()),
+            failure => {
+                entry.row.failure.clone_from(failure);
+                let (row, shown) = (entry.row.clone(), entry.shown);
+                let status = match failure {
+                    None => OutboxStatus::Pending,
+                    Some(_) => OutboxStatus::Failed,
+                };
+                if shown {
+                    self.tell_outbox(row, status);
+                }
+            }
         }
     }
 
@@ -136,6 +148,17 @@ impl<J: Json> Client<J> {
                     now,
                 ),
             }
+        }
+    }
+
+    /// What waits for the store was taken out of it by the app itself.
+    pub(crate) fn drop_what_waited(&mut self, cause: &str) {
+        for put_off in self
+            .put_off
+            .extract_if(.., |it| it.entry.is_some())
+            .collect::<Vec<_>>()
+        {
+            self.settle(put_off.call, Err(ClientError::new(Code::Closed, cause)));
         }
     }
 

@@ -22,6 +22,7 @@ use crate::entry::{Entry, Wait, Waiter};
 use crate::error::{ClientError, Code};
 use crate::io::{CallId, Operation, OutboxChange, OutboxRow, OutboxStatus, Reply, Transport};
 use crate::legacy::unsupported;
+use crate::sending::waits_for_connect;
 
 impl<J: Json> Client<J> {
     /// Changes the message `id` of the outbox: `body` is what would be sent of a stored one.
@@ -49,6 +50,9 @@ impl<J: Json> Client<J> {
                 self.settle(waiter.call, Ok(Reply::Done));
             }
             return;
+        }
+        if until_stored && !has_failed && !self.will_be_linked() {
+            return self.settle(call, Err(waits_for_connect()));
         }
         let text = body.get(Key::Text);
         if let Some(text) = &text {

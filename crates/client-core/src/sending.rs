@@ -154,8 +154,8 @@ impl<J: Json> Client<J> {
             self.drop_entry(entry, cause);
         }
         self.drop_changes_of(id, cause);
-        // Without a link the store may be somebody else's for the moment.
-        if self.outbox.is_durable() && !matches!(self.link, Link::Idle | Link::Failed) {
+        // Where others have the store, nothing tells of it.
+        if self.outbox.is_durable() && !self.outbox.is_released() {
             self.removals.push((id.clone(), call));
         } else {
             self.settle(call, Ok(Reply::Done));
@@ -167,6 +167,7 @@ impl<J: Json> Client<J> {
         for entry in self.outbox.take_all() {
             self.drop_entry(entry, "clearLocal() was called");
         }
+        self.drop_what_waited("clearLocal() was called");
         self.persist(OutboxChange::Clear);
         self.settle(call, Ok(Reply::Done));
     }
@@ -234,15 +235,13 @@ impl<J: Json> Client<J> {
         now: Instant,
     ) {
         let target = body.get(Key::MessageId).and_then(|id| id.string());
-        let will_be_linked = !matches!(self.link, Link::Idle | Link::Failed);
+        let will_be_linked = self.will_be_linked();
         // Changes of one message go the way that the one before them goes: else they would overtake it.
         let goes_by_outbox = target.as_deref().map_or(will_be_linked, |target| {
             !self.posts.is_changing(target) && (will_be_linked || self.outbox.is_changing(target))
         });
         if goes_by_outbox && !will_be_linked && until_stored {
-            // Nobody knows when that will be.
-            let told = "an earlier change of this message waits for connect(): so does this one";
-            return self.settle(call, Err(ClientError::new(Code::Closed, told)));
+            return self.settle(call, Err(waits_for_connect()));
         }
         if goes_by_outbox {
             return self.enqueue(call, operation, body, until_stored, now);
@@ -394,6 +393,11 @@ impl<J: Json> Client<J> {
         self.send_body(method, &path, &[("v", "2")], &identified, purpose, now);
     }
 
+    /// Whether there is a link, or one is being made.
+    pub(crate) fn will_be_linked(&self) -> bool {
+        !matches!(self.link, Link::Idle | Link::Failed)
+    }
+
     /// The id that the app means, if it is that of an entry it was shown.
     pub(crate) fn own_entry(&self, id: &J) -> Option<ClientMessageId> {
         let id = ClientMessageId(id.string()?);
@@ -416,6 +420,12 @@ impl<J: Json> Client<J> {
         }
         self.outputs.push_back(Output::Persist(change));
     }
+}
+
+/// Nobody knows when that would be stored.
+pub(crate) fn waits_for_connect() -> ClientError {
+    let told = "what is to be changed waits for connect(): so would this";
+    ClientError::new(Code::Closed, told)
 }
 
 /// What the error text of a refused entry starts with.

@@ -373,13 +373,14 @@ impl<J: Json> Client<J> {
     /// Whom the token in use names is known now.
     pub(crate) fn identify(&mut self, sub: Option<String>) {
         let identity = Identity(sub);
-        if self.outbox.identity() != Some(&identity) {
-            self.outputs.push_back(Output::Identified);
-        }
+        let is_another = self.outbox.identity() != Some(&identity);
         for id in self.outbox.identify(identity) {
             if let Some(row) = self.outbox.get(&id).map(|entry| entry.row.clone()) {
                 self.persist(OutboxChange::Put(row));
             }
+        }
+        if is_another {
+            self.outputs.push_back(Output::Identified);
         }
         self.show_own();
     }

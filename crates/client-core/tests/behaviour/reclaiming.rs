@@ -1,7 +1,9 @@
 //! Changes of entries that another tab may be sending: without a link the store is given up.
 
+use client_core::error::{ClientError, Code};
 use client_core::io::{CallId, Input, OutboxRow};
 use protocol::ids::ClientMessageId;
+use protocol::time::UnixMillis;
 use serde_json::{Value, json};
 
 use crate::bench::Bench;
@@ -68,7 +70,7 @@ fn a_change_waits_until_the_store_is_ours() {
     bench.expect_outbox(&[]);
     assert_eq!(bench.stored(), ["a", "b", "c"]);
     bench.input(Input::OutboxReclaimed(bench.rows.clone()));
-    bench.expect(&["13 done", "14 done", "11 done", "12 done"]);
+    bench.expect(&["11 done", "12 done", "13 done", "14 done"]);
     bench.expect_outbox(&[
         "a, better pending",
         "a, best pending",
@@ -111,6 +113,78 @@ fn what_another_tab_made_of_an_entry_is_what_counts() {
     bench.expect_outbox(&["a, better pending", "a, best pending"]);
     assert_eq!(bench.stored(), ["a, better", "a, best"]);
     assert_eq!(bench.rows[1].body["messageId"], said);
+}
+
+#[test]
+fn a_change_that_another_tab_gave_the_stored_id_keeps_it() {
+    let mut bench = Bench::ready();
+    bench.send(5, "a", false);
+    let said = id(&bench, 0);
+    bench
+        .client
+        .delete_message(CallId(6), &said, false, bench.now);
+    bench.drain();
+    bench.input(Input::OutboxReleased);
+    // The message was stored from there, which was never heard of here.
+    let mut change = bench.rows[1].clone();
+    change.body = json!({"messageId": "m7-abc"});
+    change.adopted = true;
+    bench.rows = vec![change.clone()];
+    bench.take();
+    bench.input(Input::OutboxReclaimed(vec![change]));
+    assert_eq!(bench.rows[0].body, json!({"messageId": "m7-abc"}));
+    let seen = bench.take().join(", ");
+    assert!(seen.contains("transmit"), "{seen}");
+}
+
+#[test]
+fn who_waits_hears_of_a_refusal_that_another_tab_got() {
+    let mut bench = Bench::ready();
+    bench.close(1006);
+    bench.send(5, "a", true);
+    bench.input(Input::OutboxReleased);
+    bench.take();
+    bench.outbox.clear();
+    let mut row = adopted(&bench.rows[0], "a");
+    row.failure = Some(ClientError::new(Code::EpochChanged, "x"));
+    bench.rows = vec![row.clone()];
+    bench.input(Input::OutboxReclaimed(vec![row.clone()]));
+    assert!(bench.take()[0].starts_with("5 epochChanged"));
+    bench.expect_outbox(&["a failed epochChanged"]);
+    // Tried again there, it is what it was made by that.
+    bench.input(Input::OutboxReleased);
+    row.failure = None;
+    row.added_at = UnixMillis(row.added_at.0 + 1);
+    bench.rows = vec![row.clone()];
+    bench.input(Input::OutboxReclaimed(vec![row]));
+    bench.expect_outbox(&["a pending"]);
+}
+
+#[test]
+fn nobody_waits_for_what_an_idle_client_may_never_store() {
+    let mut bench = released(&["a"]);
+    let said = id(&bench, 0);
+    let options = json!({"text": "b"});
+    bench
+        .client
+        .edit_message(CallId(11), &said, &options, true, bench.now);
+    bench.drain();
+    bench.input(Input::OutboxReclaimed(bench.rows.clone()));
+    let seen = bench.take().join(", ");
+    assert!(
+        seen.contains("11 closed: what is to be changed waits for connect()"),
+        "{seen}"
+    );
+}
+
+#[test]
+fn what_is_cleared_while_a_change_of_it_waits_is_said_to_be() {
+    let mut bench = released(&["a"]);
+    let said = id(&bench, 0);
+    edit(&mut bench, 11, &said, "b");
+    bench.client.clear_local(CallId(12));
+    bench.drain();
+    bench.expect(&["reclaim", "11 closed: clearLocal() was called", "12 done"]);
 }
 
 #[test]
