@@ -97,7 +97,7 @@ impl<J: Json> Client<J> {
 
     /// The answer to [`Self::ask_for_acks`]: what is stored has been told, what is still here was never taken.
     pub(crate) fn handle_head_for_acks(&mut self, now: Instant) {
-        if std::mem::take(&mut self.ack_asked) {
+        if std::mem::take(&mut self.ack_asked) && self.outbox.awaits_acks() {
             self.outbox.carry_again();
             self.flush_outbox(now);
         }
@@ -216,7 +216,7 @@ impl<J: Json> Client<J> {
     pub(crate) fn handle_error(&mut self, payload: ErrorPayload, now: Instant) {
         let Some(id) = payload.reference.clone().map(ClientMessageId) else {
             // A long frame that is refused whole is not looked into for what it held.
-            if payload.code == Some(ErrorCode::RateLimited) && self.outbox.in_flight() {
+            if payload.code == Some(ErrorCode::RateLimited) && self.outbox.awaits_acks() {
                 return self.pause_outbox(payload.code, payload.retry_after_ms, now);
             }
             if payload.field.as_deref() == Some(Key::UserId.as_str()) {
@@ -225,7 +225,7 @@ impl<J: Json> Client<J> {
             }
             let is_too_large = payload.code == Some(ErrorCode::TooLarge);
             let error = ClientError::of_payload(payload);
-            if is_too_large && self.outbox.in_flight() {
+            if is_too_large && self.outbox.awaits_acks() {
                 return self.find_too_large(error, now);
             }
             self.last_frame_error = Some(error.code);

@@ -260,3 +260,53 @@ fn a_server_that_says_why_it_closes_is_believed() {
     }
     assert_eq!(bench.count("POST"), 0);
 }
+
+/// Connected again, after as many connections as it takes died with what waits.
+fn after_bad_links(bench: &mut Bench) {
+    for _ in 0..3 {
+        bench.close(1006);
+        bench.advance(60_000);
+        bench.welcome(r#""seq":4,"recovered":true"#);
+    }
+    assert_eq!(bench.count("POST"), 1);
+    bench.take();
+}
+
+#[test]
+fn an_error_frame_is_not_about_an_entry_that_is_posted() {
+    for code in ["rateLimited", "tooLarge"] {
+        let mut bench = Bench::ready();
+        sent(&mut bench, &["A"]);
+        after_bad_links(&mut bench);
+        let refusal = json!({"type": "error", "code": code, "error": "x", "retryAfterMs": 500});
+        bench.frame(&refusal.to_string());
+        bench.expect(&[&format!("error {code}")]);
+        bench.advance(1_000);
+        assert_eq!(bench.count("POST"), 1, "{code}");
+        bench.expect_outbox(&[&format!("{} pending", long("A"))]);
+    }
+}
+
+#[test]
+fn an_entry_that_is_posted_is_not_posted_beside_itself_when_an_ack_before_was_missing() {
+    let mut bench = Bench::ready();
+    sent(&mut bench, &["A"]);
+    after_bad_links(&mut bench);
+    let stored = json!({"success": true, "message": message(5)});
+    bench.answer_to("POST", 201, &stored);
+    bench.message(5);
+    sent(&mut bench, &["b", "C"]);
+    bench.take();
+    while !bench.take().contains(&"transmit sync".to_owned()) {
+        bench.advance(1_000);
+        bench.frame(r#"{"type":"pong"}"#);
+    }
+    assert_eq!(bench.count("POST"), 1);
+    bench.message(6);
+    let id = bench.sent_ids.last().unwrap();
+    let ack = json!({"type": "ack", "clientMessageId": id, "seq": 6, "message": message(6)});
+    bench.frame(&ack.to_string());
+    assert_eq!(bench.count("POST"), 2, "the one behind");
+    bench.frame(r#"{"type":"head","epoch":"e","seq":6,"recovered":true}"#);
+    assert_eq!(bench.count("POST"), 2);
+}
