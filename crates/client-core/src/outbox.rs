@@ -613,19 +613,20 @@ impl<J: Json> Outbox<J> {
 
     /// Takes an entry out: it was stored.
     pub(crate) fn take_stored(&mut self, id: &ClientMessageId) -> Option<Entry<J>> {
+        // An event and an ack tell of the same entry.
+        let stored = self.remove(id)?;
         self.window = (self.window + 1).min(OUTBOX_MESSAGES_MAX);
         self.pauses = 0;
         self.alone = self.alone.saturating_sub(1);
-        let stored = self.remove(id);
         if let Some((_, deaths)) = self.deaths.take_if(|(it, _)| it == id)
             && deaths >= DEATHS_UNTIL_HTTP
         {
-            self.too_long = stored.as_ref().map(|entry| entry.bytes);
+            self.too_long = Some(stored.bytes);
         }
         if !self.entries.iter().any(|entry| self.may_go(entry)) {
             (self.pace_ms, self.alone) = (None, 0);
         }
-        stored
+        Some(stored)
     }
 
     /// Takes an entry out.
@@ -862,6 +863,22 @@ mod tests {
             ["a", "b", "c"],
             "a new link carries all again"
         );
+    }
+
+    #[test]
+    fn what_an_event_and_an_ack_tell_of_is_counted_once() {
+        let names = ["a", "b", "c", "d"];
+        let mut outbox = filled(&names);
+        for _ in 0..DEATHS_UNTIL_ALONE {
+            carried(&mut outbox);
+            outbox.link_died();
+            outbox.link_changed();
+        }
+        for name in names {
+            assert_eq!(carried(&mut outbox), [name]);
+            assert!(outbox.take_stored(&id(name)).is_some());
+            assert!(outbox.take_stored(&id(name)).is_none());
+        }
     }
 
     #[test]
