@@ -11,7 +11,7 @@
 //! A path may not take each frame: a gateway closes connections on long ones. Where connections die one after the other
 //! with the same first entry unconfirmed, what they carried goes again one at a time, each in a frame of its own, and
 //! the entry that they still die of goes by HTTP, under the same id. Those as long as it follow it there for as long as
-//! the connection lives.
+//! the connection lives. Where HTTP brings no answer either, the two ways take turns.
 
 use std::collections::VecDeque;
 
@@ -66,6 +66,8 @@ const DEATHS_UNTIL_ALONE: u32 = 2;
 /// How many of them die before that entry goes by HTTP. The last of them carried it alone.
 const DEATHS_UNTIL_HTTP: u32 = 3;
 const _: () = assert!(DEATHS_UNTIL_ALONE < DEATHS_UNTIL_HTTP);
+/// The fewest bytes that a path is taken to mind: where connections died of less, it was not for the length.
+const LONG_BYTES_MIN: usize = 4 * 1024;
 
 /// The least that is waited before something is sent again, whatever a server says, in milliseconds.
 pub(crate) const RETRY_MS_MIN: u64 = 50;
@@ -446,7 +448,7 @@ impl<J: Json> Outbox<J> {
 
     /// The connection died, and nobody said why: maybe of what it carried.
     pub(crate) fn link_died(&mut self) {
-        let Some(first) = self.entries_in_flight().next() else {
+        let Some(first) = self.entries_awaiting_acks().next() else {
             return;
         };
         let id = first.row.client_message_id.clone();
@@ -454,8 +456,16 @@ impl<J: Json> Outbox<J> {
         let deaths = before.map_or(1, |(_, deaths)| deaths.saturating_add(1));
         self.deaths = Some((id, deaths));
         if deaths >= DEATHS_UNTIL_ALONE {
-            self.alone = self.alone.max(self.entries_in_flight().count());
+            self.alone = self.alone.max(self.entries_awaiting_acks().count());
         }
+    }
+
+    /// HTTP brought no answer of the space for the entry: sockets have their turn, until one more dies of it.
+    pub(crate) fn http_failed(&mut self, id: &ClientMessageId) {
+        if let Some((_, deaths)) = self.deaths.as_mut().filter(|(it, _)| it == id) {
+            *deaths = (*deaths).min(DEATHS_UNTIL_HTTP - 1);
+        }
+        self.too_long = None;
     }
 
     /// Whether sockets do not take the entry, as far as is known.
@@ -483,8 +493,12 @@ impl<J: Json> Outbox<J> {
 
     /// Whether a socket carried something that is not confirmed. A request has a deadline of its own.
     pub(crate) fn awaits_acks(&self) -> bool {
+        self.entries_awaiting_acks().next().is_some()
+    }
+
+    fn entries_awaiting_acks(&self) -> impl Iterator<Item = &Entry<J>> {
         self.entries_in_flight()
-            .any(|entry| !self.goes_by_http(entry))
+            .filter(|entry| !self.goes_by_http(entry))
     }
 
     /// Takes the frames to transmit: what this connection has not carried and may, packed to fit. `scope` is the
@@ -620,6 +634,7 @@ impl<J: Json> Outbox<J> {
         self.alone = self.alone.saturating_sub(1);
         if let Some((_, deaths)) = self.deaths.take_if(|(it, _)| it == id)
             && deaths >= DEATHS_UNTIL_HTTP
+            && stored.bytes >= LONG_BYTES_MIN
         {
             self.too_long = Some(stored.bytes);
         }

@@ -314,6 +314,9 @@ impl<J: Json> Client<J> {
         let is_no_refusal = || error.status.is_none_or(|status| status >= 500);
         let passes = code.map_or_else(is_no_refusal, passes_by_itself);
         if passes {
+            if code.is_none() && !self.is_polling() {
+                self.outbox.http_failed(id);
+            }
             self.pause_outbox(code, retry_after_ms, now);
             if self.answerer.way == Transport::Legacy {
                 self.doubt_unanswered(id, &error, now);

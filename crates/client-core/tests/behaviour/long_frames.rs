@@ -243,7 +243,7 @@ fn a_post_without_an_answer_is_made_again_under_the_same_id() {
         }
     }
     assert!(path.stored.is_empty(), "nothing overtakes it");
-    assert_eq!(path.deaths, 3);
+    assert_eq!(path.deaths, 5, "a socket has its turn between two");
     path.refusal = None;
     path.serve(&mut bench);
     path.assert_stored(&texts(&["A", "b"]));
@@ -270,6 +270,78 @@ fn after_bad_links(bench: &mut Bench) {
     }
     assert_eq!(bench.count("POST"), 1);
     bench.take();
+}
+
+#[test]
+fn an_entry_that_http_gets_no_answer_for_goes_by_socket_again_and_what_is_behind_it_follows() {
+    let no_answer: fn(&mut Bench) = |bench| bench.break_off("POST");
+    let a_proxy_s: fn(&mut Bench) = |bench| bench.answer_to("POST", 502, &json!("<h1>no</h1>"));
+    for ends in [no_answer, a_proxy_s] {
+        let mut bench = Bench::ready();
+        let mut path = Path::new();
+        let expected = sent(&mut bench, &["a", "b"]);
+        after_bad_links(&mut bench);
+        bench.take_frames();
+        path.requests = bench.requests.len();
+        ends(&mut bench);
+        path.serve(&mut bench);
+        path.assert_stored(&expected);
+        assert_eq!(bench.count("POST"), 1);
+    }
+}
+
+#[test]
+fn where_neither_way_takes_an_entry_they_take_turns() {
+    let mut bench = Bench::ready();
+    sent(&mut bench, &["A"]);
+    after_bad_links(&mut bench);
+    for posts in 1..4 {
+        bench.take_frames();
+        bench.break_off("POST");
+        bench.advance(2_000);
+        let frames = bench.take_frames();
+        assert!(frames.iter().any(|frame| frame.len() > FRAME_BYTES_MAX));
+        bench.close(1006);
+        bench.advance(60_000);
+        bench.welcome(r#""seq":4,"recovered":true"#);
+        assert_eq!(bench.count("POST"), posts + 1, "one death is enough now");
+    }
+}
+
+#[test]
+fn connections_that_died_for_nothing_make_no_entry_too_long() {
+    let mut bench = Bench::ready();
+    let mut path = Path::new();
+    let mut expected = sent(&mut bench, &["ok"]);
+    after_bad_links(&mut bench);
+    bench.take_frames();
+    path.requests = bench.requests.len();
+    let body = bench.request("POST").2.body.clone().unwrap();
+    let seq = path.store(&serde_json::from_str(&body).unwrap());
+    let answer = json!({"success": true, "message": message(seq)});
+    bench.answer_to("POST", 201, &answer);
+    expected.extend(sent(&mut bench, &["later", "and later"]));
+    path.serve(&mut bench);
+    path.assert_stored(&expected);
+    assert!(path.posted.is_empty(), "{:?}", path.posted);
+}
+
+#[test]
+fn a_connection_dies_of_nothing_that_it_did_not_carry() {
+    let mut bench = Bench::ready();
+    sent(&mut bench, &["A"]);
+    after_bad_links(&mut bench);
+    let stored = json!({"success": true, "message": message(5)});
+    bench.answer_to("POST", 201, &stored);
+    // As long as the one before: it goes by HTTP while this connection lives, and that dies of something else.
+    sent(&mut bench, &["B"]);
+    for (lost, posts) in [(0, 2), (1, 2), (2, 2), (3, 3)] {
+        assert_eq!(bench.count("POST"), 2, "{lost} died with it");
+        bench.close(1006);
+        bench.advance(60_000);
+        bench.welcome(r#""seq":5,"recovered":true"#);
+        assert_eq!(bench.count("POST"), posts);
+    }
 }
 
 #[test]
