@@ -450,8 +450,11 @@ impl<J: Json> Client<J> {
         now: Instant,
     ) {
         // A server that says why has answered. What merely opened may have been opened by something on the way.
-        let got_no_answer =
-            matches!(self.link, Link::Connecting { .. }) && code.is_none() && told.is_none();
+        let is_connecting = matches!(self.link, Link::Connecting { .. });
+        let got_no_answer = is_connecting && code.is_none() && told.is_none();
+        if is_connecting && !got_no_answer {
+            self.socket_refused();
+        }
         let error = told.or(code.map(ClientError::of_close));
         let error =
             error.unwrap_or_else(|| ClientError::new(Code::ConnectionLost, "WebSocket error"));

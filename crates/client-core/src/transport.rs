@@ -103,6 +103,11 @@ impl<J: Json> Client<J> {
         self.answerer.blocked = 0;
     }
 
+    /// Our Worker answered a socket, with a refusal: sockets are not blocked.
+    pub(crate) fn socket_refused(&mut self) {
+        self.answerer.blocked = 0;
+    }
+
     /// A socket got no answer. One question at a time: the next failed attempt asks again. Also where the environment says that
     /// there is no network: it may be wrong, and then this is the way out.
     pub(crate) fn ask_who_answers(&mut self, now: Instant) {

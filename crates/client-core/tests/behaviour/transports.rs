@@ -932,3 +932,25 @@ fn a_worker_of_the_sdk_is_hinted_at_once_and_never_spoken_to_unasked() {
         assert_eq!(bench.client.transport(), Some(Transport::WebSocket));
     }
 }
+
+#[test]
+fn a_refusal_between_is_an_answer_and_not_one_of_two_in_a_row() {
+    let by_frame: fn(&mut Bench) = |bench| {
+        bench.opened();
+        bench.frame(r#"{"type":"error","code":"spaceFull","error":"full"}"#);
+    };
+    let by_close: fn(&mut Bench) = |bench| bench.close(4503);
+    for refuse in [by_frame, by_close] {
+        let mut bench = Bench::new();
+        bench.connect(1);
+        bench.block();
+        bench.retry();
+        refuse(&mut bench);
+        bench.advance(60_000);
+        bench.block();
+        assert_eq!(bench.count(EVENTS), 0);
+        bench.advance(60_000);
+        bench.block();
+        assert_eq!(bench.count(EVENTS), 1, "twice in a row");
+    }
+}
