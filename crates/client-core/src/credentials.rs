@@ -4,7 +4,8 @@
 //! it fetches (stale-while-revalidate), be that a token that is over, one of the room before or one of nobody; a server whose
 //! clock is late, a laptop that wakes up. So it is asked again, ever more rarely, for [`PATIENCE_MS`]; after that it has to give
 //! another one by itself. Whatever the reason, it is asked once in [`AGAIN_MS_MIN`] at most, but for the one question that
-//! follows a first refusal. Must not know what the token is for or what it says.
+//! follows a first refusal, and where the app itself begins anew: by `connect()`, or with another source. Must not know what
+//! the token is for or what it says.
 
 use protocol::limits::TOKEN_BYTES_MAX;
 use protocol::time::Instant;

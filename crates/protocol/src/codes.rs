@@ -108,7 +108,8 @@ pub enum Reaction {
     Retry,
     /// Connect again, but start the back-off at its longest span.
     RetryLater,
-    /// Ask for a fresh token once, then connect again; without one, stop.
+    /// Ask for another token and connect again. A source that gives none that is accepted is asked again for a while (30 s)
+    /// before the client stops; a text is the only one there is.
     NewToken,
     /// Stop: trying again would be refused again.
     Stop,
