@@ -335,6 +335,8 @@ impl<J: Json> Client<J> {
                 if matches!(self.link, Link::AwaitingToken { .. }) {
                     self.tell_refusal(&error);
                     self.tell_state(Some(in_ms), Some(error));
+                } else if matches!(self.link, Link::Asking { .. } | Link::Polling { .. }) {
+                    self.tell_refusal(&error);
                 }
             }
             Answer::Ready if self.link == Link::Failed && self.credentials.has_come_after_all() => {
@@ -358,7 +360,7 @@ impl<J: Json> Client<J> {
                 }
                 self.fail_waiting_requests(&error, now);
                 if matches!(self.link, Link::AwaitingToken { .. }) {
-                    self.fail_for_good(error);
+                    self.fail_for_good(error, true);
                 }
                 self.set_token_timer();
             }
@@ -392,7 +394,7 @@ impl<J: Json> Client<J> {
     pub(crate) fn handle_socket_unavailable(&mut self, socket: SocketId, _now: Instant) {
         if self.link.socket() == Some(socket) {
             let told = "WebSocket not available in this environment";
-            self.fail_for_good(ClientError::new(Code::WebSocketUnavailable, told));
+            self.fail_for_good(ClientError::new(Code::WebSocketUnavailable, told), false);
         }
     }
 
@@ -437,7 +439,18 @@ impl<J: Json> Client<J> {
     }
 
     pub(crate) fn give_up_attempt(&mut self, now: Instant) {
-        if matches!(self.link, Link::Connecting { .. } | Link::Asking { .. }) {
+        // A poll that waits for a token is not late: it has its time once it is out.
+        let is_late = match self.link {
+            Link::Connecting { .. } => true,
+            Link::Asking { .. } => self.credentials.token().is_some(),
+            Link::Idle
+            | Link::AwaitingToken { .. }
+            | Link::Ready { .. }
+            | Link::Polling { .. }
+            | Link::Waiting { .. }
+            | Link::Failed => false,
+        };
+        if is_late {
             self.lose_link(None, now);
         }
     }
@@ -459,7 +472,8 @@ impl<J: Json> Client<J> {
         let error =
             error.unwrap_or_else(|| ClientError::new(Code::ConnectionLost, "WebSocket error"));
         let mut reaction = code.map_or(Reaction::Retry, CloseCode::reaction);
-        if reaction == Reaction::NewToken {
+        let is_of_token = reaction == Reaction::NewToken;
+        if is_of_token {
             // What was refused is the token of this socket; a request may have found out first, and hold a fresh one.
             let token = std::mem::take(&mut self.socket_token);
             if !self.credentials.refuse(&token, &error, now) {
@@ -467,7 +481,7 @@ impl<J: Json> Client<J> {
             }
         }
         match reaction {
-            Reaction::Stop => self.fail_for_good(error),
+            Reaction::Stop => self.fail_for_good(error, is_of_token),
             Reaction::NewToken if self.was_refused_lately(now) => {
                 self.tell_refusal(&error);
                 self.wait_at_least(TOKEN_AGAIN_MS_MIN, Some(error), reaction, now);
@@ -492,7 +506,7 @@ impl<J: Json> Client<J> {
 
     /// Whoever signs with a wrong key learns it at the second refusal, and not when the source has had its time. It is
     /// told once: what follows says no more.
-    fn tell_refusal(&mut self, error: &ClientError) {
+    pub(crate) fn tell_refusal(&mut self, error: &ClientError) {
         if self.last_frame_error.replace(error.code) != Some(error.code) {
             self.tell(Event::Error(error.clone()));
         }
@@ -545,10 +559,11 @@ impl<J: Json> Client<J> {
         }
     }
 
-    pub(crate) fn fail_for_good(&mut self, error: ClientError) {
+    /// Stops. `may_return`: it was refused for its token, and another one would help.
+    pub(crate) fn fail_for_good(&mut self, error: ClientError, may_return: bool) {
         let was = self.link;
         self.forget_socket();
-        self.credentials.forget(error.code.is_of_token());
+        self.credentials.forget(may_return);
         self.end_attempts(Link::Failed);
         self.tell_link_lost(was);
         self.tell_state(None, Some(error.clone()));

@@ -6,7 +6,7 @@
 //!
 //! Owns when it is asked. Must not know what frames say beyond the welcome, nor why there is no socket.
 
-use protocol::codes::{ErrorCode, Reaction};
+use protocol::codes::{CloseCode, ErrorCode, Reaction};
 use protocol::ids::ClientMessageId;
 use protocol::incoming::{self, Incoming};
 use protocol::json::Json;
@@ -190,6 +190,7 @@ impl<J: Json> Client<J> {
 
     /// The space answered a poll. Tells whether that makes a link.
     pub(crate) fn enter_polling(&mut self, now: Instant) -> bool {
+        self.last_frame_error = None;
         if let Link::Polling { asked, .. } = &mut self.link {
             *asked = None;
             return false;
@@ -249,8 +250,14 @@ impl<J: Json> Client<J> {
             self.return_to_sockets();
         }
         match reaction_to(error.code) {
-            Reaction::Stop => self.fail_for_good(error),
-            reaction @ (Reaction::Retry | Reaction::RetryLater | Reaction::NewToken) => {
+            Reaction::Stop => self.fail_for_good(error, false),
+            Reaction::NewToken => {
+                // The source has had its time. What a worker of the SDK refuses may be the key, which has no source.
+                let is_ours = self.answerer.way != Transport::Legacy;
+                let may_return = is_ours || error.code.is_of_token();
+                self.fail_for_good(error, may_return);
+            }
+            reaction @ (Reaction::Retry | Reaction::RetryLater) => {
                 self.tell(Event::Error(error.clone()));
                 let ms_min = retry_after_ms.unwrap_or(0);
                 self.wait_at_least(ms_min, Some(error), reaction, now);
@@ -329,31 +336,12 @@ impl<J: Json> Client<J> {
 }
 
 /// What a client does about a poll that was refused: what it does about a close for the same reason.
-fn reaction_to(code: Code) -> Reaction {
-    let is_final = matches!(
-        code,
-        Code::Server(
-            ErrorCode::TokenExpired
-                | ErrorCode::TokenInvalid
-                | ErrorCode::TokenMissing
-                | ErrorCode::SpaceMismatch
-                | ErrorCode::SpaceIdRequired
-                | ErrorCode::GatewayKeyInvalid
-                | ErrorCode::IdentityRequired
-                | ErrorCode::OriginRefused
-                | ErrorCode::CapRequired
-        )
+pub(crate) fn reaction_to(code: Code) -> Reaction {
+    if let Code::Server(code) = code {
+        CloseCode::from(code).reaction()
+    } else if code == Code::InvalidArgument {
         // A token that is none.
-        | Code::InvalidArgument
-    );
-    let is_full = matches!(
-        code,
-        Code::Server(ErrorCode::RateLimited | ErrorCode::SpaceFull)
-    );
-    if is_final {
-        Reaction::Stop
-    } else if is_full {
-        Reaction::RetryLater
+        Reaction::NewToken
     } else {
         Reaction::Retry
     }

@@ -1,6 +1,6 @@
 //! HTTP requests on their way: headers, the one retry with a fresh token, and what an answer means.
 
-use protocol::codes::ErrorCode;
+use protocol::codes::{ErrorCode, Reaction};
 use protocol::http::{SPACE_ID_HEADER, SPACE_TOKEN_HEADER};
 use protocol::ids::ClientMessageId;
 use protocol::incoming;
@@ -19,7 +19,7 @@ use crate::legacy_history::LegacyRun;
 use crate::liveness::SLEPT_MS;
 use crate::outbox::RETRY_MS_MIN;
 use crate::participants::{self, ParticipantsRun};
-use crate::polling::PollId;
+use crate::polling::{PollId, reaction_to};
 use crate::timer::Timer;
 
 /// Maximum number of entries of a list in an answer: many times what a page of bounded bytes holds. Each entry costs time in
@@ -171,6 +171,12 @@ impl<J: Json> Pending<J> {
             refusal: None,
             patience: None,
         }
+    }
+
+    /// Whether it was refused so because of its token. A poll is refused for what a socket would be.
+    fn is_refused_for_its_token(&self, code: Code) -> bool {
+        let is_poll = matches!(self.purpose, Purpose::Poll(_));
+        code.is_of_token() || (is_poll && reaction_to(code) == Reaction::NewToken)
     }
 
     /// Returns whether the request is repeated after `rateLimited`, when the server says. The server did nothing for it, so
@@ -405,7 +411,8 @@ impl<J: Json> Client<J> {
                     self.find_ours(now);
                 }
                 let error = self.refusal(&pending.purpose, &answer, &mut retry_after_ms);
-                if error.code.is_of_token() && self.may_try_with_fresh_token(&pending, &error, now)
+                if pending.is_refused_for_its_token(error.code)
+                    && self.may_try_with_fresh_token(&pending, &error, now)
                 {
                     return self.request(
                         Pending {
@@ -512,14 +519,17 @@ impl<J: Json> Client<J> {
     }
 
     /// Whether a request whose token was refused may go out once more, with a fresh one. It was refused
-    /// before anything was done, so nothing happens twice.
+    /// before anything was done, so nothing happens twice. What serves the link goes out until the source of tokens has
+    /// had its time, as sockets do.
     fn may_try_with_fresh_token(
         &mut self,
         pending: &Pending<J>,
         error: &ClientError,
         now: Instant,
     ) -> bool {
-        let token = pending.token.as_ref().filter(|_| pending.refusal.is_none());
+        let is_first = pending.refusal.is_none();
+        let goes_on = is_first || self.serves_the_link(&pending.purpose);
+        let token = pending.token.as_ref().filter(|_| goes_on);
         token.is_some_and(|token| {
             // It may be told to other calls, which say themselves what failed.
             let prefix = pending.purpose.prefix();
@@ -528,8 +538,26 @@ impl<J: Json> Client<J> {
                 message: told.unwrap_or(&error.message).to_owned(),
                 ..error.clone()
             };
-            self.credentials.refuse(token, &error, now)
+            let may_ask = self.credentials.refuse(token, &error, now);
+            if may_ask && !is_first {
+                self.tell_refusal(&error);
+            }
+            may_ask
         })
+    }
+
+    /// Whether the link needs the answer.
+    fn serves_the_link(&self, purpose: &Purpose<J>) -> bool {
+        match purpose {
+            Purpose::Poll(poll) => self.awaits(*poll),
+            Purpose::Entry { .. } => true,
+            Purpose::LegacyPage(run) => run.is_poll(),
+            Purpose::Call { .. }
+            | Purpose::History(_)
+            | Purpose::Participants(_)
+            | Purpose::Health
+            | Purpose::Typing => false,
+        }
     }
 
     fn end_request(&mut self, purpose: Purpose<J>, answer: Result<J, ClientError>, now: Instant) {

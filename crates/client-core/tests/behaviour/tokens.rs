@@ -3,7 +3,7 @@
 use client_core::io::{CallId, Input};
 use serde_json::json;
 
-use crate::bench::{Bench, EPOCH_MS, TOKEN, token_of};
+use crate::bench::{Bench, EPOCH_MS, TOKEN, message, token_of};
 
 #[test]
 fn a_rejected_token_does_not_loop_for_ever() {
@@ -715,4 +715,107 @@ fn a_text_that_is_no_token_is_told_as_such_whatever_the_server_takes_it_for() {
         seen.last().unwrap().starts_with("1 spaceMismatch: "),
         "{seen:?}"
     );
+}
+
+/// What our Worker says to a poll that comes with a bad token; the last is that of one that may only inspect.
+const OF_POLLS: [(u16, &str); 4] = [
+    (401, "tokenExpired"),
+    (401, "spaceMismatch"),
+    (403, "identityRequired"),
+    (403, "capRequired"),
+];
+
+/// A token of nobody, as [`TOKEN`] is.
+fn another(nth: usize) -> String {
+    format!("room.r.{}.s", nth + 2)
+}
+
+#[test]
+fn a_source_of_one_bad_token_after_the_other_has_30_s_while_polling_as_well() {
+    for (status, code) in OF_POLLS {
+        let begins = [Bench::polling, Bench::asking];
+        for (begin, recovers_ms) in begins.map(|it| [(it, 5_000), (it, u64::MAX)]).concat() {
+            let mut bench = begin();
+            bench.send(5, "mine", false);
+            let refusal = json!({"error": "refused", "code": code});
+            let stored = json!({"success": true, "message": message(5)});
+            let (start, mut asked, mut told) = (bench.now, Vec::new(), Vec::new());
+            let failed = loop {
+                let waited = bench.now.ms_since(start);
+                let is_good = waited >= recovers_ms;
+                assert!(waited < 70_000, "{code}: {asked:?}");
+                let seen = bench.take();
+                let is_refused = format!("error {code}");
+                told.extend(seen.iter().filter(|it| **it == is_refused).cloned());
+                if seen.contains(&"failed".to_owned()) {
+                    break true;
+                }
+                for said in seen {
+                    if said.starts_with("token") {
+                        asked.push(waited);
+                        bench.fetch_token(&another(asked.len()));
+                    } else if said.starts_with("GET https://x/events") && !is_good {
+                        bench.answer(status, &refusal);
+                    } else if said.starts_with("GET https://x/events") {
+                        let welcome =
+                            json!([{"type": "welcome", "epoch": "e", "seq": 4, "recovered": true}]);
+                        bench.answer(200, &welcome);
+                    } else if said.starts_with("POST") && is_good {
+                        bench.answer_to("POST", 201, &stored);
+                    }
+                }
+                if is_good && bench.outbox.last().unwrap().starts_with("mine sent") {
+                    break false;
+                }
+                bench.advance(50);
+            };
+            let waited = bench.now.ms_since(start);
+            assert_eq!(failed, recovers_ms == u64::MAX, "{code}: {asked:?}");
+            assert!(!failed || waited >= 30_000, "{code}: {waited} {asked:?}");
+            assert_eq!(told.len(), if failed { 2 } else { 1 }, "{code}: {told:?}");
+            let apart = asked.windows(2).skip(1).map(|pair| pair[1] - pair[0]);
+            assert!(apart.min().is_none_or(|ms| ms >= 1_000), "{asked:?}");
+            if failed {
+                bench.input(Input::TokenChanged);
+                assert!(bench.take().contains(&"token fresh=true".to_owned()));
+            }
+        }
+    }
+}
+
+#[test]
+fn an_entry_that_is_posted_does_not_fail_for_tokens_of_a_moment() {
+    for code in ["tokenExpired", "spaceMismatch", "identityRequired"] {
+        let mut bench = Bench::polling();
+        bench.send(5, "mine", false);
+        let refusal = json!({"error": "refused", "code": code});
+        for nth in 0..4 {
+            assert_eq!(bench.count("POST"), nth + 1, "{code}");
+            bench.answer_to("POST", 401, &refusal);
+            bench.advance(1_000);
+            bench.fetch_token(&another(nth));
+        }
+        let stored = json!({"success": true, "message": message(5)});
+        bench.answer_to("POST", 201, &stored);
+        bench.expect_outbox(&["mine pending", "mine sent as 5"]);
+    }
+}
+
+#[test]
+fn a_client_whose_token_may_only_inspect_comes_back_with_another_one() {
+    let refusals: [fn(&mut Bench); 2] = [
+        |bench| bench.frame(r#"{"type":"error","code":"capRequired","error":"it inspects"}"#),
+        |bench| bench.close(4402),
+    ];
+    for refuse in refusals {
+        let mut bench = Bench::new();
+        bench.connect(1);
+        refuse(&mut bench);
+        bench.give_token(TOKEN);
+        assert!(bench.take().contains(&"failed".to_owned()));
+        bench.input(Input::TokenChanged);
+        bench.expect(&["token fresh=true"]);
+        bench.give_token(&token_of("ada", 600_000));
+        assert!(bench.take().contains(&"open".to_owned()));
+    }
 }

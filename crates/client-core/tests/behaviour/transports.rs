@@ -36,13 +36,20 @@ impl Bench {
         self.answer_to(EVENTS, 200, &Value::Array(frames));
     }
 
-    /// A client that polls and stands at 4, with nothing noted.
-    pub(crate) fn polling() -> Self {
+    /// A client whose first poll is out.
+    pub(crate) fn asking() -> Self {
         let mut bench = Self::new();
         bench.connect(1);
         bench.block();
         bench.retry();
+        bench.take();
         bench.block();
+        bench
+    }
+
+    /// A client that polls and stands at 4, with nothing noted.
+    pub(crate) fn polling() -> Self {
+        let mut bench = Self::asking();
         let welcome = json!([{"type": "welcome", "epoch": "e", "seq": 4, "serverTime": EPOCH_MS}]);
         bench.answer_to(EVENTS, 200, &welcome);
         assert_eq!(bench.client.transport(), Some(Transport::Polling));
