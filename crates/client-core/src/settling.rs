@@ -511,6 +511,8 @@ pub(crate) fn passes_by_itself(code: ErrorCode) -> bool {
             | ErrorCode::Internal
             | ErrorCode::TokenExpired
             | ErrorCode::TokenInvalid
+            | ErrorCode::SpaceMismatch
+            | ErrorCode::IdentityRequired
             | ErrorCode::NotAuthenticated
             | ErrorCode::SlowConsumer
     )
