@@ -25,7 +25,8 @@ const ROOM_STILL_MS = 5_000;
 const TOKEN_MS_MAX = 10_000;
 const TOKEN_PATTERN = /\.[^.]+\.\d+\.[^.]+$/;
 const QUOTED_TOKENS_PATTERN = /[^\s.]*\.[^\s.]+\.\d{9,}\.[^\s.]+/g;
-/** How much of an app's error is repeated. */
+/** How much of an app's error is looked through, which takes the square of it, and how much is repeated. */
+const READ_LENGTH_MAX = 2_000;
 const SAID_LENGTH_MAX = 300;
 /** How long a room is left alone in which nothing went out: what waits there may be of somebody else. */
 const REST_MS = 5 * 60_000;
@@ -41,6 +42,12 @@ const lookedAt = new Set();
 const toldOf = new Set();
 
 const keyOf = ({ workerUrl, spaceId }) => JSON.stringify([workerUrl, spaceId]);
+/** What is repeated of an app's error: it may be as long as a page, and hold tokens. */
+export function saidOf(error) {
+  const text = String(error?.message ?? error).slice(0, READ_LENGTH_MAX);
+  return text.replace(QUOTED_TOKENS_PATTERN, '<token>').slice(0, SAID_LENGTH_MAX);
+}
+
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /**
@@ -69,8 +76,7 @@ async function hasToken(tokenFor, { workerUrl, spaceId }) {
     }, TOKEN_MS_MAX);
   });
   const asked = (async () => tokenFor(spaceId))().catch((error) => {
-    const said = String(error?.message ?? error).replace(QUOTED_TOKENS_PATTERN, '<token>');
-    tell('failure', `failed (${said.slice(0, SAID_LENGTH_MAX)})`);
+    tell('failure', `failed (${saidOf(error)})`);
     throw error;
   });
   const token = await Promise.race([asked, silence]).finally(() => clearTimeout(timer));
