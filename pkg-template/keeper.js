@@ -55,12 +55,13 @@ const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
  *
  * @throws {unknown} What the app threw, or that it did not answer.
  */
-async function hasToken(tokenFor, { workerUrl, spaceId }) {
+async function hasToken(means, { workerUrl, spaceId }) {
   const tell = (kind, what) => {
     const key = JSON.stringify([workerUrl, spaceId, kind]);
     // Without a network an app's own request fails, which is nothing to mend; and a room that is open again asks for itself.
-    if (toldOf.has(key) || open.has(keyOf({ workerUrl, spaceId })) || globalThis.navigator?.onLine === false)
-      return;
+    // Nor has an app failed that has taken its function back meanwhile.
+    const isNothing = !means.tokenFor || globalThis.navigator?.onLine === false;
+    if (isNothing || toldOf.has(key) || open.has(keyOf({ workerUrl, spaceId }))) return;
     toldOf.add(key);
     console.warn(
       `kuratchi-spaces: messages wait in the room '${spaceId}', which is not open: tokenFor('${spaceId}') ${what}. They wait until it ` +
@@ -75,7 +76,7 @@ async function hasToken(tokenFor, { workerUrl, spaceId }) {
       reject(new Error(text));
     }, TOKEN_MS_MAX);
   });
-  const asked = (async () => tokenFor(spaceId))().catch((error) => {
+  const asked = (async () => means.tokenFor(spaceId))().catch((error) => {
     tell('failure', `failed (${saidOf(error)})`);
     throw error;
   });
@@ -132,7 +133,7 @@ async function warn(workerUrl) {
  *
  * @param {string} workerUrl As {@link placeOf} spells it.
  * @param {object} means
- * @param {(spaceId: string) => unknown} means.tokenFor Nothing for a room that is not to be looked after.
+ * @param {(spaceId: string) => unknown} [means.tokenFor] Nothing for a room that is not to be looked after. It may go.
  * @param {(spaceId: string, spaceToken: () => unknown) => object} means.makeClient
  * @returns {() => void} The client is gone. What waits then is still looked after, as the last one said.
  */
@@ -174,7 +175,9 @@ class Keeper {
     const others = this.#means.filter((other) => other !== means);
     this.#isRetired = others.length === 0;
     this.#means = this.#isRetired ? [means] : others;
-    this.lookIn(LEFT_MS);
+    // An app that has taken its function back is not asked any more; others of a later client may come.
+    if (this.#isRetired && !means.tokenFor) this.#end();
+    else this.lookIn(LEFT_MS);
   }
 
   /** What kept messages waiting may be over. */
@@ -198,6 +201,7 @@ class Keeper {
     this.#isOver = true;
     keepers.delete(this.#workerUrl);
     clearTimeout(this.#timer);
+    this.#current?.client.close();
     globalThis.removeEventListener?.('online', this.#whenOnline);
   }
 
@@ -223,6 +227,7 @@ class Keeper {
       // Without a database nothing waits for long.
     }
     this.#isLooking = false;
+    if (this.#isOver) return;
     if (this.#isDueAgain) this.lookIn(0);
     else if (waits || !this.#isRetired || this.#hasOpenRoom()) this.lookIn(LOOK_EVERY_MS);
     else this.#end();
@@ -231,16 +236,16 @@ class Keeper {
   /** Has what waits in a room sent. Tells whether something may still be sent that waits there. */
   async #see(spaceId) {
     const isOpen = () => open.has(keyOf({ workerUrl: this.#workerUrl, spaceId }));
-    if (isOpen() || this.#restUntil.get(spaceId) > Date.now()) return false;
-    const { tokenFor, makeClient } = this.#means.at(-1);
+    const means = this.#means.filter(({ tokenFor }) => tokenFor).at(-1);
+    if (!means || this.#isOver || isOpen() || this.#restUntil.get(spaceId) > Date.now()) return false;
     const before = await this.#count(spaceId);
     let left = before;
     let isThrough = false;
     try {
       // An app may not want a room looked after, or have no token for it any more.
-      if (await hasToken(tokenFor, { workerUrl: this.#workerUrl, spaceId })) {
-        if (isOpen()) return false;
-        const client = makeClient(spaceId, () => tokenFor(spaceId));
+      if (await hasToken(means, { workerUrl: this.#workerUrl, spaceId })) {
+        if (isOpen() || this.#isOver) return false;
+        const client = means.makeClient(spaceId, () => means.tokenFor?.(spaceId));
         this.#current = { spaceId, client };
         await client.connect({ timeoutMs: ROOM_MS_MAX });
         left = await this.#untilThrough(spaceId, client);

@@ -114,8 +114,11 @@ export class OwnClient {
   #keepRooms() {
     const { spaceId, workerUrl, webSocket, wasm } = this.config;
     const config = { workerUrl, webSocket, wasm, [POLLS_ONLY]: true };
+    const latest = () => this.config?.[TOKEN_FOR];
     return keepRooms(placeOf({ workerUrl: readWorkerUrl(workerUrl), spaceId }).workerUrl, {
-      tokenFor: (room) => this.config?.[TOKEN_FOR]?.(room),
+      get tokenFor() {
+        return isFunction(latest()) ? latest() : undefined;
+      },
       makeClient: (room, spaceToken) => this.#createClient({ ...config, spaceId: room, spaceToken }),
     });
   }

@@ -175,6 +175,47 @@ test('a_token_for_other_rooms_that_comes_with_a_later_config_is_used', async () 
   await until(async () => (await pending(ada)).length === 0, 'nothing to wait', SENT_WITHIN_MS);
 });
 
+test('a_token_for_other_rooms_that_a_later_config_takes_back_is_not_asked_any_more', async () => {
+  const ada = await writeAndGoOn(stack.newSpace('left'), { isKept: false });
+  await until(async () => (await pending(ada)).length === 2, 'both rooms to have something to send');
+  const asked = await ada.tab.evaluate(
+    async ([spaceId, workerUrl]) => {
+      const { client } = await import('/kuratchi-spaces/index.js');
+      const { OwnClient } = await import('/kuratchi-spaces/own-client.js');
+      const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+      let asked = 0;
+      let answer;
+      const tokenFor = () => {
+        asked += 1;
+        return new Promise((resolve) => {
+          answer = resolve;
+        });
+      };
+      const config = { spaceId, workerUrl, spaceToken: () => '' };
+      const own = new OwnClient({ ...config, tokenFor }, client);
+      const stop = own.listen(own.heard);
+      while (!answer) await wait(50);
+      // A render gives the next config before the one before is unheard; the app was asked meanwhile.
+      own.config = config;
+      answer(undefined);
+      globalThis.dispatchEvent(new Event('online'));
+      await wait(1_000);
+      stop();
+      own.listen(own.heard);
+      globalThis.dispatchEvent(new Event('online'));
+      await wait(4_000);
+      return asked;
+    },
+    [stack.newSpace('later'), ada.network.url],
+  );
+  assert.equal(asked, 1);
+  const warnings = await ada.tab.evaluate(() => globalThis.warnings);
+  assert.deepEqual(
+    warnings.filter((text) => !text.includes('if client() is given')),
+    [],
+  );
+});
+
 test('an_app_that_gives_no_token_for_a_room_is_told_once_why_it_waits', async () => {
   const rooms = ['throws', 'nothing', 'page', 'silence'].map((kind) => stack.newSpace(kind));
   const ada = await stack.newPerson('ada', stack.newSpace('home'));
