@@ -5,8 +5,13 @@
  */
 
 import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 import { Failure } from './terminal.js';
+
+/** The package's own folder: what is not as it should be there is a mistake of ours. */
+const OWN_FOLDER = fileURLToPath(new URL('..', import.meta.url));
 
 /** A folder is no such file: Python keeps its own things in one that is called `.env`. */
 const NO_FILE = ['ENOENT', 'ENOTDIR', 'EISDIR'];
@@ -40,7 +45,7 @@ export function readText(file) {
 }
 
 /**
- * An error of the file system, in words; nothing for others.
+ * An error of the file system, in words; nothing for others, and for files of the package.
  *
  * @param {unknown} error
  * @returns {Failure | undefined}
@@ -54,6 +59,7 @@ export function fileFailure(error) {
   }
   // Those of programs that can not be started have a path as well.
   if (typeof path !== 'string' || typeof code !== 'string' || syscall?.startsWith('spawn')) return undefined;
+  if (resolve(path).startsWith(OWN_FOLDER)) return undefined;
   return new Failure(
     `${path} ${REASONS[code] ?? `can not be used (${code}): look at it, or name another place`}.`,
     { cause: error },

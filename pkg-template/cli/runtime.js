@@ -6,7 +6,7 @@
  */
 
 import { spawn } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -139,7 +139,11 @@ async function fetchInto(folder, say) {
       ['manifest.json', 'package.json'],
       ['lock.json', 'package-lock.json'],
     ]) {
-      copyFileSync(new URL(`${RUNTIME.files}${name}`, import.meta.url), join(temporary, wanted));
+      // Not copied: an error would name the package's file, where the disk is full that it goes to.
+      writeFileSync(
+        join(temporary, wanted),
+        readFileSync(new URL(`${RUNTIME.files}${name}`, import.meta.url)),
+      );
     }
     await npmInstall(temporary);
     // Another process may have been faster; both are the same.

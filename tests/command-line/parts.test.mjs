@@ -11,8 +11,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { checkClock, checkNode } from '../../pkg-template/cli/checks.js';
 import { loadEnvironmentFiles, setInFile, whyNotIn } from '../../pkg-template/cli/environment-files.js';
 import { fileFailure } from '../../pkg-template/cli/files.js';
@@ -193,6 +194,23 @@ test('errors of the file system are told by path and cure, and others are not ta
     undefined,
   );
   assert.equal(fileFailure(new TypeError('a mistake of ours')), undefined);
+});
+
+test('an error at a file of the package is a mistake of ours, and keeps its stack', () => {
+  const file = fileURLToPath(new URL('../../pkg-template/cli/not-there.json', import.meta.url));
+  assert.throws(
+    () => readFileSync(file),
+    (error) => fileFailure(error) === undefined,
+  );
+  assert.throws(
+    () => readFileSync(relative(process.cwd(), file)),
+    (error) => fileFailure(error) === undefined,
+  );
+  const beside = fileURLToPath(new URL('../../pkg-template-not-there', import.meta.url));
+  assert.throws(
+    () => readFileSync(beside),
+    (error) => fileFailure(error)?.message.startsWith(`${beside} `),
+  );
 });
 
 test('times of tokens', () => {
