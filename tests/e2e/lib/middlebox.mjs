@@ -163,7 +163,8 @@ export class Middlebox {
     if (ownWord) return answer(...ownWord);
     const { hostname: host, port } = new URL(this.#target());
     const { method, url: path, headers } = request;
-    const onward = httpRequest({ host, port, method, path, headers }, async (answered) => {
+    // One connection for each: one that is kept may just be closed by the Worker, and the request would fail.
+    const onward = httpRequest({ host, port, method, path, headers, agent: false }, async (answered) => {
       const parts = [];
       for await (const part of answered) parts.push(part);
       const { 'transfer-encoding': _, connection: __, ...kept } = answered.headers;

@@ -150,6 +150,8 @@ class HoldingProxy {
         method: request.method,
         path: request.url,
         headers: request.headers,
+        // One that is kept may just be closed by the Worker, idle as it is: the request would fail.
+        agent: false,
       },
       async (answer) => {
         const chunks = [];
