@@ -13,13 +13,15 @@ const VISITOR_PATTERN = /^[0-9a-f]{32}$/;
  * Who asks, by the cookies of the request; somebody new without.
  *
  * @param {string | undefined} cookies The request's cookie header.
- * @returns {{ visitor: string, cookie: string }} The secret, and the cookie to set.
+ * @returns {{ visitor: string, isNew: boolean, cookie: string }} The secret, and the cookie to set.
  */
 export function visitorOf(cookies) {
   const known = cookieValue(cookies, COOKIE);
-  const visitor = VISITOR_PATTERN.test(known ?? '') ? known : randomBytes(16).toString('hex');
+  const isNew = !VISITOR_PATTERN.test(known ?? '');
+  const visitor = isNew ? randomBytes(16).toString('hex') : known;
   return {
     visitor,
+    isNew,
     cookie: `${COOKIE}=${visitor}; Path=/; Max-Age=${COOKIE_SECONDS}; HttpOnly; SameSite=Lax`,
   };
 }

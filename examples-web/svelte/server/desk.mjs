@@ -16,7 +16,7 @@ export const DESK = 'support-desk';
 /** The customer's last message is among these, unless agents wrote so many at once. */
 const LOOKED_AT = 50;
 
-/** Conversations that wait to be looked up. */
+/** Conversations that wait to be looked up, and who said so. */
 const WAITING_MAX = 5_000;
 const RETRY_MS = 1_000;
 
@@ -35,7 +35,7 @@ export class Desk {
   #workerUrl;
   /** The promise of what is listed, in the order of the space: `{ id, at }` by conversation. */
   #listed;
-  #waiting = new Set();
+  #waiting = new Map();
   #isListing = false;
   #visited = new Set();
   #visits = new PerAddress(NEW);
@@ -67,51 +67,56 @@ export class Desk {
    * Hears that something was written in a conversation, and looks. Nobody waits for it: many at once are listed as fast as
    * the spaces take it.
    *
-   * @param {string} spaceId
-   * @param {string | undefined} address Who says so.
+   * @param {string} spaceId The conversation of the visitor who says so.
+   * @param {string | undefined} address Theirs.
    * @throws {Refusal} While the Worker cannot be asked, too many wait, or that address says too much.
    */
   async hear(spaceId, address) {
     if (this.#told.isOver(address)) throw new Refusal(429, TOO_MANY);
     this.#told.count(address);
+    // Looking makes a space of any name that there is none of: no more of them than visits.
+    await this.visit(spaceId, address);
     const listed = await this.#listedOrRefusal();
     if (this.#waiting.has(spaceId)) return;
     const isNew = !listed.has(spaceId);
     if (this.#waiting.size >= WAITING_MAX || (isNew && this.#new.isOver(address))) {
       throw new Refusal(429, TOO_MANY);
     }
+    this.#waiting.set(spaceId, { address, isNew });
     if (isNew) this.#new.count(address);
-    this.#waiting.add(spaceId);
     this.#listWaiting(listed);
   }
 
   async #listWaiting(listed) {
     if (this.#isListing) return;
     this.#isListing = true;
-    for (const spaceId of this.#waiting) {
+    for (const [spaceId, said] of this.#waiting) {
       // Whoever writes from here on is looked up once more.
       this.#waiting.delete(spaceId);
       try {
-        await this.#list(spaceId, listed);
-      } catch (error) {
+        const isListed = await this.#list(spaceId, listed);
+        // Only what was written is paid for: others of that network have their share.
+        if (said.isNew && !isListed) this.#new.takeBack(said.address);
+      } catch {
         // The others come first.
-        this.#waiting.add(spaceId);
-        await new Promise((resolve) => setTimeout(resolve, error.retryAfterMs ?? RETRY_MS).unref());
+        this.#waiting.set(spaceId, said);
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS).unref());
       }
     }
     this.#isListing = false;
   }
 
-  /** Sees that the list says when the customer wrote last. */
+  /** Sees that the list says when the customer wrote last. Tells whether it does, which is not so where nothing was written. */
   async #list(spaceId, listed) {
     const messages = await this.#ask(spaceId, (space) => space.getMessages({ limit: LOOKED_AT }));
     const at = messages.findLast(({ senderType }) => senderType === 'user')?.createdAt;
     const before = listed.get(spaceId);
-    if (at === undefined || before?.at >= at) return;
+    if (at === undefined) return false;
+    if (before?.at >= at) return true;
     const text = entryText(spaceId, at);
     if (before && (await this.#edit(before.id, text))) {
       before.at = at;
-      return;
+      return true;
     }
     listed.delete(spaceId);
     const entry = { senderId: 'desk', senderType: 'system', text };
@@ -119,6 +124,7 @@ export class Desk {
     listed.set(spaceId, { id, at });
     // One that falls out is written anew when its customer writes.
     if (listed.size > LISTED_MAX) listed.delete(listed.keys().next().value);
+    return true;
   }
 
   /** Whether the entry could be edited: an old one may be gone, as the Worker's RETENTION_DAYS says. */

@@ -51,6 +51,11 @@ export class PerAddress {
     if (this.#times.size > ADDRESSES_MAX) this.#times.delete(this.#times.keys().next().value);
   }
 
+  /** What was counted last does not count. */
+  takeBack(address) {
+    this.#times.get(networkOf(address))?.pop();
+  }
+
   #lately(network) {
     return (this.#times.get(network) ?? []).filter((at) => at > Date.now() - this.#ms);
   }

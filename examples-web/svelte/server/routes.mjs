@@ -21,23 +21,27 @@ export function supportRoutes({ gatewayKey, workerUrl, agentPassword }) {
   const agents = new Agents({ gatewayKey, password: agentPassword });
   const desk = new Desk({ gatewayKey, workerUrl });
 
+  /** The cookie is a secret, and the ids are not: nobody finds one from the other. */
+  function conversationOf(visitor) {
+    const id = createHmac('sha256', gatewayKey).update(`support\n${visitor}`).digest('hex').slice(0, 16);
+    return { spaceId: `support-${id}`, userId: `visitor-${id}` };
+  }
+
   return {
     /** `{}` → the visitor's session: `{ spaceId, spaceToken, workerUrl, userId }` */
     '/api/visit': async ({ cookies, address }) => {
       const { visitor, cookie } = visitorOf(cookies);
-      // The cookie is a secret, and the ids are not: nobody finds one from the other.
-      const id = createHmac('sha256', gatewayKey).update(`support\n${visitor}`).digest('hex').slice(0, 16);
-      const spaceId = `support-${id}`;
-      const userId = `visitor-${id}`;
+      const { spaceId, userId } = conversationOf(visitor);
       await desk.visit(spaceId, address);
       const spaceToken = await generateToken(spaceId, { gatewayKey, userId });
       return { body: { spaceId, spaceToken, workerUrl, userId }, cookie };
     },
 
-    /** `{ spaceId }` → `{}`. A visitor's page says that something was written. */
-    '/api/written': async ({ body: { spaceId }, address }) => {
-      if (!isConversation(spaceId)) throw new Refusal(404, 'There is no such conversation.');
-      await desk.hear(spaceId, address);
+    /** `{}` → `{}`. A visitor's page says that something was written in their conversation, which the cookie names. */
+    '/api/written': async ({ cookies, address }) => {
+      const { visitor, isNew } = visitorOf(cookies);
+      if (isNew) throw new Refusal(404, 'There is no such conversation.');
+      await desk.hear(conversationOf(visitor).spaceId, address);
       return { body: {} };
     },
 
