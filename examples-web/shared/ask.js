@@ -20,10 +20,12 @@ export class Problem extends Error {
 /**
  * @param {string} path
  * @param {object} body
+ * @param {object} [options]
+ * @param {boolean} [options.outlivesPage] Whether it is asked though the page is closed meanwhile.
  * @returns {Promise<object>} The answer.
  * @throws {Problem}
  */
-export async function ask(path, body) {
+export async function ask(path, body, { outlivesPage = false } = {}) {
   let response;
   let answer;
   try {
@@ -31,6 +33,7 @@ export async function ask(path, body) {
       method: 'POST',
       headers: { 'Content-Type': 'application/json' },
       body: JSON.stringify(body),
+      keepalive: outlivesPage,
     });
     answer = await response.json();
   } catch {

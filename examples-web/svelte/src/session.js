@@ -6,9 +6,9 @@ export function openVisit() {
   return ask('/api/visit', {});
 }
 
-/** Tells the shop's server that something was written in a conversation: agents have it in their list then. */
-export function tellWritten(spaceId) {
-  return ask('/api/written', { spaceId });
+/** Tells the shop's server that this visitor has written something: agents have it in their list then. */
+export function tellWritten() {
+  return ask('/api/written', {}, { outlivesPage: true });
 }
 
 /** Whether an agent is signed in here. */
