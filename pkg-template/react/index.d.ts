@@ -43,7 +43,8 @@ export function SpaceProvider(props: SpaceProviderProps): ReactElement;
  * closes it when the component is gone: the config may be a new object each time. Another `spaceId`, `workerUrl`, `order` or
  * user (as a token's text names one, or the last that a function gave) makes another client and closes the one before; another token
  * of the same user, also a function in the place of a text, is shown on the connection that is there. Callbacks, `tokenFor` and a token
- * function make none: those of the latest render are called, callbacks and `tokenFor` only while the component is mounted. Give the component a `key` where the same function
+ * function make none: those of the latest render are called, callbacks only while the component is mounted, `tokenFor` afterwards as well
+ * (see {@link ClientOptions}), until a config has none. Give the component a `key` where the same function
  * fetches another user's token. On a server nothing is connected, and what is rendered is an empty space.
  *
  * With a client it connects that while any component uses it so; one that the app has connected itself is left
