@@ -117,7 +117,7 @@ export class OwnClient {
     const latest = () => this.config?.[TOKEN_FOR];
     return keepRooms(placeOf({ workerUrl: readWorkerUrl(workerUrl), spaceId }).workerUrl, {
       get tokenFor() {
-        return isFunction(latest()) ? latest() : undefined;
+        return latest();
       },
       makeClient: (room, spaceToken) => this.#createClient({ ...config, spaceId: room, spaceToken }),
     });
