@@ -76,8 +76,8 @@ export interface SpaceClientConfig {
    * looked after, of which the console tells once where something waits there. With it, messages that wait in rooms which
    * were left are sent while the page is online: over HTTP, so that nobody sees somebody come and go. The newest is asked,
    * that of the last client also after it was closed, until no room of the Worker is open and nothing waits that it gives a
-   * token for: after a sign-out it is to give nothing. Without it they wait until their room is opened again. {@link
-   * pendingSpaces} lists them.
+   * token for: after a sign-out it is to give nothing. Without it they wait until their room is opened again.
+   * {@link pendingSpaces} lists them.
    *
    * @example tokenFor: async (spaceId) => (await fetch(`/api/chat/token?space=${encodeURIComponent(spaceId)}`)).text()
    */
