@@ -441,7 +441,11 @@ test('who says that something was written pays nothing for it, and speaks of nob
   const agent = await answer();
   const shown = agent.tab.getByRole('navigation').getByRole('listitem');
   const [customer, other, ...silent] = await crowd(30, 10);
-  assert.equal(await sayWritten({ address: customer.address }, { spaceId: customer.spaceId }), 404);
+  const withoutCookie = { address: customer.address };
+  for (const spaceToken of [undefined, 'x', other.spaceToken]) {
+    assert.equal(await sayWritten(withoutCookie, { spaceId: customer.spaceId, spaceToken }), 404);
+  }
+  assert.equal(await sayWritten(withoutCookie, other), 200, 'a browser without cookies has its token');
   // More often than conversations of one network are listed.
   for (let n = 0; n < 2; n += 1) {
     for (const session of silent) assert.equal(await sayWritten(session, { spaceId: other.spaceId }), 200);

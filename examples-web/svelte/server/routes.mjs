@@ -3,7 +3,7 @@
  * into all of them. Messages go from the pages straight to the Worker.
  */
 import { createHmac } from 'node:crypto';
-import { generateToken } from 'kuratchi-spaces';
+import { generateToken, validateSpaceToken } from 'kuratchi-spaces';
 import { Refusal } from '../../shared/json-api.mjs';
 import { visitorOf } from '../../shared/visitors.mjs';
 import { Agents } from './agents.mjs';
@@ -27,6 +27,10 @@ export function supportRoutes({ gatewayKey, workerUrl, agentPassword }) {
     return { spaceId: `support-${id}`, userId: `visitor-${id}` };
   }
 
+  function isTokenOf(spaceId, token) {
+    return typeof token === 'string' && validateSpaceToken(token, spaceId, gatewayKey);
+  }
+
   return {
     /** `{}` → the visitor's session: `{ spaceId, spaceToken, workerUrl, userId }` */
     '/api/visit': async ({ cookies, address }) => {
@@ -37,11 +41,17 @@ export function supportRoutes({ gatewayKey, workerUrl, agentPassword }) {
       return { body: { spaceId, spaceToken, workerUrl, userId }, cookie };
     },
 
-    /** `{}` → `{}`. A visitor's page says that something was written in their conversation, which the cookie names. */
-    '/api/written': async ({ cookies, address }) => {
+    /**
+     * `{ spaceId, spaceToken }` → `{}`. A visitor's page says that something was written in their conversation: which that is the
+     * cookie says, and where the browser keeps none the token.
+     */
+    '/api/written': async ({ body: { spaceId, spaceToken }, cookies, address }) => {
       const { visitor, isNew } = visitorOf(cookies);
-      if (isNew) throw new Refusal(404, 'There is no such conversation.');
-      await desk.hear(conversationOf(visitor).spaceId, address);
+      const own = isNew ? spaceId : conversationOf(visitor).spaceId;
+      if (isNew && !(isConversation(spaceId) && (await isTokenOf(spaceId, spaceToken)))) {
+        throw new Refusal(404, 'There is no such conversation.');
+      }
+      await desk.hear(own, address);
       return { body: {} };
     },
 

@@ -7,8 +7,8 @@ export function openVisit() {
 }
 
 /** Tells the shop's server that this visitor has written something: agents have it in their list then. */
-export function tellWritten() {
-  return ask('/api/written', {}, { outlivesPage: true });
+export function tellWritten({ spaceId, spaceToken }) {
+  return ask('/api/written', { spaceId, spaceToken }, { outlivesPage: true });
 }
 
 /** Whether an agent is signed in here. */
