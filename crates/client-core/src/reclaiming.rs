@@ -9,7 +9,6 @@
 //!
 //! Owns what waits for that. Must not know how a change is made: see [`crate::sending`].
 
-use protocol::fields::FieldError;
 use protocol::ids::{ClientMessageId, MessageId};
 use protocol::json::Json;
 use protocol::time::Instant;
@@ -42,14 +41,14 @@ pub(crate) struct PutOff<J> {
 }
 
 impl<J: Json> Client<J> {
-    /// Puts a call off until the store is ours, where it is about an entry that others may have. Gives it back where not.
-    pub(crate) fn put_off(&mut self, call: CallId, id: &J, wanted: Wanted<J>) -> Option<Wanted<J>> {
+    /// Puts a call off until the store is ours, where it is about an entry that others may have. Returns whether it did.
+    pub(crate) fn put_off(&mut self, call: CallId, id: &J, wanted: Wanted<J>) -> bool {
         let target = id.string().unwrap_or_default();
         let entry = self.own_entry(id);
         let is_known = entry.is_some() || self.outbox.is_changing(&target);
         let is_behind = || self.put_off.iter().any(|other| other.target == target);
         if !self.outbox.is_released() || !(is_known || is_behind()) {
-            return Some(wanted);
+            return false;
         }
         self.put_off.push(PutOff {
             call,
@@ -58,7 +57,7 @@ impl<J: Json> Client<J> {
             target,
         });
         self.outputs.push_back(Output::ReclaimOutbox);
-        None
+        true
     }
 
     /// The store is ours alone again: what is gone from it was sent by somebody else.
@@ -140,13 +139,7 @@ impl<J: Json> Client<J> {
                     operation,
                     body,
                     until_stored,
-                } => self.change(
-                    call,
-                    operation,
-                    Ok::<J, FieldError>(body),
-                    until_stored,
-                    now,
-                ),
+                } => self.change(call, operation, Ok(body), until_stored, now),
             }
         }
     }

@@ -87,7 +87,7 @@ impl<J: Json> Client<J> {
 
     /// Tries the failed entry `id` of the outbox again, behind all others.
     pub fn retry(&mut self, call: CallId, id: &J, now: Instant) {
-        if self.put_off(call, id, Wanted::Retry).is_none() {
+        if self.put_off(call, id, Wanted::Retry) {
             return;
         }
         let failed = self.own_entry(id).filter(|id| {
@@ -128,7 +128,7 @@ impl<J: Json> Client<J> {
 
     /// Takes the entry `id` out of the outbox: a failed one, or one that no connection has carried yet.
     pub fn discard(&mut self, call: CallId, id: &J) {
-        if self.put_off(call, id, Wanted::Discard).is_none() {
+        if self.put_off(call, id, Wanted::Discard) {
             return;
         }
         let Some(id) = self.own_entry(id) else {
@@ -191,7 +191,7 @@ impl<J: Json> Client<J> {
                 body: body.clone(),
                 until_stored,
             };
-            if self.put_off(call, &id, wanted).is_none() {
+            if self.put_off(call, &id, wanted) {
                 return;
             }
         }

@@ -74,6 +74,19 @@ impl Bench {
     }
 }
 
+/// A client that polls, and has just begun to try a socket beside.
+fn trying_a_socket_beside() -> Bench {
+    let mut bench = Bench::polling();
+    while !bench.take().contains(&"open".to_owned()) {
+        let due = bench.client.poll_timeout().unwrap();
+        bench.advance(due.ms_since(bench.now));
+        if bench.request(EVENTS).0 == bench.fetch {
+            bench.answer_poll(4, true, 0..0);
+        }
+    }
+    bench
+}
+
 #[test]
 fn only_a_socket_that_got_no_answer_leads_to_the_question_who_answers() {
     let mut bench = Bench::ready();
@@ -238,14 +251,7 @@ fn an_opened_socket_of_a_worker_that_is_down_is_an_outage() {
 
 #[test]
 fn a_socket_beside_polls_that_says_nothing_of_use_is_given_up() {
-    let mut bench = Bench::polling();
-    while !bench.take().contains(&"open".to_owned()) {
-        let due = bench.client.poll_timeout().unwrap();
-        bench.advance(due.ms_since(bench.now));
-        if bench.request(EVENTS).0 == bench.fetch {
-            bench.answer_poll(4, true, 0..0);
-        }
-    }
+    let mut bench = trying_a_socket_beside();
     bench.opened();
     bench.frame(r#"{"type":"typing","userId":"bob","isTyping":true}"#);
     bench.take();
@@ -822,14 +828,7 @@ fn the_socket_is_tried_each_minute_and_takes_over_without_a_gap_or_a_double() {
 
 #[test]
 fn socket_with_an_outdated_cursor_makes_no_second_discontinuity() {
-    let mut bench = Bench::polling();
-    while !bench.take().contains(&"open".to_owned()) {
-        let due = bench.client.poll_timeout().unwrap();
-        bench.advance(due.ms_since(bench.now));
-        if bench.request(EVENTS).0 == bench.fetch {
-            bench.answer_poll(4, true, 0..0);
-        }
-    }
+    let mut bench = trying_a_socket_beside();
     assert!(bench.url.ends_with("&epoch=e&since=4"), "{}", bench.url);
     bench.opened();
     // The epoch ends: a poll says so before the socket does.
@@ -845,14 +844,7 @@ fn socket_with_an_outdated_cursor_makes_no_second_discontinuity() {
 
 #[test]
 fn a_socket_beside_polls_that_is_refused_is_acted_on() {
-    let mut bench = Bench::polling();
-    while !bench.take().contains(&"open".to_owned()) {
-        let due = bench.client.poll_timeout().unwrap();
-        bench.advance(due.ms_since(bench.now));
-        if bench.request(EVENTS).0 == bench.fetch {
-            bench.answer_poll(4, true, 0..0);
-        }
-    }
+    let mut bench = trying_a_socket_beside();
     bench.opened();
     bench.frame(r#"{"type":"error","code":"originRefused","error":"not from there"}"#);
     bench.expect(&[
