@@ -21,12 +21,15 @@ const ROOM_MS_MAX = 30_000;
 const ROOM_LOOK_MS = 250;
 /** After so long without anything sent a room is left: what waits there may be another user's. */
 const ROOM_STILL_MS = 5_000;
-/** How long the app may take for a token, how one ends, and what one looks like in a sentence. */
+/** How long the app may take for a token. */
 const TOKEN_MS_MAX = 10_000;
+/** How a token ends. */
 const TOKEN_PATTERN = /\.[^.]+\.\d+\.[^.]+$/;
+/** Tokens in a sentence. */
 const QUOTED_TOKENS_PATTERN = /[^\s.]*\.[^\s.]+\.\d{9,}\.[^\s.]+/g;
-/** How much of an app's error is looked through, which takes the square of it, and how much is repeated. */
+/** How much of an app's error is searched for tokens: the time it takes rises with the square of the length. */
 const READ_LENGTH_MAX = 2_000;
+/** How much of it is repeated. */
 const SAID_LENGTH_MAX = 300;
 /** How long a room is left alone in which nothing went out: what waits there may be of somebody else. */
 const REST_MS = 5 * 60_000;
@@ -42,13 +45,13 @@ const lookedAt = new Set();
 const toldOf = new Set();
 
 const keyOf = ({ workerUrl, spaceId }) => JSON.stringify([workerUrl, spaceId]);
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
 /** What is repeated of an app's error: it may be as long as a page, and hold tokens. */
 export function saidOf(error) {
   const text = String(error?.message ?? error).slice(0, READ_LENGTH_MAX);
   return text.replace(QUOTED_TOKENS_PATTERN, '<token>').slice(0, SAID_LENGTH_MAX);
 }
-
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /**
  * Asks the app for a room's token. Tells whether it gave one.

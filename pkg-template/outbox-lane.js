@@ -111,12 +111,8 @@ export class Lanes {
     for (const one of known) {
       if (lane === undefined && (await this.#takeBack(one))) lane = one;
     }
-    if (lane === undefined) {
-      lane = randomId();
-      await this.take(lane);
-    }
-    this.#own = lane;
-    this.#note(lane);
+    if (lane === undefined) lane = await this.takeNew();
+    else this.#have(lane);
     const [wanted] = known;
     return { lane, refused: wanted === lane ? undefined : wanted };
   }
@@ -185,9 +181,14 @@ export class Lanes {
     this.release(this.#own);
     const lane = randomId();
     await this.take(lane);
+    this.#have(lane);
+    return lane;
+  }
+
+  /** A lane is our own from now on, also after a reload. */
+  #have(lane) {
     this.#own = lane;
     this.#note(lane);
-    return lane;
   }
 
   /** Whether another client of the page holds a lane. */

@@ -469,10 +469,9 @@ export class Outbox {
       return;
     }
     const lanes = await this.#database.lanes().catch(() => []);
-    const left = this.#isFound ? lanes : this.#lanes.left();
-    for (const lane of lanes) {
-      const isFree = !this.#lanes.has(lane) && !this.#sought.has(lane);
-      if (this.#isHolding && isFree && left.includes(lane)) {
+    const ours = this.#lanes.left();
+    for (const lane of this.#isFound ? lanes : lanes.filter((one) => ours.includes(one))) {
+      if (this.#isHolding && !this.#lanes.has(lane) && !this.#sought.has(lane)) {
         this.#takeOver(lane);
       }
     }
