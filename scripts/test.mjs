@@ -27,6 +27,17 @@ const NOT_STARTED = 0;
  */
 const [FIRST, BROWSERS, SERVERS, LAST] = ['first', 'browsers', 'servers', 'last'];
 
+/** What it takes to build and run apps with the package. */
+const NEEDS_OF_APPS = {
+  modules: true,
+  currentNode: true,
+  wasm: true,
+  bindgen: true,
+  chromium: true,
+  client: true,
+  workerTest: true,
+};
+
 const SUITES = {
   check: {
     lane: FIRST,
@@ -87,29 +98,13 @@ const SUITES = {
   },
   'packaging (current Node)': {
     lane: SERVERS,
-    needs: {
-      modules: true,
-      currentNode: true,
-      wasm: true,
-      bindgen: true,
-      chromium: true,
-      client: true,
-      workerTest: true,
-    },
+    needs: NEEDS_OF_APPS,
     command: () => onCurrentNode(SUITES.packaging),
   },
   // Every block of code in the README and the documentation.
   snippets: {
     lane: BROWSERS,
-    needs: {
-      modules: true,
-      currentNode: true,
-      wasm: true,
-      bindgen: true,
-      chromium: true,
-      client: true,
-      workerTest: true,
-    },
+    needs: NEEDS_OF_APPS,
     command: () => nodeTests('snippets', { CHROMIUM_BIN: chromium() }),
   },
   docs: {
