@@ -303,8 +303,10 @@ export class SpaceClient {
     };
     this.#pending.add(attempt.call.fail);
     this.#enterRoom();
-    // Loading takes its time, and the core can not tell of it.
-    this.#setState({ state: 'connecting' });
+    // Loading takes its time, and the core can not tell of it. A client that came back by itself is where it is.
+    if (this.#state.state === 'idle' || this.#state.state === 'failed') {
+      this.#setState({ state: 'connecting' });
+    }
     // A callback may have called disconnect().
     if (this.#attempt === attempt) {
       this.#enter(attempt.call);

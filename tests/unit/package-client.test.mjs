@@ -255,6 +255,16 @@ describe('connect()', () => {
     assert.deepEqual(core.names(), ['connect', 'connect']);
   });
 
+  test('a_client_that_came_back_by_itself_stays_connected_through_connect', async () => {
+    const { client, core } = await setUpConnected();
+    core.connected = false;
+    core.refuse('tokenExpired');
+    // A new token, or a sign of life: the core connects unasked.
+    core.accept();
+    await client.connect();
+    assert.equal(client.getSnapshot().state, 'connected');
+  });
+
   test('a refusal of a connection that was lost makes the next call a new attempt', async () => {
     const { client, core } = await setUpConnected();
     core.connected = false;

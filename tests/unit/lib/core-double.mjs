@@ -32,6 +32,10 @@ export class CoreDouble {
   }
 
   connect() {
+    if (this.connected) {
+      // Nothing changes, so nothing is told.
+      return Promise.resolve();
+    }
     this.host.onState({ state: 'connecting' });
     return this.#ask('connect');
   }
