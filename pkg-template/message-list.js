@@ -214,7 +214,7 @@ export class MessageList {
   /** Takes the present state of a stored message that was edited or deleted. Gives whether that changed something. */
   update(message) {
     const known = this.#byId.get(message.id);
-    const isChanged = known !== undefined && this.#replace(known, { ...message, status: 'sent' });
+    const isChanged = known !== undefined && this.#replace(known, message);
     // An edit may be longer than what it replaces.
     this.#dropOldest();
     return isChanged;

@@ -85,12 +85,13 @@ export type MessageStatus = 'pending' | 'sent' | 'failed';
  * A message as a view shows it: a stored one, or one of one's own that is on its way.
  *
  * @example
- * const isMine = (message: ShownMessage) => message.status !== undefined || message.senderId === me;
+ * const isMine = (message: ShownMessage) => message.senderId === me;
  */
 export interface ShownMessage extends Message {
   /**
-   * How far it is; absent for stored messages that nothing happened to. A stored message whose edit or deletion is
-   * on its way is `'pending'` with its new text, and `'failed'` with its old one when that was refused.
+   * How far it is; absent for stored messages that did not leave from here. A stored message whose edit or deletion is
+   * on its way is `'pending'` with its new text, and `'failed'` with its old one when that was refused: whoever sent
+   * it.
    *
    * @example if (message.status === 'failed') offer('Try again')
    */
