@@ -48,6 +48,23 @@ function expectedPersistence(areLanesShared) {
   return canRemember() ? 'tab' : 'memory';
 }
 
+/**
+ * Ids of rows that this page wrote before there was a token, of whatever room: who is known first has written them. What an
+ * earlier life of the page left may be somebody else's.
+ */
+const written = new Set();
+
+/** Takes note of who owns a row by now, or that it is gone. */
+function note(id, owner) {
+  if (owner === UNKNOWN) written.add(id);
+  else written.delete(id);
+}
+
+/** Rows as the core is to have them. */
+function withFreshness(rows) {
+  return rows.map((row) => (written.has(row.id) ? { ...row, fresh: true } : row));
+}
+
 /** One client's outbox on disk. */
 export class Outbox {
   #channelName;
@@ -204,6 +221,7 @@ export class Outbox {
       const { lane, position } = known && !isRetried ? known : this.#takePlace();
       const isFirst = !this.#rowsOf(lane).some(({ owner }) => owner === row.owner);
       this.#rows.set(row.id, { row, lane, position });
+      if (!known || written.has(row.id)) note(row.id, row.owner);
       return database.put(row, { lane, position }, isRetried ? known : undefined).then(() => {
         this.#tell((core) => core.persisted(row.id));
         if (known) {
@@ -225,6 +243,7 @@ export class Outbox {
     this.#whenHeld((database) => {
       const known = this.#rows.get(id);
       this.#rows.delete(id);
+      note(id);
       if (!known) {
         this.#tell((core) => core.removed(id));
         return undefined;
@@ -411,7 +430,8 @@ export class Outbox {
   }
 
   /** Tells the core what there is. */
-  #hand(rows) {
+  #hand(kept) {
+    const rows = withFreshness(kept);
     const isAsked = this.#isAsked;
     const isReleased = this.#isReleased;
     this.#isAsked = false;
@@ -497,7 +517,7 @@ export class Outbox {
     for (const entry of found) {
       this.#rows.set(entry.row.id, entry);
     }
-    const rows = found.map(({ row }) => row);
+    const rows = withFreshness(found.map(({ row }) => row));
     this.#events.onLoading(rows.map(({ id }) => id));
     this.#tell((core) => core.outboxLoaded(rows));
   }

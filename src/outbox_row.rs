@@ -1,9 +1,10 @@
 //! Rows of the outbox as plain JavaScript objects, for the host that keeps them, and back.
 //!
-//! `{id, operation, body, owner, scope, epoch, addedAt, failure, adopted}`: `operation` is `'message'`, `'edit'` or
+//! `{id, operation, body, owner, scope, epoch, addedAt, failure, adopted, fresh}`: `operation` is `'message'`, `'edit'` or
 //! `'delete'`, `owner` is `'user:<sub>'`, `'bearer'` or `'unknown'`, `epoch` is a text or `null`, `failure` is
-//! `{code, message, field?}` or `null`, `adopted` says whether another tab had the row. `body` is the engine's own object, never copied. What comes back was on
-//! somebody's disk and may be anything: a row that can not be read is left out. Must not know where rows are kept.
+//! `{code, message, field?}` or `null`, `adopted` says whether another tab had the row. `fresh` is said by the host alone, of rows
+//! that this life of the page wrote. `body` is the engine's own object, never copied. What comes back was on somebody's disk and
+//! may be anything: a row that can not be read is left out. Must not know where rows are kept.
 
 use client_core::error::{ClientError, Code};
 use client_core::io::{Operation, OutboxRow, Owner};
@@ -31,6 +32,7 @@ pub fn write(row: &OutboxRow<JsJson>) -> JsValue {
         added_at,
         failure,
         adopted,
+        fresh: _,
     } = row;
     let owner = match owner {
         Owner::User(sub) => JsValue::from_str(&format!("{USER_PREFIX}{sub}")),
@@ -109,6 +111,7 @@ fn read(row: &JsValue) -> Option<OutboxRow<JsJson>> {
             Some(read_failure(&failure)?)
         },
         adopted: field(row, "adopted")?.is_truthy(),
+        fresh: field(row, "fresh")?.is_truthy(),
     })
 }
 

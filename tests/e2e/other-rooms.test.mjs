@@ -26,7 +26,7 @@ async function writeAndGoOn(room, { isKept }) {
       const left = open(room);
       left.connect().catch(() => {});
       for (const text of ['one', 'two', 'three']) {
-        await left.sendMessage({ senderId: 'ada', senderType: 'user', text });
+        await left.sendMessage({ text });
       }
       left.close();
       globalThis.shown = open(other);
@@ -35,7 +35,7 @@ async function writeAndGoOn(room, { isKept }) {
       const { leave, hold } = await import('/kuratchi-spaces/holding.js');
       const brief = open(`${room}-brief`);
       // Effects of children run first.
-      brief.sendMessage({ senderId: 'ada', senderType: 'user', text: 'in passing' }).catch(() => {});
+      brief.sendMessage({ text: 'in passing' }).catch(() => {});
       const release = hold(brief, () => leave(brief));
       await new Promise((resolve) => setTimeout(resolve, 20));
       release();
@@ -139,7 +139,7 @@ test('what_waits_goes_out_though_no_room_is_open_any_more', async () => {
       const tokenFor = async (spaceId) => (await fetch(tokenUrl + encodeURIComponent(spaceId))).text();
       const space = client({ spaceId: room, workerUrl, spaceToken: () => tokenFor(room), tokenFor });
       const release = hold(space, () => leave(space));
-      await space.sendMessage({ senderId: 'ada', senderType: 'user', text: 'left behind' });
+      await space.sendMessage({ text: 'left behind' });
       release();
     },
     [room, ada.network.url, `${stack.peopleUrl}/token?userId=ada&expiryMs=3600000&spaceId=`],

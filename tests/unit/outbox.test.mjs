@@ -83,7 +83,8 @@ function openTab({ disk, locks, storage = new FakeStorage(), page = new EventTar
   define('window', page);
   define('document', Object.assign(new EventTarget(), { hidden: false }));
   const told = [];
-  const word = (value) => (Array.isArray(value) ? value.map(({ id }) => id).join('+') || 'none' : value);
+  const name = ({ id, fresh }) => (fresh ? `${id} fresh` : id);
+  const word = (value) => (Array.isArray(value) ? value.map(name).join('+') || 'none' : value);
   const tab = { user };
   const core = new Proxy(
     { ownsAny: (rows) => rows.some(({ owner }) => owner === `user:${tab.user}`) },
@@ -571,6 +572,22 @@ describe('two clients of one page', () => {
     outbox.put(row('a'));
     await settle();
     assert.equal(outbox.hasOwnerless, false);
+  });
+
+  test('what_a_client_left_before_anybody_was_known_is_fresh_to_the_next_one_of_the_page', async () => {
+    const parts = browser();
+    const left = await loadedTab(parts);
+    for (const id of ['a', 'owned later']) left.outbox.put(row(id, { owner: 'unknown' }));
+    left.outbox.put(row('owned later'));
+    await settle();
+    left.outbox.close();
+    const next = await loadedTab({ ...parts, storage: left.storage, page: left.page });
+    assert.deepEqual(next.take().at(-1), 'outboxLoaded a fresh+owned later');
+    next.outbox.put(row('a'));
+    await settle();
+    next.outbox.close();
+    const last = await loadedTab({ ...parts, storage: left.storage, page: left.page });
+    assert.deepEqual(last.take().at(-1), 'outboxLoaded a+owned later');
   });
 });
 

@@ -17,6 +17,7 @@ use crate::backoff::Backoff;
 use crate::connection::Link;
 use crate::credentials::Credentials;
 use crate::error::{ClientError, Code};
+use crate::identity::Identity;
 use crate::io::{
     CallId, Config, ConnectionState, Event, FetchId, Input, OutboxRow, Output, Reply, SocketId,
     Transport,
@@ -63,6 +64,8 @@ pub struct Client<J: Json> {
     pub(crate) link: Link,
     /// The token of the newest socket.
     pub(crate) socket_token: String,
+    /// Whom that token names, if that is known: a connection is one user's.
+    pub(crate) socket_identity: Option<Identity>,
     /// The cursor that the newest socket carries.
     pub(crate) socket_cursor: Option<Cursor>,
     pub(crate) backoff: Backoff,
@@ -158,6 +161,7 @@ impl<J: Json> Client<J> {
             credentials: Credentials::new(),
             link: Link::Idle,
             socket_token: String::new(),
+            socket_identity: None,
             socket_cursor: None,
             backoff: Backoff::default(),
             connecting: Vec::new(),
@@ -306,7 +310,7 @@ impl<J: Json> Client<J> {
                 Timer::Token => self.give_up_token(now),
                 Timer::Load => self.stop_loading(now),
                 Timer::Ack => self.ask_for_acks(now),
-                Timer::Overdue => self.release_ack_waiters(),
+                Timer::Overdue => self.release_overdue(now),
                 Timer::Typing => self.refresh_typing(now),
                 Timer::Fetch => self.give_up_requests(now),
                 Timer::Renew => self.renew_token(now),

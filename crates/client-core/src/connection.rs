@@ -178,6 +178,7 @@ impl<J: Json> Client<J> {
         let was = self.link;
         self.drop_socket(1000, "disconnected");
         self.end_attempts(Link::Idle);
+        self.credentials.leave();
         self.typing.stop();
         if was == Link::Idle {
             return;
@@ -209,6 +210,14 @@ impl<J: Json> Client<J> {
             self.tell_state(None, reason);
         }
         self.open_if_token_is_there(now);
+    }
+
+    /// Leaves the link as it is, whose socket was let go, and makes another at once.
+    pub(crate) fn start_anew(&mut self, reason: Option<ClientError>, now: Instant) {
+        let was = self.link;
+        self.link = Link::Waiting { again: was.again() };
+        self.tell_link_lost(was);
+        self.start_attempt(reason, now);
     }
 
     fn open_if_token_is_there(&mut self, now: Instant) {
@@ -250,6 +259,7 @@ impl<J: Json> Client<J> {
         let token = self.credentials.token()?;
         let protocols = vec![SUBPROTOCOL.to_owned(), encode_token_subprotocol(token)];
         self.socket_token = token.to_owned();
+        self.socket_identity = self.outbox.identity().cloned();
         self.socket_cursor = self.session.cursor().cloned();
         let since = self.session.cursor().map(|cursor| cursor.seq.to_string());
         let epoch = self
@@ -344,11 +354,11 @@ impl<J: Json> Client<J> {
                 self.send_waiting_requests(now);
             }
             Answer::Ready => {
-                self.study_token(now);
+                self.use_fresh_token(now);
                 self.open_if_token_is_there(now);
                 self.send_waiting_requests(now);
             }
-            Answer::Renewed => self.use_renewed_token(now),
+            Answer::Renewed => self.use_fresh_token(now),
             Answer::Hopeless(mut error) => {
                 const SAID: [Code; 2] = [
                     Code::Server(ErrorCode::TokenInvalid),
@@ -486,12 +496,7 @@ impl<J: Json> Client<J> {
                 self.tell_refusal(&error);
                 self.wait_at_least(TOKEN_AGAIN_MS_MIN, Some(error), reaction, now);
             }
-            Reaction::NewToken => {
-                let was = self.link;
-                self.link = Link::Waiting { again: was.again() };
-                self.tell_link_lost(was);
-                self.start_attempt(Some(error), now);
-            }
+            Reaction::NewToken => self.start_anew(Some(error), now),
             Reaction::Retry | Reaction::RetryLater => {
                 if self.last_frame_error.take() != Some(error.code) {
                     self.tell(Event::Error(error.clone()));

@@ -296,6 +296,13 @@ impl Credentials {
         }
     }
 
+    /// The app left. Somebody else may be signed in when it comes back, so that a source which can tell is asked then.
+    pub(crate) fn leave(&mut self) {
+        if !self.is_fixed {
+            self.forget(false);
+        }
+    }
+
     /// The app has another source. Gives the question to ask it, if any token is asked for, held or would help: answers of
     /// the source before are not heard any more.
     pub(crate) fn change_source(&mut self, now: Instant) -> Option<TokenId> {

@@ -4,6 +4,7 @@
 
 use protocol::ids::ClientMessageId;
 use protocol::json::Json;
+use protocol::time::Instant;
 use protocol::wire::Key;
 
 use crate::error::{ClientError, Code};
@@ -24,10 +25,20 @@ pub(crate) struct Waiter {
 pub(crate) enum Wait {
     /// That the entry outlives the page.
     Safe,
-    /// The ack, as long as there is a connection that can bring it soon.
-    Ack,
+    /// The ack, as long as there is a connection that can bring it soon, and until then at most.
+    Ack { until: Instant },
     /// The ack, however long it takes: the call was made with `{until: 'stored'}`.
     Stored,
+}
+
+impl Wait {
+    /// Whether it ends with what `end` names. Acks whose time ends later are waited for on.
+    fn ends_with(self, end: Self) -> bool {
+        match (self, end) {
+            (Self::Ack { until: own }, Self::Ack { until }) => own <= until,
+            (Self::Ack { .. } | Self::Safe | Self::Stored, _) => self == end,
+        }
+    }
 }
 
 /// Something on its way.
@@ -89,7 +100,7 @@ impl<J: Json> Entry<J> {
     pub(crate) fn restored(row: OutboxRow<J>) -> Self {
         let bytes = bytes_of(&row.body);
         Self {
-            restored: true,
+            restored: !row.fresh,
             carried: true,
             safe: true,
             on_disk: true,
@@ -126,11 +137,11 @@ impl<J: Json> Entry<J> {
         self.target = target_of(&self.row);
     }
 
-    /// Takes the waiters off that wait for `wait`.
-    pub(crate) fn take_waiters(&mut self, wait: Wait) -> Vec<Waiter> {
+    /// Takes the waiters off that wait for `end`.
+    pub(crate) fn take_waiters(&mut self, end: Wait) -> Vec<Waiter> {
         let (taken, kept) = std::mem::take(&mut self.waiters)
             .into_iter()
-            .partition(|waiter| waiter.wait == wait);
+            .partition(|waiter| waiter.wait.ends_with(end));
         self.waiters = kept;
         taken
     }

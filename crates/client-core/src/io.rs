@@ -317,6 +317,8 @@ pub struct OutboxRow<J> {
     pub failure: Option<ClientError>,
     /// Whether another tab has taken it over since it was written: it may have been sent from there.
     pub adopted: bool,
+    /// Whether this life of the page wrote it, by another client maybe: what nobody owns yet is of whoever is known first.
+    pub fresh: bool,
 }
 
 /// A change of the outbox's store.

@@ -22,7 +22,7 @@ use protocol::json::Json;
 use protocol::limits::{
     CLIENT_FRAME_BYTES_MAX, OUTBOX_MESSAGES_MAX, OUTBOX_ROW_MS_MAX, RETRY_PERMITS,
 };
-use protocol::time::UnixMillis;
+use protocol::time::{Instant, UnixMillis};
 use protocol::wire::Key;
 
 use crate::entry::{Entry, Wait, Waiter};
@@ -736,11 +736,21 @@ impl<J: Json> Outbox<J> {
         }
     }
 
-    /// Takes the waiters off that wait for `wait`; the entries stay.
-    pub(crate) fn take_waiters(&mut self, wait: Wait) -> Vec<(ClientMessageId, Waiter)> {
+    /// When the first of the waiters for an ack has waited long enough.
+    pub(crate) fn next_overdue(&self) -> Option<Instant> {
+        let waiters = self.entries.iter().flat_map(|entry| &entry.waiters);
+        let ends = waiters.filter_map(|waiter| match waiter.wait {
+            Wait::Ack { until } => Some(until),
+            Wait::Safe | Wait::Stored => None,
+        });
+        ends.min()
+    }
+
+    /// Takes the waiters off that wait for `end`; the entries stay.
+    pub(crate) fn take_waiters(&mut self, end: Wait) -> Vec<(ClientMessageId, Waiter)> {
         let mut taken = Vec::new();
         for entry in &mut self.entries {
-            let waiters = entry.take_waiters(wait).into_iter();
+            let waiters = entry.take_waiters(end).into_iter();
             taken.extend(waiters.map(|waiter| (entry.row.client_message_id.clone(), waiter)));
         }
         taken
@@ -817,6 +827,7 @@ mod tests {
             added_at: UnixMillis(0),
             failure: None,
             adopted: false,
+            fresh: false,
         }
     }
 

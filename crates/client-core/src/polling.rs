@@ -309,6 +309,10 @@ impl<J: Json> Client<J> {
         if !self.is_polling() && !self.outbox.is_for_http(id) {
             return;
         }
+        if error.code == Code::Closed {
+            // It waits for its sender. Who is here now has entries of their own.
+            self.outbox.carry_again();
+        }
         if !self.outbox.is_on_its_way(id) {
             return self.flush_outbox(now);
         }

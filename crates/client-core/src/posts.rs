@@ -65,6 +65,12 @@ impl<J: Clone> Posts<J> {
         ended.flat_map(|it| it.superseded).collect()
     }
 
+    /// Calls of the changes that have not left.
+    pub(crate) fn waiting(&self) -> Vec<CallId> {
+        let waits = self.posts.iter().filter(|it| !it.has_left);
+        waits.map(|it| it.post.call).collect()
+    }
+
     /// Takes note that the next change leaves whose message no other one is changing, and gives it.
     pub(crate) fn next(&mut self) -> Option<Post<J>> {
         let is_due = |index: &usize| {

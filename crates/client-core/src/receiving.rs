@@ -178,6 +178,9 @@ impl<J: Json> Client<J> {
         else {
             return;
         };
+        if self.is_others_socket() {
+            return self.leave_others_socket(socket, now);
+        }
         // What cannot be followed is the cursor that the socket carried: polls beside it may have moved on since.
         let is_about_cursor = self.socket_cursor.as_ref() == self.session.cursor();
         let recovered = recovered.filter(|recovered| *recovered || is_about_cursor);
@@ -194,8 +197,10 @@ impl<J: Json> Client<J> {
             spoke: false,
         });
         self.socket_welcomed();
+        self.socket_identity = self.outbox.identity().cloned();
         self.last_mark = Some(now);
         self.echo_credit = ECHO_CREDIT_MAX;
+        self.show_token();
         self.follow(next, now);
         self.settle_in(now);
         self.flush_outbox(now);

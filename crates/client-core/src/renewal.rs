@@ -12,7 +12,7 @@ use protocol::token::{self, Unverified};
 use crate::client::Client;
 use crate::connection::Link;
 use crate::error::{ClientError, Code};
-use crate::io::{Event, Transport};
+use crate::io::{Event, SocketId};
 use crate::timer::Timer;
 
 /// A source that failed is asked again after this, and up to as much again, in milliseconds. As Centrifuge's clients
@@ -83,20 +83,44 @@ impl<J: Json> Client<J> {
     }
 
     /// Puts a fresh token to use.
-    pub(crate) fn use_renewed_token(&mut self, now: Instant) {
-        let before = self.outbox.owner();
+    pub(crate) fn use_fresh_token(&mut self, now: Instant) {
         self.study_token(now);
-        if self.transport() != Some(Transport::WebSocket) {
-            // Each request carries the token of its time.
-            return self.flush_outbox(now);
-        }
-        if self.outbox.owner() == before {
-            if let Some(frame) = self.credentials.token().map(auth_frame::<J>) {
-                self.transmit(&frame);
+        match self.link {
+            Link::Ready { socket, .. } if self.is_others_socket() => {
+                self.leave_others_socket(socket, now);
             }
-        } else {
-            // A connection is one user's; this token is another's.
-            self.lose_link(None, now);
+            Link::Ready { .. } => self.show_token(),
+            // Each request carries the token of its time; a socket that is being made is looked at when it is welcomed.
+            Link::Idle
+            | Link::AwaitingToken { .. }
+            | Link::Connecting { .. }
+            | Link::Asking { .. }
+            | Link::Polling { .. }
+            | Link::Waiting { .. }
+            | Link::Failed => {}
+        }
+        self.flush_outbox(now);
+    }
+
+    /// Whether the newest socket was opened as somebody else than who the token in use names.
+    pub(crate) fn is_others_socket(&self) -> bool {
+        let now = self.outbox.identity();
+        self.socket_identity.is_some() && self.socket_identity.as_ref() != now
+    }
+
+    /// Leaves a socket that was opened as somebody else: a connection is one user's.
+    pub(crate) fn leave_others_socket(&mut self, socket: SocketId, now: Instant) {
+        self.close_socket(socket, 1000, "another user took over");
+        self.forget_socket();
+        self.start_anew(None, now);
+    }
+
+    /// Shows the space the token in use, unless its socket was opened with it.
+    pub(crate) fn show_token(&mut self) {
+        let fresh = self.credentials.token();
+        let fresh = fresh.filter(|token| *token != self.socket_token);
+        if let Some(frame) = fresh.map(auth_frame::<J>) {
+            self.transmit(&frame);
         }
     }
 

@@ -13,6 +13,7 @@ use protocol::wire::Key;
 use crate::client::Client;
 use crate::error::{ClientError, Code};
 use crate::history::HistoryRun;
+use crate::identity::Identity;
 use crate::io::{CallId, FetchId, Fetched, Output, Reply, Request, Transport};
 use crate::legacy::{self, unsupported};
 use crate::legacy_history::LegacyRun;
@@ -20,6 +21,7 @@ use crate::liveness::SLEPT_MS;
 use crate::outbox::RETRY_MS_MIN;
 use crate::participants::{self, ParticipantsRun};
 use crate::polling::{PollId, reaction_to};
+use crate::settling::ANOTHER_TOOK_OVER;
 use crate::timer::Timer;
 
 /// Maximum number of entries of a list in an answer: many times what a page of bounded bytes holds. Each entry costs time in
@@ -136,6 +138,8 @@ pub(crate) struct Pending<J: Json> {
     body: Option<J::Text>,
     /// The token it went out with.
     token: Option<String>,
+    /// As whom it changes the space: what it says is that person's, whoever's token comes meanwhile.
+    writer: Option<Identity>,
     deadline: Option<Instant>,
     /// Why it was refused, when it waits for a fresh token.
     refusal: Option<ClientError>,
@@ -167,6 +171,7 @@ impl<J: Json> Pending<J> {
             url,
             body: None,
             token: None,
+            writer: None,
             deadline: None,
             refusal: None,
             patience: None,
@@ -298,6 +303,11 @@ impl<J: Json> Client<J> {
 
     /// Sends a request, or keeps it until there is a token.
     pub(crate) fn request(&mut self, mut pending: Pending<J>, now: Instant) {
+        if pending.method != "GET" && self.is_by_another(&mut pending) {
+            let told = format!("{}{ANOTHER_TOOK_OVER}", pending.purpose.prefix());
+            let error = ClientError::new(Code::Closed, told);
+            return self.refuse_request(pending.purpose, error, None, now);
+        }
         let mut headers = Vec::new();
         if !matches!(pending.purpose, Purpose::Health) {
             let Some(token) = self.credentials.token() else {
@@ -329,6 +339,16 @@ impl<J: Json> Client<J> {
         self.outputs.push_back(Output::Fetch { fetch, request });
         self.pending.insert(fetch, pending);
         self.set_fetch_timer();
+    }
+
+    /// Whether a request that changes the space was made by somebody else than who the token in use names. Takes note of who makes
+    /// a new one.
+    fn is_by_another(&self, pending: &mut Pending<J>) -> bool {
+        let now = self.outbox.identity();
+        if pending.writer.is_none() {
+            pending.writer = now.cloned();
+        }
+        pending.writer.as_ref() != now
     }
 
     pub(crate) fn send_waiting_requests(&mut self, now: Instant) {

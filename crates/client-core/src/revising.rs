@@ -95,11 +95,11 @@ impl<J: Json> Client<J> {
         };
         let waiter = match waiter.wait {
             // What failed does not leave by itself.
-            Wait::Ack if entry.row.failure.is_some() => Waiter {
+            Wait::Ack { .. } if entry.row.failure.is_some() => Waiter {
                 wait: Wait::Safe,
                 ..waiter
             },
-            Wait::Ack | Wait::Safe | Wait::Stored => waiter,
+            Wait::Ack { .. } | Wait::Safe | Wait::Stored => waiter,
         };
         entry.safe = !is_durable;
         let is_done = entry.safe && waiter.wait == Wait::Safe;

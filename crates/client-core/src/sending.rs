@@ -288,6 +288,7 @@ impl<J: Json> Client<J> {
             added_at: self.wall_clock(now),
             failure: None,
             adopted: false,
+            fresh: true,
         };
         let superseded = self.supersede(&row);
         let waiter = self.waiter(call, until_stored, now);
@@ -330,11 +331,11 @@ impl<J: Json> Client<J> {
         let wait = if until_stored {
             Wait::Stored
         } else if self.is_connected() {
+            let until = now.plus_ms(OVERDUE_MS);
             if self.timers.get(Timer::Overdue).is_none() {
-                let due = now.plus_ms(OVERDUE_MS);
-                self.timers.set(Timer::Overdue, Some(due));
+                self.timers.set(Timer::Overdue, Some(until));
             }
-            Wait::Ack
+            Wait::Ack { until }
         } else {
             Wait::Safe
         };

@@ -39,6 +39,8 @@ pub(crate) const ACK_WITHIN_MS: u64 = 10_000;
 const STORED_IDS_MAX: usize = OUTBOX_MESSAGES_MAX;
 /// The longest time a slow line gets for an answer, in milliseconds: a megabyte at 20 kB/s, or 256 KiB at 5 kB/s.
 pub(crate) const PATIENCE_MS_MAX: u64 = 60_000;
+/// Why something does not leave that was written under another token.
+pub(crate) const ANOTHER_TOOK_OVER: &str = "another user took over";
 
 impl<J: Json> Client<J> {
     /// Transmits what the link has not carried yet, unless the server asked for a pause.
@@ -352,6 +354,9 @@ impl<J: Json> Client<J> {
         for id in self.outbox.restore(rows) {
             self.persist(OutboxChange::Remove(id));
         }
+        if let Some(identity) = self.outbox.identity().cloned() {
+            self.own_fresh(identity);
+        }
         // Its sender may be gone since before the ack, and the message on the screen already.
         let recent = if is_any {
             self.recent_ids.clone()
@@ -373,16 +378,28 @@ impl<J: Json> Client<J> {
     /// Whom the token in use names is known now.
     pub(crate) fn identify(&mut self, sub: Option<String>) {
         let identity = Identity(sub);
+        let is_known = self.outbox.identity().is_some();
         let is_another = self.outbox.identity() != Some(&identity);
+        self.own_fresh(identity);
+        if is_another {
+            self.outputs.push_back(Output::Identified);
+        }
+        if is_known && is_another {
+            for call in self.posts.waiting() {
+                let error = ClientError::new(Code::Closed, ANOTHER_TOOK_OVER);
+                self.settle(call, Err(error));
+            }
+        }
+        self.show_own();
+    }
+
+    /// What was written before anybody was known is of who is now.
+    fn own_fresh(&mut self, identity: Identity) {
         for id in self.outbox.identify(identity) {
             if let Some(row) = self.outbox.get(&id).map(|entry| entry.row.clone()) {
                 self.persist(OutboxChange::Put(row));
             }
         }
-        if is_another {
-            self.outputs.push_back(Output::Identified);
-        }
-        self.show_own();
     }
 
     /// Sets the identity to "nobody" if none is known yet. Called when a server accepts a token that we cannot read: servers
@@ -413,7 +430,7 @@ impl<J: Json> Client<J> {
             };
             self.tell_outbox(row, status);
             for waiter in waiters {
-                let told = "another user took over: the message waits for its sender";
+                let told = format!("{ANOTHER_TOOK_OVER}: it waits for its sender");
                 self.settle(waiter.call, Err(ClientError::new(Code::Closed, told)));
             }
         }
@@ -471,7 +488,17 @@ impl<J: Json> Client<J> {
     /// The space can not be reached for a while: calls that wait for an ack need not wait any longer. Their entries
     /// are safe, or will be told to be.
     pub(crate) fn release_ack_waiters(&mut self) {
-        for (id, waiter) in self.outbox.take_waiters(Wait::Ack) {
+        self.release_acks_due(Instant(u64::MAX));
+    }
+
+    /// Releases those alone that have waited for their ack long enough.
+    pub(crate) fn release_overdue(&mut self, now: Instant) {
+        self.release_acks_due(now);
+        self.timers.set(Timer::Overdue, self.outbox.next_overdue());
+    }
+
+    fn release_acks_due(&mut self, until: Instant) {
+        for (id, waiter) in self.outbox.take_waiters(Wait::Ack { until }) {
             let Some(entry) = self.outbox.get_mut(&id) else {
                 continue;
             };

@@ -174,12 +174,9 @@ impl<J: Json> Client<J> {
         self.timers.stop(Timer::Health);
         self.legacy = Legacy::default();
         self.start_timeline_at(Seq::ZERO);
-        let was = self.link;
-        if !matches!(was, Link::Idle | Link::Failed) {
+        if !matches!(self.link, Link::Idle | Link::Failed) {
             self.forget_socket();
-            self.link = Link::Waiting { again: was.again() };
-            self.tell_link_lost(was);
-            self.start_attempt(None, now);
+            self.start_anew(None, now);
         }
         self.tell(Event::Discontinuity { reason: RESET });
     }

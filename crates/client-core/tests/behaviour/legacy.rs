@@ -504,6 +504,7 @@ fn what_an_earlier_life_of_the_page_sent_is_looked_for_by_its_time() {
         added_at: UnixMillis(EPOCH_MS),
         failure: None,
         adopted: false,
+        fresh: false,
     };
     let mut bench = Bench::of_legacy_worker();
     bench.rows = vec![row("stored"), row("lost")];
@@ -564,6 +565,7 @@ fn an_edit_that_an_earlier_tab_queued_fails_and_holds_up_nothing() {
         added_at: UnixMillis(EPOCH_MS),
         failure: None,
         adopted: false,
+        fresh: false,
     }];
     bench.connect(1);
     bench.send(6, "a", false);

@@ -60,6 +60,7 @@ fn row(name: &str, owner: Owner) -> OutboxRow<Value> {
         added_at: UnixMillis(EPOCH_MS),
         failure: None,
         adopted: false,
+        fresh: false,
     }
 }
 
@@ -684,6 +685,29 @@ fn events_from_before_a_send_say_that_its_ack_is_behind_them_on_a_slow_line() {
 }
 
 #[test]
+fn each_send_has_its_own_time_until_its_ack_is_overdue() {
+    let mut bench = Bench::ready();
+    bench.persists = true;
+    bench.send(5, "a", false);
+    bench.ack(5);
+    bench.advance(4_900);
+    bench.send(6, "b", false);
+    bench.take();
+    bench.advance(200);
+    bench.expect(&[]);
+    bench.ack(6);
+    assert!(bench.take().iter().any(|said| said.starts_with("6 done")));
+    bench.send(7, "c", false);
+    bench.advance(3_000);
+    bench.send(8, "d", false);
+    bench.take();
+    bench.advance(2_000);
+    bench.expect(&["7 done"]);
+    bench.advance(3_000);
+    bench.expect(&["8 done"]);
+}
+
+#[test]
 fn a_very_slow_line_has_twice_the_time_from_mark_to_mark() {
     let mut bench = Bench::ready();
     let mut given_up = 0;
@@ -816,4 +840,25 @@ fn a_clock_that_is_days_behind_makes_nothing_old() {
         UnixMillis(server_time),
         "should it be found by a reload"
     );
+}
+
+#[test]
+fn what_this_page_wrote_before_anybody_was_known_is_of_whoever_is_first() {
+    let fresh = OutboxRow {
+        fresh: true,
+        body: json!({"text": "said"}),
+        ..row("said", Owner::Unknown)
+    };
+    // Read back by the room's next client, before it knows who it is.
+    let mut bench = Bench::reloaded(vec![fresh.clone()]);
+    bench.give_token(&token_of("ada", 3_600_000));
+    bench.welcome(r#""seq":4"#);
+    assert!(bench.take().contains(&"transmit said".to_owned()));
+    assert_eq!(bench.rows[0].owner, Owner::User("ada".to_owned()));
+    // Taken over by one that knows.
+    let mut bench = Bench::ready_with(&token_of("ada", 3_600_000));
+    bench.rows = vec![fresh.clone()];
+    bench.input(Input::OutboxLoaded(vec![fresh]));
+    bench.expect(&["transmit said"]);
+    assert_eq!(bench.rows[0].owner, Owner::User("ada".to_owned()));
 }

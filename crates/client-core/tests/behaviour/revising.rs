@@ -4,7 +4,7 @@ use client_core::io::{CallId, Input};
 use protocol::ids::{ClientMessageId, MessageId, Seq};
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, TOKEN};
+use crate::bench::{Bench, TOKEN, token_of};
 
 /// The sender's id of what was written last.
 fn newest(bench: &Bench) -> String {
@@ -402,6 +402,22 @@ fn changes_without_a_link_do_not_overtake_each_other() {
         seen[0].starts_with("2 ") && seen[1].starts_with("5 "),
         "{seen:?}"
     );
+}
+
+#[test]
+fn changes_that_wait_for_their_turn_do_not_leave_with_the_token_of_the_next_user() {
+    let mut bench = Bench::new();
+    edit(&mut bench, 1, "m1-0", "a");
+    edit(&mut bench, 2, "m1-0", "b");
+    bench.fetch_token(&token_of("ada", 600_000));
+    bench.take();
+    bench.input(Input::TokenChanged);
+    bench.fetch_token(&token_of("bo", 600_000));
+    let seen = bench.take();
+    assert!(seen.last().unwrap().starts_with("2 closed: "), "{seen:?}");
+    let stored = json!({"message": stored("m1-0", 1, "a")});
+    bench.answer_to("PATCH", 200, &stored);
+    assert_eq!(bench.count("PATCH"), 1);
 }
 
 #[test]

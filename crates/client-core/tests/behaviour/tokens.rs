@@ -509,10 +509,103 @@ fn a_token_of_another_user_is_not_pressed_into_the_old_connection() {
     }
     bench.expect(&["transmit ping", "token fresh=true"]);
     bench.give_token(&token_of("bo", 1_200_000));
-    let seen = bench.take();
-    assert!(seen.contains(&"close 4000".to_owned()) && !seen.contains(&"transmit auth".to_owned()));
-    bench.retry();
+    bench.expect(&["close 1000", "connected false", "reconnecting", "open"]);
     assert_eq!(bench.used_token, token_of("bo", 1_200_000));
+}
+
+#[test]
+fn a_socket_that_was_opened_as_somebody_else_carries_nothing() {
+    let (ada, bo) = (token_of("ada", 600_000), token_of("bo", 600_000));
+    let mut bench = Bench::new();
+    bench.client.connect(CallId(1), bench.now);
+    bench.drain();
+    bench.give_token(&ada);
+    bench.input(Input::TokenChanged);
+    bench.give_token(&bo);
+    bench.take();
+    bench.welcome(r#""seq":4"#);
+    bench.expect(&["close 1000", "connecting", "open"]);
+    assert_eq!(bench.used_token, bo);
+    bench.welcome(r#""seq":4"#);
+    assert!(bench.client.is_connected());
+}
+
+#[test]
+fn a_socket_that_waited_is_shown_the_token_that_came_meanwhile() {
+    let mut bench = Bench::new();
+    bench.client.connect(CallId(1), bench.now);
+    bench.drain();
+    bench.give_token(&token_of("ada", 600_000));
+    bench.input(Input::TokenChanged);
+    bench.give_token(&token_of("ada", 1_200_000));
+    bench.take();
+    bench.welcome(r#""seq":4"#);
+    let seen = bench.take();
+    assert!(seen.contains(&"transmit auth".to_owned()), "{seen:?}");
+}
+
+#[test]
+fn a_token_of_another_user_that_a_request_found_out_ends_the_old_connection() {
+    let mut bench = connected_for(600_000);
+    bench.history(5, json!({}));
+    bench.answer(
+        401,
+        &json!({"error": "Token expired", "code": "tokenExpired"}),
+    );
+    bench.take();
+    bench.give_token(&token_of("bo", 600_000));
+    let seen = bench.take();
+    assert!(seen.contains(&"close 1000".to_owned()), "{seen:?}");
+    assert!(seen.contains(&"open".to_owned()), "{seen:?}");
+}
+
+#[test]
+fn what_one_user_wrote_does_not_leave_with_the_token_of_the_next() {
+    let refusal = json!({"error": "Token expired", "code": "tokenExpired"});
+    let bo = token_of("bo", 600_000);
+    // While polls serve: it waits in the outbox.
+    let mut bench = Bench::asking();
+    let ada = token_of("ada", 600_000);
+    bench.input(Input::TokenChanged);
+    bench.fetch_token(&ada);
+    let welcome = json!([{"type": "welcome", "epoch": "e", "seq": 4, "serverTime": EPOCH_MS}]);
+    bench.answer_to("GET https://x/events", 200, &welcome);
+    bench.send(5, "mine", false);
+    assert_eq!((bench.count("POST"), &bench.used_token), (1, &ada));
+    bench.answer_to("POST", 401, &refusal);
+    bench.fetch_token(&bo);
+    bench.advance(1_000);
+    assert_eq!(bench.count("POST"), 1, "it is ada's");
+    bench.send(6, "of bo", false);
+    assert_eq!((bench.count("POST"), &bench.used_token), (2, &bo));
+    let stored = json!({"success": true, "message": message(5)});
+    bench.answer_to("POST", 201, &stored);
+    bench.input(Input::TokenChanged);
+    bench.fetch_token(&token_of("ada", 1_200_000));
+    bench.advance(1_000);
+    assert_eq!(
+        bench.count("POST"),
+        3,
+        "ada is back, and so is what is hers"
+    );
+
+    // Without a link: nothing keeps it, and the call says so. Whoever signs in while it is out changes nothing.
+    for is_out in [false, true] {
+        let mut bench = Bench::new();
+        bench.send(5, "mine", false);
+        bench.fetch_token(&ada);
+        if is_out {
+            bench.input(Input::TokenChanged);
+            bench.fetch_token(&bo);
+            bench.answer_to("POST", 401, &refusal);
+        } else {
+            bench.answer_to("POST", 401, &refusal);
+            bench.fetch_token(&bo);
+        }
+        assert_eq!(bench.count("POST"), 1);
+        let seen = bench.take();
+        assert!(seen.last().unwrap().starts_with("5 closed: "), "{seen:?}");
+    }
 }
 
 #[test]
