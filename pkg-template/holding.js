@@ -10,7 +10,7 @@ import { CLOSE_WHEN_SAFE } from './waiting.js';
 /** How long to wait after a failure that may pass, in milliseconds: twice as long after each, up to the second. */
 const RETRY_MS_MIN = 5_000;
 const RETRY_MS_MAX = 30_000;
-/** For each client that views have connected: how many hold it, and what connects it. */
+/** For each client that views have connected: how many hold it, what connects it, and what ends it. */
 const held = /* @__PURE__ */ new WeakMap();
 
 /** Ends a client whose view is gone. */
@@ -34,19 +34,25 @@ export function given(space) {
 
 /**
  * Connects a client until the last view has let go of it, and tries again after what may pass. One that the app has
- * connected itself is left alone.
+ * connected itself is left alone, and so is one in the place of several: whoever made that holds what it looks at.
  *
  * @param {object} space
- * @param {() => void} [end] What is done in the end.
+ * @param {() => void} [end] How whoever made the client ends it: views below come first, and may connect it and hold it as well.
  * @returns {() => void} Lets go.
  */
-export function hold(space, end = () => space.disconnect()) {
+export function hold(space, end) {
   const { state } = space.getSnapshot();
-  if (!held.has(space) && state !== 'idle' && state !== 'failed') {
+  const isOfTheApp = !end && !held.has(space) && state !== 'idle' && state !== 'failed';
+  if (isOfTheApp || space.current) {
     return () => {};
   }
-  const holding = held.get(space) ?? { views: 0, connecting: patient(() => space.connect()) };
+  const holding = held.get(space) ?? {
+    views: 0,
+    connecting: patient(() => space.connect()),
+    end: () => space.disconnect(),
+  };
   held.set(space, holding);
+  holding.end = end ?? holding.end;
   holding.views += 1;
   holding.connecting.act();
   return () => {
@@ -55,7 +61,7 @@ export function hold(space, end = () => space.disconnect()) {
     setTimeout(() => {
       if (holding.views === 0 && held.delete(space)) {
         holding.connecting.end();
-        end();
+        holding.end();
       }
     }, 0);
   };

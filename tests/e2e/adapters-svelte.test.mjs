@@ -206,6 +206,19 @@ test('another_spelling_of_the_place_and_a_function_in_the_place_of_a_token_are_t
   assertNoProblems(tab);
 });
 
+test('a_client_that_a_child_connects_first_lives_and_ends_with_the_component_that_made_it', async () => {
+  const { peer, opened } = await open({ more: { scene: 'changing', stays: 'yes', connects: 'child' } });
+  await connected();
+  await show({ connects: '' });
+  await tab.evaluate(() => new Promise((resolve) => setTimeout(resolve, 50)));
+  await peer.post('told without the child');
+  await shows(['told without the child']);
+  assert.equal(opened(), 1);
+  await show({ isAway: true });
+  await until(() => stack.proxy.socketCount === 0, 'nobody is connected any more');
+  assertNoProblems(tab);
+});
+
 test('an_edit_of_the_source_of_a_child_keeps_the_one_socket', async () => {
   const { peer, opened } = await open({ history: ['before'] });
   await connected();

@@ -73,6 +73,54 @@ describe('holding', () => {
     await assert.rejects(client.connect(), { code: 'closed' });
   });
 
+  test('a client that was made for the view is closed with it, also where a view below connected it first', async () => {
+    const { client, load } = setUp();
+    const connecting = client.connect();
+    const child = hold(client);
+    const letGo = hold(client, () => client.close());
+    const core = await load();
+    core.accept();
+    await connecting;
+    child();
+    await nextTask();
+    assert.equal(client.isConnected(), true);
+    letGo();
+    await nextTask();
+    await assert.rejects(client.connect(), { code: 'closed' });
+    assert.equal(core.freed, 1);
+  });
+
+  for (const first of [0, 1]) {
+    test(`a client that was made for view 1 is closed with the last, where ${first} lets go first`, async () => {
+      const { client, load } = setUp();
+      const letGo = [hold(client), hold(client, () => client.close())];
+      const core = await load();
+      core.accept();
+      letGo[first]();
+      await nextTask();
+      assert.equal(client.isConnected(), true);
+      letGo[1 - first]();
+      await nextTask();
+      await assert.rejects(client.connect(), { code: 'closed' });
+      assert.equal(count(core, 'connect'), 1);
+    });
+  }
+
+  test('one in the place of several is left to whoever made it', async () => {
+    const { client, load } = setUp();
+    const child = hold(new Following(client));
+    assert.equal(client.getSnapshot().state, 'idle');
+    const letGo = hold(client, () => client.close());
+    const core = await load();
+    core.accept();
+    child();
+    await nextTask();
+    assert.equal(client.isConnected(), true, 'the room of a mounted component');
+    letGo();
+    await nextTask();
+    await assert.rejects(client.connect(), { code: 'closed' });
+  });
+
   test('leaves a client alone that the app has connected', async () => {
     const { client, core } = await setUpConnected();
     hold(client)();
