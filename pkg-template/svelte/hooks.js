@@ -43,7 +43,7 @@ export function useSpace(source) {
 /** The client of what a function gives, which may be another one at any time. */
 function follow(source) {
   // Here, where there is a component: its runes are what the store follows.
-  const followed = toStore(source);
+  const followed = toStore(() => readWhole(source()));
   let view = viewOf(untrack(source));
   const following = new Following(view.space);
   onMount(() => {
@@ -65,6 +65,11 @@ function follow(source) {
     };
   });
   return following;
+}
+
+/** What a function gives, with each part of a config: one that is changed in place is still the same object. */
+function readWhole(value) {
+  return value && !isClient(value) ? { ...value } : value;
 }
 
 /** How a component looks at what it is given: a client, or a config of which it makes one. */

@@ -219,6 +219,24 @@ test('a_client_that_a_child_connects_first_lives_and_ends_with_the_component_tha
   assertNoProblems(tab);
 });
 
+test('a_config_that_is_changed_in_place_is_followed', async () => {
+  const { peer, opened } = await open({ more: { scene: 'changing', stays: 'yes' } });
+  await connected();
+  const spaceId = stack.newSpace('other');
+  const other = stack.newPeer(spaceId);
+  const { spaceToken } = await app.query(stack, spaceId, 'ada');
+  await show({ spaceId, spaceToken });
+  await connected();
+  await send('written in the second');
+  await tab.locator('#messages li[data-status="sent"]').waitFor();
+  assert.deepEqual([(await other.messages()).length, (await peer.messages()).length], [1, 0]);
+  // Another user's token, and nothing else.
+  await show({ spaceToken: (await app.query(stack, spaceId, 'bo')).spaceToken });
+  await until(() => opened() === 3, 'a connection of theirs');
+  await connected();
+  assertNoProblems(tab);
+});
+
 test('an_edit_of_the_source_of_a_child_keeps_the_one_socket', async () => {
   const { peer, opened } = await open({ history: ['before'] });
   await connected();
