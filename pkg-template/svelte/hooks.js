@@ -47,21 +47,27 @@ function follow(source) {
   let view = viewOf(untrack(source));
   const following = new Following(view.space);
   onMount(() => {
-    let isHeld = false;
+    let heldView;
     const take = (value) => {
-      if (!view.takes(value)) {
-        view.end();
-        view = viewOf(value);
-        isHeld = false;
-        following.follow(view.space);
+      if (!view?.takes(value)) {
+        // Also where there is no next one: nobody is to stay in the room before, and write there.
+        view?.end();
+        view = undefined;
+        // What is thrown here would end the component's effects.
+        try {
+          view = value == null ? undefined : viewOf(value);
+        } catch (error) {
+          console.error('kuratchi-spaces:', error);
+        }
+        if (view) following.follow(view.space);
       }
-      if (!isHeld) view.hold();
-      isHeld = true;
+      if (view !== heldView) view?.hold();
+      heldView = view;
     };
     const stop = followed.subscribe(take);
     return () => {
       stop();
-      view.end();
+      view?.end();
     };
   });
   return following;

@@ -237,6 +237,31 @@ test('a_config_that_is_changed_in_place_is_followed', async () => {
   assertNoProblems(tab);
 });
 
+test('a_room_is_left_where_there_is_no_config_or_a_bad_one_and_the_next_one_is_followed', async () => {
+  const { space, peer, opened } = await open({ more: { scene: 'changing', stays: 'yes' }, history: ['one'] });
+  await connected();
+  // A page of the app that is in no room.
+  await show({ isNowhere: true });
+  await until(() => stack.proxy.socketCount === 0, 'the room is left');
+  await show({ isNowhere: false });
+  await connected();
+  await peer.post('two');
+  await shows(['one', 'two']);
+  assertNoProblems(tab);
+  const told = tab.waitForEvent('console', (message) => message.type() === 'error');
+  await show({ spaceId: '' });
+  assert.match((await told).text(), /kuratchi-spaces: .*spaceId must be/);
+  await until(() => stack.proxy.socketCount === 0, 'what is written does not go to the room before');
+  await show({ spaceId: space });
+  await connected();
+  await peer.post('three');
+  await shows(['one', 'two', 'three']);
+  assert.equal(opened(), 3);
+  // The console of this tab has had its error.
+  await tab.context().close();
+  tab = undefined;
+});
+
 test('an_edit_of_the_source_of_a_child_keeps_the_one_socket', async () => {
   const { peer, opened } = await open({ history: ['before'] });
   await connected();
