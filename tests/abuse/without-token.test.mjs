@@ -3,7 +3,9 @@
  */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -36,6 +38,9 @@ const NAMELESS = 20;
 const TURNED_AWAY = 300;
 /** `PER_SOURCE_MAX` of places.js. */
 const PER_NETWORK = 100;
+/** What takes longest to be read as a name. A local runtime takes 60 kB of headers. */
+const LONG_NAME = Array.from({ length: 60 }, () => `xn--4gq${'a'.repeat(980)}`).join('.');
+const LONG_NAMES = 20;
 const isOldRuntime = Number(process.versions.node.split('.')[0]) < 22;
 
 const add = report('Without a token');
@@ -93,6 +98,57 @@ test('the runtime survives pings among frames whose sender drops the connection'
     'workerd ends within 1–6 s',
     `it runs on; ${acked} of ${said} messages of a member acknowledged`,
   );
+});
+
+/** The answer of `/health` to a request with these headers, and how long it took. */
+function health(url, headers) {
+  const askedAt = performance.now();
+  return new Promise((resolve, reject) => {
+    const asked = get(`${url}/health`, { headers }, (response) => {
+      response.resume();
+      const allowed = response.headers['access-control-allow-origin'];
+      response.once('end', () =>
+        resolve({ status: response.statusCode, allowed, ms: performance.now() - askedAt }),
+      );
+    });
+    asked.once('error', reject);
+  });
+}
+
+const middle = (answers) => answers.map(({ ms }) => ms).sort((a, b) => a - b)[answers.length >> 1];
+
+test('a name that is longer than any is not read', { timeout: TEST_MS_MAX }, async () => {
+  const listing = await Server.start({
+    vars: { ALLOWED_ORIGINS: 'https://*.example.com, https://example.org', ALLOWED_HOSTS: '<address>' },
+  });
+  try {
+    const ask = async (headers) => {
+      const answers = [];
+      while (answers.length < LONG_NAMES) answers.push(await health(listing.url, headers));
+      return answers;
+    };
+    const [good] = await ask({ origin: 'https://a.example.com' });
+    assert.deepEqual([good.status, good.allowed], [200, 'https://a.example.com']);
+    // It would be one of those that are listed.
+    const long = await health(listing.url, { origin: `https://${'a'.repeat(300)}.example.com` });
+    assert.deepEqual([long.status, long.allowed], [200, undefined]);
+    const origins = await ask({ origin: `https://${LONG_NAME}` });
+    for (const { status, allowed } of origins) assert.deepEqual([status, allowed], [200, undefined]);
+    const hosts = await ask({ host: LONG_NAME });
+    for (const { status } of hosts) assert.equal(status, 403);
+    const spaceId = listing.newSpace();
+    const token = await listing.token(spaceId, 'ada');
+    const socket = await knock(listing.url, { spaceId, token, origin: `https://${LONG_NAME}` });
+    assert.match(String(await once(socket, 'data')), /originRefused/);
+    socket.destroy();
+    add(
+      '`Origin` of 60 kB, two entries in ALLOWED_ORIGINS',
+      '200 ms a request: 20 lanes shut everybody out',
+      `${middle(origins).toFixed(0)} ms; as a \`Host\`, which Miniflare reads as well, ${middle(hosts).toFixed(0)} ms`,
+    );
+  } finally {
+    await listing.stop();
+  }
 });
 
 test('who proves nothing makes no object and no file', { timeout: TEST_MS_MAX }, async () => {

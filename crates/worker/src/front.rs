@@ -36,6 +36,9 @@ const PARAMETER_CHARS_MAX: usize = 32;
 const BODY_RETRY_MS: u64 = 1_000;
 /// When a socket that found no place may come again, in milliseconds: those that have none are young for a second.
 const UNPROVEN_RETRY_MS: u64 = 1_000;
+/// Stands for the host of a request's own address while that is read: clients may name any, and one that is as long as a header
+/// may be takes a fifth of a second to be read.
+const ANY_HOST: &str = "worker.invalid";
 /// An id is passed on this long at most: long enough to be told from the longest that is one.
 const ID_CHARS_MAX: usize = NAME_BYTES_MAX + 1;
 
@@ -173,7 +176,10 @@ pub fn log_failure(error: &str) {
 /// One request and what its answer depends on.
 struct Front<'a> {
     request: &'a Request,
+    /// The address that is asked for, at [`ANY_HOST`].
     url: Url,
+    /// The host that is asked for, as it came: with its port, if any.
+    host: String,
     method: String,
     origin: Option<String>,
     cors: Cors,
@@ -184,8 +190,10 @@ struct Front<'a> {
 impl<'a> Front<'a> {
     fn new(request: &'a Request, env: &JsValue) -> Result<Self, JsValue> {
         crate::panics::log_places_only();
-        let url =
-            Url::parse(&request.url()).map_err(|error| JsValue::from_str(&error.to_string()))?;
+        let address = request.url();
+        let (scheme, host, rest) = parts(&address);
+        let url = Url::parse(&format!("{scheme}://{ANY_HOST}{rest}"))
+            .map_err(|error| JsValue::from_str(&error.to_string()))?;
         let origin = request.headers().get("Origin")?;
         let variables = Variables::of(env);
         let cors = Cors::new(&variables.origins, origin.as_deref(), url.path());
@@ -193,6 +201,7 @@ impl<'a> Front<'a> {
         Ok(Self {
             request,
             url,
+            host: host.to_owned(),
             method: request.method(),
             origin,
             cors,
@@ -427,10 +436,7 @@ impl<'a> Front<'a> {
     /// A page that reaches us under a name of its own is of our origin to its browser: no other check stops it.
     fn host_refusal(&self) -> Option<Refusal> {
         // Both: a local runtime takes the one from a header that anybody may send.
-        let hosts = [
-            Some(self.url.host_str().unwrap_or_default().to_owned()),
-            self.header("Host"),
-        ];
+        let hosts = [Some(self.host.clone()), self.header("Host")];
         let error =
             "the Worker does not answer under this name: its owner lists names in ALLOWED_HOSTS";
         let mut hosts = hosts.into_iter().flatten();
@@ -557,6 +563,14 @@ impl<'a> Front<'a> {
     }
 }
 
+/// Scheme, host and the rest of an address.
+fn parts(address: &str) -> (&str, &str, &str) {
+    let (scheme, rest) = address.split_once("://").unwrap_or(("https", address));
+    let end = rest.find(['/', '\\', '?', '#']).unwrap_or(rest.len());
+    let (host, rest) = rest.split_at_checked(end).unwrap_or((rest, ""));
+    (scheme, host, rest)
+}
+
 fn call_name(route: Route) -> Option<CallName> {
     match route {
         Route::Health | Route::DescribeSettings => None,
@@ -603,6 +617,19 @@ fn too_large() -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_is_read_without_its_host() {
+        for (address, expected) in [
+            ("http://a.b:1/c?d#e", ("http", "a.b:1", "/c?d#e")),
+            ("https://a", ("https", "a", "")),
+            ("http://a?b://c", ("http", "a", "?b://c")),
+            ("http://u@a/b@c", ("http", "u@a", "/b@c")),
+            ("/a", ("https", "", "/a")),
+        ] {
+            assert_eq!(parts(address), expected, "{address}");
+        }
+    }
 
     #[test]
     fn the_log_knows_paths_by_the_table_alone() {

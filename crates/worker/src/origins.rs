@@ -50,6 +50,10 @@ pub(crate) struct HostPattern {
 /// Names that stand for the machine itself, where pages are served without a certificate.
 const LOCAL: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
+/// Longest `Origin` or `Host` that is read, in bytes: a host has 253 at most, a scheme and a port come on top. What it takes to read
+/// a name grows with the square of its length, and anybody may send one.
+const TOLD_BYTES_MAX: usize = 300;
+
 /// Stands for all.
 const ANY: &str = "*";
 
@@ -81,7 +85,17 @@ impl Origins {
     pub(crate) fn allow(&self, origin: &str) -> bool {
         match self {
             Self::Any => true,
-            Self::Listed(patterns) => patterns.iter().any(|pattern| pattern.matches(origin)),
+            Self::Listed(patterns) => {
+                let read = read_origin(origin);
+                let matches = |pattern: &Pattern| match (pattern, &read) {
+                    (Pattern::Null, _) => origin == "null",
+                    (Pattern::Origin { scheme, host }, Some((its_scheme, name, port))) => {
+                        scheme == its_scheme && host.matches(name, *port)
+                    }
+                    (Pattern::Origin { .. }, None) => false,
+                };
+                patterns.iter().any(matches)
+            }
         }
     }
 }
@@ -111,19 +125,6 @@ impl Pattern {
         };
         schemes.into_iter().map(pattern).collect()
     }
-
-    fn matches(&self, origin: &str) -> bool {
-        match (self, origin.split_once("://")) {
-            (Self::Null, _) => origin == "null",
-            (Self::Origin { scheme, host }, Some((its_scheme, its_host))) => {
-                let (its_scheme, its_host) = (its_scheme.to_lowercase(), its_host.to_lowercase());
-                *scheme == its_scheme
-                    && read_host(scheme, &its_host)
-                        .is_some_and(|(name, port)| host.matches(&name, port))
-            }
-            (Self::Origin { .. }, None) => false,
-        }
-    }
 }
 
 /// Those of apps and extensions are their own; a list for pages names no `ftp` or `file`.
@@ -132,6 +133,19 @@ fn is_scheme(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.chars().all(legal)
         && !["ftp", "file", "ws", "wss", "data", "blob", "javascript"].contains(&text)
+}
+
+/// Scheme, host and port of a page, as its browser tells them.
+fn read_origin(origin: &str) -> Option<(String, String, Option<u16>)> {
+    let (scheme, host) = told(origin)?.split_once("://")?;
+    let scheme = scheme.to_lowercase();
+    let (name, port) = read_host(&scheme, &host.to_lowercase())?;
+    Some((scheme, name, port))
+}
+
+/// What a client tells of itself, if it is short enough to be read.
+fn told(text: &str) -> Option<&str> {
+    Some(text).filter(|text| text.len() <= TOLD_BYTES_MAX)
 }
 
 /// Reads host and port as a browser does. (WHATWG URL Standard, by the crate `url`.)
@@ -233,7 +247,8 @@ impl Hosts {
         else {
             return true;
         };
-        let Some((name, _port)) = read_host("http", &host.to_lowercase()) else {
+        let read = told(host).and_then(|host| read_host("http", &host.to_lowercase()));
+        let Some((name, _port)) = read else {
             return false;
         };
         let address = name
@@ -378,6 +393,18 @@ mod tests {
         let read = Origins::read("https://user:secret@a.example, user@b.example");
         assert_eq!(read.unreadable, ["…@a.example", "…@b.example"]);
         assert_eq!(Hosts::read("user:secret@c").unreadable, ["…@c"]);
+    }
+
+    #[test]
+    fn what_is_longer_than_any_host_is_not_read() {
+        let label = "a".repeat(63);
+        let longest = format!("capacitor://{}.{label}.{label}.{label}:65535", &label[..61]);
+        let list = format!("{longest}, https://*.a.example");
+        check(&list, &[&longest], &[]);
+        let hosts = Hosts::read("*.a.example").list;
+        let long = format!("{}.a.example", "a".repeat(TOLD_BYTES_MAX));
+        check(&list, &[], &[&format!("https://{long}")]);
+        assert!(!hosts.allow(&long));
     }
 
     #[test]

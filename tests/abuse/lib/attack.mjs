@@ -47,13 +47,15 @@ function head(opcode, length) {
  * whether that was a WebSocket.
  *
  * @param {string} url Of the Worker.
- * @param {{ spaceId: string, token?: string, query?: object, from?: string }} options With a token it is one of the second
- *   version. `query`: what else stands in the address; `from`: the address that Cloudflare would tell of.
+ * @param {{ spaceId: string, token?: string, query?: object, from?: string, origin?: string }} options With a token it is one
+ *   of the second version. `query`: what else stands in the address; `from`: the address that Cloudflare would tell of; `origin`:
+ *   that of the page.
  */
-export function knock(url, { spaceId, token, query, from }) {
+export function knock(url, { spaceId, token, query, from, origin }) {
   const { hostname, port } = new URL(url);
   const offer = token === undefined ? '' : `Sec-WebSocket-Protocol: ${secondVersion(token).join(', ')}\r\n`;
-  const origin = from === undefined ? '' : `CF-Connecting-IP: ${from}\r\n`;
+  const source = from === undefined ? '' : `CF-Connecting-IP: ${from}\r\n`;
+  const page = origin === undefined ? '' : `Origin: ${origin}\r\n`;
   const socket = connect({ host: hostname, port: Number(port) });
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
@@ -64,7 +66,7 @@ export function knock(url, { spaceId, token, query, from }) {
       socket.write(
         `GET /?${new URLSearchParams({ spaceId, ...query })} HTTP/1.1\r\nHost: ${hostname}:${port}\r\nUpgrade: websocket\r\n` +
           `Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n` +
-          `${offer}${origin}\r\n`,
+          `${offer}${source}${page}\r\n`,
       ),
     );
     socket.once('data', (data) => {
