@@ -35,6 +35,7 @@ const CLOSES = 300;
 const REPLACED = 2_500;
 const PER_ANONYMOUS_TOKEN = 200;
 const WELCOME_MS_MAX = 500;
+const ADDRESS_FRAMES = 60;
 const FIRST_VERSION = 300;
 const FLOODING = 40;
 const FLOOD_FRAMES = 600;
@@ -208,6 +209,33 @@ test('an address that no browser can read is refused', { timeout: TEST_MS_MAX },
   const answer = await call(server, spaceId, token, 'POST', '/messages', body);
   assert.deepEqual([answer.status, answer.body.field], [400, 'attachments[0].url']);
   add('an attachment at `http://[`', 'blanks every page of the space, for good', '400 that names the field');
+});
+
+test('addresses that take long to be read keep nobody waiting', { timeout: TEST_MS_MAX }, async () => {
+  const spaceId = server.newSpace();
+  const member = await server.second(spaceId, 'honest');
+  const label = `xn--4gq${'a'.repeat(990)}`;
+  const attachments = Array.from({ length: 20 }, (_, at) => ({
+    ...{ id: `${at}`, filename: 'a', contentType: '', size: 1 },
+    url: at === 19 ? 'http://[' : `http://${label}.${label}/`,
+  }));
+  const token = await server.token(spaceId, 'mallory');
+  const client = await BareClient.open(server.url, { spaceId, token });
+  const message = { type: 'message', text: 'x', clientMessageId: 'm', attachments };
+  for (let at = 0; at < ADDRESS_FRAMES; at += 1) client.send(Array.from({ length: 5 }, () => message));
+  const askedAt = performance.now();
+  assert.equal((await member.deliver('still here')).type, 'ack');
+  const ackMs = performance.now() - askedAt;
+  const count = () => Object.values(client.errors).reduce((sum, each) => sum + each, 0);
+  await until(() => count() === 5 * ADDRESS_FRAMES, 'each message to be refused', TEST_MS_MAX);
+  const ms = performance.now() - askedAt;
+  assert.deepEqual(client.errors, { invalidField: 5 * ADDRESS_FRAMES });
+  client.end();
+  add(
+    `${5 * ADDRESS_FRAMES} messages of one member, each with 20 addresses of 2 kB`,
+    'the room is busy for 33 to 45 s, others of its process are slow',
+    `${(ms / 1_000).toFixed(1)} s; a member's ack after ${ackMs.toFixed(0)} ms`,
+  );
 });
 
 test('a close with a code that cannot be sent ends the connection', { timeout: TEST_MS_MAX }, async () => {

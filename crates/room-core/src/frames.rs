@@ -32,6 +32,8 @@ const ECHO_BYTES_MAX: usize = 192;
 /// A longer frame that is not paid for is refused as a whole, with one answer that names no entry of it: to find their names
 /// it would have to be decoded.
 const UNREAD_BYTES_MIN: usize = 2 * BYTES_PER_PERMIT;
+/// So many addresses of attachments are as much work as a short message: a host that is hard to read takes that long.
+const ADDRESSES_PER_WORK: usize = 4;
 /// What the entries of a frame may write in one commit. An edit of a few bytes writes the whole message.
 const PART_BYTES_MAX: usize = 1024 * 1024;
 
@@ -74,6 +76,7 @@ impl Room {
             (Frame::Binary(_), _) => vec![Err(binary_refusal())],
         };
         refuse_rest(&mut entries, paid, rest.as_ref());
+        self.work.entries += entries.iter().map(addresses).sum::<usize>() / ADDRESSES_PER_WORK;
         let sender = Sender {
             principal: &principal,
             client_scope: client_scope.as_deref(),
@@ -327,6 +330,14 @@ pub(crate) fn refuse_rest(entries: &mut [Entry], paid: usize, refusal: Option<&R
     let Some(refusal) = refusal else { return };
     for entry in entries.iter_mut().skip(paid) {
         *entry = Err(refusal.clone().answering(reference(entry)));
+    }
+}
+
+/// How many addresses have to be read for an entry.
+fn addresses(entry: &Entry) -> usize {
+    match entry {
+        Ok(ClientFrame::Message(draft)) => draft.attachments.len(),
+        Ok(_) | Err(_) => 0,
     }
 }
 

@@ -24,6 +24,10 @@ use crate::rates::Purse;
 use crate::storage::StorageError;
 use crate::stored::{SendRecord, StoredMessage, to_json};
 
+/// Longest host of an attachment's address that is read, in bytes: one has 253 at most, and a port comes on top. What it takes to
+/// read it grows with the square of its length.
+const HOST_BYTES_MAX: usize = 260;
+
 /// Between scope and id of a send record's key: neither may hold a control character.
 const KEY_SEPARATOR: char = '\n';
 
@@ -248,12 +252,12 @@ pub(crate) fn speaker(
 /// Refuses an attachment whose address a browser could not read, or would not take for one of the web: a page that makes a
 /// link of it would fail, for everybody who comes. (WHATWG URL Standard, by the crate `url`.)
 pub(crate) fn check_addresses(attachments: &[Attachment]) -> Result<(), FieldError> {
-    // On pages of each kind: `https:[` is a path on the one of https, and cannot be read on that of http; what an app's page
-    // (`capacitor:`, `tauri:`) or a file reads after `//` is a host of another kind.
-    let pages = ["http", "https", "app", "file"]
-        .map(|scheme| Url::parse(&format!("{scheme}://page.invalid/")).ok());
+    // On pages of each kind: what an app's page (`capacitor:`, `tauri:`) or a file reads after `//` is a host of another kind. Of
+    // `https:[` a page of https makes a path, which is always good, and all others read a host.
+    let pages =
+        ["app", "http", "file"].map(|scheme| Url::parse(&format!("{scheme}://page.invalid/")).ok());
     for (index, attachment) in attachments.iter().enumerate() {
-        let is_web = pages.iter().all(|page| {
+        let is_web = |page: &Option<Url>| {
             let read = Url::options()
                 .base_url(page.as_ref())
                 .parse(&attachment.url);
@@ -261,14 +265,40 @@ pub(crate) fn check_addresses(attachments: &[Attachment]) -> Result<(), FieldErr
             read.is_ok_and(|url| {
                 matches!(url.scheme(), "http" | "https") || Some(url.scheme()) == of_page
             })
-        });
-        if !is_web {
+        };
+        let (host, has_scheme) = host(&attachment.url);
+        let kinds = if has_scheme { 1 } else { pages.len() };
+        if host.len() > HOST_BYTES_MAX || !pages.iter().take(kinds).all(is_web) {
             let field = format!("attachments[{index}].url");
             let expected = "an http, https or relative URL that a browser can read";
             return Err(FieldError::new(&field, expected, Some("another string")));
         }
     }
     Ok(())
+}
+
+/// What a browser reads as the host of an address, with its port, and whether the address has a scheme. It has
+/// no control characters, which browsers leave out, and no scheme but the web's: see [`protocol::draft`].
+fn host(address: &str) -> (&str, bool) {
+    let address = address.trim_start_matches(' ');
+    let is_web =
+        |scheme: &str| scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
+    let (has_scheme, rest) = match address.split_once(':') {
+        Some((scheme, rest)) if is_web(scheme) => (true, rest),
+        Some(_) | None => (false, address),
+    };
+    let behind = rest.trim_start_matches(['/', '\\']);
+    if !has_scheme && rest.len() - behind.len() < 2 {
+        return ("", has_scheme);
+    }
+    let end = behind.find(['/', '\\', '?', '#']);
+    let authority = end.and_then(|end| behind.get(..end)).unwrap_or(behind);
+    let host = match authority.rsplit_once('@') {
+        Some((_user, host)) if has_scheme => host,
+        // On a page that is a file, what stands before the `@` is of the host.
+        Some(_) | None => authority,
+    };
+    (host, has_scheme)
 }
 
 fn sender_type(said: Option<SenderType>, principal: &Principal) -> Result<SenderType, Failure> {
@@ -350,4 +380,33 @@ pub(crate) fn earlier(
 /// First 128 bits of SHA-256 over a body's canonical form: a JSON array in a fixed order.
 pub(crate) fn body_hash(body: &impl Serialize) -> Result<String, StorageError> {
     Ok(hex(Sha256::digest(to_json(body)?).into_iter().take(16)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_found_where_browsers_look_for_it() {
+        for (address, expected) in [
+            ("https://a.b:1/c", ("a.b:1", true)),
+            ("  HTTP://a?b", ("a", true)),
+            ("https://////a#b", ("a", true)),
+            ("http://u:p@x@a/b@c", ("a", true)),
+            ("http:\\\\a\\b", ("a", true)),
+            ("https:/a/b", ("a", true)),
+            ("https:a@b/c", ("b", true)),
+            ("//a/b", ("a", false)),
+            ("\\/a/b", ("a", false)),
+            ("//u@a/b", ("u@a", false)),
+            ("/a//b", ("", false)),
+            ("a/b", ("", false)),
+            ("10:30.png", ("", false)),
+            ("?https://a", ("", false)),
+            ("https:", ("", true)),
+            ("", ("", false)),
+        ] {
+            assert_eq!(host(address), expected, "{address}");
+        }
+    }
 }

@@ -113,6 +113,43 @@ fn addresses_that_no_browser_reads_are_refused_by_name() {
 }
 
 #[test]
+fn an_address_whose_host_is_longer_than_any_is_refused_before_it_is_read() {
+    let mut shell = Shell::unlimited();
+    let mut check = |url: &str, expected: u16| {
+        let attachment =
+            json!({"id": "f", "url": url, "filename": "f", "contentType": "a/b", "size": 1});
+        let body = json!({"text": "hi", "attachments": [attachment]});
+        let (status, body) = shell.post(user("ada"), body);
+        assert_eq!(status, expected, "{url}: {body}");
+    };
+    let long = "a".repeat(300);
+    for url in [
+        format!("https://{long}/"),
+        format!("//{long}"),
+        format!("/\\{long}"),
+        format!("http:{long}"),
+        format!(" HTTPS:/{long}.example:8?x"),
+        format!("http://user@{}", "%61".repeat(100)),
+        format!("http://{}", "日".repeat(100)),
+    ] {
+        check(&url, 400);
+    }
+    let label = "a".repeat(63);
+    for url in [
+        format!(
+            "https://{}.{label}.{label}.{label}:65535/{long}",
+            &label[..61]
+        ),
+        format!("https://{long}:{long}@a.example"),
+        format!("https://a.example?{long}"),
+        format!("/{long}//{long}"),
+        long,
+    ] {
+        check(&url, 201);
+    }
+}
+
+#[test]
 fn senders_are_who_their_token_names_or_say_who_they_are() {
     let system = |principal| with_caps(principal, &["system"]);
     check_sender(user("bob"), json!({}), "bob/user/true");
