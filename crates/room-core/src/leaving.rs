@@ -64,12 +64,17 @@ impl Leaving {
         self.peers.values().filter(is_it).count()
     }
 
-    /// Whether so many wait that nobody of the principal's may come in.
+    /// Whether so many wait that nobody of the principal's may come in. Those of tokens that name nobody keep none out but their
+    /// like: as many may leave as were open, all at once.
     pub(crate) fn is_too_much(&self, principal: &Principal) -> bool {
         let own = self.counts.get(&principal.bucket).copied().unwrap_or(0);
-        (!principal.is_known() && self.anonymous >= CONNECTIONS_ANONYMOUS_MAX)
-            || self.peers.len() >= CONNECTIONS_PER_SPACE_MAX
-            || own >= LEAVING_PER_CONNECTION * connections_max(principal)
+        let (all, most) = if principal.is_known() {
+            let known = self.peers.len().saturating_sub(self.anonymous);
+            (known, CONNECTIONS_PER_SPACE_MAX)
+        } else {
+            (self.anonymous, CONNECTIONS_ANONYMOUS_MAX)
+        };
+        all >= most || own >= LEAVING_PER_CONNECTION * connections_max(principal)
     }
 }
 

@@ -123,6 +123,34 @@ fn tokens_that_name_nobody_leave_places_for_others() {
 }
 
 #[test]
+fn tokens_that_name_nobody_and_leave_all_at_once_keep_only_their_like_out() {
+    use protocol::limits::CONNECTIONS_ANONYMOUS_MAX as MOST;
+    let mut shell = Shell::unlimited();
+    let tokens: Vec<_> = (0..20).map(|n| anonymous(&n.to_string())).collect();
+    // Each replaces the one before it, whose other end does not answer the close.
+    for n in 0..MOST {
+        shell.join_as(tokens[n % 20].clone(), &format!("{}", n % 20));
+    }
+    let leaving = shell.closed.len();
+    for n in 20..MOST {
+        shell.join_as(tokens[n % 20].clone(), &format!("open-{n}"));
+    }
+    assert_eq!((leaving, shell.closed.len()), (MOST - 20, MOST - 20));
+    // The room closes all of them, and none answers.
+    shell.now += limits::PEER_SILENT_MS_MAX + 1;
+    shell.input(Input::Heard(Vec::new()));
+    // They are judged after the input that follows.
+    shell.leave(0);
+    assert!(shell.closed.len() > limits::CONNECTIONS_PER_SPACE_MAX);
+    let nobody = shell.join(anonymous("more"));
+    assert_eq!(shell.closed[&nobody].0, 4409);
+    for named in [user("ada"), gateway(anonymous("gateway"))] {
+        let id = shell.join(named);
+        assert!(!shell.closed.contains_key(&id));
+    }
+}
+
+#[test]
 fn a_full_store_is_still_worth_reading() {
     let mut shell = Shell::new();
     shell.storage.fail_next_commit(StorageError::Full);
