@@ -50,6 +50,9 @@ pub struct PeerRecord {
     pub instance: Option<String>,
     /// When it connected.
     pub connected_at: UnixMillis,
+    /// When it showed the token that it holds now, where that was later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown_at: Option<UnixMillis>,
     /// The last event that was sent before the peer fell behind; `None` while it is not behind. A rebuilt room keeps the log
     /// after this event until the peer has caught up.
     #[serde(default, skip_serializing_if = "Option::is_none")]

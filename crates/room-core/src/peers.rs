@@ -39,7 +39,7 @@ pub(crate) struct Peer {
     /// As in [`PeerRecord::instance`].
     pub(crate) instance: Option<String>,
     pub(crate) connected_at: UnixMillis,
-    /// When it showed the token that it holds now; when it connected, in a room that was built anew.
+    /// When it showed the token that it holds now.
     pub(crate) shown_at: UnixMillis,
     /// As in [`PeerRecord::behind`].
     pub(crate) behind: Option<Seq>,
@@ -58,6 +58,7 @@ impl Peer {
             client_scope: self.client_scope.clone(),
             instance: self.instance.clone(),
             connected_at: self.connected_at,
+            shown_at: (self.shown_at != self.connected_at).then_some(self.shown_at),
             behind: self.behind,
             warned: self.warned,
             leaving: None,
@@ -73,7 +74,7 @@ impl Peer {
             client_scope: record.client_scope,
             instance: record.instance,
             connected_at: record.connected_at,
-            shown_at: record.connected_at,
+            shown_at: record.shown_at.unwrap_or(record.connected_at),
             behind: record.behind,
             heard_at: record.connected_at,
             warned: record.warned,

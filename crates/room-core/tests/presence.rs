@@ -86,6 +86,35 @@ fn said(status: &str, users: &[&str]) -> (String, Vec<String>) {
 }
 
 #[test]
+fn a_room_that_wakes_knows_who_showed_their_token_last() {
+    let mut shell = Shell::new();
+    let bob = shell.join(user("bob"));
+    shell.now += 1_000;
+    shell.join(user("bob"));
+    shell.now += 1_000;
+    shell.tokens.insert("promoted".into(), agent("bob"));
+    shell.say(bob, json!({"type": "auth", "token": "promoted"}));
+    for round in 0..2 {
+        let reader = shell.join(anonymous("reader"));
+        let here = shell.heard_of(reader, "presence");
+        let expected = json!([{"userId": "bob", "role": "agent"}]);
+        assert_eq!(here[0]["users"], expected, "{round}");
+        shell.rebuild();
+    }
+    // A record of before.
+    let record = serde_json::to_value(&shell.records[&bob]).unwrap();
+    let mut old = record.clone();
+    assert!(old.as_object_mut().unwrap().remove("shownAt").is_some());
+    shell
+        .records
+        .insert(bob, serde_json::from_value(old).unwrap());
+    shell.rebuild();
+    let reader = shell.join(anonymous("reader"));
+    let here = shell.heard_of(reader, "presence");
+    assert_eq!(here[0]["users"][0]["role"], "customer");
+}
+
+#[test]
 fn another_name_or_role_is_told_to_everybody() {
     let mut shell = Shell::new();
     let ada = shell.join(user("ada"));
