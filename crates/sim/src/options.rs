@@ -15,6 +15,8 @@ pub struct Options {
     pub people: usize,
     /// Whether tokens name their users.
     pub named: bool,
+    /// Whether two people take turns at each app: one signs out, the other one in, and the client stays.
+    pub takes_turns: bool,
     /// Shortest way through the network, in milliseconds.
     pub latency_ms_min: u64,
     /// Longest way through the network, in milliseconds.
@@ -117,6 +119,8 @@ pub enum Fault {
     Hint,
     /// Everybody's connection dies at once, and again within seconds, several times.
     Storm,
+    /// Somebody else signs in at an app.
+    SignIn,
 }
 
 impl Options {
@@ -130,6 +134,9 @@ impl Options {
         options.has_hostile = random.chance(200);
         if random.chance(150) {
             options.add_gateways(random);
+        }
+        if random.chance(150) {
+            options.add_turns(random);
         }
         options
     }
@@ -152,7 +159,8 @@ impl Options {
             | Fault::NewEpoch
             | Fault::Crash
             | Fault::Close
-            | Fault::Freeze => false,
+            | Fault::Freeze
+            | Fault::SignIn => false,
         };
         options.faults.retain(|(fault, _)| is_harmless(*fault));
         options.people = options.people.max(2);
@@ -208,6 +216,15 @@ impl Options {
             }
         };
         self.bytes_per_ms = (0..self.people).map(|_| rate()).collect();
+    }
+
+    /// Two people who take turns at each app.
+    fn add_turns(&mut self, random: &mut Random) {
+        (self.named, self.takes_turns) = (true, true);
+        self.faults
+            .push((Fault::SignIn, random.between(500, 10_000)));
+        // Who types is said by a name, and that of whoever typed before is not theirs.
+        self.type_permille = 0;
     }
 
     /// Gateways that close connections on long frames, and some messages that are longer.
@@ -286,6 +303,7 @@ impl Options {
         Self {
             people,
             named: random.chance(700),
+            takes_turns: false,
             latency_ms_min,
             latency_ms_max,
             duration_ms: random.between(5_000, 60_000),

@@ -10,7 +10,7 @@ use client_core::endpoint::Endpoint;
 use client_core::error::{ClientError, Code};
 use client_core::io::{
     CallId, Config, Event, Input, Operation, OutboxChange, OutboxNews, OutboxRow, OutboxStatus,
-    Reply,
+    Owner, Reply,
 };
 use protocol::ids::{ClientMessageId, MessageId, SpaceId};
 use protocol::time::{Instant, UnixMillis};
@@ -21,6 +21,9 @@ use crate::disk::Disk;
 use crate::random::{Random, Stream};
 use crate::server::{SPACE, wall};
 use crate::world::Tab;
+
+/// What the id of the second one of two people who share an app ends with.
+const GUEST: &str = "-guest";
 
 /// What became of a message, as far as the sender was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +58,8 @@ pub struct Sent {
     pub outcome: Outcome,
     /// Whether it was deleted while it waited: it may never be stored.
     pub withdrawn: bool,
+    /// Whose it is, where the client knew who was signed in.
+    pub by: Option<String>,
     call: CallId,
 }
 
@@ -199,6 +204,8 @@ pub struct Person {
     types: bool,
     /// Whether the app wants to be connected.
     pub online: bool,
+    /// Whether two people take turns at it: only their tokens say who writes.
+    pub is_shared: bool,
     /// What was shown twice or out of order.
     pub fault: Option<String>,
     /// When history had to be loaded anew, and why.
@@ -263,6 +270,7 @@ impl Person {
             unordered: BTreeSet::new(),
             present: Vec::new(),
             online: false,
+            is_shared: false,
             fault: None,
             discontinuities: Vec::new(),
             acts: Random::new(seed, Stream::Acts(person)),
@@ -330,15 +338,47 @@ impl Person {
             "x".repeat(usize::try_from(padding).unwrap_or(0))
         );
         let call = self.call();
+        let is_known = self.client.owns_any(&[self.row_of_user()]);
         self.sent.push(Sent {
             name,
             outcome: Outcome::Open,
             withdrawn: false,
+            by: is_known.then(|| self.user.clone()),
             call,
         });
-        let options = json!({"senderId": self.user, "senderType": "user", "text": text});
+        let options = if self.is_shared {
+            json!({ "text": text })
+        } else {
+            json!({"senderId": self.user, "senderType": "user", "text": text})
+        };
         self.client
             .send_message(call, &options, until_stored, Instant(now));
+    }
+
+    /// Something that whoever is signed in may send.
+    fn row_of_user(&self) -> OutboxRow<Value> {
+        OutboxRow {
+            client_message_id: ClientMessageId(String::new()),
+            operation: Operation::Send,
+            body: json!({}),
+            owner: Owner::User(self.user.clone()),
+            scope: String::new(),
+            epoch: None,
+            added_at: UnixMillis(0),
+            failure: None,
+            adopted: false,
+            fresh: false,
+        }
+    }
+
+    /// The other one of two uses the app from now on.
+    pub fn take_turns(&mut self) {
+        self.user = match self.user.strip_suffix(GUEST) {
+            Some(host) => host.to_owned(),
+            None => format!("{}{GUEST}", self.user),
+        };
+        // What waits for one of them is overtaken by what the other one writes.
+        self.lost_order = true;
     }
 
     /// `setTyping()`, where that is news.

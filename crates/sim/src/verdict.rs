@@ -195,6 +195,7 @@ pub fn all_is_well(ending: &Ending<'_>) -> Result<(), String> {
         each_discontinuity_has_a_reason(person, ending.log)?;
     }
     everything_promised_is_stored_once(ending)?;
+    everything_is_of_who_wrote_it(ending)?;
     nothing_waits(people)?;
     the_hostile_peer_keeps_to_its_permits(ending)?;
     for person in people.iter().filter(|person| !person.lost_order) {
@@ -321,6 +322,21 @@ fn everything_promised_is_stored_once(ending: &Ending<'_>) -> Result<(), String>
         Some(name) => Err(format!("'{name}' was never sent")),
         None => Ok(()),
     }
+}
+
+/// Checks that nothing left with the token of whoever was signed in later, or before.
+fn everything_is_of_who_wrote_it(ending: &Ending<'_>) -> Result<(), String> {
+    let sent = ending.people.iter().flat_map(|person| &person.sent);
+    let writers: BTreeMap<&str, &str> = sent
+        .filter_map(|sent| Some((sent.name.as_str(), sent.by.as_deref()?)))
+        .collect();
+    for message in ending.stored {
+        let writer = writers.get(message.name()).copied();
+        if let Some(writer) = writer.filter(|writer| *writer != message.sender) {
+            return Err(format!("{writer} wrote {message:?}"));
+        }
+    }
+    Ok(())
 }
 
 /// Of what went through the outbox. Requests over HTTP run beside each other.

@@ -3,7 +3,7 @@
 use client_core::io as client_io;
 use room_core::io::{self as room_io, PeerId, RequestId};
 
-use super::{Happening, World};
+use super::{HEALING_MS, Happening, World};
 use crate::network::{Direction, Owner};
 use crate::options::Fault;
 use crate::person::Blocking;
@@ -11,6 +11,9 @@ use crate::server::{Server, wall};
 
 /// How long it takes at most until everybody has noticed that all connections died at once, in milliseconds.
 const STORM_NOTICED_MS_MAX: u64 = 200;
+
+/// How often people take turns at an app once nothing goes wrong any more: what waits of either of them leaves.
+const TURNS_AFTER: u64 = 4;
 
 impl World {
     pub(super) fn go_wrong(&mut self, fault: Fault) -> Result<(), String> {
@@ -43,6 +46,11 @@ impl World {
             }
             Fault::Blocked => self.block_sockets(),
             Fault::Hint => self.hint(),
+            Fault::SignIn => {
+                let person = self.some_person();
+                self.report.faults += 1;
+                self.sign_in(person);
+            }
             Fault::Storm => {
                 let times = self.faults_random.between(2, 6);
                 self.storm(times);
@@ -233,6 +241,14 @@ impl World {
         }
     }
 
+    /// The one of two who take turns at an app signs out, and the other one in: the app's source gives their tokens.
+    pub(super) fn sign_in(&mut self, index: usize) {
+        let person = self.person(index);
+        person.take_turns();
+        let tab = person.tab;
+        self.client(tab, client_io::Input::TokenChanged);
+    }
+
     pub(super) fn heal(&mut self) -> Result<(), String> {
         self.faulty = false;
         self.end_hostile();
@@ -245,6 +261,15 @@ impl World {
             let tab = person.tab;
             self.hint_online(tab, true);
             self.come(index);
+            let turns = if self.options.takes_turns {
+                TURNS_AFTER
+            } else {
+                0
+            };
+            for turn in 1..=turns {
+                let at = self.now + turn * HEALING_MS / (TURNS_AFTER + 1);
+                self.at(at, Happening::SignIn(index));
+            }
         }
         Ok(())
     }

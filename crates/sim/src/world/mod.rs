@@ -70,6 +70,8 @@ enum Happening {
     Left(Tab),
     Reclaimed(Tab),
     Online(usize),
+    /// Somebody else signs in at an app.
+    SignIn(usize),
     ClientTimer(Tab),
     RoomTimer,
     Alarm,
@@ -167,9 +169,11 @@ impl World {
         let mut people = Vec::new();
         for index in 0..options.people {
             // Every third app belongs to the person of the one before: two tabs of one user.
-            let user = format!("user{}", if index % 3 == 2 { index - 1 } else { index });
+            let is_second_tab = index % 3 == 2 && !options.takes_turns;
+            let user = format!("user{}", if is_second_tab { index - 1 } else { index });
             let mut person = Person::new(index, user, seed)?;
             person.cache = options.has_cache.then(Cache::default);
+            person.is_shared = options.takes_turns;
             people.push(person);
         }
         let settings = Settings {
@@ -299,6 +303,7 @@ impl World {
             Happening::Left(tab) => self.leave_disk(tab),
             Happening::Reclaimed(tab) => self.reclaim(tab),
             Happening::Online(person) => self.go_online(person),
+            Happening::SignIn(person) => self.sign_in(person),
             Happening::ClientTimer(tab) => self.client_timer(tab),
             Happening::RoomTimer => {
                 let Server { room, storage, .. } = &mut self.server;
