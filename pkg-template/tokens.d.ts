@@ -60,7 +60,8 @@ export function generateToken(spaceId: string, options?: GenerateTokenOptions): 
 export function generateSpaceToken(spaceId: string, gatewayKey: string, expiryMs?: number): Promise<string>;
 
 /**
- * Whether a token lets its bearer into a space now. Never fails because of the token.
+ * Whether a token lets its bearer into a space now. Never fails because of the token. One with the capability `inspect` lets nobody
+ * in.
  *
  * @param token What somebody showed.
  * @param spaceId The space that they want to enter.

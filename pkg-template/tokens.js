@@ -16,6 +16,8 @@ const TOKEN_BYTES_MAX = 4096;
 const SPACE_ID_BYTES_MAX = 200;
 const NAME_BYTES_MAX = 128;
 const CAPS_MAX = 16;
+/** A token with it shows its bearer what is the owner's to know, and lets them in nowhere: the Worker refuses it so as well. */
+const CAP_INSPECT = 'inspect';
 /** Random bytes in a token; 96 bits are the least that keeps two tokens apart. */
 const RANDOM_BYTES = 16;
 
@@ -81,7 +83,8 @@ export async function generateToken(spaceId, options = {}) {
 /**
  * Tells whether a token lets its bearer into a space now.
  *
- * Never throws because of the token: whatever is no good token, `undefined` included, is `false`.
+ * Never throws because of the token: whatever is no good token, `undefined` included, is `false`, and so is one that only
+ * inspects.
  *
  * @param {string} token
  * @param {string} spaceId
@@ -105,7 +108,7 @@ export async function validateSpaceToken(token, spaceId, gatewayKey) {
   const key = await importKey(gatewayKey, 'verify');
   const genuine = await subtleCrypto().verify('HMAC', key, signature, utf8(parts.signed));
   // What nobody with the key has signed is not parsed any further.
-  return genuine && hasGoodClaims(parts.rnd);
+  return genuine && letsIn(parts.rnd);
 }
 
 async function mint(spaceId, gatewayKey, expiryMs, person) {
@@ -183,8 +186,8 @@ function splitToken(token) {
   };
 }
 
-/** Whether the claims in `rnd` keep the rules; a `rnd` without claims does. */
-function hasGoodClaims(rnd) {
+/** Whether the claims in `rnd` keep the rules and let somebody in; a `rnd` without claims does. */
+function letsIn(rnd) {
   const separator = rnd.indexOf('~');
   if (separator === -1) {
     return true;
@@ -208,7 +211,7 @@ function hasGoodClaims(rnd) {
     (sub === undefined || isLabel(sub, NAME_BYTES_MAX)) &&
     (name === undefined || isLabel(name, NAME_BYTES_MAX)) &&
     (role === undefined || ROLES.has(role)) &&
-    (caps === undefined || areCaps(caps))
+    (caps === undefined || (areCaps(caps) && !caps.includes(CAP_INSPECT)))
   );
 }
 

@@ -270,6 +270,15 @@ describe('validateSpaceToken', () => {
     }
   });
 
+  test('a token that inspects lets nobody in, whatever else it says', async () => {
+    for (const caps of [['inspect'], ['metadata', 'moderate', 'system', 'inspect']]) {
+      const token = await generateToken('room', { gatewayKey: KEY, userId: 'ada', role: 'agent', caps });
+      assert.equal(await validateSpaceToken(token, 'room', KEY), false, String(caps));
+    }
+    const like = await generateToken('room', { gatewayKey: KEY, caps: ['inspect:other', 'inspector'] });
+    assert.equal(await validateSpaceToken(like, 'room', KEY), true);
+  });
+
   test('changing any one character of a token breaks it', async () => {
     const token = await generateToken('room', { gatewayKey: KEY, userId: 'ada' });
     for (let at = 0; at < token.length; at += 1) {
