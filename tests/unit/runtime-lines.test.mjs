@@ -25,3 +25,14 @@ test('what the runtime says of broken requests is bounded, and what the Worker l
   log(error);
   assert.equal(shown.at(-1), error);
 });
+
+test('a line of the runtime is bounded as well, and one of the Worker is not', () => {
+  const shown = [];
+  const log = boundRuntimeLines((line) => shown.push(line));
+  log(`workerd/server/server.c++:5492: error: Uncaught exception: no host ${'x'.repeat(63_000)}`);
+  assert.match(shown[0], /^workerd\/server\/server\.c\+\+:5492: error: .*…$/);
+  assert.equal(shown[0].length, 401);
+  const own = JSON.stringify({ level: 'info', text: 'x'.repeat(63_000) });
+  log(own);
+  assert.equal(shown[1], own);
+});
