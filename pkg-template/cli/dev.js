@@ -24,6 +24,9 @@ const URL_VARIABLE = 'KURATCHI_SPACES_WORKER_URL';
 /** What the Worker logs of settings that it cannot read: they are told once, in plain words. */
 const MISCONFIGURED = /"event":"misconfigured"/;
 const VARIABLE_PATTERN = /^([A-Z][A-Z0-9_]*)=(.*)$/s;
+/** By each of its names, the Worker's own among them. */
+const KEY_VARIABLES = [KEY_VARIABLE, 'KURATCHI_SPACES_GATEWAY_KEY', 'GATEWAY_KEY'];
+const API_TOKEN_VARIABLE = 'CLOUDFLARE_API_TOKEN';
 
 /**
  * Runs until it is told to stop.
@@ -38,7 +41,7 @@ const VARIABLE_PATTERN = /^([A-Z][A-Z0-9_]*)=(.*)$/s;
  */
 export async function dev({ port, host, data, writeEnv, var: settings }) {
   const folder = resolve(data);
-  const vars = readVariables(settings);
+  const vars = readVariables(settings, folder);
   const modules = getWorkerModules();
   // Before anything is fetched.
   await refuseUnbindable(0, host);
@@ -133,14 +136,28 @@ async function choosePort(wanted, host) {
   return wanted;
 }
 
-function readVariables(settings) {
+function readVariables(settings, folder) {
   return Object.fromEntries(
     settings.map((setting) => {
       const [, name, value] = VARIABLE_PATTERN.exec(setting) ?? [];
+      // The name alone: a value may be a secret.
       if (name === undefined)
-        throw new UsageError(`--var ${setting}: expected NAME=value, as in --var LOG=debug`);
+        throw new UsageError(`--var ${setting.split('=')[0]}: expected NAME=value, as in --var LOG=debug`);
+      refuseSecret(name, folder);
       return [name, value];
     }),
+  );
+}
+
+function refuseSecret(name, folder) {
+  const isKey = KEY_VARIABLES.includes(name);
+  if (!isKey && name !== API_TOKEN_VARIABLE) return;
+  const cure = isKey
+    ? `The local backend makes one of its own: its key is in ${shown(folder)}/gateway-key, and --write-env gives it to your ` +
+      'server. To have it take yours, write that into the file, 32 characters or more.'
+    : 'The local backend needs none; "deploy" has it from the environment, or from .env.local or .env of this folder.';
+  throw new UsageError(
+    `--var ${name}: others can read what stands on a command line, so no secret does. ${cure}`,
   );
 }
 

@@ -63,7 +63,7 @@ function makeProgram(done) {
     .option('--write-env <file>', "write the backend's address and key into this file, as .env.local")
     .option(
       '--var <name=value>',
-      'a setting of the Worker; may be repeated',
+      'a setting of the Worker, and no secret; may be repeated',
       (value, all) => [...all, value],
       [],
     )

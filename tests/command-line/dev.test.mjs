@@ -593,6 +593,14 @@ describe('dev and token', () => {
       [['nope'], /unknown command 'nope'\n\(--help/],
       [['dev', '--port', '70000'], /Expected a port from 1 to 65535/],
       [['dev', '--var', 'LOG'], /--var LOG: expected NAME=value/],
+      [['dev', '--var', 'gateway-key=s3cret'], /--var gateway-key: expected NAME=value/],
+      [
+        ['dev', '--var', 'LOG=debug', '--var', 'KURATCHI_GATEWAY_KEY=s3cret', '--data', 'unused'],
+        /--var KURATCHI_GATEWAY_KEY: .*its key is in unused\/gateway-key/,
+      ],
+      [['dev', '--var', 'GATEWAY_KEY=s3cret'], /--var GATEWAY_KEY: /],
+      [['dev', '--var', 'KURATCHI_SPACES_GATEWAY_KEY=s3cret'], /--var KURATCHI_SPACES_GATEWAY_KEY: /],
+      [['dev', '--var', 'CLOUDFLARE_API_TOKEN=s3cret'], /--var CLOUDFLARE_API_TOKEN: .*environment/],
       [['token'], /missing required argument 'spaceId'/],
       [
         ['token', 'lobby', '--caps', 'moderator'],
@@ -604,6 +612,7 @@ describe('dev and token', () => {
       const { code, stdout, stderr } = await runCommand(folder, args);
       assert.equal(code, 2, args.join(' '));
       assert.match(stdout + stderr, expected);
+      assert.doesNotMatch(stdout + stderr, /s3cret/);
     }
     const bad = await runCommand(folder, ['token', 'lobby', '--role', 'king'], {
       env: { KURATCHI_GATEWAY_KEY: 'key' },
