@@ -142,7 +142,8 @@ export interface DeployResult {
   /** Whether it answered within half a minute; a new address may take longer. @example true */
   verified?: boolean;
   /**
-   * Settings of the Worker that it cannot use, one sentence each: which one, and what was expected. Absent where all are fine.
+   * Settings of the Worker that it cannot use, one sentence each: which one, and what was expected; after the first 20,
+   * `and 5 more`. Absent where all are fine.
    * @example ['`ftp://a.example` of the Worker\'s variable ALLOWED_ORIGINS is passed over: expected origins …']
    */
   misconfigured?: string[];

@@ -35,7 +35,10 @@ export function firstFrame(url, { protocols, origin, timeoutMs }) {
     },
   });
   let open;
+  let timer;
   const outcome = new Promise((done, failed) => {
+    // Not by destroying the request: after an upgrade that tells of no error, and ends nothing.
+    timer = setTimeout(() => failed(new Error(`no frame within ${timeoutMs / 1_000} s`)), timeoutMs);
     request.once('error', failed);
     request.once('response', (response) => {
       let body = '';
@@ -60,10 +63,6 @@ export function firstFrame(url, { protocols, origin, timeoutMs }) {
       );
     });
   });
-  const timer = setTimeout(
-    () => request.destroy(new Error(`no frame within ${timeoutMs / 1_000} s`)),
-    timeoutMs,
-  );
   request.end();
   return outcome.finally(() => {
     clearTimeout(timer);

@@ -11,6 +11,9 @@ const INTERNAL = 500;
 /** A space of its own, which is never made. */
 const SPACE_ID = 'kuratchi-doctor';
 const TOKEN_MS = 60_000;
+/** Whoever answers at a wrong address may name any number of anything. */
+const ENTRIES_MAX = 20;
+const ENTRY_CHARS_MAX = 1_000;
 
 /**
  * Mints a token that shows what is the owner's to know. The key itself is shown to nobody: whoever answers at a wrong address
@@ -30,7 +33,8 @@ export function inspectorToken(space, gatewayKey) {
  * @param {string} url The Worker's `/admin/settings`.
  * @param {string} gatewayKey
  * @param {number} limitMs
- * @returns {Promise<string[]>} A sentence for each setting. None where the Worker does not answer, or is an older one.
+ * @returns {Promise<string[]>} A sentence for each setting; after the first 20, how many more there are. None where the Worker does
+ *   not answer, or is an older one.
  */
 export async function misconfigured(url, gatewayKey, limitMs) {
   try {
@@ -38,9 +42,15 @@ export async function misconfigured(url, gatewayKey, limitMs) {
     const { response, text } = await fetchText(url, { headers, redirect: 'manual' }, limitMs);
     const { misconfigured: entries, error } = JSON.parse(text);
     // A setting without which nothing works is what any request is answered with.
-    if (response.status === INTERNAL) return [String(error)];
-    return response.ok && Array.isArray(entries) ? entries.map(String) : [];
+    if (response.status === INTERNAL) return told([error]);
+    return response.ok && Array.isArray(entries) ? told(entries) : [];
   } catch {
     return [];
   }
+}
+
+function told(entries) {
+  const first = entries.slice(0, ENTRIES_MAX).map((entry) => String(entry).slice(0, ENTRY_CHARS_MAX));
+  const more = entries.length - first.length;
+  return more > 0 ? [...first, `and ${more} more`] : first;
 }

@@ -6,7 +6,8 @@ import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 import { createServer as createTcpServer } from 'node:net';
 import { after, before, describe, test } from 'node:test';
-import { checkSpace } from '../../pkg-template/cli/checks.js';
+import { checkSettings, checkSpace } from '../../pkg-template/cli/checks.js';
+import { firstFrame } from '../../pkg-template/cli/handshake.js';
 import { startBackend } from '../../scripts/lib/backend.mjs';
 import { WORKER } from '../../scripts/lib/paths.mjs';
 import { Installed } from '../packaging/lib/installed.mjs';
@@ -343,15 +344,56 @@ describe('doctor', () => {
         });
         response.writeHead(answer.status).end(await answer.text());
       });
-      [...servers].at(-1).on('upgrade', (request, socket) => {
-        const accepted = createHash('sha1')
-          .update(`${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
-          .digest('base64');
-        const lines = ['HTTP/1.1 101 Switching Protocols', 'Connection: Upgrade', 'Upgrade: websocket'];
-        const accept = header ?? `Sec-WebSocket-Accept: ${accepted}\r\n`;
-        socket.end(`${lines.join('\r\n')}\r\n${accept}\r\n`);
-      });
+      [...servers].at(-1).on('upgrade', (request, socket) => socket.end(upgraded(request, header)));
       mends(await doctor(url), what, /does not pass WebSockets/);
+    }
+  });
+
+  test('an upgrade after which nothing comes, or pings alone, or no end of a refusal', {
+    timeout: MINUTE_MS / 2,
+  }, async () => {
+    const ping = Buffer.from([0x89, 0]);
+    for (const answer of [
+      (request, socket) => socket.write(upgraded(request)),
+      (request, socket) => {
+        socket.write(upgraded(request));
+        const pings = setInterval(() => socket.write(ping), 10);
+        socket.once('close', () => clearInterval(pings));
+      },
+      (_, socket) => socket.write('HTTP/1.1 403 Forbidden\r\nContent-Length: 9\r\n\r\nno'),
+    ]) {
+      const url = await impostor(() => {});
+      let left;
+      [...servers].at(-1).on('upgrade', (request, socket) => {
+        left = new Promise((resolve) => socket.once('close', resolve));
+        socket
+          .resume()
+          .once('end', () => socket.destroy())
+          .on('error', () => {});
+        answer(request, socket);
+      });
+      await assert.rejects(
+        firstFrame(new URL(url), { protocols: ['spaces.v2'], timeoutMs: 200 }),
+        /^Error: no frame within 0\.2 s$/,
+      );
+      await left;
+    }
+  });
+
+  test('of settings that a Worker cannot use the first are told, and how many more', async () => {
+    for (const [misconfigured, told] of [
+      [Array(20).fill('a'), Array(20).fill('a')],
+      [Array(300_000).fill('a'), [...Array(20).fill('a'), 'and 299980 more']],
+      [['b'.repeat(1_000_000)], ['b'.repeat(1_000)]],
+    ]) {
+      const url = await impostor((_, response) => {
+        response.end(JSON.stringify({ success: true, misconfigured }));
+      });
+      const found = await checkSettings(url, KEY);
+      assert.deepEqual(
+        found.map(({ level, what }) => [level, what]),
+        told.map((what) => ['fail', what]),
+      );
     }
   });
 
@@ -370,6 +412,16 @@ describe('doctor', () => {
     assert.match(stdout, /^fail {2}--origin app\.example\.com\/path is no origin$/m);
   });
 });
+
+/** The answer to an upgrade; with another header in the place of the one that accepts it. */
+function upgraded({ headers }, header) {
+  const accepted = createHash('sha1')
+    .update(`${headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
+    .digest('base64');
+  const lines = ['HTTP/1.1 101 Switching Protocols', 'Connection: Upgrade', 'Upgrade: websocket'];
+  const accept = header ?? `Sec-WebSocket-Accept: ${accepted}\r\n`;
+  return `${lines.join('\r\n')}\r\n${accept}\r\n`;
+}
 
 function pick(object, names) {
   return Object.fromEntries(names.filter((name) => object[name]).map((name) => [name, object[name]]));
