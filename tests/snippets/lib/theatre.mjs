@@ -44,7 +44,9 @@ export class Theatre {
       join(this.folder, 'node_modules', 'kuratchi-sdk'),
       'junction',
     );
-    this.backend = await startBackend({ workerDir: WORKER_TEST });
+    // As little as there is: a stage fills its room.
+    const vars = { SPACE_BYTES_MAX: '1000000' };
+    this.backend = await startBackend({ workerDir: WORKER_TEST, vars });
     this.browser = await chromium.launch({
       executablePath: process.env.CHROMIUM_BIN ?? chromiumPath(),
       args: [...CHROMIUM_FLAGS],

@@ -74,7 +74,7 @@ export const DEPLOYING = {
     kind: 'shell',
     check({ stdout }) {
       isWell({ stdout });
-      assert.match(stdout, /The space support-7 stores [\d.]+ MB of 1000\.0 MB/);
+      assert.match(stdout, /The space support-7 stores [\d.]+ MB of 1\.0 MB/);
     },
   },
   'doctor-url': {

@@ -12,6 +12,7 @@ import {
   chatsByForm,
   isolatesNames,
   loadsOlder,
+  marksRefused,
   refusesWell,
   showsLongWords,
   showsRefusal,
@@ -235,6 +236,7 @@ export const GUIDES = {
       await chatsByForm(scene);
       await refusesWell(scene);
       await showsLongWords(scene);
+      await marksRefused(scene);
       await showsRefusal(scene);
     },
   },
@@ -307,7 +309,10 @@ export const GUIDES = {
       `,
     },
     vite: withReact,
-    check: chatsByForm,
+    async check(scene) {
+      await chatsByForm(scene);
+      await marksRefused({ ...scene, isDiscardable: false });
+    },
   },
   svelte: {
     kind: 'app',
@@ -417,6 +422,7 @@ async function guideRoom(scene) {
   await refusesWell(scene);
   await showsLongWords(scene);
   await loadsOlder(scene);
+  await marksRefused(scene);
   await showsRefusal(scene);
 }
 

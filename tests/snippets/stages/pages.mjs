@@ -68,6 +68,72 @@ export async function refusesWell({ tab }) {
   assert.deepEqual(thrown, []);
 }
 
+/**
+ * A message that the room refuses is marked, with its reason and the ways on, also one that was written offline: it does not look
+ * sent. Its text stands once, in the list. What was deleted says so.
+ *
+ * @param {object} scene
+ * @param {() => Promise<{ space: object, heard: (text: string) => Promise<void> }>} scene.guest
+ * @param {import('playwright-core').Locator} [scene.rows] Of messages.
+ * @param {boolean} [scene.isDiscardable] Whether the page offers that.
+ */
+export async function marksRefused({ tab, guest, rows = tab.getByRole('listitem'), isDiscardable = true }) {
+  const { space, heard } = await guest();
+  const field = tab.getByLabel('Message');
+  const say = async (text) => {
+    await field.fill(text);
+    await tab.getByRole('button', { name: 'Send' }).click();
+  };
+  const row = (text) => rows.filter({ hasText: text });
+  const isRefused = async (text) => {
+    await row(text)
+      .filter({ hasText: /not sent.*the space is full/i })
+      .waitFor();
+    assert.equal(await row(text).count(), 1);
+    assert.equal(await field.inputValue(), '');
+  };
+
+  await tab.context().setOffline(true);
+  await say('written offline');
+  await row('written offline').filter({ hasText: '…' }).waitFor();
+  const fillers = await fills(space);
+  await tab.context().setOffline(false);
+  await isRefused('written offline');
+  await say('written online');
+  await isRefused('written online');
+  await tab.reload();
+  for (const text of ['written offline', 'written online']) await isRefused(text);
+
+  for (const id of fillers.slice(-FREED)) await space.deleteMessage(id, { until: 'stored' });
+  await row('deleted').first().waitFor();
+  await row('written offline').getByRole('button', { name: 'Try again' }).click();
+  await heard('written offline');
+  await row('written offline')
+    .filter({ hasNotText: /not sent|…/i })
+    .waitFor();
+  if (!isDiscardable) return;
+  await row('written online').getByRole('button', { name: 'Discard' }).click();
+  await row('written online').waitFor({ state: 'detached' });
+}
+
+/** Writes until the room takes no more. Gives the ids of what it took. */
+async function fills(space) {
+  const ids = [];
+  for (;;) {
+    try {
+      ids.push((await space.sendMessage({ text: FILLER }, { until: 'stored' })).id);
+    } catch (error) {
+      assert.equal(error.code, 'quotaExceeded');
+      return ids;
+    }
+  }
+}
+
+/** Long, and laid out at once: blanks are shown as one. */
+const FILLER = `filled${' '.repeat(16_000)}up`;
+/** Of what fills a room: the last ones, which are on a page. */
+const FREED = 5;
+
 /** One long word does not widen the page, and a text has its own direction. */
 export async function showsLongWords({ tab, guest }) {
   const long = 'x'.repeat(2_000);

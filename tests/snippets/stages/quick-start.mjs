@@ -6,7 +6,7 @@ import { BUILD, ROOT } from '../../../scripts/lib/paths.mjs';
 import { seconds } from '../../../scripts/lib/process.mjs';
 import { until } from '../../e2e/lib/waiting.mjs';
 import { write } from '../lib/theatre.mjs';
-import { fitsPhone } from './pages.mjs';
+import { fitsPhone, marksRefused } from './pages.mjs';
 import { blocksOf, CHAT_INIT, shown } from './shown.mjs';
 
 const BACKEND = 'npx kuratchi-spaces dev';
@@ -62,7 +62,8 @@ export const QUICK_START = {
       // "Stop the backend, write on, start it again: nothing is lost."
       await backend.stop();
       await ada.say('Are you still there?');
-      await serve(`${BACKEND} --write-env .env.local`, /Ctrl-C stops/);
+      // From now on the room may be filled.
+      await serve(`${BACKEND} --write-env .env.local --var SPACE_BYTES_MAX=1000000`, /Ctrl-C stops/);
       for (const { tab } of [ada, grace, built]) {
         // Each comes back in its own time.
         const last = tab
@@ -83,7 +84,13 @@ export const QUICK_START = {
       await ada.say('x'.repeat(2_000));
       await grace.tab.getByText('x'.repeat(2_000)).waitFor();
       await fitsPhone(grace.tab);
-      const ofNetwork = (text) => text.includes('ERR_CONNECTION_REFUSED');
+      const space = theatre.open(await (await fetch(`${url}api/chat/init?name=Grace`)).json());
+      await space.connect();
+      const rows = ada.tab.getByRole('log').locator('p');
+      const heard = (text) => grace.tab.getByText(`Ada ${text}`).waitFor();
+      await marksRefused({ tab: ada.tab, rows, guest: async () => ({ space, heard }) });
+      space.close();
+      const ofNetwork = (text) => /ERR_(?:CONNECTION_REFUSED|INTERNET_DISCONNECTED)/.test(text);
       assert.deepEqual(
         [...ada.problems, ...grace.problems, ...built.problems].filter((text) => !ofNetwork(text)),
         [],

@@ -35,6 +35,12 @@ export const README = {
       ${CHATS}
       await until(() => messages.length === 2, 'both messages are there');
       assert(messages.map(({ text }) => text).join() === 'Hello!,Hello, Ada!', 'once each and in order');
+
+      // Refused by the room, and told also where nobody waits for it: somebody else's name.
+      let said = '';
+      console.error = (text) => { said = text; };
+      space.sendMessage({ senderId: 'somebody-else', text: 'not me' }).catch(() => {});
+      await until(() => said === 'not me', 'what is refused is told');
       space.close();
     `,
   },
