@@ -3,8 +3,8 @@
  *
  * Owns when a changed config means another client, and that the functions of the latest config are called. A client is that of
  * a place and a user: another token of the same user is shown on the connection that is there, and everything stays. So it does
- * where there is no token for a moment, or a text that is none, or a function in the place of a text: nobody else is named. Must
- * not know what a component is.
+ * where there is no token for a moment, or a text that is none, or a function in the place of a text: nobody else is named. Another
+ * function may be another user's, and is asked at once where it is another one for a reason. Must not know what a component is.
  */
 
 import { CALLBACK_OF } from './events.js';
@@ -24,7 +24,15 @@ export class OwnClient {
   #user;
   #config;
   #createClient;
-  #ask;
+  /** The client's source while the config's is a function: another one where the client is to ask at once. */
+  #ask = this.#askLatest.bind(this);
+  /** What the client has as its source. */
+  #shown;
+  /** The function that was asked last. */
+  #asked;
+  /** The latest function, and whether such are kept between renders, as far as one knows. */
+  #latest;
+  #isKept;
   /** Undefined where there is no config. */
   space;
 
@@ -35,15 +43,17 @@ export class OwnClient {
   constructor(config, createClient) {
     this.#place = placeIn(config);
     this.#createClient = createClient;
-    this.config = config;
+    // Its function is not the first one yet: what a render makes may be shown by another.
+    this.#config = config;
+    this.#learn(userIn(config));
     if (config === undefined) return;
     const own = { ...config };
     for (const name of [...Object.values(CALLBACK_OF), TOKEN_FOR]) {
       // The adapter uses it while it is there. What is no function is for the client to refuse.
       own[name] = isFunction(own[name]) ? undefined : own[name];
     }
-    this.#ask = (request) => this.#askLatest(request);
     if (isFunction(own.spaceToken)) own.spaceToken = this.#ask;
+    this.#shown = own.spaceToken;
     this.space = createClient(config && own);
   }
 
@@ -52,9 +62,28 @@ export class OwnClient {
     return this.#config;
   }
 
-  set config(config) {
+  /**
+   * Takes the config of what is shown from now on, which {@link isOf} this client.
+   *
+   * @param {object | undefined} config
+   * @param {boolean} [isMeant] Whether another function is there for a reason. If absent, as far as one can tell: components make
+   *   one in each render as well, which means nothing, and the newest is asked when the client needs a token.
+   */
+  take(config, isMeant) {
     this.#config = config;
     this.#learn(userIn(config));
+    const { spaceToken } = config ?? {};
+    if (!isFunction(spaceToken)) return;
+    const isSame = spaceToken === this.#latest;
+    // The first one that is followed by another has the benefit of the doubt, once it has given a token.
+    const isLikely = isSame || (this.#isKept ?? this.#user !== UNKNOWN);
+    // Before the first question there is nothing to ask again.
+    if ((isMeant || isLikely) && this.#asked && this.#asked !== spaceToken) {
+      this.#asked = spaceToken;
+      this.#ask = this.#askLatest.bind(this);
+    }
+    if (this.#latest) this.#isKept = isSame;
+    this.#latest = spaceToken;
   }
 
   /** Whether a config is of the same client. */
@@ -82,11 +111,12 @@ export class OwnClient {
     };
   }
 
-  /** Shows the latest config's token; a function is asked, and that it is another one in each render means nothing. */
+  /** Shows the latest config's token, unless that was done. */
   showToken() {
     const { spaceToken } = this.config ?? {};
     const source = isFunction(spaceToken) ? this.#ask : spaceToken;
-    if (source !== this.#ask && userOf(source) === undefined) return;
+    if (source === this.#shown || (source !== this.#ask && userOf(source) === undefined)) return;
+    this.#shown = source;
     try {
       this.space.setToken(source);
     } catch {
@@ -97,9 +127,10 @@ export class OwnClient {
   #askLatest(request) {
     const { spaceToken } = this.config ?? {};
     if (!isFunction(spaceToken)) return spaceToken;
+    this.#asked = spaceToken;
     const token = spaceToken(request);
     const learn = (given) => {
-      if (isFunction(this.config?.spaceToken)) this.#learn(userOf(given));
+      if (isFunction(this.config?.spaceToken) && spaceToken === this.#asked) this.#learn(userOf(given));
     };
     Promise.resolve(token).then(learn, () => {});
     return token;
@@ -107,6 +138,8 @@ export class OwnClient {
 
   #learn(user) {
     const isNews = user !== undefined && user !== UNKNOWN;
+    // Whatever made its function does not make it in each render.
+    if (isNews && this.#user !== UNKNOWN && this.#user !== user) this.#isKept = true;
     this.#user = isNews ? user : (this.#user ?? user);
   }
 

@@ -44,8 +44,9 @@ export function SpaceProvider(props: SpaceProviderProps): ReactElement;
  * user (as a token's text names one, or the last that a function gave) makes another client and closes the one before; another token
  * of the same user, also a function in the place of a text, is shown on the connection that is there. Callbacks, `tokenFor` and a token
  * function make none: those of the latest render are called, callbacks only while the component is mounted, `tokenFor` afterwards as well
- * (see {@link ClientOptions}), until a config has none. Give the component a `key` where the same function
- * fetches another user's token. On a server nothing is connected, and what is rendered is an empty space.
+ * (see {@link ClientOptions}), until a config has none. A token function that is kept between renders (`useCallback`) and replaced is
+ * asked at once. Give the component a `key` where the signed-in user can change: one that is made in each render is asked only when a
+ * token is needed. On a server nothing is connected, and what is rendered is an empty space.
  *
  * With a client it connects that while any component uses it so; one that the app has connected itself is left
  * alone. With neither it gives the client of the provider above.

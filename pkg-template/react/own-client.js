@@ -25,14 +25,14 @@ export function useOwnClient(config) {
   }
   const { space } = made;
   useInsertionEffect(() => {
-    made.config = config;
+    made.take(config);
   });
   const heard = heardBy(config);
   // The names say what `heard` holds, and the client what `made` is.
   useEffect(() => (space ? made.listen(heard) : undefined), [space, heard.join()]);
   useEffect(() => {
     if (space) made.showToken();
-  }, [space, config?.spaceToken]);
+  });
   useEffect(() => {
     const end = () => {
       // The Wasm keeps whatever is not closed.

@@ -64,7 +64,8 @@ function follow(source) {
       if (view !== heldView) view?.hold();
       heldView = view;
     };
-    const stop = followed.subscribe(take);
+    // What a token function reads is nothing that the config is made of.
+    const stop = followed.subscribe((value) => untrack(() => take(value)));
     return () => {
       stop();
       view?.end();
@@ -121,7 +122,8 @@ class Made {
     if (isClient(value) || !this.#own.isOf(value)) {
       return false;
     }
-    this.#own.config = value;
+    // The function that gives the config runs where something that it reads is another.
+    this.#own.take(value, true);
     this.#own.showToken();
     this.#listen();
     return true;

@@ -53,7 +53,7 @@ export function setSpace(source: SpaceSource): KuratchiSpaceClient;
  *
  * Give a **function** where the config may change, as SvelteKit's `data` does when only the parameter of a route changes: the
  * component stays, and so would a plain value. Another space, Worker, order or user is another client then; a new token of the
- * same user, also a function in the place of a text, is shown on the connection that is there. What this gives stands for whichever client it is.
+ * same user, also a function in the place of a text, is shown on the connection that is there. Another token function is asked at once. What this gives stands for whichever client it is.
  * The function's first value has to be a config or a client. Where it gives nothing later, or a config that is not as expected (the console
  * tells), the room is left, and the next one is followed.
  *

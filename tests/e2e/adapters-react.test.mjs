@@ -65,6 +65,11 @@ async function send(message) {
   await tab.getByLabel('Message').press('Enter');
 }
 
+/** What is stored in a room, each with its sender. */
+async function stored(peer) {
+  return (await peer.messages()).map(({ senderId, text }) => `${senderId}: ${text}`);
+}
+
 test('strict_mode_makes_one_socket_and_shows_each_message_once', async () => {
   const { peer, opened } = await open({ history: ['one', 'two', 'three'] });
   await connected();
@@ -251,6 +256,52 @@ test('another_spelling_of_the_place_and_a_function_in_the_place_of_a_token_are_t
   await until(() => opened() === 2, 'a connection of theirs');
   await connected();
   assertNoProblems(tab);
+});
+
+test('what_the_next_user_of_another_kept_function_writes_is_theirs_and_what_waits_is_not', async () => {
+  // Straight to the Worker: sockets that are cut would be counted for the tests behind.
+  const network = stack.keep(await startNetwork(stack.backend.url));
+  const more = { tokenFunction: 'kept', workerUrl: network.url };
+  const { space, peer } = await open({ more });
+  await connected();
+  await send('by ada');
+  await shows(['by ada']);
+  const signIn = async (userId) =>
+    show({ userId, spaceToken: (await app.query(stack, space, userId)).spaceToken });
+  await signIn('bob');
+  await until(async () => (await text('#here')) === 'bob', 'bob is there');
+  await send('by bob');
+  await until(async () => (await stored(peer)).length === 2, 'it is stored');
+  await signIn('ada');
+  await until(async () => (await text('#here')) === 'ada', 'ada is there again');
+  network.goDown();
+  await until(async () => (await text('#state')) !== 'connected', 'the link is lost');
+  await send('waits for ada');
+  await tab.locator('#messages li[data-status="pending"]').waitFor();
+  await signIn('bob');
+  await send('by bob without a link');
+  network.heal();
+  await until(async () => (await stored(peer)).length > 2, 'what bob wrote is stored');
+  await until(async () => (await text('#here')) === 'bob', 'bob is there');
+  assert.deepEqual(await stored(peer), ['ada: by ada', 'bob: by bob', 'bob: by bob without a link']);
+  assert.deepEqual(await tab.evaluate(() => page.asked), ['ada', 'bob', 'ada', 'bob']);
+  await signIn('ada');
+  await until(async () => (await stored(peer)).length === 4, 'what waited is sent');
+  assert.equal((await stored(peer))[3], 'ada: waits for ada');
+});
+
+test('a_token_function_that_is_new_in_each_render_is_not_asked_for_that', async () => {
+  const { peer } = await open({ more: { scene: 'talk', tokenFunction: 'new' } });
+  await connected();
+  const history = Array.from({ length: 20 }, (_, at) => `m${at}`);
+  for (const [at, text] of history.entries()) {
+    await peer.post(text);
+    await tab.waitForFunction((count) => document.querySelector('#count').textContent === `${count}`, at + 1);
+  }
+  const { length } = await tab.evaluate(() => page.asked);
+  console.log('token questions:', length);
+  // The second is where the first token came before anything was rendered again.
+  assert.ok(length <= 2, `asked ${length} times`);
 });
 
 test('an_edit_of_the_source_keeps_the_state_and_the_one_socket', async () => {

@@ -48,6 +48,11 @@ async function send(message) {
   await tab.getByLabel('Message').press('Enter');
 }
 
+/** What is stored in a room, each with its sender. */
+async function stored(peer) {
+  return (await peer.messages()).map(({ senderId, text }) => `${senderId}: ${text}`);
+}
+
 test('one_socket_shows_each_message_once_in_runes_and_in_stores', async () => {
   const { peer, opened } = await open({ history: ['one', 'two', 'three'] });
   await connected();
@@ -204,6 +209,48 @@ test('another_spelling_of_the_place_and_a_function_in_the_place_of_a_token_are_t
   await until(() => opened() === 2, 'a connection of theirs');
   await connected();
   assertNoProblems(tab);
+});
+
+test('what_the_next_user_of_another_function_writes_is_theirs_and_what_waits_is_not', async () => {
+  // Straight to the Worker: sockets that are cut would be counted for the tests behind.
+  const network = stack.keep(await startNetwork(stack.backend.url));
+  const more = { stays: 'yes', tokenFunction: 'yes', workerUrl: network.url };
+  const { space, peer } = await open({ more });
+  await connected();
+  await send('by ada');
+  await shows(['by ada']);
+  const signIn = async (userId) =>
+    show({ userId, spaceToken: (await app.query(stack, space, userId)).spaceToken });
+  await signIn('bob');
+  await until(async () => (await text('#here')) === 'bob', 'bob is there');
+  await send('by bob');
+  await until(async () => (await stored(peer)).length === 2, 'it is stored');
+  await show({ userId: 'bob' });
+  await signIn('ada');
+  await until(async () => (await text('#here')) === 'ada', 'ada is there again');
+  network.goDown();
+  await until(async () => (await text('#state')) !== 'connected', 'the link is lost');
+  await send('waits for ada');
+  await tab.locator('#messages li[data-status="pending"]').waitFor();
+  await signIn('bob');
+  await send('by bob without a link');
+  network.heal();
+  await until(async () => (await stored(peer)).length > 2, 'what bob wrote is stored');
+  await until(async () => (await text('#here')) === 'bob', 'bob is there');
+  assert.deepEqual(await stored(peer), ['ada: by ada', 'bob: by bob', 'bob: by bob without a link']);
+  assert.deepEqual(await tab.evaluate(() => page.asked), ['ada', 'bob', 'ada', 'bob']);
+  await signIn('ada');
+  await until(async () => (await stored(peer)).length === 4, 'what waited is sent');
+  assert.equal((await stored(peer))[3], 'ada: waits for ada');
+});
+
+test('a_token_function_of_a_config_that_stays_is_asked_once', async () => {
+  const { peer } = await open({ more: { stays: 'yes', tokenFunction: 'yes' } });
+  await connected();
+  const history = Array.from({ length: 20 }, (_, at) => `m${at}`);
+  for (const text of history) await peer.post(text);
+  await shows(history);
+  assert.deepEqual(await tab.evaluate(() => page.asked), ['ada']);
 });
 
 test('a_client_that_a_child_connects_first_lives_and_ends_with_the_component_that_made_it', async () => {

@@ -74,7 +74,7 @@ describe('a text in the place of a function, and the other way round', () => {
     const own = make(() => tokenOf('ada'));
     assert.ok(ofUser(own, () => 'another function'));
     assert.ok(ofUser(own, await tokenOf('bo')));
-    own.config = { ...place, spaceToken: await tokenOf('ada') };
+    own.take({ ...place, spaceToken: await tokenOf('ada') });
     assert.ok(!ofUser(own, await tokenOf('bo')));
     assert.ok(ofUser(own, () => ''));
   });
@@ -90,7 +90,7 @@ describe('a text in the place of a function, and the other way round', () => {
     let give;
     const own = make(() => new Promise((resolve) => (give = resolve)));
     const late = own.space.config.spaceToken({ fresh: false });
-    own.config = { ...place, spaceToken: await tokenOf('ada') };
+    own.take({ ...place, spaceToken: await tokenOf('ada') });
     give(await tokenOf('bo'));
     await late;
     assert.ok(ofUser(own, await tokenOf('ada')));
@@ -105,17 +105,127 @@ describe('a text in the place of a function, and the other way round', () => {
   test('the same client is shown the new source, once', async () => {
     const text = await tokenOf('ada');
     const own = make(text);
-    own.config = { ...place, spaceToken: () => 'by a function' };
+    own.take({ ...place, spaceToken: () => 'by a function' });
     own.showToken();
     const { source } = own.space;
-    assert.equal(source({ fresh: true }), 'by a function');
-    own.config = { ...place, spaceToken: () => 'by the next one' };
+    own.take({ ...place, spaceToken: () => 'by the next one' });
     own.showToken();
     assert.equal(own.space.source, source, 'a client takes the same source for no change');
     assert.equal(source({ fresh: true }), 'by the next one');
-    own.config = { ...place, spaceToken: text };
+    own.take({ ...place, spaceToken: text });
     own.showToken();
     assert.equal(own.space.source, text);
+  });
+
+  describe('another function', () => {
+    const asks = () => {
+      const asked = [];
+      const of =
+        (name, userId = name) =>
+        async () => {
+          asked.push(name);
+          return tokenOf(userId);
+        };
+      return { asked, of };
+    };
+    /** A component that shows one config after the other; its client asks each source that it is given. */
+    const component = (spaceToken) => {
+      const own = new OwnClient({ ...place, spaceToken }, (config) => new FakeClient(config));
+      let source = own.space.config.spaceToken;
+      const answers = [];
+      const ask = async () => {
+        answers.push(source({ fresh: true }));
+        await Promise.all(answers);
+      };
+      own.space.setToken = (given) => {
+        assert.notEqual(given, source, 'no change');
+        source = given;
+        ask();
+      };
+      const commit = (spaceToken, isMeant) => {
+        own.take({ ...place, spaceToken }, isMeant);
+        own.showToken();
+        // StrictMode runs effects twice.
+        own.showToken();
+        return Promise.all(answers);
+      };
+      return { own, ask, commit };
+    };
+
+    test('than the one that was kept between renders is asked at once, and once', async () => {
+      const { asked, of } = asks();
+      const [ann, bob] = [of('ann'), of('bob')];
+      const { own, ask, commit } = component(ann);
+      await commit(ann);
+      await commit(ann);
+      assert.deepEqual(asked, [], 'nobody has asked yet');
+      ask();
+      for (const spaceToken of [ann, bob, bob, bob, ann, ann]) await commit(spaceToken);
+      assert.deepEqual(asked, ['ann', 'bob', 'ann']);
+      assert.ok(!ofUser(own, await tokenOf('bob')), 'it is the one who came last');
+      ask();
+      assert.deepEqual(asked.slice(3), ['ann'], 'the newest is asked when the client needs a token');
+    });
+
+    test('is asked at once where each was there in one render only, and named another user', async () => {
+      const { asked, of } = asks();
+      const ann = of('ann');
+      const { ask, commit } = component(ann);
+      await commit(ann);
+      await ask();
+      for (const name of ['bob', 'ann', 'bob']) await commit(of(name));
+      assert.deepEqual(asked, ['ann', 'bob', 'ann', 'bob']);
+    });
+
+    test('that came while the first was asked is asked once it is kept', async () => {
+      const { asked, of } = asks();
+      const [ann, bob] = [of('ann'), of('bob')];
+      const { own, ask, commit } = component(ann);
+      commit(ann);
+      ask();
+      commit(bob);
+      assert.deepEqual(asked, ['ann']);
+      await commit(bob);
+      assert.deepEqual(asked, ['ann', 'bob']);
+      assert.ok(!ofUser(own, await tokenOf('ann')), 'whoever was asked before is not learned from');
+    });
+
+    test('in each render is one that is made in it: the newest is asked when a token is needed', async () => {
+      const { asked, of } = asks();
+      const { ask, commit } = component(of('discarded'));
+      commit(of('1'));
+      ask();
+      commit(of('2'));
+      for (let at = 3; at < 20; at += 1) await commit(of(`${at}`, 'ann'));
+      assert.deepEqual(asked, ['1']);
+      ask();
+      assert.deepEqual(asked, ['1', '19']);
+      // One that rendered before it was told from one that is kept: once, whatever comes.
+      const late = component(of('late'));
+      late.commit(of('late 0', 'ann'));
+      await late.ask();
+      for (let at = 1; at < 20; at += 1) await late.commit(of(`late ${at}`, 'ann'));
+      assert.deepEqual(asked.slice(2), ['late 0', 'late 1']);
+    });
+
+    test('after none for a while is the same or another', async () => {
+      const { asked, of } = asks();
+      const [ann, bob] = [of('ann'), of('bob')];
+      const { ask, commit } = component(ann);
+      ask();
+      for (const spaceToken of [ann, ann, undefined, ann, undefined, bob]) await commit(spaceToken);
+      assert.deepEqual(asked, ['ann', 'bob']);
+    });
+
+    test('is asked at once where it is known to be meant', async () => {
+      const { asked, of } = asks();
+      const ann = of('ann');
+      const { ask, commit } = component(of('made before'));
+      await commit(ann, true);
+      ask();
+      for (const spaceToken of [ann, of('bob'), of('cy')]) await commit(spaceToken, true);
+      assert.deepEqual(asked, ['ann', 'bob', 'cy']);
+    });
   });
 
   test('a client that is over takes none, and a render goes on', () => {
@@ -170,12 +280,12 @@ test('the functions of the latest config are called, and its token is shown', as
   );
   assert.equal(own.space.config.onMessage, undefined, 'nothing is heard before anybody listens');
   const stop = own.listen(own.heard);
-  own.config = { spaceId: 'a', onMessage: () => said.push('second') };
+  own.take({ spaceId: 'a', onMessage: () => said.push('second') });
   own.space.listeners.get('message')('hi');
   assert.deepEqual(said, ['second']);
   const spaceToken = await tokenOf('ada');
   for (const given of [spaceToken, '', '<h1>Sign in</h1>']) {
-    own.config = { spaceId: 'a', spaceToken: given };
+    own.take({ spaceId: 'a', spaceToken: given });
     own.showToken();
   }
   assert.deepEqual(own.space.asked, [`setToken ${spaceToken}`]);

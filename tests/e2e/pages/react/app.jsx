@@ -1,7 +1,7 @@
 import { StrictMode } from 'react';
 import { LongList } from './long-list.jsx';
 import { Room } from './room.jsx';
-import { Given, Hidden, Suspended, TwoRooms } from './scenes.jsx';
+import { Given, Hidden, Suspended, Talk, TwoRooms } from './scenes.jsx';
 
 const SCENES = {
   room: Room,
@@ -9,6 +9,7 @@ const SCENES = {
   suspended: Suspended,
   hidden: Hidden,
   two: TwoRooms,
+  talk: Talk,
   long: LongList,
 };
 

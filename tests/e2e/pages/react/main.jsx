@@ -13,6 +13,8 @@ let root = isRendered ? hydrateRoot(element, <App query={query} />) : createRoot
 globalThis.page = {
   /** What the hooks' clients told by callbacks, and how often components rendered. */
   told: [],
+  /** Whose token functions were asked. */
+  asked: [],
   renders: {},
   /** The clients that the hooks gave, in the order of their first appearance. */
   clients: new Set(),

@@ -7,16 +7,26 @@ import {
   useSpace,
   useTyping,
 } from 'kuratchi-spaces/react';
-import { memo, useState } from 'react';
+import { memo, useCallback, useState } from 'react';
 import { countRender } from './counting.js';
+
+/** Gives what a query has as its token: a text, a function that is new in each render, or one that is kept for its user. */
+export function useToken({ spaceToken, userId, tokenFunction }) {
+  const ask = async () => {
+    globalThis.page.asked.push(userId);
+    return spaceToken;
+  };
+  const kept = useCallback(ask, [spaceToken, userId]);
+  return tokenFunction === 'kept' ? kept : tokenFunction ? ask : spaceToken;
+}
 
 /** A room as an app would write it: the config is a new object in each render. */
 export function Room({ query }) {
-  const { spaceId, spaceToken, workerUrl, greeting = 'hello' } = query;
+  const { spaceId, workerUrl, greeting = 'hello' } = query;
   const [clicks, setClicks] = useState(0);
   const config = {
     spaceId,
-    spaceToken: query.tokenFunction ? async () => spaceToken : spaceToken,
+    spaceToken: useToken(query),
     workerUrl,
     onMessage: (message) => globalThis.page.told.push(`${greeting}: ${message.text}`),
     onTyping: query.hearsTyping
@@ -74,7 +84,7 @@ const Row = memo(function Row({ message }) {
   return <li data-status={message.status}>{message.text}</li>;
 });
 
-function Composer({ userId }) {
+export function Composer({ userId }) {
   countRender('composer');
   const send = useSend();
   const { setTyping } = useTyping();

@@ -1,7 +1,7 @@
 import { client } from 'kuratchi-spaces';
 import { SpaceProvider, useMessages, useSpace } from 'kuratchi-spaces/react';
 import { Activity, lazy, Suspense, use, useEffect } from 'react';
-import { Messages, Room, Status } from './room.jsx';
+import { Composer, Messages, Room, Status, useToken } from './room.jsx';
 
 let shared;
 
@@ -81,6 +81,21 @@ export function Hidden({ query }) {
       <Room query={query} />
       <Listener query={query} />
     </Activity>
+  );
+}
+
+/** Makes the client in the component that renders with each message. */
+export function Talk({ query }) {
+  const { spaceId, workerUrl } = query;
+  const space = useSpace({ spaceId, workerUrl, spaceToken: useToken(query) });
+  const { messages } = useMessages(space);
+  return (
+    <SpaceProvider client={space}>
+      <p id="count">{messages.length}</p>
+      <Status />
+      <Messages />
+      <Composer userId={query.userId} />
+    </SpaceProvider>
   );
 }
 

@@ -12,6 +12,8 @@ const isRendered = target.firstElementChild !== null;
 globalThis.page = {
   /** What the client told by callbacks, and how often parts rendered. */
   told: [],
+  /** Whose token functions were asked. */
+  asked: [],
   renders: {},
   /** Changes the query, and with it the app. */
   show(changes) {
