@@ -240,13 +240,12 @@ impl Driver {
                 spawn_local(async move {
                     let outcome = http::fetch(&host, request, signal).await;
                     let Some(driver) = me.upgrade() else { return };
-                    driver
-                        .fetches
-                        .borrow_mut()
-                        .retain(|(running, _)| *running != fetch);
+                    drop(driver.take_fetch(fetch));
                     driver.input(Input::Fetched { fetch, outcome });
                 });
             }
+            // What is dropped is aborted; what its end says is not waited for any more.
+            Output::EndFetch { fetch } => drop(self.take_fetch(fetch)),
             Output::Settle { call, result } => {
                 let result = result
                     .map(convert::reply)
@@ -280,6 +279,13 @@ impl Driver {
             }
             Output::Persist(change) => self.persist(change),
         }
+    }
+
+    /// Takes a request out of those that are under way. The page's own code may run when it is dropped.
+    fn take_fetch(&self, fetch: FetchId) -> Option<Fetch> {
+        let mut fetches = self.fetches.borrow_mut();
+        let at = fetches.iter().position(|(running, _)| *running == fetch)?;
+        Some(fetches.swap_remove(at).1)
     }
 
     fn persist(&self, change: OutboxChange<JsJson>) {
@@ -442,8 +448,12 @@ impl Driver {
                 }
             });
             self.wake.replace(Some(listeners));
-            // No event tells how things are before the first change.
-            if let Some(online) = wake::is_online() {
+            // No event tells how things are before the first change. That there is a network is no news, and no reason to hurry
+            // what has just begun.
+            let online = wake::is_online();
+            if let Some(online) =
+                online.filter(|online| *online == (state == ConnectionState::Offline))
+            {
                 self.input(Input::OnlineChanged(online));
             }
         }

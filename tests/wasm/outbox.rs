@@ -24,6 +24,7 @@ fn row(id: &str) -> OutboxRow<JsJson> {
         added_at: UnixMillis(js_sys::Date::now() as u64),
         failure: None,
         adopted: false,
+        fresh: false,
     }
 }
 

@@ -174,11 +174,14 @@ impl<J: Json> Client<J> {
 
     /// Disconnects and stays so. Calls of `connect()` that wait are refused with `closed`; messages on their
     /// way stay in the outbox for the next `connect()`. Legal in every state.
-    pub fn disconnect(&mut self, _now: Instant) {
+    pub fn disconnect(&mut self, now: Instant) {
         let was = self.link;
         self.drop_socket(1000, "disconnected");
         self.end_attempts(Link::Idle);
         self.credentials.leave();
+        if self.needs_token() {
+            self.ask_for_token(now);
+        }
         self.typing.stop();
         if was == Link::Idle {
             return;

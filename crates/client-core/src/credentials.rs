@@ -296,10 +296,12 @@ impl Credentials {
         }
     }
 
-    /// The app left. Somebody else may be signed in when it comes back, so that a source which can tell is asked then.
+    /// The app left. Somebody else may be signed in when it comes back, so that a source which can tell is asked then: what it
+    /// is about to answer is of before.
     pub(crate) fn leave(&mut self) {
         if !self.is_fixed {
             self.forget(false);
+            self.state = State::Absent;
         }
     }
 

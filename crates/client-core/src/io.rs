@@ -207,6 +207,11 @@ pub enum Output<J: Json> {
         /// What to ask.
         request: Request<J>,
     },
+    /// End an HTTP request: its answer has no more use, and its connection is wanted.
+    EndFetch {
+        /// Which.
+        fetch: FetchId,
+    },
     /// Settle a call of the app.
     Settle {
         /// Which.

@@ -26,6 +26,8 @@ pub(crate) enum Probe {
     /// The page woke up. What came before may still be in its queue, however much it is, so that the pong alone shows that
     /// the link lives.
     Woken,
+    /// As [`Probe::Woken`], of a page whose timer came late, and nothing was heard since.
+    Again,
 }
 
 /// The least time between two attempts that the environment hastens, in milliseconds.
@@ -35,7 +37,7 @@ impl Probe {
     fn within_ms(self) -> u64 {
         match self {
             Self::Quiet => PONG_WITHIN_MS,
-            Self::Woken => WAKE_PONG_WITHIN_MS,
+            Self::Woken | Self::Again => WAKE_PONG_WITHIN_MS,
         }
     }
 }
@@ -162,7 +164,8 @@ impl<J: Json> Client<J> {
         match probe {
             Some(Probe::Quiet) => self.end_probe(now),
             // The pong may be behind more of them.
-            Some(Probe::Woken) => {
+            Some(Probe::Woken | Probe::Again) => {
+                *probe = Some(Probe::Woken);
                 let due = now.plus_ms(Probe::Woken.within_ms());
                 self.timers.set(Timer::Pong, Some(due));
             }
@@ -188,10 +191,18 @@ impl<J: Json> Client<J> {
             .set(Timer::Ping, Some(now.plus_ms(PING_AFTER_MS)));
     }
 
-    /// The answer to a ping did not come in time. A page that slept may have it in its queue: it asks again.
+    /// The answer to a ping did not come in time. A page that slept may have it in its queue: it asks again, once. In a hidden
+    /// page every timer is late.
     pub(crate) fn handle_pong_timeout(&mut self, late_ms: u64, now: Instant) {
-        if late_ms > SLEPT_MS {
-            self.probe_link(Probe::Woken, now);
+        let has_asked_again = matches!(
+            self.link,
+            Link::Ready {
+                probe: Some(Probe::Again),
+                ..
+            }
+        );
+        if late_ms > SLEPT_MS && !has_asked_again {
+            self.probe_link(Probe::Again, now);
         } else {
             self.lose_link(None, now);
         }

@@ -145,6 +145,8 @@ pub(crate) struct Pending<J: Json> {
     refusal: Option<ClientError>,
     /// Set by the first `rateLimited`.
     patience: Option<Patience>,
+    /// Whether it has waited anew for an answer, in a page that slept.
+    has_waited_anew: bool,
 }
 
 /// How long a rate-limited request is repeated.
@@ -175,6 +177,7 @@ impl<J: Json> Pending<J> {
             deadline: None,
             refusal: None,
             patience: None,
+            has_waited_anew: false,
         }
     }
 
@@ -372,15 +375,19 @@ impl<J: Json> Client<J> {
         }
     }
 
-    /// Gives up the requests whose time is over. A page that slept may have the answer in its queue: a call of the app
-    /// waits anew, and what serves the link is asked again.
+    /// Gives up the requests whose time is over, and ends them: a browser has few connections to a host, and no limit of its own
+    /// for one that is silent. A page that slept may have the answer in its queue: a call of the app waits anew, once, and what
+    /// serves the link is asked again.
     pub(crate) fn give_up_requests(&mut self, now: Instant) {
         let mut late = Vec::new();
         for (fetch, pending) in &mut self.pending {
             match pending.deadline {
                 Some(deadline)
-                    if now.ms_since(deadline) > SLEPT_MS && !pending.purpose.is_of_the_link() =>
+                    if now.ms_since(deadline) > SLEPT_MS
+                        && !pending.purpose.is_of_the_link()
+                        && !pending.has_waited_anew =>
                 {
+                    pending.has_waited_anew = true;
                     let within_ms = pending.purpose.answer_ms_max();
                     pending.deadline = Some(now.plus_ms(within_ms));
                 }
@@ -389,6 +396,7 @@ impl<J: Json> Client<J> {
             }
         }
         for fetch in late {
+            self.outputs.push_back(Output::EndFetch { fetch });
             self.handle_fetched(fetch, Err("no answer in time".to_owned()), now);
         }
         self.set_fetch_timer();

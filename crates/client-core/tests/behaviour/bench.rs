@@ -41,6 +41,8 @@ pub(crate) struct Bench {
     pub(crate) persists: bool,
     /// Whether the store answers what it holds.
     pub(crate) loads: bool,
+    /// Requests that were ended.
+    pub(crate) ended: Vec<FetchId>,
     seen: Vec<String>,
 }
 
@@ -106,6 +108,7 @@ impl Bench {
             frames: Vec::new(),
             persists: true,
             loads: true,
+            ended: Vec::new(),
             seen: Vec::new(),
         }
     }
@@ -326,6 +329,10 @@ impl Bench {
                 let words = format!("{} {}", request.method, request.url);
                 self.requests.push((fetch, words.clone(), request));
                 words
+            }
+            Output::EndFetch { fetch } => {
+                self.ended.push(fetch);
+                return None;
             }
             Output::Settle { call, result } => match result {
                 Ok(Reply::Done) => format!("{} done", call.0),

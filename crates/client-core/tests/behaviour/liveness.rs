@@ -46,6 +46,40 @@ fn a_page_that_slept_asks_before_it_judges() {
 }
 
 #[test]
+fn a_page_whose_timers_are_all_late_leaves_a_dead_link() {
+    // A hidden page: chained timers run once a minute.
+    let mut bench = Bench::ready();
+    bench.advance(60_000);
+    bench.advance(60_000);
+    bench.expect(&["transmit ping", "transmit ping"]);
+    // A page that slept over the second question as well may have heard something in between.
+    bench.message(5);
+    bench.take();
+    bench.advance(60_000);
+    bench.expect(&["transmit ping"]);
+    bench.advance(60_000);
+    assert_eq!(bench.take()[0], "close 4000");
+    assert!(!bench.client.is_connected());
+}
+
+#[test]
+fn a_call_without_an_answer_ends_in_a_page_whose_timers_are_all_late_and_so_does_its_request() {
+    let mut bench = Bench::new();
+    bench.history(9, json!({}));
+    bench.give_token(crate::bench::TOKEN);
+    bench.take();
+    for _ in 0..2 {
+        bench.advance(60_000);
+    }
+    let failed = "9 network: Failed to get messages: no answer in time";
+    bench.expect(&[failed]);
+    assert_eq!(bench.ended, [bench.request("GET").0]);
+    // An answer that comes all the same is of no use.
+    bench.answer(200, &page(1..=4, 4));
+    bench.expect(&[]);
+}
+
+#[test]
 fn what_came_before_the_page_woke_is_no_answer_to_it() {
     let mut bench = Bench::ready();
     bench.advance(1_000);

@@ -560,6 +560,38 @@ fn a_token_of_another_user_that_a_request_found_out_ends_the_old_connection() {
 }
 
 #[test]
+fn who_leaves_is_not_signed_in_by_an_answer_that_was_on_its_way() {
+    let mut bench = Bench::new();
+    bench.client.connect(CallId(1), bench.now);
+    bench.drain();
+    let asked = bench.token;
+    bench.client.disconnect(bench.now);
+    bench.client.connect(CallId(2), bench.now);
+    bench.drain();
+    assert_ne!(bench.token, asked, "the source is asked anew");
+    let late = Input::TokenReady {
+        token_id: asked,
+        token: token_of("ada", 600_000),
+        fixed: false,
+    };
+    bench.take();
+    bench.input(late);
+    bench.expect(&[]);
+    bench.fetch_token(&token_of("bo", 600_000));
+    bench.expect(&["open"]);
+    assert_eq!(bench.used_token, token_of("bo", 600_000));
+    // A call that waited for the answer gets the next one.
+    let mut bench = Bench::new();
+    bench.history(5, json!({}));
+    let asked = bench.token;
+    bench.client.disconnect(bench.now);
+    bench.drain();
+    assert_ne!(bench.token, asked);
+    bench.fetch_token(&token_of("bo", 600_000));
+    assert_eq!(bench.count("GET"), 1);
+}
+
+#[test]
 fn what_one_user_wrote_does_not_leave_with_the_token_of_the_next() {
     let refusal = json!({"error": "Token expired", "code": "tokenExpired"});
     let bo = token_of("bo", 600_000);

@@ -83,6 +83,8 @@ impl World {
                 }
                 self.at(at, Happening::Request(tab, fetch, request));
             }
+            // An answer that comes all the same is ignored.
+            client_io::Output::EndFetch { .. } => {}
             client_io::Output::Settle { call, result } => {
                 self.person(tab.person).settled(call, result, now);
             }
