@@ -100,3 +100,30 @@ test('where_all_handshakes_hang_rooms_do_not_wait_for_each_other', async () => {
   assert.deepEqual([...new Set(seen.map(({ transport }) => transport))], ['polling']);
   assert.ok(latest < POLLING_MS, `${latest} ms`);
 });
+
+/** Longer than a page that woke up waits for an attempt, and no longer than one may take. */
+const SLOW_HANDSHAKE_MS = 7_000;
+
+test('a_first_handshake_has_its_whole_time_where_the_token_is_there_already', async () => {
+  const space = stack.newSpace('slow');
+  const spaceToken = await generateToken(space, { gatewayKey: stack.backend.gatewayKey, userId: 'ada' });
+  const middlebox = await newMiddlebox(stack);
+  middlebox.slowUpgrades(SLOW_HANDSHAKE_MS);
+  const { tab } = await openPerson(middlebox, space);
+  const seen = await tab.evaluate(
+    async ([spaceId, spaceToken, workerUrl]) => {
+      const { client } = await import('/kuratchi-spaces/index.js');
+      const reasons = [];
+      const onStateChange = ({ reason }) => reason && reasons.push(reason.code);
+      const room = client({ spaceId, spaceToken, workerUrl, onStateChange });
+      await room.getMessages();
+      await room.connect();
+      const { transport } = room;
+      room.close();
+      return { transport, reasons };
+    },
+    [space, spaceToken, middlebox.url],
+  );
+  assert.deepEqual(seen, { transport: 'websocket', reasons: [] });
+  assertNoProblems(tab);
+});
