@@ -44,7 +44,7 @@ export interface StateChange {
   transport?: Transport;
   /** Milliseconds until the next attempt, while one is waited for. @example `again in ${change.retryInMs} ms` */
   retryInMs?: number;
-  /** When that is, in milliseconds since 1970, for a countdown. @example Math.ceil((change.retryAt - Date.now()) / 1_000) */
+  /** When that is, in milliseconds since 1970, for a countdown. @example Math.ceil(((change.retryAt ?? 0) - Date.now()) / 1_000) */
   retryAt?: number;
   /** Why it is not connected. @example change.reason?.code === 'tokenExpired' */
   reason?: ChatError;

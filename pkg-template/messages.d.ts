@@ -100,7 +100,7 @@ export interface ShownMessage extends Message {
    * The sender's own id of what is on its way, for `retry()` and `discard()`: of the message, and then of the latest
    * edit or deletion of it.
    *
-   * @example client.retry(message.clientMessageId).catch(show)
+   * @example if (message.clientMessageId) client.retry(message.clientMessageId).catch(show)
    */
   clientMessageId?: string;
   /**
@@ -125,7 +125,7 @@ export interface ShownMessage extends Message {
 export interface MessageUpdate extends Message {
   /** How far it is. @example update.status === 'failed' */
   status: MessageStatus;
-  /** The sender's own id of what was on its way; absent for changes by others. @example client.retry(update.clientMessageId).catch(show) */
+  /** The sender's own id of what was on its way; absent for changes by others. @example if (update.clientMessageId) client.retry(update.clientMessageId).catch(show) */
   clientMessageId?: string;
   /** Why it failed. @example update.error?.code === 'senderMismatch' */
   error?: ChatError;
@@ -152,7 +152,7 @@ export interface SendMessageOptions {
   /** What it says: 1 byte to 16 KiB in UTF-8; may be empty beside attachments. @example 'Hello' */
   text: string;
   /** At most 20 files that it points to. @example attachments: [attachment] */
-  attachments?: Attachment[] | null | undefined;
+  attachments?: readonly Attachment[] | null | undefined;
   /** `'stored'`: the promise waits for the server in every state of the connection. @example until: 'stored' */
   until?: 'stored' | undefined;
 }

@@ -81,7 +81,9 @@ export interface SpaceClientConfig {
    *
    * @example tokenFor: async (spaceId) => (await fetch(`/api/chat/token?space=${encodeURIComponent(spaceId)}`)).text()
    */
-  tokenFor?: ((spaceId: string) => string | undefined | Promise<string | undefined>) | undefined;
+  tokenFor?:
+    | ((spaceId: string) => string | null | undefined | Promise<string | null | undefined>)
+    | undefined;
   /**
    * The key that signs tokens. It is sent to nobody, unless {@link SpaceClientConfig.legacyWorker} says that the worker is
    * one of the TypeScript SDK, which asks for it; it is never read from the environment. Keep it on the server: in a browser
@@ -486,7 +488,8 @@ export class KuratchiSpaceClient {
   loadOlder(options?: LoadOlderOptions): Promise<void>;
 
   /**
-   * Tells the others that somebody types or stopped. Repeated by itself every 3 s while `true`.
+   * Tells the others that somebody types or stopped. `true` is repeated by itself every 3 s, for a minute after the last call
+   * that says so: call it again on each key.
    *
    * @param userId Who: 1 to 128 bytes in UTF-8.
    * @param isTyping Whether they type.

@@ -31,7 +31,7 @@ export interface GenerateTokenOptions {
    *
    * @example ['metadata', 'moderate']
    */
-  caps?: string[] | undefined;
+  caps?: readonly string[] | undefined;
 }
 
 /**

@@ -31,7 +31,10 @@ export interface Reactive<Value> extends Readable<Value> {
  * @example
  * const source: SpaceSource = () => data.config;
  */
-export type SpaceSource = ClientOptions | KuratchiSpaceClient | (() => ClientOptions | KuratchiSpaceClient);
+export type SpaceSource =
+  | ClientOptions
+  | KuratchiSpaceClient
+  | (() => ClientOptions | KuratchiSpaceClient | null | undefined);
 
 /**
  * Gives a space to all components below this one, and connects it: see {@link useSpace}, which it calls.

@@ -15,6 +15,7 @@ import { derived, get, type Readable } from 'svelte/store';
 
 declare const config: ClientOptions;
 declare const client: KuratchiSpaceClient;
+declare const maybe: { config: ClientOptions | undefined; client: KuratchiSpaceClient | null };
 
 /** A type and no other: neither wider nor narrower, and not `any`. */
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -86,6 +87,9 @@ export function component() {
   isSame<typeof space, KuratchiSpaceClient>(true);
   svelte.setSpace(client);
   svelte.useSpace(config);
+  // A page may be in no room for a while.
+  svelte.setSpace(() => maybe.config);
+  svelte.useSpace(() => maybe.client);
   svelte.useSpace().isConnected();
   const messages = svelte.useMessages();
   const typing = svelte.useTyping(client);

@@ -52,6 +52,8 @@ export function inSvelte() {
   svelte.setSpace();
   // @ts-expect-error a config names a space
   svelte.setSpace({ workerUrl: 'https://a' });
+  // @ts-expect-error what a function gives is one, or nothing
+  svelte.setSpace(() => 'a');
   // @ts-expect-error the other functions take clients
   svelte.useMessages(config);
   // @ts-expect-error what it holds is its current

@@ -105,6 +105,8 @@ export async function everyMethod(client: spaces.KuratchiSpaceClient, signal: Ab
   const stored: Message = await client.sendMessage(body, { until: 'stored' });
   const alsoStored: Message = await client.sendMessage({ ...body, until: 'stored' });
   await client.sendMessage({ text: 'the token names me' });
+  const files: readonly Attachment[] = [attachment];
+  await client.sendMessage({ text: '', attachments: files });
   const options: GetMessagesOptions = { limit: 20, before: stored.createdAt, order: 'desc' };
   await client.getMessages(options);
   const edit: EditMessageOptions = { text: 'Hello' };
@@ -166,6 +168,7 @@ export async function otherConfigs(spaceToken: string | undefined) {
   using client = spaces.client({
     spaceId: '房间',
     spaceToken: async ({ fresh }) => (await fetch(`/token?fresh=${fresh}`)).text(),
+    tokenFor: async (spaceId) => (spaceToken ? `${spaceToken}${spaceId}` : null),
     order: 'desc',
     webSocket: WebSocket,
     onMessage: undefined,
@@ -188,6 +191,8 @@ export async function serverSide() {
     caps: ['metadata'],
     expiryMs: 1,
   });
+  const caps = ['moderate'] as const;
+  await spaces.generateToken('a', { caps });
   await spaces.generateSpaceToken('a', 'key', 1_000);
   const good: boolean = await spaces.validateSpaceToken(token, 'a', 'key');
   const environment: SpacesEnvironmentConfig = spaces.getSpacesEnvironment();
