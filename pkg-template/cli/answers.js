@@ -48,10 +48,13 @@ export function isLocal(workerUrl) {
   return URL.canParse(workerUrl) && LOOPBACK.test(new URL(workerUrl).hostname);
 }
 
-/** The JSON of a text; nothing where it is none. */
+/** What would keep a value from being put into a sentence. */
+const CONVERSIONS = ['toString', 'valueOf'];
+
+/** The JSON of a text, any part of which can be shown; nothing where it is none. */
 export function parse(text) {
   try {
-    return JSON.parse(text);
+    return JSON.parse(text, (name, value) => (CONVERSIONS.includes(name) ? undefined : value));
   } catch {
     return undefined;
   }

@@ -10,11 +10,12 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { checkClock, checkNode } from '../../pkg-template/cli/checks.js';
+import { checkClock, checkHealth, checkNode, checkSameKey } from '../../pkg-template/cli/checks.js';
 import { loadEnvironmentFiles, setInFile, whyNotIn } from '../../pkg-template/cli/environment-files.js';
 import { fileFailure } from '../../pkg-template/cli/files.js';
 import { narrowFile } from '../../pkg-template/cli/owner-only.js';
@@ -231,6 +232,27 @@ test('clocks are compared beyond what the way explains', () => {
   assert.deepEqual([levelOf(asked - 5_000), levelOf(answered + 5_000)], ['warn', 'warn']);
   assert.deepEqual([levelOf(asked - 60_000), levelOf(answered + 60_000)], ['fail', 'fail']);
   assert.equal(levelOf(Number.NaN), 'warn');
+});
+
+test('an answer that no sentence can hold is a finding, and no stack', async () => {
+  const odd = { toString: 1, valueOf: { toString: 1 } };
+  for (const [status, body] of [
+    [200, { service: 'kuratchi-spaces', version: odd }],
+    [403, { service: odd, error: odd }],
+    [502, { error: [odd] }],
+  ]) {
+    const server = createServer((_, response) => response.writeHead(status).end(JSON.stringify(body)));
+    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${server.address().port}`;
+    try {
+      const { findings } = await checkHealth(url, '1.0.0');
+      const same = await checkSameKey(url, 'a-gateway-key-of-more-than-32-characters', 'data');
+      for (const { what } of [...findings, ...same]) assert.equal(typeof what, 'string');
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+  }
 });
 
 test('a Node that is too old is to be replaced', () => {
