@@ -23,6 +23,7 @@ import {
   splitUntil,
 } from './options.js';
 import { Outbox } from './outbox.js';
+import { isPage } from './outbox-memory.js';
 import { Refill } from './refill.js';
 import { Store } from './store.js';
 import { tabId } from './tab-memory.js';
@@ -214,8 +215,7 @@ export class SpaceClient {
   }
 
   getMessages(options) {
-    const copy = copyOf(options);
-    return this.#call(async (core) => {
+    return this.#callWith(options, async (core, copy) => {
       const { generation } = this.#store;
       const messages = await core.getMessages(copy);
       if (generation === this.#store.generation) {
@@ -246,8 +246,7 @@ export class SpaceClient {
   }
 
   setMetadata(changes) {
-    const copy = copyOf(changes);
-    return this.#call((core) => core.setMetadata(copy));
+    return this.#callWith(changes, (core, copy) => core.setMetadata(copy));
   }
 
   on(event, listener) {
@@ -449,6 +448,16 @@ export class SpaceClient {
     });
   }
 
+  /** Asks for something with what the app's object says now. */
+  #callWith(given, ask) {
+    try {
+      const copy = copyOf(given);
+      return this.#call((core) => ask(core, copy));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
   /** Asks the core for something that takes a token. Never throws; every failure is a rejection. */
   #call(ask, isSend = false) {
     const refusal = this.#refusal();
@@ -610,7 +619,8 @@ export class SpaceClient {
     const { spaceId, workerUrl, newestFirst, webSocket, pollsOnly } = this.#config;
     // Only a worker of the TypeScript SDK is ever sent the key, and only where the app says that there is one.
     const legacyWorker = this.#config.legacyWorker ? this.#config.gatewayKey : undefined;
-    const clientScope = tabId('scope', placeOf(this.#config));
+    // Servers may have a storage as well, which their clients, of many people, would share.
+    const clientScope = isPage() ? tabId('scope', placeOf(this.#config)) : undefined;
     const host = createHost({
       spaceToken: () => this.#config.spaceToken,
       store: this.#store,

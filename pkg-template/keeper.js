@@ -10,7 +10,7 @@
  * Owns which rooms are open in this page, and when others are looked after. Must not know how anything is sent.
  */
 
-import { waitingSpaces } from './outbox-database.js';
+import { hasIndexedDb, waitingSpaces } from './outbox-database.js';
 
 /** How often is looked whether something waits, in milliseconds. */
 const LOOK_EVERY_MS = 30_000;
@@ -120,6 +120,8 @@ export function leaveRoom(place, leavesSomething) {
 
 /** A room may be opened again at once, as it is where a component moves, and sent meanwhile: then there is nothing to say. */
 async function warn(workerUrl) {
+  // In a server nothing is left behind, and no program is kept alive for looking.
+  if (!hasIndexedDb()) return;
   await sleep(LEFT_MS);
   const waiting = await waitingSpaces({ workerUrl }).catch(() => []);
   const left = waiting.find(({ spaceId }) => !open.has(keyOf({ workerUrl, spaceId })));

@@ -50,6 +50,18 @@ const codeOf = (promise) =>
 /** What the host's `error` makes. */
 const errorOf = (core, ...values) => core.host.error(...values);
 
+test('no timer keeps a program alive once its client is closed', async () => {
+  const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+  const before = timers();
+  const config = { workerUrl: 'https://no-timer.example', tokenFor: () => undefined };
+  for (const { tokenFor } of [{}, config]) {
+    const { client } = await setUpConnected({ ...config, tokenFor });
+    client.close();
+    await nextTask();
+    assert.equal(timers(), before, tokenFor ? 'with tokenFor' : 'without');
+  }
+});
+
 describe('loading', () => {
   test('starts with the first call that needs it, not before', async () => {
     const { client, source } = setUp();
@@ -115,6 +127,47 @@ describe('loading', () => {
     await first.catch(() => {});
   });
 
+  test('clients share the scope of a tab, and none in a server, which may have a sessionStorage as well', async (t) => {
+    const kept = new Map();
+    const sessionStorage = { getItem: (key) => kept.get(key), setItem: (key, value) => kept.set(key, value) };
+    const names = ['sessionStorage', 'window', 'document'];
+    const before = names.map((name) => Object.getOwnPropertyDescriptor(globalThis, name));
+    t.after(() => {
+      names.forEach((name, index) => {
+        if (before[index]) Object.defineProperty(globalThis, name, before[index]);
+        else delete globalThis[name];
+      });
+    });
+    const set = (name, value) => Object.defineProperty(globalThis, name, { configurable: true, value });
+    const scopeOf = async () => {
+      const { client, load } = setUp();
+      client.getMessages();
+      const core = await load();
+      client.close();
+      return core.options.clientScope;
+    };
+    set('sessionStorage', sessionStorage);
+    assert.equal(await scopeOf(), undefined);
+    set('window', {});
+    set('document', {});
+    const scope = await scopeOf();
+    assert.equal(scope, tabId('scope', CONFIG));
+    assert.match(scope, /^[\da-f]{32}$/);
+    assert.equal(await scopeOf(), scope);
+  });
+
+  test('what can not be read is refused by a rejection, by each method that reads something', async () => {
+    const { client } = setUp();
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    for (const call of ['getMessages', 'setMetadata', 'sendMessage', 'loadOlder', 'connect']) {
+      // A throw would come out of here.
+      const given = client[call](proxy);
+      await assert.rejects(given, TypeError, call);
+    }
+    client.close();
+  });
+
   test('a message is what it was when it was sent', async () => {
     const { client, load } = setUp();
     const draft = Proxy.revocable({ id: 'f1', url: '/f1' }, {});
@@ -156,7 +209,7 @@ describe('loading', () => {
       ...{ spaceId, workerUrl, newestFirst: true, webSocket },
       ...{ legacyWorker: undefined, pollsOnly: false },
     });
-    assert.equal(clientScope, tabId('scope', { workerUrl, spaceId }));
+    assert.equal(clientScope, undefined);
     // A text that came at once would be taken for the only one that there is.
     const given = core.host.token(true);
     assert.ok(given instanceof Promise);
