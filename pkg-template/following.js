@@ -4,6 +4,10 @@
  * Owns that subscribers and listeners go over to the next one. Must not know why there is another.
  */
 
+import { ChatError } from './errors.js';
+import { createRejected } from './waiting.js';
+
+const ignore = () => {};
 const METHODS = [
   ...[
     'connect',
@@ -19,6 +23,25 @@ const METHODS = [
   ...['getMetadata', 'setMetadata'],
 ];
 
+/** What stands in the place of a client that was left: nothing is shown, and nobody writes there. */
+function emptyAfter(space) {
+  if (space.isEmpty) return space;
+  const { getServerSnapshot } = space;
+  const refuse = () => createRejected(new ChatError('there is no room at the moment', { code: 'closed' }));
+  return {
+    ...Object.fromEntries(METHODS.map((name) => [name, refuse])),
+    isEmpty: true,
+    // What waits in the room that was left is removed by whoever signs out, also where the config goes first.
+    clearLocal: () => space.clearLocal(),
+    isConnected: () => false,
+    persistence: 'memory',
+    getSnapshot: getServerSnapshot,
+    getServerSnapshot,
+    subscribe: () => ignore,
+    on: () => ignore,
+  };
+}
+
 /** See the module's text. */
 export class Following {
   /** The client that is looked at. */
@@ -33,8 +56,8 @@ export class Following {
     }
   }
 
-  /** Looks at another client from now on. */
-  follow(space) {
+  /** Looks at another client from now on; where there is none, at an empty room. */
+  follow(space = emptyAfter(this.current)) {
     for (const each of this.#attached) each.detach();
     this.current = space;
     for (const each of this.#attached) each.detach = each.attach();

@@ -59,7 +59,7 @@ function follow(source) {
         } catch (error) {
           console.error('kuratchi-spaces:', error);
         }
-        if (view) following.follow(view.space);
+        following.follow(view?.space);
       }
       if (view !== heldView) view?.hold();
       heldView = view;

@@ -58,7 +58,7 @@ export function setSpace(source: SpaceSource): KuratchiSpaceClient;
  * component stays, and so would a plain value. Another space, Worker, order or user is another client then; a new token of the
  * same user, also a function in the place of a text, is shown on the connection that is there. Another token function is asked at once. What this gives stands for whichever client it is.
  * The function's first value has to be a config or a client. Where it gives nothing later, or a config that is not as expected (the console
- * tells), the room is left, and the next one is followed.
+ * tells), the room is left, and the next one is followed; meanwhile this is an empty room, whose calls fail with `closed`.
  *
  * @param source A function that gives a config or a client, one of these that never changes, or nothing.
  * @throws {ChatError} `invalidArgument` for a config that is not as expected.

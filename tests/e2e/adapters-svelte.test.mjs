@@ -287,9 +287,11 @@ test('a_config_that_is_changed_in_place_is_followed', async () => {
 test('a_room_is_left_where_there_is_no_config_or_a_bad_one_and_the_next_one_is_followed', async () => {
   const { space, peer, opened } = await open({ more: { scene: 'changing', stays: 'yes' }, history: ['one'] });
   await connected();
+  await shows(['one']);
   // A page of the app that is in no room.
   await show({ isNowhere: true });
   await until(() => stack.proxy.socketCount === 0, 'the room is left');
+  await shows([]);
   await show({ isNowhere: false });
   await connected();
   await peer.post('two');

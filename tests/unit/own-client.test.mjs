@@ -8,6 +8,7 @@ import { describe, test } from 'node:test';
 import { Following } from '../../pkg-template/following.js';
 import { heardBy, OwnClient, userOf } from '../../pkg-template/own-client.js';
 import { generateToken } from '../../pkg-template/tokens.js';
+import { setUpConnected } from './lib/core-double.mjs';
 
 const GATEWAY_KEY = 'a-gateway-key-of-more-than-32-characters';
 const tokenOf = (userId) => generateToken('room.with.dots', { gatewayKey: GATEWAY_KEY, userId });
@@ -310,6 +311,34 @@ describe('following', () => {
     unsubscribe();
     stop();
     assert.deepEqual([other.subscribers.size, other.listeners.size], [0, 0]);
+  });
+
+  test('a room that was left for none is not shown, and nothing is written there', async () => {
+    const [one, other] = [(await setUpConnected()).client, new FakeClient('other')];
+    const following = new Following(one);
+    let told = 0;
+    following.subscribe(() => (told += 1));
+    const stop = following.on('message', () => {});
+    one.setTyping = () => assert.fail('in the room that was left');
+    assert.equal(following.getSnapshot().state, 'connected');
+    following.follow(undefined);
+    assert.equal(told, 1);
+    assert.equal(following.getSnapshot(), one.getServerSnapshot());
+    assert.deepEqual([following.isConnected(), following.persistence], [false, 'memory']);
+    for (const name of ['sendMessage', 'setTyping', 'loadOlder', 'connect']) {
+      await assert.rejects(following[name]({}), { code: 'closed', retryable: false }, name);
+    }
+    for (const name of ['disconnect', 'setToken', 'close']) following[name]('token');
+    // Whoever signs out may take the config away first.
+    let cleared = 0;
+    one.clearLocal = () => (cleared += 1);
+    following.follow(undefined);
+    following.clearLocal();
+    assert.equal(cleared, 1);
+    following.follow(other);
+    assert.deepEqual([told, other.subscribers.size, other.listeners.size], [3, 1, 1]);
+    stop();
+    one.close();
   });
 
   test('calls reach the latest client, also those that were taken as functions before', () => {
