@@ -412,7 +412,7 @@ fn resume_is_sent_in_windows_that_follow_the_echoes() {
     assert!(heard[0].get("more").is_none(), "a socket need not ask");
     assert_eq!(seqs(&heard), (2..=head).collect::<Vec<u64>>());
     // Who does not echo is sent the first window alone.
-    shell.pass(1_000);
+    shell.pass(5_000);
     shell.stalled.insert(reader + 1);
     let stalled = shell.resume(anonymous("s"), epoch.as_deref(), 1);
     let first = shell.heard(stalled);

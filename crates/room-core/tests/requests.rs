@@ -13,7 +13,7 @@ use common::{START, Shell, anonymous, gateway, user, with_caps};
 use protocol::dialect::Dialect;
 use protocol::ids::Seq;
 use protocol::limits;
-use room_core::{Call, Cursor, Input, Query, RequestId, Response, page_messages};
+use room_core::{Call, Cursor, Input, PeerId, Query, RequestId, Response, page_messages};
 use serde_json::{Value, json};
 
 fn with_texts(count: u64, step: u64) -> Shell {
@@ -569,6 +569,37 @@ fn what_many_read_comes_in_turns_and_nobody_pays_for_less_than_was_read() {
         .filter(|response| response.status == 429);
     let refused = refused.count();
     assert!((45..55).contains(&refused), "{refused} of 101");
+}
+
+#[test]
+fn a_read_that_takes_longer_than_its_pause_is_followed_by_the_whole_pause() {
+    let (mut shell, _) = with_fat(10);
+    let all = Cursor {
+        epoch: None,
+        since: Seq(0),
+    };
+    let resumed = Input::Connected {
+        peer: PeerId(99),
+        dialect: Dialect::V2,
+        principal: user("behind"),
+        cursor: Some(all),
+        client_scope: None,
+        instance: None,
+    };
+    // In an input the clock stands still: the time that reading takes shows in the next one.
+    let reads = [asked(newest("200", None), "ada"), resumed];
+    for (read, taken) in reads.into_iter().zip([500, 2_000]) {
+        shell.pass(10_000);
+        shell.feed(read);
+        shell.now += taken;
+        let before = shell.responses.len();
+        shell.feed(asked(newest("1", None), "bob"));
+        assert_eq!(shell.responses.len(), before, "after {taken} ms");
+        shell.now += 60;
+        shell.feed(asked(newest("1", None), "ada"));
+        assert_eq!(shell.responses.len(), before + 1, "the pause is over");
+        shell.pass(1);
+    }
 }
 
 #[test]
