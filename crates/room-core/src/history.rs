@@ -146,6 +146,9 @@ fn newest_messages(
     storage.range(&range)?.into_iter().map(read).collect()
 }
 
+/// No stored participant has fewer bytes.
+const PARTICIPANT_BYTES_MIN: usize = 64;
+
 /// A page of the participants that tokens have proven, by id: those behind `after`, until they take `bytes_max`. The next
 /// page follows the id that stands beside them, if there is one.
 pub(crate) fn participants(
@@ -158,17 +161,19 @@ pub(crate) fn participants(
         from: after.map(|after| EntityKey::Text(after.to_owned())),
         before: None,
         descending: false,
-        limit: usize::MAX,
+        // Without a limit a store looks through all of them to know where `bytes_max` is reached.
+        limit: bytes_max / PARTICIPANT_BYTES_MIN + 1,
         bytes_max,
     };
     let found = storage.range(&range)?;
     let bytes: usize = found.iter().map(|(_, json)| json.len()).sum();
+    let is_full = bytes >= bytes_max || found.len() >= range.limit;
     let found = found.iter().map(|(_, json)| from_json::<Participant>(json));
     let mut participants = found.collect::<Result<Vec<_>, _>>()?;
     let last = participants.last().map(|last| last.user_id.clone());
     participants.retain(|participant| Some(participant.user_id.as_str()) != after);
     // A range that holds `after` alone has come to its end, or to a participant larger than a page, which there is none of.
-    Ok((participants, last.filter(|_| bytes >= bytes_max)))
+    Ok((participants, last.filter(|_| is_full)))
 }
 
 /// A part of the log, spelled for the second version.
@@ -442,6 +447,7 @@ fn bytes_of(json: Option<&str>) -> usize {
 #[cfg(test)]
 mod tests {
     use protocol::ids::Epoch;
+    use protocol::token::Role;
 
     use super::*;
     use crate::memory::MemoryStorage;
@@ -476,5 +482,33 @@ mod tests {
         check(4, Some(&[r#"{"type":"skip","from":5,"to":5}"#]));
         check(5, Some(&[]));
         check(6, None);
+    }
+
+    #[test]
+    fn page_of_participants_has_the_store_look_through_no_more_than_may_fit() {
+        let least = Participant {
+            user_id: String::new(),
+            role: Role::Agent,
+            joined_at: UnixMillis(1_700_000_000_000),
+            verified: true,
+        };
+        let json = serde_json::to_string(&least).unwrap();
+        assert!(json.len() >= PARTICIPANT_BYTES_MIN, "{json}");
+        let mut storage = MemoryStorage::default();
+        let put = |n: u64| {
+            let json = format!(r#"{{"userId":"{n}","role":"agent","joinedAt":1}}"#);
+            let key = EntityKey::Text(n.to_string());
+            Write::Put(EntityKind::Participant, key, json)
+        };
+        storage
+            .commit(&(10..30).map(put).collect::<Vec<_>>())
+            .unwrap();
+        let page = |after: Option<&str>| {
+            let (found, next) = participants(&storage, after, 640).unwrap();
+            (found.len(), next)
+        };
+        // Shorter than any that is stored: the limit ends the page, and others follow.
+        assert_eq!(page(None), (11, Some("20".into())));
+        assert_eq!(page(Some("20")), (9, None));
     }
 }
