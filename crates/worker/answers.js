@@ -116,13 +116,12 @@ class Caller {
   }
 
   /** Disconnects idle clients as far as `bytes` more need it. Returns whether there is room for them. */
-  makeRoom(bytes) {
+  makeRoom(bytes, isLong = bytes > LONG_BYTES) {
     const now = Date.now();
     for (const answer of asked) {
       if (answer.since >= now - ASKED_MS_MAX) break;
       answer.release();
     }
-    const isLong = bytes > LONG_BYTES;
     const ownMax = isLong ? OWN_BYTES_MAX_OF_LONG : OWN_BYTES_MAX;
     while (this.bytes + bytes > ownMax && this.#cutIdle(now - IDLE_MS_OF_OWN));
     while (reservedBytes + bytes > RESERVED_BYTES_FULL) {
@@ -236,7 +235,8 @@ class Answer {
     const { name } = this.#caller;
     this.release();
     const caller = callerNamed(name);
-    if (!caller.makeRoom(bytes)) return false;
+    // The bytes are in memory already: the answer leaves no more to others by being asked for, and paid, again.
+    if (!caller.makeRoom(bytes, false)) return false;
     this.#reserve(caller, bytes);
     return true;
   }
