@@ -52,9 +52,9 @@ const UNREAD_SLACK_MIB = 700;
 const RESET = 60;
 const RESET_MS_MAX = 100;
 const RESET_SLACK_MIB = 1_200;
-/** As many pages as a caller may have at once; where they have to wait for those that are gone it is 5 s at least. */
+/** As many pages as a caller may have at once; where they have to wait for those that are gone it takes 5 s longer at least. */
 const PAGES_AT_ONCE = 4;
-const PAGES_MS_MAX = 4_000;
+const PAGES_MS_MAX_MORE = 4_000;
 const BURST = 400;
 const PER_USER = 20;
 /** `PER_SOURCE_MAX` of places.js. */
@@ -431,6 +431,16 @@ test('clients that ask for long answers and reset take no room from others', {
     const { spaceId, tokens: all } = await spaceWithLongPage(own);
     // Those of five would be more than all may have, and be cut for others.
     const tokens = all.slice(0, 4);
+    const readPages = async (token) => {
+      const askedAt = performance.now();
+      const pages = await Promise.all(
+        Array.from({ length: PAGES_AT_ONCE }, () => read(askFor(own, spaceId, token), Infinity)),
+      );
+      for (const { status, isWhole } of pages) assert.ok(status === 200 && isWhole);
+      return performance.now() - askedAt;
+    };
+    // What that takes on this machine: by the token that resets nothing.
+    const usualMs = await readPages(all[4]);
     const memory = new MemoryWatch(own.pid);
     await Promise.all(
       tokens
@@ -445,14 +455,11 @@ test('clients that ask for long answers and reset take no room from others', {
         }),
     );
     // As many pages as one token may have at once, of a token that has reset as many as it could: none waits.
-    const askedAt = performance.now();
-    const pages = await Promise.all(
-      Array.from({ length: PAGES_AT_ONCE }, () => read(askFor(own, spaceId, tokens[0]), Infinity)),
-    );
-    const ms = performance.now() - askedAt;
+    // A short page of each token comes when the object is done with what the token asked for before.
+    await Promise.all(tokens.map((token) => read(askFor(own, spaceId, token, 1), Infinity)));
+    const ms = await readPages(tokens[0]);
     const { before, peak } = memory.stop();
-    for (const { status, isWhole } of pages) assert.ok(status === 200 && isWhole);
-    assert.ok(ms < PAGES_MS_MAX, `after ${ms.toFixed(0)} ms`);
+    assert.ok(ms < usualMs + PAGES_MS_MAX_MORE, `after ${ms.toFixed(0)} ms, ${usualMs.toFixed(0)} before`);
     assert.ok(!(peak - before > RESET_SLACK_MIB), `${(peak - before).toFixed(0)} MiB`);
     add(
       `${3 * tokens.length * RESET} pages of 4 MiB whose readers reset, by four anonymous tokens`,
