@@ -166,7 +166,7 @@ test('a_token_for_other_rooms_that_comes_with_a_later_config_is_used', async () 
       const own = new OwnClient(config, client);
       own.listen(own.heard);
       own.space.connect();
-      own.config = { ...config, tokenFor };
+      own.take({ ...config, tokenFor });
       own.listen(own.heard);
     },
     [stack.newSpace('later'), ada.network.url, tokenUrl],
@@ -196,7 +196,7 @@ test('a_token_for_other_rooms_that_a_later_config_takes_back_is_not_asked_any_mo
       const stop = own.listen(own.heard);
       while (!answer) await wait(50);
       // A render gives the next config before the one before is unheard; the app was asked meanwhile.
-      own.config = config;
+      own.take(config);
       answer(undefined);
       globalThis.dispatchEvent(new Event('online'));
       await wait(1_000);
