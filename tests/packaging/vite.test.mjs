@@ -64,11 +64,12 @@ describe('Vite', () => {
 
       test('dev server: again, and with a dependency found late', { timeout: TEST_MS_MAX }, async () => {
         const started = Date.now();
+        // Before the server watches: it has the page load again for a file that is new.
+        writeFileSync(join(app.folder, 'src', 'late.js'), LATE);
         const server = await dev();
         try {
           const andThen = async ({ tab, space, shown, peer }) => {
             record({ ...row, mode: 'dev, second start', started });
-            writeFileSync(join(app.folder, 'src', 'late.js'), LATE);
             // Vite bundles anew and tells the page to load again, some of the old bundle's addresses gone.
             const reloaded = tab.page.waitForEvent('load');
             await tab.page.evaluate(() => {
