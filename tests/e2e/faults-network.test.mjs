@@ -227,6 +227,8 @@ test('a_reader_that_stands_still_while_much_comes_catches_up_on_the_same_link', 
 const PAGES = 5;
 const ROUNDS = 5;
 const ROUND_MS = 15_000;
+/** The rounds, and setting up and comparing six pages on a slow machine. */
+const FIVE_ROUNDS_MS_MAX = 2 * ROUNDS * ROUND_MS;
 const TALK_EVERY_MS = 50;
 /** As long as a long task, or a phone that is thawed. */
 const BUSY_MS = 100;
@@ -240,47 +242,51 @@ function wakeAfterMs(busyMs) {
   dispatchEvent(new Event('online'));
 }
 
-test('five_pages_of_one_person_survive_five_swallowed_networks', async () => {
-  const ledger = new Ledger('five pages of one person, their connections swallowed five times 15 s apart');
-  const space = stack.newSpace('five-pages');
-  const bob = await stack.newPerson('bob', space);
-  const network = await stack.newNetwork();
-  const pages = [];
-  for (let n = 0; n < PAGES; n += 1)
-    pages.push(await stack.newPerson(`ada${n}`, space, { user: 'ada', network }));
-  const everybody = [bob, ...pages];
-  for (const person of everybody) await person.arrive();
-  const present = () =>
-    globalThis.person.client
-      .getSnapshot()
-      .presence.map(({ userId }) => userId)
-      .sort();
-  const backMs = [];
-  // What comes before the network goes is still in the pages' queues when they wake.
-  await bob.talk(bob.texts((ROUNDS * ROUND_MS) / TALK_EVERY_MS), TALK_EVERY_MS);
-  for (let round = 0; round < ROUNDS; round += 1) {
-    const nextAt = Date.now() + ROUND_MS;
-    const waking = pages.map((page) => page.tab.evaluate(wakeAfterMs, BUSY_MS));
-    await sleep(BUSY_MS / 2);
-    network.swallowPresent();
-    const sinceMs = Date.now();
-    await Promise.all(
-      pages.map(async (page, n) => {
-        await waking[n];
-        await page.say(...page.texts(1, round));
-        const isBack = async () =>
-          (await page.report()).states.find(({ state, at }) => state === 'connected' && at > sinceMs);
-        const { at } = await until(isBack, `${page.name} is back`, ROUND_MS);
-        backMs.push(at - sinceMs);
-      }),
-    );
-    await sleep(nextAt - Date.now());
-  }
-  await bob.talked();
-  const latest = Math.max(...backMs);
-  console.log(`five pages, swallowed five times: back after ${Math.min(...backMs)} to ${latest} ms`);
-  assert.ok(latest <= BACK_MS_MAX + SLOW_MACHINE_MS, `back after ${latest} ms`);
-  assert.deepEqual(await bob.tab.evaluate(present), ['ada', 'bob'], 'they are one person');
-  await settle(ledger, everybody);
-  assertNoProblems(...everybody.map(({ tab }) => tab));
-});
+test(
+  'five_pages_of_one_person_survive_five_swallowed_networks',
+  async () => {
+    const ledger = new Ledger('five pages of one person, their connections swallowed five times 15 s apart');
+    const space = stack.newSpace('five-pages');
+    const bob = await stack.newPerson('bob', space);
+    const network = await stack.newNetwork();
+    const pages = [];
+    for (let n = 0; n < PAGES; n += 1)
+      pages.push(await stack.newPerson(`ada${n}`, space, { user: 'ada', network }));
+    const everybody = [bob, ...pages];
+    for (const person of everybody) await person.arrive();
+    const present = () =>
+      globalThis.person.client
+        .getSnapshot()
+        .presence.map(({ userId }) => userId)
+        .sort();
+    const backMs = [];
+    // What comes before the network goes is still in the pages' queues when they wake.
+    await bob.talk(bob.texts((ROUNDS * ROUND_MS) / TALK_EVERY_MS), TALK_EVERY_MS);
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const nextAt = Date.now() + ROUND_MS;
+      const waking = pages.map((page) => page.tab.evaluate(wakeAfterMs, BUSY_MS));
+      await sleep(BUSY_MS / 2);
+      network.swallowPresent();
+      const sinceMs = Date.now();
+      await Promise.all(
+        pages.map(async (page, n) => {
+          await waking[n];
+          await page.say(...page.texts(1, round));
+          const isBack = async () =>
+            (await page.report()).states.find(({ state, at }) => state === 'connected' && at > sinceMs);
+          const { at } = await until(isBack, `${page.name} is back`, ROUND_MS);
+          backMs.push(at - sinceMs);
+        }),
+      );
+      await sleep(nextAt - Date.now());
+    }
+    await bob.talked();
+    const latest = Math.max(...backMs);
+    console.log(`five pages, swallowed five times: back after ${Math.min(...backMs)} to ${latest} ms`);
+    assert.ok(latest <= BACK_MS_MAX + SLOW_MACHINE_MS, `back after ${latest} ms`);
+    assert.deepEqual(await bob.tab.evaluate(present), ['ada', 'bob'], 'they are one person');
+    await settle(ledger, everybody);
+    assertNoProblems(...everybody.map(({ tab }) => tab));
+  },
+  { timeout: FIVE_ROUNDS_MS_MAX },
+);
