@@ -15,7 +15,7 @@ import { workerdProcesses } from '../e2e/lib/workerd.mjs';
 import { BareClient } from '../load/lib/bare-client.mjs';
 import { MemoryWatch } from '../load/lib/memory.mjs';
 import { Server } from '../load/lib/server.mjs';
-import { closing, frame, knock, tryToKnock } from './lib/attack.mjs';
+import { closing, firstHeard, frame, knock, tryToKnock } from './lib/attack.mjs';
 import { startBareSocket } from './lib/bare-socket.mjs';
 import { report } from './lib/report.mjs';
 
@@ -83,9 +83,8 @@ function descriptors(pid) {
 /** What a socket is told that was answered, if it is a refusal. */
 async function refusal(socket) {
   if (!socket.isAccepted) return 'refused by a status';
-  const data = await Promise.race([once(socket, 'data'), sleep(WELCOME_MS_MAX)]);
-  const text = String(data);
-  return text.includes('"error"') ? text : undefined;
+  const text = await firstHeard(socket, WELCOME_MS_MAX);
+  return text?.includes('"error"') ? text : undefined;
 }
 
 async function call(at, spaceId, token, method, path, body) {
@@ -309,7 +308,7 @@ test('connections of the first version that are turned away and do not answer ar
       if (!socket.isAccepted) continue;
       socket.write(auth);
       // Whoever is let in hears nothing.
-      await Promise.race([once(socket, 'data'), sleep(TURNED_AWAY_MS)]);
+      await firstHeard(socket, TURNED_AWAY_MS);
     }
     const open = sockets.filter(({ isAccepted, readyState }) => isAccepted && readyState === 'open').length;
     assert.ok(open <= PER_USER + PER_NETWORK, `${open} are open`);

@@ -2,10 +2,13 @@
  * What an attacker has: raw TCP connections that speak just enough of HTTP and WebSocket, and no manners.
  */
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { secondVersion } from '../../contract/lib/second-version-client.mjs';
 
 const HANDSHAKE_MS_MAX = 5_000;
+const HEAD_END = '\r\n\r\n';
 
 /** Opcodes of RFC 6455 §5.2. */
 const TEXT = 1;
@@ -72,6 +75,9 @@ export function knock(url, { spaceId, token, query, from, origin }) {
     socket.once('data', (data) => {
       clearTimeout(timer);
       socket.isAccepted = data.toString('latin1').startsWith('HTTP/1.1 101');
+      // A quick server's first frame comes in one piece with its answer.
+      const end = data.indexOf(HEAD_END);
+      socket.early = end < 0 ? '' : data.subarray(end + HEAD_END.length).toString();
       resolve(socket);
     });
     socket.on('error', (error) => {
@@ -85,7 +91,24 @@ export function knock(url, { spaceId, token, query, from, origin }) {
   });
 }
 
-/** The same; `undefined` where the server did not take it. */
+/**
+ * What a socket that was just answered hears first.
+ *
+ * @returns {Promise<string | undefined>} `undefined` where it is silent for `ms`.
+ */
+export async function firstHeard(socket, ms) {
+  if (socket.early) return socket.early;
+  const stop = new AbortController();
+  const { signal } = stop;
+  const heard = once(socket, 'data', { signal }).then(([data]) => String(data));
+  try {
+    return await Promise.race([heard, sleep(ms, undefined, { signal })]);
+  } finally {
+    stop.abort();
+  }
+}
+
+/** The same as `knock`; `undefined` where the server did not take it. */
 export const tryToKnock = (url, options) => knock(url, options).catch(() => undefined);
 
 /** Runs `act` over and over in `lanes` lanes at once, until `ms` are over. Resolves with how often it ran. */
