@@ -178,7 +178,9 @@ impl<J: Json> Client<J> {
         let was = self.link;
         self.drop_socket(1000, "disconnected");
         self.end_attempts(Link::Idle);
-        self.credentials.leave();
+        if self.credentials.leave() {
+            self.outbox.forget_identity();
+        }
         if self.needs_token() {
             self.ask_for_token(now);
         }
@@ -580,9 +582,8 @@ impl<J: Json> Client<J> {
             self.settle(call, Err(error.clone()));
         }
         self.release_ack_waiters();
-        for (id, waiter) in self.outbox.take_waiters(Wait::Stored) {
-            // Whoever is told that it failed must not find it sent by the next connect().
-            self.settle(waiter.call, Err(error.clone()));
+        // Whoever is told that it failed must not find it sent by the next connect().
+        for id in self.outbox.waited_for(Wait::Stored) {
             self.fail_entry(&id, error.clone());
         }
         if self.presence.clear() {

@@ -18,6 +18,9 @@ const PATIENCE_MS: u64 = 30_000;
 /// After which time it is asked again first, in milliseconds, and the longest after which it is: twice as long each time.
 const AGAIN_MS_MIN: u64 = 1_000;
 const AGAIN_MS_MAX: u64 = 8_000;
+/// The most that counts as trying between two answers, in milliseconds: while the network or the source itself was away, nothing
+/// was tried.
+const TRIED_MS_MAX: u64 = 15_000;
 
 /// What the client knows of its token.
 #[derive(Clone, Debug)]
@@ -52,8 +55,11 @@ enum State {
 struct Refused {
     token: String,
     error: ClientError,
-    /// Since when tokens were refused, one after the other.
-    since: Instant,
+    /// When it was refused or given again last.
+    at: Instant,
+    /// For how long the source has been tried, in milliseconds, since the first of the tokens that were refused one after the
+    /// other.
+    tried_ms: u64,
     /// How often the source gave it again.
     given_again: u32,
 }
@@ -211,7 +217,8 @@ impl Credentials {
             if is_fixed {
                 return Answer::Hopeless(error);
             }
-            if self.is_given_up || refused.is_over(now) {
+            refused.try_on(now);
+            if self.is_given_up || refused.is_over() {
                 self.rest();
                 return Answer::Hopeless(error);
             }
@@ -259,15 +266,23 @@ impl Credentials {
         // A question that is out already asks for what is needed now.
         self.state = self.renewal.take().map_or(State::Absent, State::Asked);
         let before = self.refused.take();
-        let refused = Refused {
+        let is_first = before.is_none();
+        let mut refused = before.unwrap_or(Refused {
+            token: String::new(),
+            error: error.clone(),
+            at: now,
+            tried_ms: 0,
+            given_again: 0,
+        });
+        refused.try_on(now);
+        let may_ask = is_first || !(self.is_fixed || refused.is_over());
+        self.refused = Some(Refused {
             token: token.to_owned(),
             error: error.clone(),
-            since: before.as_ref().map_or(now, |before| before.since),
             given_again: 0,
-        };
-        let may_ask = before.is_none() || !(self.is_fixed || refused.is_over(now));
-        self.refused = Some(refused);
-        if before.is_some() && !self.is_fixed {
+            ..refused
+        });
+        if !is_first && !self.is_fixed {
             self.rest();
         }
         may_ask
@@ -297,12 +312,15 @@ impl Credentials {
     }
 
     /// The app left. Somebody else may be signed in when it comes back, so that a source which can tell is asked then: what it
-    /// is about to answer is of before.
-    pub(crate) fn leave(&mut self) {
-        if !self.is_fixed {
-            self.forget(false);
-            self.state = State::Absent;
+    /// is about to answer is of before. Whether it can tell.
+    pub(crate) fn leave(&mut self) -> bool {
+        if self.is_fixed {
+            return false;
         }
+        self.forget(false);
+        self.state = State::Absent;
+        self.rest();
+        true
     }
 
     /// The app has another source. Gives the question to ask it, if any token is asked for, held or would help: answers of
@@ -332,9 +350,16 @@ impl Credentials {
 }
 
 impl Refused {
+    /// The source has given a token that is of no use, once more.
+    fn try_on(&mut self, now: Instant) {
+        let since_ms = now.ms_since(self.at);
+        self.tried_ms = self.tried_ms.saturating_add(since_ms.min(TRIED_MS_MAX));
+        self.at = now;
+    }
+
     /// Whether the source has had its time to give another one.
-    fn is_over(&self, now: Instant) -> bool {
-        now.ms_since(self.since) >= PATIENCE_MS
+    fn is_over(&self) -> bool {
+        self.tried_ms >= PATIENCE_MS
     }
 }
 

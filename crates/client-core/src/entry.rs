@@ -2,6 +2,7 @@
 //!
 //! Owns what is known of it by itself. Must not know the others, nor their order: see [`crate::outbox`].
 
+use protocol::codes::ErrorCode;
 use protocol::ids::ClientMessageId;
 use protocol::json::Json;
 use protocol::time::Instant;
@@ -121,8 +122,7 @@ impl<J: Json> Entry<J> {
 
     /// Whether its body may be another one: no connection has carried it, or the server has refused it.
     pub(crate) fn is_open(&self) -> bool {
-        let is_refused = |error: &ClientError| matches!(error.code, Code::Server(_));
-        !self.carried || self.row.failure.as_ref().is_some_and(is_refused)
+        !self.carried || self.row.failure.as_ref().is_some_and(is_refusal)
     }
 
     /// Whether it does not send itself any more.
@@ -145,6 +145,35 @@ impl<J: Json> Entry<J> {
         self.waiters = kept;
         taken
     }
+}
+
+/// Whether the same entry may be taken a little later, or on the next connection.
+pub(crate) fn passes_by_itself(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::RateLimited
+            | ErrorCode::OutOfOrder
+            | ErrorCode::StorageFull
+            | ErrorCode::Internal
+            | ErrorCode::TokenExpired
+            | ErrorCode::TokenInvalid
+            | ErrorCode::SpaceMismatch
+            | ErrorCode::IdentityRequired
+            | ErrorCode::NotAuthenticated
+            | ErrorCode::SlowConsumer
+    )
+}
+
+/// Whether the server has refused an entry with this error. What refuses a connection says nothing of what it carried.
+fn is_refusal(error: &ClientError) -> bool {
+    const OF_CONNECTIONS: [ErrorCode; 4] = [
+        ErrorCode::OriginRefused,
+        ErrorCode::SpaceIdRequired,
+        ErrorCode::GatewayKeyInvalid,
+        ErrorCode::TokenMissing,
+    ];
+    let is_of_entry = |code| !passes_by_itself(code) && !OF_CONNECTIONS.contains(&code);
+    matches!(error.code, Code::Server(code) if is_of_entry(code))
 }
 
 fn target_of<J: Json>(row: &OutboxRow<J>) -> Option<String> {

@@ -357,11 +357,14 @@ impl<J: Json> Outbox<J> {
     }
 
     /// Takes the identity of the token in use. Entries that were added here before there was one are its own from
-    /// now on; gives their ids.
+    /// now on, but for those that name somebody else as their sender; gives their ids.
     pub(crate) fn identify(&mut self, identity: Identity) -> Vec<ClientMessageId> {
         let mut bound = Vec::new();
-        let unknown = |entry: &&mut Entry<J>| !entry.restored && entry.row.owner == Owner::Unknown;
-        for entry in self.entries.iter_mut().filter(unknown) {
+        let is_its_own = |entry: &&mut Entry<J>| {
+            let is_unknown = entry.row.owner == Owner::Unknown;
+            is_unknown && !entry.restored && owns(Some(&identity), &entry.row)
+        };
+        for entry in self.entries.iter_mut().filter(is_its_own) {
             entry.row.owner = identity.owner();
             bound.push(entry.row.client_message_id.clone());
         }
@@ -369,9 +372,15 @@ impl<J: Json> Outbox<J> {
         bound
     }
 
-    /// Whether one of the rows is of who uses the client.
+    /// Somebody else may use the client by now: what is added is of who is known next. Entries stay as they are shown until then.
+    pub(crate) fn forget_identity(&mut self) {
+        self.identity = None;
+    }
+
+    /// Whether one of the rows is of who uses the client, or may be while nobody knows who that is.
     pub(crate) fn owns_any(&self, rows: &[OutboxRow<J>]) -> bool {
-        rows.iter().any(|row| owns(self.identity.as_ref(), row))
+        let identity = self.identity.as_ref();
+        identity.is_none() || rows.iter().any(|row| owns(identity, row))
     }
 
     /// Whose token is in use, if that is known.
@@ -754,6 +763,15 @@ impl<J: Json> Outbox<J> {
             taken.extend(waiters.map(|waiter| (entry.row.client_message_id.clone(), waiter)));
         }
         taken
+    }
+
+    /// Entries whose waiters wait for `end`.
+    pub(crate) fn waited_for(&self, end: Wait) -> Vec<ClientMessageId> {
+        let waits = |entry: &&Entry<J>| entry.waiters.iter().any(|waiter| waiter.wait == end);
+        let waited_for = self.entries.iter().filter(waits);
+        waited_for
+            .map(|entry| entry.row.client_message_id.clone())
+            .collect()
     }
 
     /// Takes every entry out.

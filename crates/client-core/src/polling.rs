@@ -15,12 +15,12 @@ use protocol::wire::Key;
 
 use crate::client::Client;
 use crate::connection::Link;
+use crate::entry::passes_by_itself;
 use crate::error::{ClientError, Code};
 use crate::io::{Event, Output, Transport};
 use crate::requests::{Pending, Purpose};
 use crate::sending::prefix_of;
 use crate::session::Cursor;
-use crate::settling::passes_by_itself;
 use crate::timer::Timer;
 
 /// What the next poll waits for while there is news.

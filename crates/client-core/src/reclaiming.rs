@@ -74,8 +74,8 @@ impl<J: Json> Client<J> {
                 self.persist(OutboxChange::Remove(id.clone()));
             }
             let stored = self.recent_id(entry.trace);
-            for row in self.release_changes_of(id, stored.as_ref()) {
-                self.tell_outbox(row, OutboxStatus::Pending);
+            for id in self.release_changes_of(id, stored.as_ref()) {
+                self.tell_standing(&id);
             }
             if entry.shown {
                 self.tell_outbox(entry.row, OutboxStatus::Dropped);
@@ -101,14 +101,7 @@ impl<J: Json> Client<J> {
             Some(error) if !entry.has_failed() => self.fail_entry(id, error.clone()),
             failure => {
                 entry.row.failure.clone_from(failure);
-                let (row, shown) = (entry.row.clone(), entry.shown);
-                let status = match failure {
-                    None => OutboxStatus::Pending,
-                    Some(_) => OutboxStatus::Failed,
-                };
-                if shown {
-                    self.tell_outbox(row, status);
-                }
+                self.tell_standing(id);
             }
         }
     }

@@ -72,9 +72,13 @@ impl<J: Json> Client<J> {
     }
 
     /// The app gave another token, or another function for one: it is asked for at once, and the old one serves until it is
-    /// there.
+    /// there. Where there is no old one, who uses the client is to be learned.
     pub(crate) fn handle_token_changed(&mut self, now: Instant) {
         self.timers.stop(Timer::Renew);
+        if self.credentials.token().is_none() {
+            self.outbox.forget_identity();
+            self.typing.stop();
+        }
         match self.credentials.change_source(now) {
             Some(token_id) => self.request_token(token_id, true, now),
             None if self.needs_token() => self.ask_for_token(now),

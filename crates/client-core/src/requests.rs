@@ -306,10 +306,18 @@ impl<J: Json> Client<J> {
 
     /// Sends a request, or keeps it until there is a token.
     pub(crate) fn request(&mut self, mut pending: Pending<J>, now: Instant) {
-        if pending.method != "GET" && self.is_by_another(&mut pending) {
-            let told = format!("{}{ANOTHER_TOOK_OVER}", pending.purpose.prefix());
-            let error = ClientError::new(Code::Closed, told);
-            return self.refuse_request(pending.purpose, error, None, now);
+        if pending.method != "GET" {
+            let user = self.outbox.identity().cloned();
+            let writer = pending.writer.take().or(user.clone());
+            pending.writer = writer.clone();
+            if writer
+                .zip(user)
+                .is_some_and(|(writer, user)| writer != user)
+            {
+                let told = format!("{}{ANOTHER_TOOK_OVER}", pending.purpose.prefix());
+                let error = ClientError::new(Code::Closed, told);
+                return self.refuse_request(pending.purpose, error, None, now);
+            }
         }
         let mut headers = Vec::new();
         if !matches!(pending.purpose, Purpose::Health) {
@@ -342,16 +350,6 @@ impl<J: Json> Client<J> {
         self.outputs.push_back(Output::Fetch { fetch, request });
         self.pending.insert(fetch, pending);
         self.set_fetch_timer();
-    }
-
-    /// Whether a request that changes the space was made by somebody else than who the token in use names. Takes note of who makes
-    /// a new one.
-    fn is_by_another(&self, pending: &mut Pending<J>) -> bool {
-        let now = self.outbox.identity();
-        if pending.writer.is_none() {
-            pending.writer = now.cloned();
-        }
-        pending.writer.as_ref() != now
     }
 
     pub(crate) fn send_waiting_requests(&mut self, now: Instant) {

@@ -141,23 +141,19 @@ impl<J: Json> Client<J> {
         &mut self,
         id: &ClientMessageId,
         stored: Option<&J>,
-    ) -> Vec<OutboxRow<J>> {
+    ) -> Vec<ClientMessageId> {
         let released = self.outbox.release_changes_of(id, stored);
-        let row = |id: &ClientMessageId| Some(self.outbox.get(id)?.row.clone());
-        let rows: Vec<OutboxRow<J>> = released.iter().filter_map(row).collect();
-        for row in &rows {
-            self.persist(OutboxChange::Put(row.clone()));
+        for id in &released {
+            if let Some(row) = self.outbox.get(id).map(|entry| entry.row.clone()) {
+                self.persist(OutboxChange::Put(row));
+            }
         }
-        rows
+        released
     }
 
     /// The message `id` failed with `error`: what waited behind it is done to it here, or fails with it where it may have been
-    /// stored. Whoever waits is told the same. Gives the message's row as it is then; `None` where it is no more.
-    pub(crate) fn fail_changes_of(
-        &mut self,
-        id: &ClientMessageId,
-        error: &ClientError,
-    ) -> Option<OutboxRow<J>> {
+    /// stored. Whoever waits is told the same.
+    pub(crate) fn fail_changes_of(&mut self, id: &ClientMessageId, error: &ClientError) {
         let is_open = self.outbox.get(id).is_some_and(Entry::is_open);
         let changes = if is_open {
             self.outbox.take_changes_of(id)
@@ -180,9 +176,8 @@ impl<J: Json> Client<J> {
                 self.drop_entry(entry, "deleteMessage() was called");
             }
         }
-        let row = self.outbox.get(id).map(|entry| entry.row.clone());
-        if let Some(row) = &row {
-            self.persist(OutboxChange::Put(row.clone()));
+        if let Some(row) = self.outbox.get(id).map(|entry| entry.row.clone()) {
+            self.persist(OutboxChange::Put(row));
         }
         for entry in changes {
             self.persist(OutboxChange::Remove(entry.row.client_message_id.clone()));
@@ -193,7 +188,6 @@ impl<J: Json> Client<J> {
                 self.settle(waiter.call, Err(error.clone()));
             }
         }
-        row
     }
 
     /// The message `id` is tried again, behind all others: what waited for it is, too.

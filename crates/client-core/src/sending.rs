@@ -256,6 +256,7 @@ impl<J: Json> Client<J> {
             target,
             body,
             id,
+            writer: self.outbox.identity().cloned(),
         });
         self.post_next(now);
     }

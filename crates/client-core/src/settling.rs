@@ -14,7 +14,7 @@ use protocol::time::{Instant, UnixMillis};
 use protocol::wire::Key;
 
 use crate::client::Client;
-use crate::entry::{Entry, Wait, Waiter};
+use crate::entry::{Entry, Wait, Waiter, passes_by_itself};
 use crate::error::{ClientError, Code};
 use crate::identity::Identity;
 use crate::io::{
@@ -204,8 +204,8 @@ impl<J: Json> Client<J> {
         if entry.shown {
             self.tell_outbox(entry.row, OutboxStatus::Sent(stored));
         }
-        for row in changes {
-            self.tell_outbox(row, OutboxStatus::Pending);
+        for id in &changes {
+            self.tell_standing(id);
         }
         entry
             .waiters
@@ -299,14 +299,13 @@ impl<J: Json> Client<J> {
         entry.row.failure = Some(error.clone());
         let waiters = std::mem::take(&mut entry.waiters);
         entry.told = !waiters.is_empty();
-        let is_told = entry.told;
+        let is_told = entry.told || !entry.shown;
         for older in self.outbox.take_failed_before(id) {
             self.persist(OutboxChange::Remove(older.row.client_message_id.clone()));
             self.drop_entry(older, "a later edit failed as well");
         }
-        if let Some(row) = self.fail_changes_of(id, &error) {
-            self.tell_outbox(row, OutboxStatus::Failed);
-        }
+        self.fail_changes_of(id, &error);
+        self.tell_standing(id);
         for waiter in waiters {
             self.settle(waiter.call, Err(error.clone()));
         }
@@ -378,17 +377,18 @@ impl<J: Json> Client<J> {
     /// Whom the token in use names is known now.
     pub(crate) fn identify(&mut self, sub: Option<String>) {
         let identity = Identity(sub);
-        let is_known = self.outbox.identity().is_some();
-        let is_another = self.outbox.identity() != Some(&identity);
+        let known = self.outbox.identity();
+        let is_another = known != Some(&identity);
+        if is_another && known.is_some() {
+            self.typing.stop();
+        }
+        for call in self.posts.identify(&identity) {
+            let error = ClientError::new(Code::Closed, ANOTHER_TOOK_OVER);
+            self.settle(call, Err(error));
+        }
         self.own_fresh(identity);
         if is_another {
             self.outputs.push_back(Output::Identified);
-        }
-        if is_known && is_another {
-            for call in self.posts.waiting() {
-                let error = ClientError::new(Code::Closed, ANOTHER_TOOK_OVER);
-                self.settle(call, Err(error));
-            }
         }
         self.show_own();
     }
@@ -399,6 +399,7 @@ impl<J: Json> Client<J> {
             if let Some(row) = self.outbox.get(&id).map(|entry| entry.row.clone()) {
                 self.persist(OutboxChange::Put(row));
             }
+            self.tell_standing(&id);
         }
     }
 
@@ -523,24 +524,19 @@ impl<J: Json> Client<J> {
         }
     }
 
+    /// Tells the app how an entry stands, if it is one that the app knows of.
+    pub(crate) fn tell_standing(&mut self, id: &ClientMessageId) {
+        let Some(entry) = self.outbox.get(id).filter(|entry| entry.shown) else {
+            return;
+        };
+        let status = match entry.row.failure {
+            None => OutboxStatus::Pending,
+            Some(_) => OutboxStatus::Failed,
+        };
+        self.tell_outbox(entry.row.clone(), status);
+    }
+
     pub(crate) fn tell_outbox(&mut self, row: OutboxRow<J>, status: OutboxStatus<J>) {
         self.tell(Event::Outbox(Box::new(OutboxNews { row, status })));
     }
-}
-
-/// Whether the same entry may be taken a little later, or on the next connection.
-pub(crate) fn passes_by_itself(code: ErrorCode) -> bool {
-    matches!(
-        code,
-        ErrorCode::RateLimited
-            | ErrorCode::OutOfOrder
-            | ErrorCode::StorageFull
-            | ErrorCode::Internal
-            | ErrorCode::TokenExpired
-            | ErrorCode::TokenInvalid
-            | ErrorCode::SpaceMismatch
-            | ErrorCode::IdentityRequired
-            | ErrorCode::NotAuthenticated
-            | ErrorCode::SlowConsumer
-    )
 }

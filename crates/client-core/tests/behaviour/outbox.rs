@@ -862,3 +862,44 @@ fn what_this_page_wrote_before_anybody_was_known_is_of_whoever_is_first() {
     bench.expect(&["transmit said"]);
     assert_eq!(bench.rows[0].owner, Owner::User("ada".to_owned()));
 }
+
+#[test]
+fn the_refusal_of_a_connection_says_nothing_of_what_the_one_before_carried() {
+    let mut bench = Bench::ready();
+    bench.send(5, "carried", true);
+    let id = json!(bench.sent_ids[0]);
+    bench.close(1006);
+    bench.advance(1_000);
+    bench.take();
+    bench.close(4406);
+    let seen = bench.take();
+    let errors = seen.iter().filter(|it| it.starts_with("error"));
+    assert_eq!(errors.count(), 1, "{seen:?}");
+    bench.expect_outbox(&["carried pending", "carried failed originRefused"]);
+    let edit = json!({"text": "edited"});
+    let (client, now) = (&mut bench.client, bench.now);
+    client.edit_message(CallId(6), &id, &edit, false, now);
+    client.delete_message(CallId(7), &id, false, now);
+    bench.drain();
+    for call in bench.take() {
+        assert!(call.contains(" alreadySent: "), "{call}");
+    }
+    assert_eq!(bench.rows.len(), 1);
+}
+
+#[test]
+fn the_sender_of_what_was_written_before_a_token_is_told_once_it_is_known() {
+    let mut bench = Bench::new();
+    bench.client.connect(CallId(1), bench.now);
+    bench.drain();
+    let options = json!({"text": "early"});
+    bench
+        .client
+        .send_message(CallId(5), &options, false, bench.now);
+    bench.drain();
+    bench.expect_outbox(&["early pending"]);
+    assert_eq!(bench.rows[0].owner, Owner::Unknown);
+    bench.fetch_token(&token_of("ada", 600_000));
+    bench.expect_outbox(&["early pending"]);
+    assert_eq!(bench.rows[0].owner, Owner::User("ada".to_owned()));
+}

@@ -1,7 +1,7 @@
 //! Tokens refused, failing, renewed.
 
 use client_core::io::{CallId, Input};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::bench::{Bench, EPOCH_MS, TOKEN, message, token_of};
 
@@ -586,6 +586,8 @@ fn who_leaves_is_not_signed_in_by_an_answer_that_was_on_its_way() {
     let asked = bench.token;
     bench.client.disconnect(bench.now);
     bench.drain();
+    assert_eq!(bench.token, asked, "a source is asked once a second");
+    bench.advance(1_000);
     assert_ne!(bench.token, asked);
     bench.fetch_token(&token_of("bo", 600_000));
     assert_eq!(bench.count("GET"), 1);
@@ -943,4 +945,151 @@ fn a_client_whose_token_may_only_inspect_comes_back_with_another_one() {
         bench.give_token(&token_of("ada", 600_000));
         assert!(bench.take().contains(&"open".to_owned()));
     }
+}
+
+fn say(bench: &mut Bench, call: u32, options: &Value) {
+    bench
+        .client
+        .send_message(CallId(call), options, false, bench.now);
+    bench.drain();
+}
+
+#[test]
+fn what_is_written_after_a_sign_out_is_of_who_signs_in() {
+    let (ada, bo) = (token_of("ada", 600_000), token_of("bo", 600_000));
+    fn leave(bench: &mut Bench) {
+        bench.client.disconnect(bench.now);
+        bench.client.connect(CallId(2), bench.now);
+        bench.drain();
+    }
+    fn lose_the_token(bench: &mut Bench) {
+        bench.close(4401);
+        bench.input(Input::TokenFailed {
+            token_id: bench.token,
+            message: "signed out".into(),
+        });
+        bench.input(Input::TokenChanged);
+        bench.advance(11_000);
+    }
+    for sign_out in [leave, lose_the_token] {
+        let mut bench = Bench::new();
+        bench.client.connect(CallId(1), bench.now);
+        bench.drain();
+        bench.fetch_token(&ada);
+        bench.welcome(r#""seq":4"#);
+        say(&mut bench, 3, &json!({"text": "of ada, not acknowledged"}));
+        sign_out(&mut bench);
+        bench.outbox.clear();
+        say(&mut bench, 4, &json!({"text": "of bo"}));
+        say(&mut bench, 5, &json!({"text": "as ada", "senderId": "ada"}));
+        bench.take_frames();
+        bench.fetch_token(&bo);
+        bench.welcome(r#""seq":4"#);
+        let frames = bench.take_frames().concat();
+        assert!(frames.contains("of bo"), "{frames}");
+        assert!(!frames.contains("ada"), "{frames}");
+        let seen = std::mem::take(&mut bench.outbox);
+        assert!(
+            seen.contains(&"of ada, not acknowledged dropped".to_owned()),
+            "{seen:?}"
+        );
+        assert!(!seen.contains(&"of bo dropped".to_owned()), "{seen:?}");
+    }
+}
+
+#[test]
+fn a_change_by_http_after_a_sign_out_is_of_who_signs_in() {
+    let mut bench = Bench::new();
+    bench.client.connect(CallId(1), bench.now);
+    bench.drain();
+    bench.fetch_token(&token_of("ada", 600_000));
+    bench.welcome(r#""seq":4"#);
+    bench.client.disconnect(bench.now);
+    bench.send(5, "of bo", false);
+    bench.advance(1_000);
+    bench.take();
+    bench.fetch_token(&token_of("bo", 600_000));
+    assert_eq!(
+        (bench.count("POST"), bench.used_token.as_str()),
+        (1, token_of("bo", 600_000).as_str())
+    );
+    bench.expect(&["POST https://x/messages?v=2"]);
+}
+
+#[test]
+fn who_typed_before_does_not_type_on_the_next_users_connection() {
+    let mut bench = connected_for(600_000);
+    bench
+        .client
+        .set_typing(CallId(5), &json!("ada"), &json!(true), bench.now);
+    bench.drain();
+    bench.input(Input::TokenChanged);
+    bench.fetch_token(&token_of("bo", 600_000));
+    bench.welcome(r#""seq":4"#);
+    bench.take_frames();
+    bench.advance(5_000);
+    let frames = bench.take_frames().concat();
+    assert!(!frames.contains("typing"), "{frames}");
+}
+
+#[test]
+fn a_source_is_tried_again_where_it_was_away_since_the_first_refusal() {
+    // The network was away, and the token's time over.
+    let mut bench = Bench::new();
+    bench.client.connect(CallId(1), bench.now);
+    bench.drain();
+    bench.fetch_token(&token_of("ada", 60_000));
+    bench.close(4401);
+    bench.fetch_token(&token_of("ada", 70_000));
+    bench.close(1006);
+    bench.advance(300_000);
+    bench.close(4401);
+    bench.advance(1_000);
+    assert_eq!(bench.client.state().as_str(), "connecting");
+    bench.fetch_token(&token_of("ada", 900_000));
+    bench.welcome(r#""seq":4"#);
+    assert!(bench.client.is_connected());
+
+    // The source itself was, and gave an old one when it was back.
+    let mut bench = Bench::new();
+    bench.client.connect(CallId(1), bench.now);
+    bench.drain();
+    let old = token_of("ada", 60_000);
+    bench.fetch_token(&old);
+    bench.close(4401);
+    for _ in 0..8 {
+        bench.input(Input::TokenFailed {
+            token_id: bench.token,
+            message: "503".into(),
+        });
+        bench.advance(10_000);
+    }
+    bench.fetch_token(&old);
+    bench.advance(8_000);
+    bench.fetch_token(&token_of("ada", 900_000));
+    bench.welcome(r#""seq":4"#);
+    assert!(bench.client.is_connected());
+}
+
+#[test]
+fn what_becomes_of_an_entry_of_the_user_before_is_not_told() {
+    let (ada, bo) = (token_of("ada", 600_000), token_of("bo", 600_000));
+    let mut bench = Bench::asking();
+    bench.input(Input::TokenChanged);
+    bench.fetch_token(&ada);
+    let welcome = json!([{"type": "welcome", "epoch": "e", "seq": 4, "serverTime": EPOCH_MS}]);
+    bench.answer_to("GET https://x/events", 200, &welcome);
+    say(&mut bench, 5, &json!({"text": "private"}));
+    bench.input(Input::TokenChanged);
+    bench.fetch_token(&bo);
+    bench.take();
+    bench.outbox.clear();
+    let refusal = json!({"error": "too long", "code": "invalidField", "field": "text"});
+    bench.answer_to("POST", 400, &refusal);
+    assert_eq!(bench.outbox, [""; 0]);
+    let seen = bench.take();
+    assert!(!seen.iter().any(|it| it.starts_with("error")), "{seen:?}");
+    bench.input(Input::TokenChanged);
+    bench.fetch_token(&ada);
+    assert_eq!(bench.outbox, ["private failed invalidField"]);
 }
