@@ -123,11 +123,6 @@ const SUITES = {
     needs: { modules: true, wasm: true, bindgen: true, client: true },
     command: () => nodeTests('abuse', {}, ['--test-concurrency=1']),
   },
-  'abuse (current Node)': {
-    lane: SERVERS,
-    needs: { modules: true, currentNode: true, wasm: true, bindgen: true, client: true },
-    command: () => onCurrentNode(SUITES.abuse),
-  },
   // Compilers and benchmarks, shortly: they want all cores.
   commands: {
     lane: LAST,
@@ -164,7 +159,6 @@ const GROUPS = {
     'contract (current Node)',
     'command-line (current Node)',
     'packaging (current Node)',
-    'abuse (current Node)',
   ],
 };
 

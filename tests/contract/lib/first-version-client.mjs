@@ -7,7 +7,7 @@
  */
 import { RecordedSocket } from './socket.mjs';
 
-const HTTP_MS_MAX = 15_000;
+const HTTP_MS_MAX = 30_000;
 
 export class FirstVersionClient {
   /** The socket under it, for looking at every frame; undefined before `connect()`. */

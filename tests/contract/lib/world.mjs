@@ -13,7 +13,7 @@ import { WORKER_TEST } from '../../../scripts/lib/paths.mjs';
 import { FirstVersionClient } from './first-version-client.mjs';
 import { SecondVersionClient } from './second-version-client.mjs';
 
-const HTTP_MS_MAX = 15_000;
+const HTTP_MS_MAX = 30_000;
 const EXPIRED_SINCE_MS = 60_000;
 /** An alarm that is further away is not about what just happened. */
 const SOON_MS = 60_000;
@@ -229,7 +229,7 @@ export function headerValue(value) {
 }
 
 /** Waits until `probe()` gives something true; asks again each 50 ms. */
-export async function eventually(probe, what, ms = 10_000) {
+export async function eventually(probe, what, ms = 30_000) {
   const end = Date.now() + ms;
   for (;;) {
     const value = await probe();
