@@ -9,7 +9,7 @@
  * (the token function failed), `network`, `connectionLost`, `protocol` (the answer could not be understood),
  * `outboxExpired` (it has waited in the outbox for more than seven days) and `epochChanged` (the space began anew
  * meanwhile): it does not send itself any more, `retry()` does; `ownerUnknown` (it was written before anybody was
- * signed in, and found after a reload): it asks before it is sent, `retry()` sends it as who is now; `alreadySent` (it is on its way and can not be
+ * signed in, and found after a reload, or when its client was gone): it asks before it is sent, `retry()` sends it as who is now; `alreadySent` (it is on its way and can not be
  * discarded, or another tab of the browser took it over), `persistenceLost` (the browser's storage failed: what waits is kept in memory, or for `pendingSpaces()` not known), `discontinuity`
  * (messages may be missing, and nobody listens for that),
  * `timeout` and `aborted` (of `connect(options)`), `wasmUnavailable` (the WebAssembly part could not be loaded, or nothing of it came for 20 s),

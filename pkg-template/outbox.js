@@ -28,6 +28,8 @@ const KEEP_MS = 1_000;
  * what was written in it stays in it.
  */
 const RELOAD_MS = 2_000;
+/** How long what a closed client wrote before anybody was known is still of who is known first, in milliseconds. */
+const LEFT_MS = 10_000;
 /** The owner of a row that was written before there was a token. */
 const UNKNOWN = 'unknown';
 
@@ -48,22 +50,8 @@ function expectedPersistence(areLanesShared) {
   return canRemember() ? 'tab' : 'memory';
 }
 
-/**
- * Ids of rows that this page wrote before there was a token, of whatever room: who is known first has written them. What an
- * earlier life of the page left may be somebody else's.
- */
-const written = new Set();
-
-/** Takes note of who owns a row by now, or that it is gone. */
-function note(id, owner) {
-  if (owner === UNKNOWN) written.add(id);
-  else written.delete(id);
-}
-
-/** Rows as the core is to have them. */
-function withFreshness(rows) {
-  return rows.map((row) => (written.has(row.id) ? { ...row, fresh: true } : row));
-}
+/** The page's clients that were started, until they are closed, and a while longer. */
+const ofThisPage = /* @__PURE__ */ new Set();
 
 /** One client's outbox on disk. */
 export class Outbox {
@@ -78,6 +66,11 @@ export class Outbox {
   #persistence;
   /** By id, every row that is kept: `{ row, lane, position }`. */
   #rows = new Map();
+  /**
+   * Ids of rows that were written before there was a token: who is known first has written them. It is one for all clients of the
+   * room that the page has at a time; what others left before them may be somebody else's.
+   */
+  #written = new Set();
   /** The lane that new rows go to, and where in it the next one goes. */
   #lane;
   #nextPosition = 0;
@@ -181,6 +174,9 @@ export class Outbox {
     }
     this.#isAsked = true;
     this.#isStarted = true;
+    const others = [...ofThisPage].filter((other) => other.#channelName === this.#channelName);
+    this.#written = others[0]?.#written ?? this.#written;
+    ofThisPage.add(this);
     this.setWanted(true);
   }
 
@@ -221,7 +217,7 @@ export class Outbox {
       const { lane, position } = known && !isRetried ? known : this.#takePlace();
       const isFirst = !this.#rowsOf(lane).some(({ owner }) => owner === row.owner);
       this.#rows.set(row.id, { row, lane, position });
-      if (!known || written.has(row.id)) note(row.id, row.owner);
+      if (!known || this.#written.has(row.id)) this.#note(row.id, row.owner);
       return database.put(row, { lane, position }, isRetried ? known : undefined).then(() => {
         this.#tell((core) => core.persisted(row.id));
         if (known) {
@@ -243,7 +239,7 @@ export class Outbox {
     this.#whenHeld((database) => {
       const known = this.#rows.get(id);
       this.#rows.delete(id);
-      note(id);
+      this.#note(id);
       if (!known) {
         this.#tell((core) => core.removed(id));
         return undefined;
@@ -283,6 +279,9 @@ export class Outbox {
   /** Gives everything back. What is kept stays for others, or for the tab's next client. */
   close() {
     this.#isClosed = true;
+    // The client of a view that is gone has been waiting for somebody to be known already.
+    if (this.#isLeaving) ofThisPage.delete(this);
+    else setTimeout(() => ofThisPage.delete(this), LEFT_MS).unref?.();
     this.#isHolding = false;
     clearTimeout(this.#leaving);
     this.#turn += 1;
@@ -431,7 +430,7 @@ export class Outbox {
 
   /** Tells the core what there is. */
   #hand(kept) {
-    const rows = withFreshness(kept);
+    const rows = this.#withFreshness(kept);
     const isAsked = this.#isAsked;
     const isReleased = this.#isReleased;
     this.#isAsked = false;
@@ -517,7 +516,7 @@ export class Outbox {
     for (const entry of found) {
       this.#rows.set(entry.row.id, entry);
     }
-    const rows = withFreshness(found.map(({ row }) => row));
+    const rows = this.#withFreshness(found.map(({ row }) => row));
     this.#events.onLoading(rows.map(({ id }) => id));
     this.#tell((core) => core.outboxLoaded(rows));
   }
@@ -561,6 +560,17 @@ export class Outbox {
     if (lane !== this.#lane && this.#rowsOf(lane).length === 0) {
       this.#lanes.release(lane);
     }
+  }
+
+  /** Takes note of who owns a row by now, or that it is gone. */
+  #note(id, owner) {
+    if (owner === UNKNOWN) this.#written.add(id);
+    else this.#written.delete(id);
+  }
+
+  /** Rows as the core is to have them. */
+  #withFreshness(rows) {
+    return rows.map((row) => (this.#written.has(row.id) ? { ...row, fresh: true } : row));
   }
 
   /** Rows that are kept in a lane. */

@@ -392,6 +392,39 @@ test('what_a_view_sends_before_there_is_a_token_is_sent_though_the_view_goes_at_
   assertNoProblems(ada.tab, bob.tab);
 });
 
+test('what_was_written_before_there_was_a_token_is_not_of_the_next_person_in_the_page', async () => {
+  const room = stack.newSpace('shared');
+  const ada = await stack.newPerson('ada', room);
+  await ada.open();
+  const found = await ada.tab.evaluate(
+    async ([spaceId, workerUrl, tokenUrl]) => {
+      const { client } = await import('/kuratchi-spaces/index.js');
+      const { hold, leave } = await import('/kuratchi-spaces/holding.js');
+      const place = { spaceId, workerUrl };
+      const left = client({ ...place, spaceToken: () => Promise.reject(new Error('no token yet')) });
+      const release = hold(left, () => leave(left));
+      await left.sendMessage({ text: 'by ada' });
+      const ended = new Promise((resolve) =>
+        left.on('stateChange', ({ state }) => state === 'idle' && resolve()),
+      );
+      release();
+      await ended;
+      const next = client({ ...place, spaceToken: async () => (await fetch(tokenUrl + spaceId)).text() });
+      next.subscribe(() => {});
+      await next.connect();
+      await next.sendMessage({ text: 'by bob' });
+      const { messages } = next.getSnapshot();
+      return messages.map(({ text, status, error }) => [text, status, error?.code]);
+    },
+    [room, ada.network.url, `${stack.peopleUrl}/token?userId=bob&expiryMs=3600000&spaceId=`],
+  );
+  assert.deepEqual(found, [
+    ['by bob', 'sent', undefined],
+    ['by ada', 'failed', 'ownerUnknown'],
+  ]);
+  assertNoProblems(ada.tab);
+});
+
 /** Makes `globalThis.open(name, spaceId)` in Ada's page, of a client that a view holds; it gives what ends the view. */
 const makeViews = (ada) =>
   ada.tab.evaluate(

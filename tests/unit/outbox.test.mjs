@@ -18,6 +18,8 @@ const PLACE = { workerUrl: 'https://a.example', spaceId: 'lobby' };
 const RELOADED_MS = 2_000;
 /** Longer than lanes are kept without a link. */
 const LEFT_MS = 1_000;
+/** For as long what a closed client wrote before anybody was known is of who is known first. */
+const FORGOTTEN_MS = 10_000;
 
 const define = (name, value) => Object.defineProperty(globalThis, name, { configurable: true, value });
 const opened = [];
@@ -30,10 +32,12 @@ beforeEach((t) => {
   define('BroadcastChannel', FakeChannel);
 });
 
-afterEach(() => {
+afterEach((t) => {
   for (const outbox of opened.splice(0)) {
     outbox.close();
   }
+  // What they wrote is nobody's then.
+  t.mock.timers.tick(FORGOTTEN_MS);
   for (const name of ['indexedDB', 'IDBKeyRange', 'sessionStorage', 'window', 'document']) {
     define(name, undefined);
   }
@@ -574,20 +578,51 @@ describe('two clients of one page', () => {
     assert.equal(outbox.hasOwnerless, false);
   });
 
-  test('what_a_client_left_before_anybody_was_known_is_fresh_to_the_next_one_of_the_page', async () => {
+  test('what_a_client_wrote_before_anybody_was_known_is_fresh_to_one_that_is_there_before_it_is_gone', async () => {
     const parts = browser();
     const left = await loadedTab(parts);
     for (const id of ['a', 'owned later']) left.outbox.put(row(id, { owner: 'unknown' }));
     left.outbox.put(row('owned later'));
     await settle();
-    left.outbox.close();
-    const next = await loadedTab({ ...parts, storage: left.storage, page: left.page });
+    left.outbox.leave();
+    const next = await besides(left, parts);
+    assert.deepEqual(left.take(), [
+      'outboxLoaded none',
+      'persisted a',
+      'persisted owned later',
+      'persisted owned later',
+      'wanted',
+    ]);
     assert.deepEqual(next.take().at(-1), 'outboxLoaded a fresh+owned later');
     next.outbox.put(row('a'));
     await settle();
-    next.outbox.close();
-    const last = await loadedTab({ ...parts, storage: left.storage, page: left.page });
+    next.outbox.leave();
+    const last = await besides(left, parts);
     assert.deepEqual(last.take().at(-1), 'outboxLoaded a+owned later');
+  });
+
+  for (const way of ['leave', 'close']) {
+    test(`what_a_client_wrote_before_anybody_was_known_is_not_the_next_person_s_once_it_is_gone: ${way}`, async (t) => {
+      const parts = browser();
+      const left = await loadedTab(parts);
+      left.outbox.put(row('a', { owner: 'unknown' }));
+      await settle();
+      left.outbox[way]();
+      t.mock.timers.tick(FORGOTTEN_MS);
+      left.outbox.close();
+      const next = await besides(left, { ...parts, user: '' });
+      assert.deepEqual(next.take().at(-1), 'outboxLoaded a');
+    });
+  }
+
+  test('what_a_client_wrote_before_anybody_was_known_is_fresh_to_the_keeper_that_comes_after_it_was_closed', async () => {
+    const parts = browser();
+    const left = await loadedTab(parts);
+    left.outbox.put(row('a', { owner: 'unknown' }));
+    await settle();
+    left.outbox.close();
+    const keeper = await besides(left, { ...parts, user: '' });
+    assert.deepEqual(keeper.take().at(-1), 'outboxLoaded a fresh');
   });
 });
 
