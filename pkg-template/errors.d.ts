@@ -12,7 +12,7 @@
  * signed in, and found after a reload, or when its client was gone): it asks before it is sent, `retry()` sends it as who is now; `alreadySent` (it is on its way and can not be
  * discarded, or another tab of the browser took it over), `persistenceLost` (the browser's storage failed: what waits is kept in memory, or for `pendingSpaces()` not known), `discontinuity`
  * (messages may be missing, and nobody listens for that),
- * `timeout` and `aborted` (of `connect(options)`), `wasmUnavailable` (the WebAssembly part could not be loaded, or nothing of it came for 20 s),
+ * `timeout` and `aborted` (of `connect(options)`), `wasmUnavailable` (the WebAssembly part could not be loaded, or nothing of it came for 20 s, of its JavaScript for 120 s),
  * `unsupported` (no WebCrypto; or a worker of the TypeScript SDK, which can not do this), `internal` (an error of the server's or the client's own).
  *
  * @example

@@ -13,6 +13,8 @@ const WASM_TYPE = 'application/wasm';
 const HTML_TYPE = 'text/html';
 /** How long nothing may come of a file, in milliseconds. However slow it is, a download that brings something goes on. */
 const STALLED_MS = 20_000;
+/** The same of the package's JavaScript, which tells of no progress: slow lines bring it with the Wasm, and in this time all of it. */
+const GLUE_MS_MAX = 120_000;
 /** How a page starts: white space, and its first tag. */
 const HTML_PATTERN = /^\s*</;
 const CURE =
@@ -86,7 +88,7 @@ export function createEngine(source, importGlue) {
 /** Where the glue is a file of its own, it is fetched like the Wasm, and may come the next time. */
 async function importedBy(importGlue) {
   try {
-    return await beforeStall(importGlue(), "the package's JavaScript");
+    return await beforeStall(importGlue(), "the package's JavaScript", GLUE_MS_MAX);
   } catch (error) {
     throw explain(error, { retryable: true });
   }
@@ -217,11 +219,11 @@ async function abortAtStall(fetched, url, controller) {
 }
 
 /** Gives what `promise` gives; rejects where that takes too long. */
-function beforeStall(promise, what) {
+function beforeStall(promise, what, ms = STALLED_MS) {
   let timer;
   const stall = new Promise((_, reject) => {
-    const reason = `nothing came of ${what} for ${STALLED_MS / 1_000} s: check that the network is up`;
-    timer = setTimeout(() => reject(unavailable(reason, { retryable: true })), STALLED_MS);
+    const reason = `nothing came of ${what} for ${ms / 1_000} s: check that the network is up`;
+    timer = setTimeout(() => reject(unavailable(reason, { retryable: true })), ms);
   });
   return Promise.race([promise, stall]).finally(() => clearTimeout(timer));
 }

@@ -368,15 +368,28 @@ describe('a file that does not come', { concurrency: false }, () => {
     await loading;
   });
 
+  const glueThat = (comes) =>
+    createEngine(
+      () => 'module',
+      () => comes,
+    );
+
   test('although the Wasm does: the glue', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
-    const engine = createEngine(
-      () => 'module',
-      () => new Promise(() => {}),
-    );
-    const loading = checkUnavailable(engine.load(), /nothing came of the package's JavaScript/, true);
-    await pass(t, STALLED_MS);
+    const reason = /nothing came of the package's JavaScript for 120 s/;
+    const loading = checkUnavailable(glueThat(new Promise(() => {})).load(), reason, true);
+    await pass(t, 120_000);
     await loading;
+  });
+
+  test('the_package_s_javascript_that_is_slow_is_waited_for', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    let come;
+    const loading = glueThat(new Promise((resolve) => (come = resolve))).load();
+    loading.catch(() => {});
+    await pass(t, 120_000 - 1);
+    come({ default: async () => {} });
+    assert.ok(await loading);
   });
 });
 
