@@ -210,7 +210,7 @@ class Slice {
   }
 
   #watch(tell) {
-    let told = this.#value;
+    let told = this.#read();
     return this.#space.subscribe(() => {
       if (this.#read() !== told) {
         told = this.#value;

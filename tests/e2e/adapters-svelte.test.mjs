@@ -170,6 +170,21 @@ test('a_component_that_stays_shows_and_writes_to_the_room_that_it_is_given', asy
   assertNoProblems(tab);
 });
 
+test('a_list_that_was_folded_while_messages_came_does_not_stay_in_the_next_room', async () => {
+  const { peer } = await open({ more: { scene: 'folded', stays: 'yes' } });
+  await tab.locator('#messages').waitFor({ state: 'attached' });
+  await show({ isFolded: 'yes' });
+  await peer.post('in the first');
+  await tab.waitForTimeout(500);
+  await show({ isFolded: '' });
+  await shows(['in the first']);
+  const spaceId = stack.newSpace('other');
+  const { spaceToken } = await app.query(stack, spaceId, 'ada');
+  await show({ spaceId, spaceToken });
+  await until(async () => (await shown()).length === 0, 'the first room’s are gone');
+  assertNoProblems(tab);
+});
+
 test('a_new_token_of_the_same_user_is_the_same_client', async () => {
   const { space, peer, opened } = await open({ more: { stays: 'yes' }, history: ['before'] });
   await connected();
