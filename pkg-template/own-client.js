@@ -30,9 +30,8 @@ export class OwnClient {
   #shown;
   /** The function that was asked last. */
   #asked;
-  /** The latest function, and whether such are kept between renders, as far as one knows. */
-  #latest;
-  #isKept;
+  /** Whether another function means something, as far as one knows: the first one has the benefit of the doubt. */
+  #isTrusted = true;
   /** Undefined where there is no config. */
   space;
 
@@ -43,7 +42,6 @@ export class OwnClient {
   constructor(config, createClient) {
     this.#place = placeIn(config);
     this.#createClient = createClient;
-    // Its function is not the first one yet: what a render makes may be shown by another.
     this.#config = config;
     this.#learn(userIn(config));
     if (config === undefined) return;
@@ -70,20 +68,23 @@ export class OwnClient {
    *   one in each render as well, which means nothing, and the newest is asked when the client needs a token.
    */
   take(config, isMeant) {
+    const before = this.#config?.spaceToken;
     this.#config = config;
     this.#learn(userIn(config));
-    const { spaceToken } = config ?? {};
+    this.#askAnother(isMeant || config?.spaceToken === before);
+  }
+
+  /** Has the client ask the latest function, where that is another one for a reason. */
+  #askAnother(isMeant) {
+    const { spaceToken } = this.config ?? {};
     if (!isFunction(spaceToken)) return;
-    const isSame = spaceToken === this.#latest;
-    // The first one that is followed by another has the benefit of the doubt, once it has given a token.
-    const isLikely = isSame || (this.#isKept ?? this.#user !== UNKNOWN);
-    // Before the first question there is nothing to ask again.
-    if ((isMeant || isLikely) && this.#asked && this.#asked !== spaceToken) {
-      this.#asked = spaceToken;
-      this.#ask = this.#askLatest.bind(this);
-    }
-    if (this.#latest) this.#isKept = isSame;
-    this.#latest = spaceToken;
+    this.#isTrusted ||= isMeant;
+    // Before the first question there is nothing to ask again, and before the first token it is not known whether there is.
+    const isTold = isMeant || (this.#isTrusted && this.#user !== UNKNOWN);
+    if (!isTold || !this.#asked || this.#asked === spaceToken) return;
+    this.#isTrusted = isMeant;
+    this.#asked = spaceToken;
+    this.#ask = this.#askLatest.bind(this);
   }
 
   /** Whether a config is of the same client. */
@@ -130,7 +131,11 @@ export class OwnClient {
     this.#asked = spaceToken;
     const token = spaceToken(request);
     const learn = (given) => {
-      if (isFunction(this.config?.spaceToken) && spaceToken === this.#asked) this.#learn(userOf(given));
+      if (!isFunction(this.config?.spaceToken) || spaceToken !== this.#asked) return;
+      this.#learn(userOf(given));
+      // Another one may have come meanwhile. The client has this one's token first.
+      this.#askAnother(false);
+      setTimeout(() => this.showToken(), 0);
     };
     Promise.resolve(token).then(learn, () => {});
     return token;
@@ -139,7 +144,7 @@ export class OwnClient {
   #learn(user) {
     const isNews = user !== undefined && user !== UNKNOWN;
     // Whatever made its function does not make it in each render.
-    if (isNews && this.#user !== UNKNOWN && this.#user !== user) this.#isKept = true;
+    if (isNews && this.#user !== UNKNOWN && this.#user !== user) this.#isTrusted = true;
     this.#user = isNews ? user : (this.#user ?? user);
   }
 

@@ -129,6 +129,7 @@ describe('a text in the place of a function, and the other way round', () => {
         };
       return { asked, of };
     };
+    const timers = () => new Promise((resolve) => setTimeout(resolve, 5));
     /** A component that shows one config after the other; its client asks each source that it is given. */
     const component = (spaceToken) => {
       const own = new OwnClient({ ...place, spaceToken }, (config) => new FakeClient(config));
@@ -191,22 +192,62 @@ describe('a text in the place of a function, and the other way round', () => {
       assert.ok(!ofUser(own, await tokenOf('ann')), 'whoever was asked before is not learned from');
     });
 
+    test('that_came_before_the_first_had_answered_is_asked_after_that_though_nothing_is_rendered', async () => {
+      const { asked, of } = asks();
+      const ann = of('ann');
+      const { own, ask, commit } = component(ann);
+      commit(ann);
+      ask();
+      await commit(of('bob'));
+      await timers();
+      assert.deepEqual(asked, ['ann', 'bob']);
+      await timers();
+      assert.ok(!ofUser(own, await tokenOf('ann')), 'it is the one who came last');
+    });
+
+    test('that_took_the_place_of_one_at_once_is_asked_with_the_next_render_that_has_it', async () => {
+      const { asked, of } = asks();
+      const [ann, bob] = [of('ann'), of('bob')];
+      const { ask, commit } = component(ann);
+      await commit(ann);
+      await ask();
+      await commit(ann);
+      for (const spaceToken of [of('ann anew', 'ann'), bob]) await commit(spaceToken);
+      for (let times = 0; times < 3; times += 1) await commit(bob);
+      assert.deepEqual(asked, ['ann', 'ann anew', 'bob']);
+    });
+
+    test('of_each_render_that_renders_again_when_it_is_asked_is_not_asked_in_a_circle', async () => {
+      let asked = 0;
+      const render = () => async () => {
+        asked += 1;
+        assert.ok(asked < 10, 'a circle');
+        commit(render());
+        return tokenOf('ann');
+      };
+      const { ask, commit } = component(render());
+      commit(render());
+      ask();
+      for (let times = 0; times < 5; times += 1) await timers();
+      assert.equal(asked, 2);
+    });
+
     test('in each render is one that is made in it: the newest is asked when a token is needed', async () => {
       const { asked, of } = asks();
       const { ask, commit } = component(of('discarded'));
-      commit(of('1'));
+      commit(of('1', 'ann'));
       ask();
-      commit(of('2'));
+      commit(of('2', 'ann'));
       for (let at = 3; at < 20; at += 1) await commit(of(`${at}`, 'ann'));
-      assert.deepEqual(asked, ['1']);
+      assert.equal(asked.length, 2, 'the first, and the one that was there when it had answered');
       ask();
-      assert.deepEqual(asked, ['1', '19']);
+      assert.deepEqual(asked.slice(2), ['19']);
       // One that rendered before it was told from one that is kept: once, whatever comes.
       const late = component(of('late'));
       late.commit(of('late 0', 'ann'));
       await late.ask();
       for (let at = 1; at < 20; at += 1) await late.commit(of(`late ${at}`, 'ann'));
-      assert.deepEqual(asked.slice(2), ['late 0', 'late 1']);
+      assert.deepEqual(asked.slice(3), ['late 0', 'late 1']);
     });
 
     test('after none for a while is the same or another', async () => {
