@@ -87,6 +87,13 @@ export class OwnClient {
     this.#ask = this.#askLatest.bind(this);
   }
 
+  /** Leaves its place to the client of another config, which says for the rooms of the Worker from now on how they are looked after. */
+  yieldTo(config) {
+    if (config && workerIn(config) === workerIn(this.config)) {
+      this.#config = { ...this.#config, [TOKEN_FOR]: config[TOKEN_FOR] };
+    }
+  }
+
   /** Whether a config is of the same client. */
   isOf(config) {
     const user = userIn(config);
@@ -150,10 +157,10 @@ export class OwnClient {
 
   /** Has other rooms looked after: by what the latest config gives, which may come and go. */
   #keepRooms() {
-    const { spaceId, workerUrl, webSocket, wasm } = this.config;
+    const { workerUrl, webSocket, wasm } = this.config;
     const config = { workerUrl, webSocket, wasm, [POLLS_ONLY]: true };
     const latest = () => this.config?.[TOKEN_FOR];
-    return keepRooms(placeOf({ workerUrl: readWorkerUrl(workerUrl), spaceId }).workerUrl, {
+    return keepRooms(workerIn(this.config), {
       get tokenFor() {
         return latest();
       },
@@ -171,13 +178,18 @@ export function heardBy(config) {
 /** The place of a client and the order of its history, by what the options come to; of two spellings one is given. */
 function placeIn(config) {
   const { spaceId, order } = config ?? {};
-  let { workerUrl } = config ?? {};
+  return config && JSON.stringify([spaceId, workerIn(config), order ?? 'asc']);
+}
+
+/** The Worker's address; of two spellings one is given. */
+function workerIn(config) {
+  const { spaceId, workerUrl } = config ?? {};
   try {
-    workerUrl = placeOf({ workerUrl: readWorkerUrl(workerUrl), spaceId }).workerUrl;
+    return placeOf({ workerUrl: readWorkerUrl(workerUrl), spaceId }).workerUrl;
   } catch {
     // The client says what is wrong with it.
+    return workerUrl;
   }
-  return config && JSON.stringify([spaceId, workerUrl, order ?? 'asc']);
 }
 
 /** Whom a config's token names; `UNKNOWN` for a function, which is asked in time. */

@@ -5,7 +5,7 @@
  * looks at the client.
  */
 
-import { useEffect, useInsertionEffect, useState } from 'react';
+import { useEffect, useInsertionEffect, useRef, useState } from 'react';
 import { hold, leave } from '../holding.js';
 import { heardBy, OwnClient } from '../own-client.js';
 import { client as createClient } from '../space.js';
@@ -24,7 +24,10 @@ export function useOwnClient(config) {
     keep(made);
   }
   const { space } = made;
+  const shown = useRef(made);
   useInsertionEffect(() => {
+    if (shown.current !== made) shown.current.yieldTo(config);
+    shown.current = made;
     made.take(config);
   });
   const heard = heardBy(config);

@@ -51,7 +51,7 @@ function follow(source) {
     const take = (value) => {
       if (!view?.takes(value)) {
         // Also where there is no next one: nobody is to stay in the room before, and write there.
-        view?.end();
+        view?.end(value);
         view = undefined;
         // What is thrown here would end the component's effects.
         try {
@@ -134,7 +134,9 @@ class Made {
     this.#release = hold(this.space, () => leave(this.space));
   }
 
-  end() {
+  /** @param {unknown} [next] What takes its place. */
+  end(next) {
+    this.#own.yieldTo(isClient(next) ? undefined : next);
     this.#unlisten();
     this.#release();
   }

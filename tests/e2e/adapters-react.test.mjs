@@ -290,6 +290,29 @@ test('what_the_next_user_of_another_kept_function_writes_is_theirs_and_what_wait
   assert.equal((await stored(peer))[3], 'ada: waits for ada');
 });
 
+test('a_config_of_the_next_user_that_looks_after_no_rooms_ends_that_of_the_user_before', async () => {
+  // Straight to the Worker: sockets that are cut would be counted for the tests behind.
+  const network = stack.keep(await startNetwork(stack.backend.url));
+  const { space } = await open({ more: { looksAfter: 'yes', workerUrl: network.url } });
+  await connected();
+  network.goDown();
+  await until(async () => (await text('#state')) !== 'connected', 'the link is lost');
+  await send('waits');
+  await tab.locator('#messages li[data-status="pending"]').waitFor();
+  const spaceId = stack.newSpace('next');
+  const shownTo = async (userId) => (await app.query(stack, spaceId, userId)).spaceToken;
+  await show({ spaceId, spaceToken: await shownTo('ada') });
+  const asked = () => tab.evaluate(() => page.asked);
+  await until(async () => (await asked()).includes(space), 'the room that was left is looked after');
+  await show({ userId: 'bob', spaceToken: await shownTo('bob'), looksAfter: '' });
+  const { length } = await asked();
+  // The client of the view before has gone by then.
+  await tab.waitForTimeout(500);
+  await tab.evaluate(() => globalThis.dispatchEvent(new Event('online')));
+  await tab.waitForTimeout(1_000);
+  assert.equal((await asked()).length, length);
+});
+
 test('a_token_function_that_is_new_in_each_render_is_not_asked_for_that', async () => {
   const { peer } = await open({ more: { scene: 'talk', tokenFunction: 'new' } });
   await connected();

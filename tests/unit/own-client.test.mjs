@@ -314,6 +314,28 @@ class FakeClient {
   }
 }
 
+test('a_client_that_another_takes_the_place_of_has_its_tokens_for_other_rooms_or_none', async () => {
+  const config = {
+    spaceId: 'a',
+    workerUrl: 'http://x.example',
+    spaceToken: await tokenOf('ada'),
+    tokenFor: () => 'ada',
+  };
+  const own = () => new OwnClient(config, () => ({}));
+  const tokenFor = () => 'bob';
+  const after = (next) => {
+    const left = own();
+    left.yieldTo(next);
+    return left.config.tokenFor;
+  };
+  const { tokenFor: before, ...without } = config;
+  assert.equal(after({ ...without, spaceToken: await tokenOf('bob') }), undefined);
+  assert.equal(after({ ...config, workerUrl: 'http://x.example/', tokenFor }), tokenFor);
+  // What is elsewhere, or nothing, says nothing of the rooms here.
+  for (const next of [{ ...without, workerUrl: 'http://y.example' }, undefined])
+    assert.equal(after(next), before);
+});
+
 test('the functions of the latest config are called, and its token is shown', async () => {
   const said = [];
   const own = new OwnClient(

@@ -32,6 +32,7 @@ export function Room({ query }) {
     onTyping: query.hearsTyping
       ? (userId, isTyping) => globalThis.page.told.push(`${userId} ${isTyping}`)
       : undefined,
+    tokenFor: query.looksAfter ? (spaceId) => void globalThis.page.asked.push(spaceId) : undefined,
   };
   return (
     <SpaceProvider config={config}>
