@@ -16,7 +16,7 @@ const PING = '{"type":"ping"}';
 describe('endurance', { concurrency: true }, () => {
   let world;
   before(async () => {
-    // As deployed: where pings are answered in code, nothing sleeps that is pinged.
+    // As deployed: pings wake nobody. Where they are answered in code, each wakes the space, which sleeps in between.
     world = await World.start({ vars: { PING_ANSWERS: 'runtime' } });
   });
   after(() => world.stop());
@@ -98,6 +98,34 @@ describe('endurance', { concurrency: true }, () => {
     });
     assert.equal(ada.ofType('pong').length, pings);
     assert.ok(ada.isOpen);
+  });
+});
+
+describe('pings that are answered in code', () => {
+  let world;
+  before(async () => {
+    world = await World.start({ vars: { PING_ANSWERS: 'code' } });
+  });
+  after(() => world.stop());
+
+  test('a_space_that_lost_its_memory_closes_nobody_who_pinged', async () => {
+    const spaceId = world.newSpace();
+    const [ada, bob] = [
+      await world.second(spaceId, { userId: 'ada' }),
+      await world.second(spaceId, { userId: 'bob' }),
+    ];
+    const ping = async (client) => {
+      const from = client.frames.length;
+      client.sendText(PING);
+      await client.wait(({ type }) => type === 'pong', 'pong', { from });
+    };
+    for (const aheadMs of [60_000, 120_000, 180_000]) {
+      await world.putAhead(spaceId, aheadMs);
+      await world.loseMemory(spaceId);
+      await ping(bob);
+      await ping(ada);
+    }
+    assert.ok(ada.isOpen && bob.isOpen);
   });
 });
 

@@ -177,6 +177,8 @@ pub const PONG_WITHIN_MS: u64 = 10_000;
 pub const WAKE_PONG_WITHIN_MS: u64 = 2_000;
 /// The server closes a socket that was silent for longer than this, in milliseconds.
 pub const PEER_SILENT_MS_MAX: u64 = 90_000;
+/// What a room that slept knows of its peers' last frames may be older than they are by this, in milliseconds.
+pub const HEARD_EVERY_MS: u64 = 5_000;
 /// How long a connection attempt may take until the welcome, in milliseconds.
 pub const CONNECT_MS_MAX: u64 = 15_000;
 /// The same for an attempt to come back, in the first 30 s without a link; in the next 30 s it is twice as long.

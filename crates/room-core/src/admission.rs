@@ -161,6 +161,7 @@ impl Room {
             shown_at: now,
             behind: None,
             heard_at: now,
+            kept_heard_at: now,
             warned: false,
         };
         self.outputs.push_back(Output::Remember {

@@ -46,7 +46,7 @@ impl Room {
         now: UnixMillis,
         storage: &mut dyn Storage,
     ) {
-        self.peers.heard(id, now);
+        self.hear(id, now);
         let Some(peer) = self.peers.get(id) else {
             return;
         };
@@ -117,9 +117,15 @@ impl Room {
                 .can_pay(id, Cost::of(bytes, 1, 1), &peer.principal, now)
     }
 
+    fn hear(&mut self, id: PeerId, now: UnixMillis) {
+        if self.peers.speaks(id, now) {
+            self.remember(id);
+        }
+    }
+
     /// Takes a frame that its shell did not pass on.
     pub(crate) fn handle_unread(&mut self, id: PeerId, bytes: usize, now: UnixMillis) {
-        self.peers.heard(id, now);
+        self.hear(id, now);
         let Some(peer) = self.peers.get(id) else {
             return;
         };

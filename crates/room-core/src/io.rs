@@ -53,6 +53,9 @@ pub struct PeerRecord {
     /// When it showed the token that it holds now, where that was later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shown_at: Option<UnixMillis>,
+    /// When it last said something itself, give or take [`HEARD_EVERY_MS`](protocol::limits::HEARD_EVERY_MS), where that was later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heard_at: Option<UnixMillis>,
     /// The last event that was sent before the peer fell behind; `None` while it is not behind. A rebuilt room keeps the log
     /// after this event until the peer has caught up.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -10,7 +10,8 @@ use std::rc::Rc;
 use protocol::dialect::Dialect;
 use protocol::ids::Seq;
 use protocol::limits::{
-    CONNECTIONS_PER_ANONYMOUS_TOKEN_MAX, CONNECTIONS_PER_USER_MAX, PRESENCE_GRACE_MS,
+    CONNECTIONS_PER_ANONYMOUS_TOKEN_MAX, CONNECTIONS_PER_USER_MAX, HEARD_EVERY_MS,
+    PRESENCE_GRACE_MS,
 };
 use protocol::model::PresentUser;
 use protocol::principal::Principal;
@@ -45,6 +46,8 @@ pub(crate) struct Peer {
     pub(crate) behind: Option<Seq>,
     /// When it last gave a sign of life.
     pub(crate) heard_at: UnixMillis,
+    /// What its record says of that.
+    pub(crate) kept_heard_at: UnixMillis,
     /// Whether it was told that its token's time is over soon.
     pub(crate) warned: bool,
 }
@@ -59,6 +62,7 @@ impl Peer {
             instance: self.instance.clone(),
             connected_at: self.connected_at,
             shown_at: (self.shown_at != self.connected_at).then_some(self.shown_at),
+            heard_at: (self.kept_heard_at != self.connected_at).then_some(self.kept_heard_at),
             behind: self.behind,
             warned: self.warned,
             leaving: None,
@@ -68,6 +72,7 @@ impl Peer {
     /// The peer that a record tells of, and how it left if it did; `None` for a record of another shape.
     pub(crate) fn of_record(record: PeerRecord) -> Option<(Self, Option<Leave>)> {
         let dialect = Dialect::of_version(record.dialect).filter(|_| record.v == RECORD_VERSION)?;
+        let heard_at = record.heard_at.unwrap_or(record.connected_at);
         let peer = Self {
             dialect,
             principal: Rc::new(record.principal),
@@ -76,7 +81,8 @@ impl Peer {
             connected_at: record.connected_at,
             shown_at: record.shown_at.unwrap_or(record.connected_at),
             behind: record.behind,
-            heard_at: record.connected_at,
+            heard_at,
+            kept_heard_at: heard_at,
             warned: record.warned,
         };
         Some((peer, record.leaving))
@@ -268,6 +274,21 @@ impl Peers {
         if let Some(peer) = self.accepted.get_mut(&id) {
             peer.heard_at = peer.heard_at.max(at);
         }
+    }
+
+    /// Notes that a peer says something. Whether its record is to be kept anew: the runtime remembers only pings that it answers
+    /// itself, and a room that sleeps forgets the others.
+    pub(crate) fn speaks(&mut self, id: PeerId, now: UnixMillis) -> bool {
+        self.heard(id, now);
+        let Some(peer) = self.accepted.get_mut(&id) else {
+            return false;
+        };
+        let is_due = peer.dialect == Dialect::V2
+            && peer.heard_at.ms_since(peer.kept_heard_at) >= HEARD_EVERY_MS;
+        if is_due {
+            peer.kept_heard_at = peer.heard_at;
+        }
+        is_due
     }
 
     /// All of a user's connections.

@@ -550,6 +550,60 @@ fn silent_peers_are_closed_and_those_who_pinged_are_not() {
 }
 
 #[test]
+fn a_room_that_slept_knows_who_pinged_it_before() {
+    let mut shell = Shell::new();
+    let (ada, bob, carol) = (
+        shell.join(user("ada")),
+        shell.join(user("bob")),
+        shell.join(user("carol")),
+    );
+    // The shell answers pings in code: the runtime knows of none, and each wakes a room.
+    let ping = |shell: &mut Shell, id: u64| {
+        shell.rebuild();
+        shell.input(Input::Heard(Vec::new()));
+        shell.say(id, json!({"type": "ping"}));
+    };
+    for _ in 0..8 {
+        shell.pass(12_000);
+        ping(&mut shell, ada);
+        shell.pass(12_000);
+        ping(&mut shell, bob);
+    }
+    assert_eq!(
+        shell.closed.keys().copied().collect::<Vec<_>>(),
+        [carol],
+        "she said nothing"
+    );
+    shell.pass(limits::PEER_SILENT_MS_MAX);
+    ping(&mut shell, bob);
+    assert!(shell.closed.contains_key(&ada), "she is gone since");
+}
+
+#[test]
+fn a_peer_that_says_much_is_remembered_now_and_then() {
+    let mut shell = Shell::new();
+    let kept = |shell: &Shell, id: u64| {
+        let record = serde_json::to_value(&shell.records[&id]).unwrap();
+        record.get("heardAt").and_then(Value::as_u64)
+    };
+    let ada = shell.join(user("ada"));
+    let mut times = Vec::new();
+    for n in 0..100 {
+        shell.pass(200);
+        shell.say(ada, message("hi", &n.to_string()));
+        times.extend(kept(&shell, ada));
+    }
+    times.dedup();
+    let each_5_s: Vec<u64> = (1..=4).map(|n| START + n * 5_000).collect();
+    assert_eq!(times, each_5_s);
+    // Of the first version, silence says nothing.
+    let old = shell.join_v1(user("dave"));
+    shell.pass(60_000);
+    shell.say_text(old, "{}");
+    assert_eq!(kept(&shell, old), None);
+}
+
+#[test]
 fn strangers_and_second_connects_do_nothing() {
     let mut shell = Shell::new();
     let ada = shell.join(user("ada"));
