@@ -303,7 +303,7 @@ impl<J: Json> Client<J> {
             match timer {
                 Timer::Connect => self.give_up_attempt(now),
                 Timer::Retry => self.start_attempt(None, now),
-                Timer::Ping => self.ping_if_quiet(now),
+                Timer::Ping => self.ping(now),
                 Timer::Pong => self.handle_pong_timeout(now.ms_since(set_for), now),
                 Timer::Sync => self.lose_link(None, now),
                 Timer::Resend => self.flush_outbox(now),

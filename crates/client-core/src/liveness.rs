@@ -21,7 +21,7 @@ const WAKE_CONNECT_MS_MAX: u64 = 5_000;
 /// Why a sign of life is waited for, which decides what is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Probe {
-    /// The link was quiet: any frame shows that it lives.
+    /// It was time to ask: any frame shows that it lives.
     Quiet,
     /// The page woke up. What came before may still be in its queue, however much it is, so that the pong alone shows that
     /// the link lives.
@@ -32,15 +32,6 @@ pub(crate) enum Probe {
 
 /// The least time between two attempts that the environment hastens, in milliseconds.
 const HASTENED_APART_MS: u64 = 1_000;
-
-impl Probe {
-    fn within_ms(self) -> u64 {
-        match self {
-            Self::Quiet => PONG_WITHIN_MS,
-            Self::Woken | Self::Again => WAKE_PONG_WITHIN_MS,
-        }
-    }
-}
 
 impl<J: Json> Client<J> {
     /// The page woke up, or the network is said to be back: what was thought of the link may be wrong.
@@ -108,16 +99,13 @@ impl<J: Json> Client<J> {
         }
     }
 
-    /// Asks for a sign of life where nothing was heard for long, and once where nothing was said yet: the runtime of our
-    /// Worker does not end a connection that the room closes before its client sent anything.
-    pub(crate) fn ping_if_quiet(&mut self, now: Instant) {
-        let Link::Ready {
-            last_heard, spoke, ..
-        } = self.link
-        else {
+    /// Asks for a sign of life, and gives one: whoever only listens says nothing else. The first is early where nothing was said
+    /// yet: the runtime of our Worker does not end a connection that the room closes before its client sent anything.
+    pub(crate) fn ping(&mut self, now: Instant) {
+        let Link::Ready { since, spoke, .. } = self.link else {
             return;
         };
-        let due = last_heard.plus_ms(PING_AFTER_MS);
+        let due = since.plus_ms(PING_AFTER_MS);
         if due > now && spoke {
             self.timers.set(Timer::Ping, Some(due));
         } else {
@@ -128,6 +116,7 @@ impl<J: Json> Client<J> {
     fn probe_link(&mut self, wanted: Probe, now: Instant) {
         let Link::Ready {
             socket,
+            last_heard,
             probe,
             pings,
             spoke,
@@ -140,9 +129,17 @@ impl<J: Json> Client<J> {
         *pings = pings.saturating_add(1);
         let was_asked = probe.replace(wanted).is_some();
         let socket = *socket;
-        self.timers.stop(Timer::Ping);
+        // Whatever is heard meanwhile, and whatever else is sent: a room that slept may know of pings alone.
+        let next = now.plus_ms(PING_AFTER_MS);
+        self.timers.set(Timer::Ping, Some(next));
         // Who asks again and again does not get more time for it.
-        let due = now.plus_ms(wanted.within_ms());
+        let due = match wanted {
+            // One long frame takes its time on a slow line.
+            Probe::Quiet => now
+                .plus_ms(PONG_WITHIN_MS)
+                .max(last_heard.plus_ms(PING_AFTER_MS + PONG_WITHIN_MS)),
+            Probe::Woken | Probe::Again => now.plus_ms(WAKE_PONG_WITHIN_MS),
+        };
         let earlier = self.timers.get(Timer::Pong).filter(|_| was_asked);
         let due = earlier.map_or(due, |earlier| earlier.min(due));
         self.timers.set(Timer::Pong, Some(due));
@@ -162,33 +159,31 @@ impl<J: Json> Client<J> {
         };
         *last_heard = now;
         match probe {
-            Some(Probe::Quiet) => self.end_probe(now),
+            Some(Probe::Quiet) => self.end_probe(),
             // The pong may be behind more of them.
             Some(Probe::Woken | Probe::Again) => {
                 *probe = Some(Probe::Woken);
-                let due = now.plus_ms(Probe::Woken.within_ms());
+                let due = now.plus_ms(WAKE_PONG_WITHIN_MS);
                 self.timers.set(Timer::Pong, Some(due));
             }
             None => {}
         }
     }
 
-    pub(crate) fn handle_pong(&mut self, now: Instant) {
+    pub(crate) fn handle_pong(&mut self) {
         if let Link::Ready { probe, pings, .. } = &mut self.link {
             *pings = pings.saturating_sub(1);
             if *pings == 0 && probe.is_some() {
-                self.end_probe(now);
+                self.end_probe();
             }
         }
     }
 
-    fn end_probe(&mut self, now: Instant) {
+    fn end_probe(&mut self) {
         if let Link::Ready { probe, .. } = &mut self.link {
             *probe = None;
         }
         self.timers.stop(Timer::Pong);
-        self.timers
-            .set(Timer::Ping, Some(now.plus_ms(PING_AFTER_MS)));
     }
 
     /// The answer to a ping did not come in time. A page that slept may have it in its queue: it asks again, once. In a hidden

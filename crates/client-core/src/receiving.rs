@@ -160,7 +160,7 @@ impl<J: Json> Client<J> {
                     self.renew_token(now);
                 }
             }
-            (_, Incoming::Pong) => self.handle_pong(now),
+            (_, Incoming::Pong) => self.handle_pong(),
             // A second welcome, and what a later version says: nothing to do.
             (_, Incoming::Welcome { .. } | Incoming::Unknown) => {}
         }

@@ -10,10 +10,10 @@ pub(crate) enum Timer {
     Connect,
     /// When to make the next attempt.
     Retry,
-    /// When to ask a quiet link for a sign of life.
-    Ping,
-    /// When to judge a link dead that was asked.
+    /// When to judge a link dead that was asked. Before the next question, where both are late.
     Pong,
+    /// When to ask a link for a sign of life.
+    Ping,
     /// When to judge a link broken whose missing events did not come.
     Sync,
     /// When to send again what the server asked to send later.
@@ -46,8 +46,8 @@ impl Timer {
     const ALL: [Self; 17] = [
         Self::Connect,
         Self::Retry,
-        Self::Ping,
         Self::Pong,
+        Self::Ping,
         Self::Sync,
         Self::Resend,
         Self::Token,

@@ -164,7 +164,8 @@ pub const TYPING_PER_SECOND: u64 = 5;
 pub const HTTP_BURST: u64 = 600;
 /// HTTP requests a second that the HTTP limit refills.
 pub const HTTP_PER_SECOND: u64 = 20;
-/// A visible page pings after this much silence, in milliseconds.
+/// A page pings so long after its last ping, whatever it hears or says meanwhile, in milliseconds. In a hidden page, whose timers
+/// run once a minute, that becomes up to 85 s: less than [`PEER_SILENT_MS_MAX`], by [`HEARD_EVERY_MS`].
 pub const PING_AFTER_MS: u64 = 25_000;
 /// A client that has said nothing on a new connection pings after this time, in milliseconds.
 pub const FIRST_PING_AFTER_MS: u64 = 1_000;

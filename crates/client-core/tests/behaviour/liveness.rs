@@ -33,6 +33,61 @@ fn a_client_that_only_reads_says_something_so_that_its_end_is_told_at_once() {
     bench.take();
     bench.advance(1_000);
     bench.expect(&[]);
+    bench.advance(24_000);
+    assert!(bench.take().contains(&"transmit ping".to_owned()));
+}
+
+#[test]
+fn a_page_that_hears_much_and_says_nothing_pings_all_the_same() {
+    // The room closes who says nothing for 90 s. A hidden page's timers run once a minute.
+    for (every_ms, most_ms) in [(1_000, 25_000), (10_000, 30_000), (60_000, 60_000)] {
+        let mut bench = Bench::ready();
+        let mut last = bench.now;
+        for seq in 5..1_000 {
+            bench.advance(every_ms);
+            bench.message(seq);
+            if bench.take().iter().any(|it| it == "transmit ping") {
+                assert!(bench.now.ms_since(last) <= most_ms, "each {every_ms} ms");
+                last = bench.now;
+                bench.frame(r#"{"type":"pong"}"#);
+            }
+        }
+        assert!(bench.now.ms_since(last) <= most_ms, "each {every_ms} ms");
+        assert!(bench.client.is_connected());
+    }
+}
+
+#[test]
+fn a_long_frame_on_a_slow_line_is_waited_for() {
+    let mut bench = Bench::ready();
+    for _ in 0..26 {
+        bench.advance(1_000);
+    }
+    bench.message(5);
+    for _ in 0..34 {
+        bench.advance(1_000);
+    }
+    assert!(bench.client.is_connected(), "34 s of silence");
+    bench.message(6);
+    for _ in 0..35 {
+        bench.advance(1_000);
+    }
+    assert!(!bench.client.is_connected(), "35 s of silence");
+}
+
+#[test]
+fn a_page_that_woke_and_hears_no_pong_among_much_else_pings_on() {
+    let mut bench = Bench::ready();
+    bench.input(Input::Woken);
+    bench.take();
+    for seq in 5..64 {
+        bench.advance(1_000);
+        bench.message(seq);
+    }
+    let pings = bench.take();
+    let pings = pings.iter().filter(|it| *it == "transmit ping").count();
+    assert!((2..5).contains(&pings), "{pings}");
+    assert!(bench.client.is_connected());
 }
 
 #[test]
