@@ -15,6 +15,7 @@ use crate::failure::Failure;
 use crate::ledger::Transaction;
 use crate::rates::Purse;
 use crate::sends::{self, Sender, may_speak_as};
+use crate::storage::StorageError;
 use crate::stored::{SendRecord, StoredMessage};
 
 /// A message that was changed, by this input or before.
@@ -56,13 +57,18 @@ pub(crate) fn change(
         return Err(Refusal::new(ErrorCode::CapRequired, error).into());
     }
     if stored.message.deleted_at.is_some() {
-        return match &change.text {
-            Some(_) => Err(not_found("the message was deleted")),
-            None => Ok(Changed {
-                seq: stored.changed.unwrap_or(stored.message.seq),
-                message: stored.message,
-            }),
-        };
+        if change.text.is_some() {
+            return Err(not_found("the message was deleted"));
+        }
+        let seq = stored.changed.unwrap_or(stored.message.seq);
+        // What was sent behind it asks for the record. No deletion is refused for want of room, so this one takes none then.
+        if transaction.has_room(sender.principal)? {
+            keep_record(send_key, hash, seq, transaction)?;
+        }
+        return Ok(Changed {
+            message: stored.message,
+            seq,
+        });
     }
     if let Some(text) = &change.text {
         if text.is_empty() && stored.message.attachments.is_empty() {
@@ -93,11 +99,24 @@ pub(crate) fn change(
         origin: stored.origin,
         changed: Some(seq),
     })?;
-    if let Some(key) = send_key {
-        let at = transaction.now;
-        transaction.put_send_record(key, SendRecord { hash, seq, at })?;
-    }
+    keep_record(send_key, hash, seq, transaction)?;
     Ok(Changed { message, seq })
+}
+
+/// Keeps that the change under this key was followed.
+fn keep_record(
+    key: Option<String>,
+    hash: String,
+    seq: Seq,
+    transaction: &mut Transaction<'_>,
+) -> Result<(), StorageError> {
+    match key {
+        Some(key) => {
+            let at = transaction.now;
+            transaction.put_send_record(key, SendRecord { hash, seq, at })
+        }
+        None => Ok(()),
+    }
 }
 
 /// The message with this very id.

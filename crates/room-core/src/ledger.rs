@@ -489,7 +489,7 @@ impl<'a> Transaction<'a> {
     }
 
     /// Whether the principal may store something.
-    fn has_room(&self, principal: &Principal) -> Result<bool, StorageError> {
+    pub(crate) fn has_room(&self, principal: &Principal) -> Result<bool, StorageError> {
         let written = self.written_bytes as u64;
         let quota = &self.ledger.quota;
         // What was deleted since may have made room.

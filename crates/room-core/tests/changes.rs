@@ -368,14 +368,46 @@ fn deleting_twice_is_one_deletion() {
     let (commits, head) = (shell.storage.commits(), shell.head());
     shell.now += 5_000;
     assert_eq!(shell.delete(user("ada"), &id), first);
+    assert_eq!(shell.storage.commits(), commits);
     let ada = shell.join(user("ada"));
+    let commits = shell.storage.commits();
     shell.forget_heard();
     shell.say(ada, delete(&id, "again"));
     let ack = shell.heard(ada).remove(0);
     assert_eq!((&ack["type"], &ack["seq"]), (&json!("ack"), &json!(head.1)));
     assert_eq!(ack["message"], first.1["message"]);
-    assert_eq!((shell.storage.commits(), shell.head()), (commits, head));
+    assert_eq!(shell.head(), head);
+    assert_eq!(
+        shell.storage.commits(),
+        commits + 1,
+        "that it was confirmed is kept"
+    );
     assert_eq!(outcome(shell.delete(user("bob"), &id)), "403 capRequired -");
+}
+
+#[test]
+fn what_comes_after_a_deletion_of_what_is_deleted_is_in_order() {
+    let mut shell = Shell::new();
+    let ada = shell.join(user("ada"));
+    let id = shell.posted("ada", "gone soon");
+    let moderator = with_caps(user("mo"), &["moderate"]);
+    assert_eq!(shell.delete(moderator, &id).0, 200);
+    shell.pass(10);
+    let (_, seq) = shell.head();
+    shell.forget_heard();
+    let next = json!({"type": "message", "text": "next", "clientMessageId": "c2", "after": "c1"});
+    shell.say(ada, json!([delete(&id, "c1"), next]));
+    shell.pass(10);
+    let heard = shell.heard(ada);
+    let acks = heard.iter().filter(|frame| frame["type"] == "ack");
+    let acked: Vec<&Value> = acks.map(|frame| &frame["clientMessageId"]).collect();
+    assert_eq!(acked, ["c1", "c2"], "{heard:?}");
+    assert_eq!(shell.head().1, seq + 1, "the deletion is no event again");
+    // Under the same id it is the same deletion, and no other change.
+    shell.say(ada, json!([delete(&id, "c1"), edit(&id, "back", "c1")]));
+    let heard = shell.heard(ada);
+    assert_eq!(heard[0]["type"], "ack");
+    assert_eq!(heard[1]["code"], "conflictingDuplicate");
 }
 
 #[test]
