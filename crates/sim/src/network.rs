@@ -163,6 +163,13 @@ impl Network {
             .collect()
     }
 
+    /// Whether all that was sent to the room on a connection has arrived.
+    #[must_use]
+    pub fn has_carried(&self, peer: PeerId, now: u64) -> bool {
+        let carried = |wire: &Wire| wire.alive && !wire.up.swallows && wire.up.busy_until <= now;
+        self.wires.get(&peer).is_some_and(carried)
+    }
+
     /// When the runtime last answered a ping of each connection that has not ended. A frozen tab sends none.
     #[must_use]
     pub fn pinged(&self) -> Vec<(PeerId, u64)> {

@@ -7,6 +7,11 @@ use crate::random::Random;
 /// Bytes of all messages of a run, at most, so that none takes for ever.
 const BYTES_MAX: u64 = 30_000_000;
 const PATIENCE: usize = 300;
+/// How long people mostly listen in a run that is for that, in milliseconds: several times as long as a connection may be
+/// silent.
+const QUIET_MS: u64 = 300_000;
+/// Mean time between two messages in such a run, whoever writes them, in milliseconds.
+const QUIET_PAUSE_MS: u64 = 20_000;
 
 /// Everything that differs from run to run. A mean time of 0 means "never".
 #[derive(Clone, Debug)]
@@ -88,6 +93,10 @@ pub struct Options {
     pub has_hostile: bool,
     /// Whether it waits until every app has loaded its history.
     pub hostile_waits: bool,
+    /// Whether each person's tab is hidden until all heals: its timers run once a minute.
+    pub hidden: Vec<bool>,
+    /// Whether pings reach the room, as on a local runtime; otherwise the runtime answers them.
+    pub pings_in_code: bool,
 }
 
 /// Something that goes wrong now and then.
@@ -137,6 +146,9 @@ impl Options {
         }
         if random.chance(150) {
             options.add_turns(random);
+        }
+        if random.chance(125) {
+            options.become_quiet(random);
         }
         options
     }
@@ -216,6 +228,23 @@ impl Options {
             }
         };
         self.bytes_per_ms = (0..self.people).map(|_| rate()).collect();
+    }
+
+    /// People who mostly listen, for longer than anybody may be silent, while the object sleeps and wakes: no connection dies.
+    fn become_quiet(&mut self, random: &mut Random) {
+        self.people = self.people.max(2);
+        self.faults = vec![
+            (Fault::Eviction, random.between(2_000, 15_000)),
+            (Fault::Hint, random.between(20_000, 200_000)),
+        ];
+        self.duration_ms = QUIET_MS;
+        self.pause_ms = QUIET_PAUSE_MS * self.people as u64;
+        (self.burst, self.http_burst, self.padding) = (1, 1, (0, 0));
+        (self.leave_permille, self.stream_permille) = (0, 0);
+        (self.bytes_per_ms, self.frame_bytes_max) = (Vec::new(), Vec::new());
+        self.has_hostile = false;
+        self.pings_in_code = random.chance(500);
+        self.hidden = (0..self.people).map(|_| random.chance(300)).collect();
     }
 
     /// Two people who take turns at each app.
@@ -343,6 +372,8 @@ impl Options {
             strict_expiry: random.chance(300),
             has_hostile: false,
             hostile_waits: false,
+            hidden: Vec::new(),
+            pings_in_code: false,
         }
     }
 }

@@ -13,6 +13,8 @@ use crate::server::Server;
 
 /// How long it takes at most until both ends have noticed that a gateway closed their connection, in milliseconds.
 const GATEWAY_NOTICED_MS_MAX: u64 = 200;
+/// How often the timers of a hidden tab run, in milliseconds.
+const HIDDEN_TIMER_MS: u64 = 60_000;
 
 impl World {
     pub(super) fn client(&mut self, tab: Tab, input: client_io::Input<Value>) {
@@ -42,7 +44,14 @@ impl World {
             self.carry_out(tab, output);
         }
         if let Some(at) = self.person(index).client.poll_timeout() {
-            self.at(at.0.max(self.now), Happening::ClientTimer(tab));
+            let at = at.0.max(self.now);
+            let is_hidden = self.faulty && self.options.hidden.get(index) == Some(&true);
+            let at = if is_hidden {
+                at.next_multiple_of(HIDDEN_TIMER_MS)
+            } else {
+                at
+            };
+            self.at(at, Happening::ClientTimer(tab));
         }
     }
 

@@ -7,14 +7,14 @@ use protocol::codes::{CloseCode, ErrorCode};
 use protocol::dialect::Dialect;
 use protocol::frame::{Frame, Refusal, ServerFrame};
 use protocol::http::{SERVICE, retry_after_seconds};
-use protocol::limits::CLIENT_FRAME_BYTES_MAX;
+use protocol::limits::{CLIENT_FRAME_BYTES_MAX, PEER_SILENT_MS_MAX};
 use protocol::time::UnixMillis;
 use room_core::io::{self as room_io, PeerId, RequestId};
 use room_core::storage::StorageError;
 use serde_json::{Value, json};
 
 use super::{Down, Happening, Tab, Up, World};
-use crate::network::{Direction, is_hostile};
+use crate::network::{Direction, Owner, is_hostile};
 use crate::server::{Server, virtual_ms, wall};
 
 /// What stands in a frame that tells a client to send less.
@@ -47,6 +47,10 @@ impl World {
                 if let Frame::Text(text) = &frame {
                     self.meter.begin_frame(peer, text);
                 }
+                room_io::Input::Frame { peer, frame }
+            }
+            Up::Ping if self.options.pings_in_code => {
+                let frame = Frame::Text(protocol::wire::PING.to_owned());
                 room_io::Input::Frame { peer, frame }
             }
             // The runtime answers without the room.
@@ -245,7 +249,26 @@ impl World {
             Some(CloseCode::RateLimited) => self.report.closed_for_rate += 1,
             // Its client has another one.
             Some(CloseCode::Replaced) => {}
+            Some(CloseCode::Silent) => {
+                self.report.closed_otherwise += 1;
+                self.judge_silence(peer);
+            }
             Some(_) | None => self.report.closed_otherwise += 1,
+        }
+    }
+
+    /// A client that runs is never closed for its silence where the network carries what it says.
+    fn judge_silence(&mut self, peer: PeerId) {
+        let (now, carried) = (self.now, self.network.has_carried(peer, self.now));
+        let owner = self.network.wire(peer).map(|wire| wire.owner);
+        let Some(Owner::App(tab, _)) = owner.filter(|_| carried) else {
+            return;
+        };
+        let person = self.person(tab.person);
+        let away_until = person.frozen_until.max(person.offline_until);
+        if person.tab == tab && away_until + PEER_SILENT_MS_MAX <= now {
+            let told = format!("{}'s connection was closed for its silence", person.name);
+            person.fault = Some(told);
         }
     }
 
