@@ -155,11 +155,7 @@ const IS_OF_FAULTS = /^(faults-.*|ledger)\.test\.mjs$/;
 /** Short names for several suites. */
 const GROUPS = {
   wasm: ['wasm-chromium', 'wasm-firefox'],
-  'current-node': [
-    'contract (current Node)',
-    'command-line (current Node)',
-    'packaging (current Node)',
-  ],
+  'current-node': ['contract (current Node)', 'command-line (current Node)', 'packaging (current Node)'],
 };
 
 runMain(async () => {

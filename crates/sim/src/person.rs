@@ -338,7 +338,7 @@ impl Person {
             "x".repeat(usize::try_from(padding).unwrap_or(0))
         );
         let call = self.call();
-        let is_known = self.client.owns_any(&[self.row_of_user()]);
+        let is_known = self.knows_somebody() && self.client.owns_any(&[self.row_of(&self.user)]);
         self.sent.push(Sent {
             name,
             outcome: Outcome::Open,
@@ -355,13 +355,18 @@ impl Person {
             .send_message(call, &options, until_stored, Instant(now));
     }
 
-    /// Something that whoever is signed in may send.
-    fn row_of_user(&self) -> OutboxRow<Value> {
+    /// Whether the client knows who uses it: before that, everybody's rows may be one's own.
+    pub fn knows_somebody(&self) -> bool {
+        !self.client.owns_any(&[self.row_of("nobody of these")])
+    }
+
+    /// Something that `user` may send.
+    fn row_of(&self, user: &str) -> OutboxRow<Value> {
         OutboxRow {
             client_message_id: ClientMessageId(String::new()),
             operation: Operation::Send,
             body: json!({}),
-            owner: Owner::User(self.user.clone()),
+            owner: Owner::User(user.to_owned()),
             scope: String::new(),
             epoch: None,
             added_at: UnixMillis(0),

@@ -49,7 +49,7 @@ impl World {
             Fault::SignIn => {
                 let person = self.some_person();
                 self.report.faults += 1;
-                self.sign_in(person);
+                self.sign_in(person)?;
             }
             Fault::Storm => {
                 let times = self.faults_random.between(2, 6);
@@ -242,11 +242,24 @@ impl World {
     }
 
     /// The one of two who take turns at an app signs out, and the other one in: the app's source gives their tokens.
-    pub(super) fn sign_in(&mut self, index: usize) {
+    pub(super) fn sign_in(&mut self, index: usize) -> Result<(), String> {
+        let now = self.now;
+        let signs_out = self.faults_random.chance(500);
         let person = self.person(index);
         person.take_turns();
         let tab = person.tab;
-        self.client(tab, client_io::Input::TokenChanged);
+        if !(signs_out && person.online) {
+            self.client(tab, client_io::Input::TokenChanged);
+            return Ok(());
+        }
+        // As the guides sign out.
+        person.leave(now);
+        if person.knows_somebody() {
+            return Err(format!("{} is taken for the one before", person.user));
+        }
+        self.carry_out_for_client(index);
+        self.come(index);
+        Ok(())
     }
 
     pub(super) fn heal(&mut self) -> Result<(), String> {

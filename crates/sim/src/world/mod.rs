@@ -303,7 +303,7 @@ impl World {
             Happening::Left(tab) => self.leave_disk(tab),
             Happening::Reclaimed(tab) => self.reclaim(tab),
             Happening::Online(person) => self.go_online(person),
-            Happening::SignIn(person) => self.sign_in(person),
+            Happening::SignIn(person) => self.sign_in(person)?,
             Happening::ClientTimer(tab) => self.client_timer(tab),
             Happening::RoomTimer => {
                 let Server { room, storage, .. } = &mut self.server;
