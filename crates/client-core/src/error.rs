@@ -156,10 +156,15 @@ impl ClientError {
     /// The error of a close.
     #[must_use]
     pub fn of_close(code: CloseCode) -> Self {
-        Self::new(
-            Code::Server(code.error()),
-            protocol::http::refusal_text(code.error()),
-        )
+        let of_link = |told| Self::new(Code::ConnectionLost, told);
+        if code == CloseCode::Silent {
+            of_link("the space heard nothing from this client for too long")
+        } else if code == CloseCode::Replaced {
+            of_link("another connection of this client took its place")
+        } else {
+            let told = protocol::http::refusal_text(code.error());
+            Self::new(Code::Server(code.error()), told)
+        }
     }
 
     /// The error that the server told.
