@@ -85,7 +85,7 @@ export type MessageStatus = 'pending' | 'sent' | 'failed';
  * A message as a view shows it: a stored one, or one of one's own that is on its way.
  *
  * @example
- * const isMine = (message: ShownMessage) => message.senderId === me;
+ * const isMine = ({ senderId }: ShownMessage) => senderId === me || senderId === ''; // '': not known yet, and one's own
  */
 export interface ShownMessage extends Message {
   /**

@@ -202,9 +202,9 @@ export class Outbox {
     this.#leaveLater();
   }
 
-  /** Who uses the client is known, or is another one: what others left is looked at anew. */
-  identified() {
-    this.#isIdentified = true;
+  /** Who uses the client is known, or is another one: what others left is looked at anew. Or nobody knows any more. */
+  identified(isKnown) {
+    this.#isIdentified = isKnown;
     this.#lookAround();
     this.#leaveOthers();
   }

@@ -68,10 +68,11 @@ export class OwnClient {
    *   one in each render as well, which means nothing, and the newest is asked when the client needs a token.
    */
   take(config, isMeant) {
-    const before = this.#config?.spaceToken;
+    const before = this.#config;
     this.#config = config;
     this.#learn(userIn(config));
-    this.#askAnother(isMeant || config?.spaceToken === before);
+    // One config twice is a component that renders by itself, and says nothing of what made the function.
+    this.#askAnother(isMeant || (config !== before && config?.spaceToken === before?.spaceToken));
   }
 
   /** Has the client ask the latest function, where that is another one for a reason. */

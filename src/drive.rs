@@ -272,8 +272,8 @@ impl Driver {
                     self.input(Input::PersistFailed);
                 }
             }
-            Output::Identified => {
-                if let Err(thrown) = self.host.on_identified() {
+            Output::Identified(is_known) => {
+                if let Err(thrown) = self.host.on_identified(is_known) {
                     report(&thrown);
                 }
             }

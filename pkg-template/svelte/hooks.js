@@ -196,8 +196,9 @@ class Slice {
   }
 
   subscribe(run) {
-    run(this.#read());
-    return this.#watch(() => run(this.#value));
+    const told = this.#read();
+    run(told);
+    return this.#watch(() => run(this.#value), told);
   }
 
   #read() {
@@ -211,8 +212,7 @@ class Slice {
     return this.#value;
   }
 
-  #watch(tell) {
-    let told = this.#read();
+  #watch(tell, told = this.#read()) {
     return this.#space.subscribe(() => {
       if (this.#read() !== told) {
         told = this.#value;

@@ -232,6 +232,24 @@ describe('a text in the place of a function, and the other way round', () => {
       assert.equal(asked, 2);
     });
 
+    test('of_each_render_of_what_is_above_is_not_asked_where_the_component_renders_by_itself_between', async () => {
+      const { asked, of } = asks();
+      const config = (name) => ({ ...place, spaceToken: of(name, 'ann') });
+      const first = config('first');
+      const { own, ask } = component(first.spaceToken);
+      own.take(first);
+      await ask();
+      for (let times = 0; times < 10; times += 1) {
+        const next = config(`made ${times}`);
+        for (const shown of [next, next]) {
+          own.take(shown);
+          own.showToken();
+          await timers();
+        }
+      }
+      assert.deepEqual(asked, ['first', 'made 0'], 'the first one that follows has the benefit of the doubt');
+    });
+
     test('in each render is one that is made in it: the newest is asked when a token is needed', async () => {
       const { asked, of } = asks();
       const { ask, commit } = component(of('discarded'));

@@ -159,6 +159,9 @@ impl<J: Json> Client<J> {
         }
         self.connecting.push(call);
         if matches!(self.link, Link::Idle | Link::Failed) {
+            if self.credentials.come_back() {
+                self.forget_identity();
+            }
             self.credentials.begin();
             self.begin_attempts(now);
         }
@@ -178,8 +181,8 @@ impl<J: Json> Client<J> {
         let was = self.link;
         self.drop_socket(1000, "disconnected");
         self.end_attempts(Link::Idle);
-        if self.credentials.leave() {
-            self.outbox.forget_identity();
+        if self.credentials.leave(now) {
+            self.forget_identity();
         }
         if self.needs_token() {
             self.ask_for_token(now);

@@ -40,6 +40,8 @@ pub(crate) struct Credentials {
     is_fixed: bool,
     /// Whether it was given up to ask, and another token would help.
     is_given_up: bool,
+    /// Whether the app has left, and did not come back.
+    has_left: bool,
     next_id: u32,
 }
 
@@ -101,6 +103,7 @@ impl Credentials {
             warned_at: None,
             is_fixed: false,
             is_given_up: false,
+            has_left: false,
             next_id: 0,
         }
     }
@@ -313,14 +316,26 @@ impl Credentials {
 
     /// The app left. Somebody else may be signed in when it comes back, so that a source which can tell is asked then: what it
     /// is about to answer is of before. Whether it can tell.
-    pub(crate) fn leave(&mut self) -> bool {
+    pub(crate) fn leave(&mut self, now: Instant) -> bool {
         if self.is_fixed {
             return false;
         }
         self.forget(false);
         self.state = State::Absent;
-        self.rest();
+        self.rests_until = Some(now.plus_ms(AGAIN_MS_MIN));
+        self.has_left = true;
         true
+    }
+
+    /// The app is back. Whether a token is asked for anew, whatever was given meanwhile: a request after the app left may have
+    /// asked as who was signed in before.
+    pub(crate) fn come_back(&mut self) -> bool {
+        let is_anew = std::mem::take(&mut self.has_left) && !self.is_fixed;
+        if is_anew {
+            self.forget(false);
+            self.state = State::Absent;
+        }
+        is_anew
     }
 
     /// The app has another source. Gives the question to ask it, if any token is asked for, held or would help: answers of

@@ -166,7 +166,9 @@ pub(crate) fn passes_by_itself(code: ErrorCode) -> bool {
 
 /// Whether the server has refused an entry with this error. What refuses a connection says nothing of what it carried.
 fn is_refusal(error: &ClientError) -> bool {
-    const OF_CONNECTIONS: [ErrorCode; 4] = [
+    const OF_CONNECTIONS: [ErrorCode; 5] = [
+        // Of either: who lacks a capability may not even come in, by its token.
+        ErrorCode::CapRequired,
         ErrorCode::OriginRefused,
         ErrorCode::SpaceIdRequired,
         ErrorCode::GatewayKeyInvalid,

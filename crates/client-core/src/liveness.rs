@@ -102,9 +102,20 @@ impl<J: Json> Client<J> {
     /// Asks for a sign of life, and gives one: whoever only listens says nothing else. The first is early where nothing was said
     /// yet: the runtime of our Worker does not end a connection that the room closes before its client sent anything.
     pub(crate) fn ping(&mut self, now: Instant) {
-        let Link::Ready { since, spoke, .. } = self.link else {
+        let Link::Ready {
+            since,
+            spoke,
+            probe,
+            ref mut pings,
+            ..
+        } = self.link
+        else {
             return;
         };
+        if probe.is_none() {
+            // A pong that has not come by now was refused, or answers a ping of long before.
+            *pings = 0;
+        }
         let due = since.plus_ms(PING_AFTER_MS);
         if due > now && spoke {
             self.timers.set(Timer::Ping, Some(due));

@@ -259,8 +259,9 @@ impl<J: Json> Outbox<J> {
 
     /// Whether a change of the message waits here, or is on its way.
     pub(crate) fn is_changing(&self, target: &str) -> bool {
-        let changes = |entry: &Entry<J>| entry.target() == Some(target) && self.may_go(entry);
-        self.entries.iter().any(changes)
+        self.entries.iter().any(|entry| {
+            entry.target() == Some(target) && entry.shown && entry.row.failure.is_none()
+        })
     }
 
     /// Others may send what is stored: nothing leaves from here until [`Self::reclaim`].
@@ -357,14 +358,11 @@ impl<J: Json> Outbox<J> {
     }
 
     /// Takes the identity of the token in use. Entries that were added here before there was one are its own from
-    /// now on, but for those that name somebody else as their sender; gives their ids.
+    /// now on; gives their ids.
     pub(crate) fn identify(&mut self, identity: Identity) -> Vec<ClientMessageId> {
         let mut bound = Vec::new();
-        let is_its_own = |entry: &&mut Entry<J>| {
-            let is_unknown = entry.row.owner == Owner::Unknown;
-            is_unknown && !entry.restored && owns(Some(&identity), &entry.row)
-        };
-        for entry in self.entries.iter_mut().filter(is_its_own) {
+        let unknown = |entry: &&mut Entry<J>| !entry.restored && entry.row.owner == Owner::Unknown;
+        for entry in self.entries.iter_mut().filter(unknown) {
             entry.row.owner = identity.owner();
             bound.push(entry.row.client_message_id.clone());
         }
@@ -373,14 +371,14 @@ impl<J: Json> Outbox<J> {
     }
 
     /// Somebody else may use the client by now: what is added is of who is known next. Entries stay as they are shown until then.
-    pub(crate) fn forget_identity(&mut self) {
-        self.identity = None;
+    /// Whether anybody was known.
+    pub(crate) fn forget_identity(&mut self) -> bool {
+        self.identity.take().is_some()
     }
 
-    /// Whether one of the rows is of who uses the client, or may be while nobody knows who that is.
+    /// Whether one of the rows is of who uses the client.
     pub(crate) fn owns_any(&self, rows: &[OutboxRow<J>]) -> bool {
-        let identity = self.identity.as_ref();
-        identity.is_none() || rows.iter().any(|row| owns(identity, row))
+        rows.iter().any(|row| owns(self.identity.as_ref(), row))
     }
 
     /// Whose token is in use, if that is known.
@@ -393,6 +391,13 @@ impl<J: Json> Outbox<J> {
         self.identity
             .as_ref()
             .map_or(Owner::Unknown, Identity::owner)
+    }
+
+    /// Whose a change is that is added now: of who wrote what it changes, where that is on its way as well.
+    pub(crate) fn owner_of(&self, body: &J) -> Owner {
+        let target = body.get(Key::MessageId).and_then(|id| id.string());
+        let changed = target.and_then(|id| self.get(&ClientMessageId(id)));
+        changed.map_or_else(|| self.owner(), |entry| entry.row.owner.clone())
     }
 
     /// Ids of the entries that the app should see and does not, or the other way round.

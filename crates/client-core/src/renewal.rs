@@ -76,8 +76,7 @@ impl<J: Json> Client<J> {
     pub(crate) fn handle_token_changed(&mut self, now: Instant) {
         self.timers.stop(Timer::Renew);
         if self.credentials.token().is_none() {
-            self.outbox.forget_identity();
-            self.typing.stop();
+            self.forget_identity();
         }
         match self.credentials.change_source(now) {
             Some(token_id) => self.request_token(token_id, true, now),

@@ -119,6 +119,8 @@ impl<J: Json> Client<J> {
         entry.row.failure = None;
         if entry.row.owner == Owner::Unknown {
             entry.row.owner = self.outbox.owner();
+            // Whoever asks for it stands for it, also where nobody is known yet.
+            entry.restored = false;
         }
         entry.row.added_at = self.wall_clock(now);
         entry.row.epoch = self.epoch();
@@ -256,7 +258,6 @@ impl<J: Json> Client<J> {
             target,
             body,
             id,
-            writer: self.outbox.identity().cloned(),
         });
         self.post_next(now);
     }
@@ -283,8 +284,8 @@ impl<J: Json> Client<J> {
             operation,
             // Only from where a message of nobody's was sent may it be changed.
             scope: self.scope_for(&body),
+            owner: self.outbox.owner_of(&body),
             body,
-            owner: self.outbox.owner(),
             epoch: self.epoch(),
             added_at: self.wall_clock(now),
             failure: None,

@@ -377,20 +377,32 @@ impl<J: Json> Client<J> {
     /// Whom the token in use names is known now.
     pub(crate) fn identify(&mut self, sub: Option<String>) {
         let identity = Identity(sub);
-        let known = self.outbox.identity();
-        let is_another = known != Some(&identity);
-        if is_another && known.is_some() {
-            self.typing.stop();
-        }
-        for call in self.posts.identify(&identity) {
-            let error = ClientError::new(Code::Closed, ANOTHER_TOOK_OVER);
-            self.settle(call, Err(error));
+        let is_another = self.outbox.identity() != Some(&identity);
+        if is_another && self.outbox.identity().is_some() {
+            self.end_turn();
         }
         self.own_fresh(identity);
         if is_another {
-            self.outputs.push_back(Output::Identified);
+            self.outputs.push_back(Output::Identified(true));
         }
         self.show_own();
+    }
+
+    /// Somebody else may use the client from now on.
+    pub(crate) fn forget_identity(&mut self) {
+        if self.outbox.forget_identity() {
+            self.end_turn();
+            self.outputs.push_back(Output::Identified(false));
+        }
+    }
+
+    /// Whoever used the client does no more: nothing keeps what is neither in the outbox nor on its way.
+    fn end_turn(&mut self) {
+        self.typing.stop();
+        for call in self.posts.waiting() {
+            let error = ClientError::new(Code::Closed, ANOTHER_TOOK_OVER);
+            self.settle(call, Err(error));
+        }
     }
 
     /// What was written before anybody was known is of who is now.

@@ -338,7 +338,9 @@ impl Person {
             "x".repeat(usize::try_from(padding).unwrap_or(0))
         );
         let call = self.call();
-        let is_known = self.knows_somebody() && self.client.owns_any(&[self.row_of(&self.user)]);
+        let is_known = self
+            .client
+            .owns_any(&[row_of(Owner::User(self.user.clone()))]);
         self.sent.push(Sent {
             name,
             outcome: Outcome::Open,
@@ -355,25 +357,9 @@ impl Person {
             .send_message(call, &options, until_stored, Instant(now));
     }
 
-    /// Whether the client knows who uses it: before that, everybody's rows may be one's own.
+    /// Whether the client knows who uses it.
     pub fn knows_somebody(&self) -> bool {
-        !self.client.owns_any(&[self.row_of("nobody of these")])
-    }
-
-    /// Something that `user` may send.
-    fn row_of(&self, user: &str) -> OutboxRow<Value> {
-        OutboxRow {
-            client_message_id: ClientMessageId(String::new()),
-            operation: Operation::Send,
-            body: json!({}),
-            owner: Owner::User(user.to_owned()),
-            scope: String::new(),
-            epoch: None,
-            added_at: UnixMillis(0),
-            failure: None,
-            adopted: false,
-            fresh: false,
-        }
+        self.client.owns_any(&[row_of(Owner::Unknown)])
     }
 
     /// The other one of two uses the app from now on.
@@ -642,5 +628,21 @@ impl Person {
     fn call(&mut self) -> CallId {
         self.next_call += 1;
         CallId(self.next_call)
+    }
+}
+
+/// Something that was written by `owner`.
+fn row_of(owner: Owner) -> OutboxRow<Value> {
+    OutboxRow {
+        client_message_id: ClientMessageId(String::new()),
+        operation: Operation::Send,
+        body: json!({}),
+        owner,
+        scope: String::new(),
+        epoch: None,
+        added_at: UnixMillis(0),
+        failure: None,
+        adopted: false,
+        fresh: false,
     }
 }

@@ -404,7 +404,7 @@ impl Bench {
                 return None;
             }
             Output::ReclaimOutbox => "reclaim".to_owned(),
-            Output::Identified => return None,
+            Output::Identified(_) => return None,
             Output::Persist(change) => {
                 self.follow(change);
                 return None;

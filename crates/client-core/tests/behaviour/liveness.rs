@@ -380,3 +380,17 @@ fn a_network_that_flaps_does_not_keep_a_dead_link_alive() {
         "2 s after it was first asked"
     );
 }
+
+#[test]
+fn a_ping_that_was_refused_costs_no_link_when_the_page_wakes_up() {
+    let mut bench = Bench::ready();
+    bench.advance(1_000);
+    bench.frame(r#"{"type":"error","error":"too many","code":"rateLimited","retryAfterMs":50}"#);
+    bench.advance(25_000);
+    bench.frame(r#"{"type":"pong"}"#);
+    bench.input(Input::Woken);
+    bench.frame(r#"{"type":"pong"}"#);
+    bench.advance(2_000);
+    assert!(bench.client.is_connected());
+    bench.take();
+}

@@ -904,3 +904,27 @@ fn the_sender_of_what_was_written_before_a_token_is_told_once_it_is_known() {
     bench.expect_outbox(&["early pending"]);
     assert_eq!(bench.rows[0].owner, Owner::User("ada".to_owned()));
 }
+
+#[test]
+fn a_row_of_nobody_s_that_is_retried_before_anybody_is_known_is_sent() {
+    let mut bench = Bench::new();
+    bench.rows = vec![OutboxRow {
+        body: json!({"text": "said"}),
+        ..row("said", Owner::Unknown)
+    }];
+    bench.client.connect(CallId(1), bench.now);
+    bench.drain();
+    bench.fetch_token(&token_of("ada", 600_000));
+    bench.welcome(r#""seq":4"#);
+    bench.expect_outbox(&["said pending", "said failed ownerUnknown"]);
+    bench.client.disconnect(bench.now);
+    let id = json!(bench.rows[0].client_message_id.as_str());
+    bench.client.retry(CallId(5), &id, bench.now);
+    bench.client.connect(CallId(6), bench.now);
+    bench.drain();
+    bench.fetch_token(&token_of("ada", 600_000));
+    bench.take_frames();
+    bench.welcome(r#""seq":4"#);
+    let frames = bench.take_frames().concat();
+    assert!(frames.contains("said"), "{frames}");
+}

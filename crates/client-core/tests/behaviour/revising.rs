@@ -1,6 +1,6 @@
 //! Edits and deletions of what is still on its way: the id that the app was shown stays good.
 
-use client_core::io::{CallId, Input};
+use client_core::io::{CallId, Input, Owner};
 use protocol::ids::{ClientMessageId, MessageId, Seq};
 use serde_json::{Value, json};
 
@@ -510,4 +510,41 @@ fn of_edits_that_a_page_left_the_newest_of_each_message_is_sent() {
     assert!(!seen.contains("transmit a"), "{seen}");
     assert!(seen.contains("other") && seen.contains("b"), "{seen}");
     assert_eq!(bench.stored(), ["other", "b"]);
+}
+
+#[test]
+fn after_a_sign_out_changes_of_one_message_go_the_way_of_the_one_before() {
+    let ada = token_of("ada", 600_000);
+    let mut bench = Bench::new();
+    bench.client.connect(CallId(1), bench.now);
+    bench.drain();
+    bench.fetch_token(&ada);
+    edit(&mut bench, 2, "m1-0", "older");
+    bench.client.disconnect(bench.now);
+    edit(&mut bench, 3, "m1-0", "newer");
+    bench.client.connect(CallId(4), bench.now);
+    bench.drain();
+    bench.fetch_token(&ada);
+    bench.welcome(r#""seq":4"#);
+    assert_eq!(bench.count("PATCH"), 0);
+    let frames = bench.take_frames().concat();
+    assert!(
+        frames.contains("newer") && !frames.contains("older"),
+        "{frames}"
+    );
+}
+
+#[test]
+fn a_change_of_what_waits_is_of_who_wrote_that_whoever_is_known() {
+    let mut bench = Bench::new();
+    bench.client.connect(CallId(1), bench.now);
+    bench.drain();
+    bench.fetch_token(&token_of("ada", 600_000));
+    bench.welcome(r#""seq":4"#);
+    bench.send(2, "of ada", false);
+    let id = bench.sent_ids[0].clone();
+    bench.client.disconnect(bench.now);
+    edit(&mut bench, 3, &id, "of ada, edited");
+    let owners: Vec<&Owner> = bench.rows.iter().map(|row| &row.owner).collect();
+    assert_eq!(owners, [&Owner::User("ada".to_owned()); 2]);
 }

@@ -985,7 +985,6 @@ fn what_is_written_after_a_sign_out_is_of_who_signs_in() {
         sign_out(&mut bench);
         bench.outbox.clear();
         say(&mut bench, 4, &json!({"text": "of bo"}));
-        say(&mut bench, 5, &json!({"text": "as ada", "senderId": "ada"}));
         bench.take_frames();
         bench.fetch_token(&bo);
         bench.welcome(r#""seq":4"#);
@@ -1096,4 +1095,65 @@ fn what_becomes_of_an_entry_of_the_user_before_is_not_told() {
     bench.input(Input::TokenChanged);
     bench.fetch_token(&ada);
     assert_eq!(bench.outbox, ["private failed invalidField"]);
+}
+
+#[test]
+fn who_connects_after_a_sign_out_does_not_go_in_with_what_a_request_was_given_between() {
+    let (ada, bo) = (token_of("ada", 600_000), token_of("bo", 600_000));
+    let mut bench = Bench::new();
+    bench.client.connect(CallId(1), bench.now);
+    bench.drain();
+    bench.fetch_token(&ada);
+    bench.welcome(r#""seq":4"#);
+    bench.client.disconnect(bench.now);
+    bench.advance(1_000);
+    bench.history(5, json!({}));
+    bench.fetch_token(&ada);
+    bench.take();
+    bench.client.connect(CallId(2), bench.now);
+    bench.drain();
+    bench.expect(&["connecting", "token fresh=false"]);
+    say(&mut bench, 6, &json!({"text": "of bo"}));
+    bench.fetch_token(&bo);
+    bench.expect(&["6 done", "open"]);
+    assert_eq!(bench.used_token, bo);
+    bench.take_frames();
+    bench.welcome(r#""seq":4"#);
+    assert!(bench.take_frames().concat().contains("of bo"));
+}
+
+#[test]
+fn who_signs_out_takes_the_changes_back_that_have_not_left() {
+    let mut bench = Bench::new();
+    let (ada, bo) = (token_of("ada", 600_000), token_of("bo", 600_000));
+    for (call, text) in [(1, "a"), (2, "b")] {
+        let edit = json!({"text": text});
+        let (client, now) = (&mut bench.client, bench.now);
+        client.edit_message(CallId(call), &json!("m1-0"), &edit, false, now);
+    }
+    bench.drain();
+    bench.fetch_token(&ada);
+    bench.take();
+    bench.client.disconnect(bench.now);
+    bench.drain();
+    let seen = bench.take();
+    assert!(seen.concat().starts_with("2 closed: "), "{seen:?}");
+    bench.answer_to("PATCH", 200, &json!({"message": message(5)}));
+    bench.fetch_token(&bo);
+    assert_eq!(bench.count("PATCH"), 1);
+}
+
+#[test]
+fn who_leaves_asks_for_no_token_in_that_moment() {
+    let mut bench = Bench::new();
+    bench.client.connect(CallId(1), bench.now);
+    bench.history(5, json!({}));
+    bench.advance(5_000);
+    bench.take();
+    bench.client.disconnect(bench.now);
+    bench.drain();
+    let seen = bench.take();
+    assert!(!seen.concat().contains("token"), "{seen:?}");
+    bench.advance(1_000);
+    bench.expect(&["token fresh=false"]);
 }

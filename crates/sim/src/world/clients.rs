@@ -106,7 +106,7 @@ impl World {
                 let at = self.written_at(tab);
                 self.at(at, Happening::Loaded(tab));
             }
-            client_io::Output::Identified => {}
+            client_io::Output::Identified(_) => {}
             client_io::Output::ReclaimOutbox => self.claim(tab),
             client_io::Output::Persist(change) if self.person(tab.person).is_released => {
                 self.person(tab.person).unwritten.push(change);
