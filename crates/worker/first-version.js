@@ -224,10 +224,11 @@ class Relay {
     return true;
   }
 
-  /** The object has worked off so much. */
+  /** The object has worked off so much, or will not. */
   #workOff(upTo) {
-    onItsWay -= upTo - this.#workedOff;
-    this.#workedOff = upTo;
+    const more = Math.max(0, upTo - this.#workedOff);
+    onItsWay -= more;
+    this.#workedOff += more;
   }
 
   /** Passes nothing more on. The space answers what it has, and ends the connection as any that is over its limit. */
@@ -256,12 +257,11 @@ class Relay {
   }
 
   #tell(data) {
+    // Also of who has left: what they said is the object's to work off.
+    if (typeof data !== 'string') this.#workOff(this.#marks.shift() ?? this.#workedOff);
     if (this.#isOver) return;
     if (this.#drainUntil !== undefined) this.#waitForQuiet();
-    if (typeof data !== 'string') {
-      this.#workOff(this.#marks.shift() ?? this.#workedOff);
-      return;
-    }
+    if (typeof data !== 'string') return;
     try {
       this.#client.send(data);
     } catch {
@@ -292,10 +292,13 @@ class Relay {
       this.#left = { code, reason };
       return;
     }
-    this.#end();
+    const isOnItsWay = this.#object !== undefined && !this.#isOver;
+    this.#end(isOnItsWay);
     closeSocket(this.#object, code, reason);
-    // What was passed on is on its way until the object has answered the close.
-    if (this.#object) this.#context.waitUntil(Promise.race([this.#closed, scheduler.wait(DRAIN_MS_MAX)]));
+    if (!this.#object) return;
+    // What was passed on is on its way until the object has worked it off, or answered the close.
+    const answered = Promise.race([this.#closed, scheduler.wait(DRAIN_MS_MAX)]);
+    this.#context.waitUntil(answered.then(() => this.#workOff(this.#passed)));
   }
 
   /**
@@ -314,11 +317,11 @@ class Relay {
     if (!this.#isClientGone) this.#place.linger();
   }
 
-  /** From now on nothing is passed on. */
-  #end() {
+  /** From now on nothing is passed on. `isOnItsWay`: what was before counts until it is worked off. */
+  #end(isOnItsWay = false) {
     this.#isOver = true;
     this.#held = [];
-    this.#workOff(this.#passed);
+    if (!isOnItsWay) this.#workOff(this.#passed);
     clearTimeout(this.#timer);
     this.#place.free();
   }

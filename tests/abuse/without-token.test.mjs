@@ -328,10 +328,18 @@ test('sockets that come without a pause and stay keep nobody out', { timeout: TE
   assert.equal(isOldRuntime ? await logins(spaceId, 10) : loggedIn, 10);
 });
 
-test('those who are turned away and do not answer the close are bounded by their network', {
-  timeout: TEST_MS_MAX,
-}, async () => {
-  const edge = await Server.start({ edge: 'https://chat.example.com' });
+for (const scheme of ['https', 'http']) {
+  test(
+    `those who are turned away over ${scheme} and do not answer the close are bounded by their network`,
+    {
+      timeout: TEST_MS_MAX,
+    },
+    () => turnAway(`${scheme}://chat.example.com`),
+  );
+}
+
+async function turnAway(edgeUrl) {
+  const edge = await Server.start({ edge: edgeUrl });
   try {
     const spaceId = edge.newSpace();
     const bad = `${spaceId}.rnd.9999999999999.signature`;
@@ -347,8 +355,13 @@ test('those who are turned away and do not answer the close are bounded by their
     const good = await knock(edge.url, { spaceId, token: await edge.token(spaceId, 'ada'), from });
     assert.ok(other.isAccepted && good.isAccepted);
     for (const socket of [...sockets, other, good]) socket.destroy();
-    add(`${TURNED_AWAY} sockets with bad tokens that answer no close`, `${TURNED_AWAY} open`, `${open} open`);
+    const { protocol } = new URL(edgeUrl);
+    add(
+      `${TURNED_AWAY} sockets with bad tokens that answer no close, ${protocol}`,
+      `${TURNED_AWAY} open`,
+      `${open} open`,
+    );
   } finally {
     await edge.stop();
   }
-});
+}

@@ -61,6 +61,9 @@ impl EntryReads {
         let read = std::mem::take(&mut self.input_bytes);
         if read > 0 && self.bytes >= WINDOW_BYTES_MAX {
             self.pause = Some(Pause::after(self.bytes, now));
+        } else if let Some(pause) = &mut self.pause {
+            // Any input begins the pause, and not only the next one that reads.
+            pause.is_over(now);
         }
         read
     }
@@ -95,6 +98,14 @@ mod tests {
         assert_eq!(read(&mut reads, "crowd", 1_010), 0);
         assert_eq!(read(&mut reads, "crowd", 1_084), 0);
         assert_eq!(read(&mut reads, "crowd", 1_085), 4);
+    }
+
+    #[test]
+    fn a_pause_begins_with_the_next_input_whatever_that_is() {
+        let mut reads = EntryReads::default();
+        assert_eq!(read(&mut reads, "crowd", 1_000), 4);
+        assert_eq!(reads.end_input(UnixMillis(1_020)), 0);
+        assert_eq!(read(&mut reads, "crowd", 1_070), 4);
     }
 
     #[test]

@@ -424,11 +424,11 @@ impl<'a> Front<'a> {
         })
     }
 
-    /// Where a request comes from, if Cloudflare's edge says so. Elsewhere the header is the client's own word: local runtimes
-    /// imitate the edge, but not its certificate.
+    /// Where a request comes from, if Cloudflare's edge says so, over TLS or not. Elsewhere the header is the client's own word.
+    /// So it is where a local runtime imitates the edge, which only a developer's own network reaches.
     fn source(&self) -> String {
         let edge = js_sys::Reflect::get(self.request, &"cf".into());
-        let is_edge = edge.is_ok_and(|edge| edge.is_object()) && self.url.scheme() == "https";
+        let is_edge = edge.is_ok_and(|edge| edge.is_object());
         let address = self.header("CF-Connecting-IP").filter(|_| is_edge);
         unproven::source(&address.unwrap_or_default())
     }

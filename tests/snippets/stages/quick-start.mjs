@@ -253,6 +253,8 @@ async function open(theatre, url) {
     async reads(lines) {
       const items = tab.getByRole('listitem');
       await items.filter({ hasText: lines.at(-1) }).waitFor();
+      // What waits has a sign behind it.
+      await items.filter({ hasText: /…\s*$/ }).waitFor({ state: 'detached' });
       const texts = await items.allTextContents();
       assert.deepEqual(
         texts.map((text) => text.trim().replaceAll(/\s+/g, ' ')),
