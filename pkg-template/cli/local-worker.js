@@ -57,8 +57,8 @@ export async function startLocalWorker({
       passLines(stdout, pass);
       passLines(stderr, pass);
     },
-    // Without this Miniflare asks the network where on earth it is.
-    cf: edge ? { colo: 'TST' } : false,
+    // Without this Miniflare asks the network where on earth it is. A request that names no place came from no edge.
+    cf: edge ? { colo: 'TST' } : {},
     ...(edge && { upstream: edge }),
     compatibilityDate: COMPATIBILITY_DATE,
     compatibilityFlags: [...COMPATIBILITY_FLAGS],

@@ -301,67 +301,6 @@ describe('first version', { concurrency: true }, () => {
     assert.equal(socket.frames.at(-1)?.type, 'error');
   });
 
-  test('the oldest of 501 sockets that have not authenticated makes place, and nobody else', async () => {
-    // In a world of its own: the sockets of all spaces count together.
-    const crowd = await World.start();
-    try {
-      const url = new URL(crowd.url);
-      url.protocol = 'ws:';
-      url.searchParams.set('spaceId', crowd.newSpace());
-      const open = async () => {
-        const socket = new RecordedSocket(url);
-        await socket.opened;
-        return socket;
-      };
-      const oldest = await open();
-      const waiting = await Promise.all(Array.from({ length: UNPROVEN_MAX - 1 }, open));
-      assert.equal(oldest.isOpen, true);
-      const newest = await open();
-      assert.equal((await oldest.ended(4_000)).code, 4408);
-      assert.equal(oldest.frames.at(-1).type, 'error');
-      assert.ok(
-        [...waiting, newest].every(({ isOpen }) => isOpen),
-        'nobody else is closed',
-      );
-      for (const socket of [...waiting, newest]) socket.kill();
-    } finally {
-      await crowd.stop();
-    }
-  });
-
-  test('a network that Cloudflare names has a hundred of the places at most', async () => {
-    const crowd = await World.start({ edge: 'https://chat.example.com' });
-    try {
-      const url = new URL(crowd.url);
-      url.protocol = 'ws:';
-      url.searchParams.set('spaceId', crowd.newSpace());
-      const open = async (address) => {
-        const socket = new RecordedSocket(url, [], { 'CF-Connecting-IP': address });
-        await socket.opened;
-        return socket;
-      };
-      const waiting = await Promise.all(
-        Array.from({ length: PER_SOURCE_MAX }, (_, n) => open(`2001:db8:1:2::${n.toString(16)}`)),
-      );
-      await assert.rejects(open('2001:db8:1:2:ffff::'), /429/);
-      const other = await open('2001:db8:1:3::');
-      assert.ok([other, ...waiting].every(({ isOpen }) => isOpen));
-      // Who is turned away and does not answer counts on, who leaves does not.
-      waiting[0].kill();
-      await eventually(
-        () =>
-          open('2001:db8:1:2:ffff::').then(
-            (socket) => waiting.push(socket),
-            () => false,
-          ),
-        'a place is free again',
-      );
-      for (const socket of [other, ...waiting]) socket.kill();
-    } finally {
-      await crowd.stop();
-    }
-  });
-
   test('what is said right behind the token is stored, however long it is', async () => {
     const spaceId = world.newSpace();
     const socket = await silent(spaceId);
@@ -481,5 +420,69 @@ describe('first version', { concurrency: true }, () => {
   test('a client that offers an unknown subprotocol is told so before it is connected', async () => {
     const socket = new RecordedSocket(socketUrl(world.newSpace()), ['spaces.v99']);
     await assert.rejects(socket.opened, /400/);
+  });
+});
+
+// By itself: so many sockets at once keep the others of this process from proving themselves in time, on a slow machine.
+describe('first version, crowds that prove nothing', () => {
+  test('the oldest of 501 sockets that have not authenticated makes place, and nobody else', async () => {
+    // In a world of its own: the sockets of all spaces count together.
+    const crowd = await World.start();
+    try {
+      const url = new URL(crowd.url);
+      url.protocol = 'ws:';
+      url.searchParams.set('spaceId', crowd.newSpace());
+      const open = async () => {
+        const socket = new RecordedSocket(url);
+        await socket.opened;
+        return socket;
+      };
+      const oldest = await open();
+      const waiting = await Promise.all(Array.from({ length: UNPROVEN_MAX - 1 }, open));
+      assert.equal(oldest.isOpen, true);
+      const newest = await open();
+      assert.equal((await oldest.ended(4_000)).code, 4408);
+      assert.equal(oldest.frames.at(-1).type, 'error');
+      assert.ok(
+        [...waiting, newest].every(({ isOpen }) => isOpen),
+        'nobody else is closed',
+      );
+      for (const socket of [...waiting, newest]) socket.kill();
+    } finally {
+      await crowd.stop();
+    }
+  });
+
+  test('a network that Cloudflare names has a hundred of the places at most', async () => {
+    const crowd = await World.start({ edge: 'https://chat.example.com' });
+    try {
+      const url = new URL(crowd.url);
+      url.protocol = 'ws:';
+      url.searchParams.set('spaceId', crowd.newSpace());
+      const open = async (address) => {
+        const socket = new RecordedSocket(url, [], { 'CF-Connecting-IP': address });
+        await socket.opened;
+        return socket;
+      };
+      const waiting = await Promise.all(
+        Array.from({ length: PER_SOURCE_MAX }, (_, n) => open(`2001:db8:1:2::${n.toString(16)}`)),
+      );
+      await assert.rejects(open('2001:db8:1:2:ffff::'), /429/);
+      const other = await open('2001:db8:1:3::');
+      assert.ok([other, ...waiting].every(({ isOpen }) => isOpen));
+      // Who is turned away and does not answer counts on, who leaves does not.
+      waiting[0].kill();
+      await eventually(
+        () =>
+          open('2001:db8:1:2:ffff::').then(
+            (socket) => waiting.push(socket),
+            () => false,
+          ),
+        'a place is free again',
+      );
+      for (const socket of [other, ...waiting]) socket.kill();
+    } finally {
+      await crowd.stop();
+    }
   });
 });

@@ -424,11 +424,12 @@ impl<'a> Front<'a> {
         })
     }
 
-    /// Where a request comes from, if Cloudflare's edge says so, over TLS or not. Elsewhere the header is the client's own word.
-    /// So it is where a local runtime imitates the edge, which only a developer's own network reaches.
+    /// Where a request comes from, if Cloudflare's edge says so, over TLS or not: it names the place that took the request. Elsewhere
+    /// the header is the client's own word.
     fn source(&self) -> String {
         let edge = js_sys::Reflect::get(self.request, &"cf".into());
-        let is_edge = edge.is_ok_and(|edge| edge.is_object());
+        let place = edge.and_then(|edge| js_sys::Reflect::get(&edge, &"colo".into()));
+        let is_edge = place.is_ok_and(|place| place.is_string());
         let address = self.header("CF-Connecting-IP").filter(|_| is_edge);
         unproven::source(&address.unwrap_or_default())
     }
