@@ -260,8 +260,11 @@ export class KuratchiSpaceClient {
    * A page that goes needs neither: its connection ends with it, and what waits is kept. Do not call it on `beforeunload`:
    * a link to `mailto:`, a download or a dialog that is cancelled fires that as well, and leaves the page there.
    *
+   * Who uses the client is not known from then on, where `spaceToken` is a function: that is asked by the next `connect()`, and
+   * what is written meanwhile is of whoever it names. To a sign-out belongs {@link clearLocal}.
+   *
    * @example
-   * signOutButton.onclick = () => client.disconnect();
+   * signOutButton.onclick = () => client.clearLocal().finally(() => client.disconnect());
    */
   disconnect(): void;
 
