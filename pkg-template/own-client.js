@@ -17,6 +17,9 @@ const TOKEN_FOR = 'tokenFor';
 /** The user of a function's token before any came. */
 const UNKNOWN = Symbol('unknown');
 
+/** A function that was the latest for so long, in milliseconds, is not one that each render makes. */
+const KEPT_MS = 30_000;
+
 /** See the module's text. */
 export class OwnClient {
   #place;
@@ -32,6 +35,8 @@ export class OwnClient {
   #asked;
   /** Whether another function means something, as far as one knows: the first one has the benefit of the doubt. */
   #isTrusted = true;
+  /** Since when the latest function is. */
+  #since = Date.now();
   /** Undefined where there is no config. */
   space;
 
@@ -71,8 +76,14 @@ export class OwnClient {
     const before = this.#config;
     this.#config = config;
     this.#learn(userIn(config));
-    // One config twice is a component that renders by itself, and says nothing of what made the function.
-    this.#askAnother(isMeant || (config !== before && config?.spaceToken === before?.spaceToken));
+    if (config?.spaceToken !== before?.spaceToken) {
+      this.#isTrusted ||= Date.now() - this.#since >= KEPT_MS;
+      this.#since = Date.now();
+      this.#askAnother(isMeant);
+    } else {
+      // One config twice is a component that renders by itself, and says nothing of what made the function.
+      this.#askAnother(isMeant || config !== before);
+    }
   }
 
   /** Has the client ask the latest function, where that is another one for a reason. */

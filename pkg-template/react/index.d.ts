@@ -45,8 +45,8 @@ export function SpaceProvider(props: SpaceProviderProps): ReactElement;
  * of the same user, also a function in the place of a text, is shown on the connection that is there. Callbacks, `tokenFor` and a token
  * function make none: those of the latest render are called, callbacks only while the component is mounted, `tokenFor` afterwards as well
  * (see {@link ClientOptions}), until a config of this component has none. A token function that is kept between renders (`useCallback`) and
- * replaced is asked at once, or when the first has given its token; one in the place of a function that was there in a single render is
- * asked with the next render that still has it, and one that is made in each render only when a token is needed. Give the component a
+ * replaced is asked at once, or when the first has given its token; one in the place of a function that was there for less than 30 s
+ * is asked with the next config that still has it, and one that is made in each render only when a token is needed. Give the component a
  * `key` where the signed-in user can change, and call `clearLocal()` when they sign out. On a server nothing is connected, and what is rendered is an empty space.
  *
  * With a client it connects that while any component uses it so; one that the app has connected itself is left

@@ -250,6 +250,25 @@ describe('a text in the place of a function, and the other way round', () => {
       assert.deepEqual(asked, ['first', 'made 0'], 'the first one that follows has the benefit of the doubt');
     });
 
+    test('that_follows_one_of_a_while_is_asked_also_where_the_whole_config_is_kept_between_renders', async (t) => {
+      t.mock.timers.enable({ apis: ['Date'] });
+      const { asked, of } = asks();
+      const config = (name, userId) => ({ ...place, spaceToken: of(name, userId) });
+      const first = config('ann');
+      const { own, ask } = component(first.spaceToken);
+      own.take(first);
+      await ask();
+      for (const next of [config('ann anew', 'ann'), config('bob')]) {
+        for (let times = 0; times < 5; times += 1) {
+          own.take(next);
+          own.showToken();
+          await timers();
+        }
+        t.mock.timers.tick(30_000);
+      }
+      assert.deepEqual(asked, ['ann', 'ann anew', 'bob']);
+    });
+
     test('in each render is one that is made in it: the newest is asked when a token is needed', async () => {
       const { asked, of } = asks();
       const { ask, commit } = component(of('discarded'));

@@ -404,6 +404,9 @@ impl<J: Json> Client<J> {
             let rests_until = self.credentials.rests_until();
             let ms_min = rests_until.map_or(0, |until| until.ms_since(now));
             self.wait_at_least(ms_min, Some(error), Reaction::Retry, now);
+        } else if matches!(self.link, Link::Ready { .. }) {
+            // The link lives on without one, and the next may need it.
+            self.renew_later(now);
         }
         self.set_token_timer();
     }

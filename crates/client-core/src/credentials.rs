@@ -339,15 +339,16 @@ impl Credentials {
     }
 
     /// The app has another source. Gives the question to ask it, if any token is asked for, held or would help: answers of
-    /// the source before are not heard any more.
-    pub(crate) fn change_source(&mut self, now: Instant) -> Option<TokenId> {
+    /// the source before are not heard any more, nor is its token used where the app has left.
+    pub(crate) fn change_source(&mut self, is_left: bool, now: Instant) -> Option<TokenId> {
         self.is_fixed = false;
+        self.has_left = false;
         self.renewal = None;
         self.rests_until = None;
         match self.state {
-            State::Held(_) => self.ask_renewal(now),
+            State::Held(_) if !is_left => self.ask_renewal(now),
             State::Absent if !self.is_given_up => None,
-            State::Absent | State::Asked(_) => {
+            State::Absent | State::Asked(_) | State::Held(_) => {
                 self.state = State::Absent;
                 self.ask(now).map(|(id, _)| id)
             }

@@ -285,7 +285,14 @@ impl<J: Json> Client<J> {
             id: id.clone(),
             prefix: prefix_of(row.operation),
         };
-        self.send_entry(row.operation, &row.body, id, &row.scope, purpose, now);
+        self.send_entry(
+            row.operation,
+            &row.body,
+            id,
+            &row.scope,
+            purpose.into(),
+            now,
+        );
     }
 
     pub(crate) fn handle_entry_stored(&mut self, id: &ClientMessageId, answer: &J, now: Instant) {

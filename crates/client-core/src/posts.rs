@@ -6,6 +6,7 @@
 
 use protocol::ids::ClientMessageId;
 
+use crate::identity::Identity;
 use crate::io::{CallId, Operation};
 
 /// A change that is on its way, or waits for the one before it.
@@ -17,6 +18,8 @@ pub(crate) struct Post<J> {
     pub(crate) target: String,
     pub(crate) body: J,
     pub(crate) id: ClientMessageId,
+    /// Who made it; `None` where nobody was known then.
+    pub(crate) writer: Option<Identity>,
 }
 
 /// A change that is not settled.
@@ -65,10 +68,17 @@ impl<J: Clone> Posts<J> {
         ended.flat_map(|it| it.superseded).collect()
     }
 
-    /// Calls of the changes that have not left.
-    pub(crate) fn waiting(&self) -> Vec<CallId> {
-        let waits = self.posts.iter().filter(|it| !it.has_left);
-        waits.map(|it| it.post.call).collect()
+    /// Who uses the client is known: what nobody has signed is theirs. Gives the calls of the changes that have not left and that
+    /// are somebody else's.
+    pub(crate) fn identify(&mut self, identity: &Identity) -> Vec<CallId> {
+        let mut others = Vec::new();
+        for Posted { post, has_left, .. } in &mut self.posts {
+            let writer = post.writer.get_or_insert_with(|| identity.clone());
+            if !*has_left && writer != identity {
+                others.push(post.call);
+            }
+        }
+        others
     }
 
     /// Takes note that the next change leaves whose message no other one is changing, and gives it.
@@ -99,6 +109,7 @@ mod tests {
             target: target.to_owned(),
             body: (),
             id: ClientMessageId(format!("change-{call}")),
+            writer: None,
         }
     }
 

@@ -68,19 +68,25 @@ impl<J: Json> Client<J> {
         self.timers.stop(Timer::Renew);
         if let Some(token_id) = self.credentials.ask_renewal(now) {
             self.request_token(token_id, true, now);
+        } else if self.credentials.token().is_none() {
+            self.ask_for_token(now);
         }
     }
 
     /// The app gave another token, or another function for one: it is asked for at once, and the old one serves until it is
-    /// there. Where there is no old one, who uses the client is to be learned.
+    /// there. Without a link nothing has to be served, and where there is no old one, nothing is: who uses the client is to be
+    /// learned.
     pub(crate) fn handle_token_changed(&mut self, now: Instant) {
         self.timers.stop(Timer::Renew);
-        if self.credentials.token().is_none() {
+        let is_left = matches!(self.link, Link::Idle | Link::Failed);
+        let is_ready = matches!(self.link, Link::Ready { .. });
+        let serves = is_ready || (!is_left && self.credentials.token().is_some());
+        if !serves {
             self.forget_identity();
         }
-        match self.credentials.change_source(now) {
+        match self.credentials.change_source(is_left, now) {
             Some(token_id) => self.request_token(token_id, true, now),
-            None if self.needs_token() => self.ask_for_token(now),
+            None if self.needs_token() || self.is_connected() => self.ask_for_token(now),
             None => {}
         }
     }
@@ -125,6 +131,12 @@ impl<J: Json> Client<J> {
         if let Some(frame) = fresh.map(auth_frame::<J>) {
             self.transmit(&frame);
         }
+    }
+
+    /// A link lives without a token, and the source failed: it is asked again.
+    pub(crate) fn renew_later(&mut self, now: Instant) {
+        let delay_ms = AGAIN_AFTER_MS + self.random.up_to(AGAIN_AFTER_MS);
+        self.timers.set(Timer::Renew, Some(now.plus_ms(delay_ms)));
     }
 
     /// The source failed. The old token still serves for a while; asks again until it does not.

@@ -129,6 +129,21 @@ impl<J> Purpose<J> {
     }
 }
 
+/// What a request that changes the space is for, and who makes it; `None` is whoever is known when it leaves.
+pub(crate) struct Signed<J> {
+    pub(crate) purpose: Purpose<J>,
+    pub(crate) writer: Option<Identity>,
+}
+
+impl<J> From<Purpose<J>> for Signed<J> {
+    fn from(purpose: Purpose<J>) -> Self {
+        Self {
+            purpose,
+            writer: None,
+        }
+    }
+}
+
 /// A request that is out, or waits for a token.
 #[derive(Clone, Debug)]
 pub(crate) struct Pending<J: Json> {
@@ -235,11 +250,11 @@ impl<J: Json> Client<J> {
             "/metadata",
             &[],
             changes,
-            Purpose::Call {
+            Signed::from(Purpose::Call {
                 call,
                 prefix,
                 value: Some(Key::Metadata),
-            },
+            }),
             now,
         );
     }
@@ -254,7 +269,7 @@ impl<J: Json> Client<J> {
             },
             None => Purpose::Typing,
         };
-        self.send_body("POST", "/typing", &[], body, purpose, now);
+        self.send_body("POST", "/typing", &[], body, purpose.into(), now);
     }
 
     fn get_value(
@@ -285,7 +300,7 @@ impl<J: Json> Client<J> {
         path: &str,
         parameters: &[(&str, &str)],
         body: &J,
-        purpose: Purpose<J>,
+        Signed { purpose, writer }: Signed<J>,
         now: Instant,
     ) {
         let url = self.config.endpoint.http(path, parameters);
@@ -299,6 +314,7 @@ impl<J: Json> Client<J> {
         let pending = Pending {
             body: Some(text),
             method,
+            writer,
             ..Pending::get(url, purpose)
         };
         self.request(pending, now);
@@ -458,7 +474,8 @@ impl<J: Json> Client<J> {
                 Err(error)
             }
         };
-        if answer.is_ok() {
+        // A slow answer says nothing of the token that came after its own.
+        if answer.is_ok() && pending.token.as_deref() == self.credentials.token() {
             self.credentials.accepted();
         }
         match answer {

@@ -16,13 +16,14 @@ use crate::client::Client;
 use crate::connection::Link;
 use crate::entry::{Entry, Wait, Waiter, bytes_of};
 use crate::error::{ClientError, Code};
+use crate::identity::Identity;
 use crate::io::{
     CallId, Operation, OutboxChange, OutboxRow, OutboxStatus, Output, Owner, Reply, Transport,
 };
 use crate::legacy::unsupported;
 use crate::posts::Post;
 use crate::reclaiming::Wanted;
-use crate::requests::{DELETE_MESSAGE, EDIT_MESSAGE, Purpose};
+use crate::requests::{DELETE_MESSAGE, EDIT_MESSAGE, Purpose, Signed};
 use crate::timer::Timer;
 
 /// How long a call waits for an ack, in milliseconds: then the link is as good as none, and it is enough that the message is safe.
@@ -208,6 +209,11 @@ impl<J: Json> Client<J> {
             let told = "Failed to edit message: it was deleted here, which is on its way";
             return self.settle(call, Err(self.no_such_entry(told)));
         }
+        let waits = self.outbox.get(&ClientMessageId(target)).is_some();
+        if own.is_none() && waits {
+            let told = "what waits under this id is somebody else's";
+            return self.settle(call, Err(self.no_such_entry(told)));
+        }
         if let Some(id) = own.filter(is_message) {
             return self.revise(call, &id, (operation, body), until_stored, now);
         }
@@ -250,7 +256,7 @@ impl<J: Json> Client<J> {
         }
         let id = ClientMessageId(self.random.id());
         let Some(target) = target else {
-            return self.post(call, operation, &body, &id, now);
+            return self.post((call, None), operation, &body, &id, now);
         };
         self.posts.add(Post {
             call,
@@ -258,6 +264,7 @@ impl<J: Json> Client<J> {
             target,
             body,
             id,
+            writer: self.outbox.identity().cloned(),
         });
         self.post_next(now);
     }
@@ -265,7 +272,8 @@ impl<J: Json> Client<J> {
     /// Lets the changes leave by HTTP whose turn it is.
     pub(crate) fn post_next(&mut self, now: Instant) {
         while let Some(post) = self.posts.next() {
-            self.post(post.call, post.operation, &post.body, &post.id, now);
+            let signed = (post.call, post.writer);
+            self.post(signed, post.operation, &post.body, &post.id, now);
         }
     }
 
@@ -344,10 +352,10 @@ impl<J: Json> Client<J> {
         Waiter { call, wait }
     }
 
-    /// One HTTP request, as the TypeScript SDK makes where there is no socket.
+    /// One HTTP request, as the TypeScript SDK makes where there is no socket; of the writer, if one is given.
     fn post(
         &mut self,
-        call: CallId,
+        (call, writer): (CallId, Option<Identity>),
         operation: Operation,
         body: &J,
         id: &ClientMessageId,
@@ -360,7 +368,8 @@ impl<J: Json> Client<J> {
             prefix,
             value: Some(Key::Message),
         };
-        self.send_entry(operation, body, id, &scope, purpose, now);
+        let signed = Signed { purpose, writer };
+        self.send_entry(operation, body, id, &scope, signed, now);
     }
 
     /// Asks by HTTP for what an entry of the outbox wants done.
@@ -370,11 +379,11 @@ impl<J: Json> Client<J> {
         body: &J,
         id: &ClientMessageId,
         scope: &str,
-        purpose: Purpose<J>,
+        signed: Signed<J>,
         now: Instant,
     ) {
         if self.answerer.way == Transport::Legacy {
-            return self.send_body("POST", "/messages", &[], body, purpose, now);
+            return self.send_body("POST", "/messages", &[], body, signed, now);
         }
         let identified = J::extended(
             body,
@@ -393,7 +402,7 @@ impl<J: Json> Client<J> {
             Some(stored) => format!("/messages/{}", query_component(&stored)),
             None => "/messages".to_owned(),
         };
-        self.send_body(method, &path, &[("v", "2")], &identified, purpose, now);
+        self.send_body(method, &path, &[("v", "2")], &identified, signed, now);
     }
 
     /// Whether there is a link, or one is being made.

@@ -379,7 +379,11 @@ impl<J: Json> Client<J> {
         let identity = Identity(sub);
         let is_another = self.outbox.identity() != Some(&identity);
         if is_another && self.outbox.identity().is_some() {
-            self.end_turn();
+            self.typing.stop();
+        }
+        for call in self.posts.identify(&identity) {
+            let error = ClientError::new(Code::Closed, ANOTHER_TOOK_OVER);
+            self.settle(call, Err(error));
         }
         self.own_fresh(identity);
         if is_another {
@@ -391,17 +395,8 @@ impl<J: Json> Client<J> {
     /// Somebody else may use the client from now on.
     pub(crate) fn forget_identity(&mut self) {
         if self.outbox.forget_identity() {
-            self.end_turn();
+            self.typing.stop();
             self.outputs.push_back(Output::Identified(false));
-        }
-    }
-
-    /// Whoever used the client does no more: nothing keeps what is neither in the outbox nor on its way.
-    fn end_turn(&mut self) {
-        self.typing.stop();
-        for call in self.posts.waiting() {
-            let error = ClientError::new(Code::Closed, ANOTHER_TOOK_OVER);
-            self.settle(call, Err(error));
         }
     }
 

@@ -548,3 +548,22 @@ fn a_change_of_what_waits_is_of_who_wrote_that_whoever_is_known() {
     let owners: Vec<&Owner> = bench.rows.iter().map(|row| &row.owner).collect();
     assert_eq!(owners, [&Owner::User("ada".to_owned()); 2]);
 }
+
+#[test]
+fn what_waits_and_is_somebody_else_s_is_not_changed() {
+    let mut bench = Bench::new();
+    bench.client.connect(CallId(1), bench.now);
+    bench.drain();
+    bench.fetch_token(&token_of("ada", 600_000));
+    bench.welcome(r#""seq":4"#);
+    bench.send(2, "of ada", false);
+    let id = bench.sent_ids[0].clone();
+    bench.input(Input::TokenChanged);
+    bench.fetch_token(&token_of("bo", 600_000));
+    bench.welcome(r#""seq":4"#);
+    bench.take();
+    edit(&mut bench, 3, &id, "of bo");
+    let seen = bench.take();
+    assert!(seen[0].starts_with("3 notFound: "), "{seen:?}");
+    assert_eq!(bench.rows.len(), 1);
+}

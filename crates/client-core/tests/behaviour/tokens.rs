@@ -3,7 +3,7 @@
 use client_core::io::{CallId, Input};
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, EPOCH_MS, TOKEN, message, token_of};
+use crate::bench::{Bench, EPOCH_MS, TOKEN, message, page, token_of};
 
 #[test]
 fn a_rejected_token_does_not_loop_for_ever() {
@@ -1123,24 +1123,91 @@ fn who_connects_after_a_sign_out_does_not_go_in_with_what_a_request_was_given_be
 }
 
 #[test]
-fn who_signs_out_takes_the_changes_back_that_have_not_left() {
-    let mut bench = Bench::new();
+fn changes_that_have_not_left_at_a_sign_out_are_of_who_made_them() {
     let (ada, bo) = (token_of("ada", 600_000), token_of("bo", 600_000));
-    for (call, text) in [(1, "a"), (2, "b")] {
-        let edit = json!({"text": text});
-        let (client, now) = (&mut bench.client, bench.now);
-        client.edit_message(CallId(call), &json!("m1-0"), &edit, false, now);
+    for (next, ends) in [(&bo, "2 closed: "), (&ada, "PATCH")] {
+        let mut bench = Bench::new();
+        for (call, text) in [(1, "a"), (2, "b")] {
+            let edit = json!({"text": text});
+            let (client, now) = (&mut bench.client, bench.now);
+            client.edit_message(CallId(call), &json!("m1-0"), &edit, false, now);
+        }
+        bench.drain();
+        bench.fetch_token(&ada);
+        bench.client.disconnect(bench.now);
+        bench.drain();
+        bench.answer_to("PATCH", 200, &json!({"message": message(5)}));
+        bench.advance(1_000);
+        bench.take();
+        bench.fetch_token(next);
+        let seen = bench.take().concat();
+        assert!(seen.starts_with(ends), "{seen}");
     }
-    bench.drain();
-    bench.fetch_token(&ada);
-    bench.take();
+}
+
+#[test]
+fn another_source_is_asked_on_a_link_whose_token_a_request_found_over() {
+    let refusal = json!({"error": "Token expired", "code": "tokenExpired"});
+    for fails in [false, true] {
+        let mut bench = connected_for(600_000);
+        bench.history(5, json!({}));
+        bench.answer(401, &refusal);
+        bench.give_token(&token_of("ada", 600_000));
+        bench.take();
+        bench.input(Input::TokenChanged);
+        bench.expect(&["token fresh=true"]);
+        say(&mut bench, 6, &json!({"text": "meanwhile"}));
+        assert!(bench.take_frames().concat().contains("meanwhile"));
+        if fails {
+            bench.input(Input::TokenFailed {
+                token_id: bench.token,
+                message: "503".into(),
+            });
+            bench.take();
+            bench.frame(r#"{"type":"pong"}"#);
+            bench.advance(10_000);
+            assert!(bench.take().concat().contains("token"));
+        }
+        bench.fetch_token(&token_of("ada", 900_000));
+        let seen = bench.take();
+        assert!(seen.contains(&"transmit auth".to_owned()), "{seen:?}");
+    }
+}
+
+#[test]
+fn the_token_of_the_source_before_lets_nobody_in_where_there_is_no_link() {
+    let mut bench = connected_for(600_000);
     bench.client.disconnect(bench.now);
     bench.drain();
+    bench.take();
+    bench.input(Input::TokenChanged);
+    bench.input(Input::TokenFailed {
+        token_id: bench.token,
+        message: "503".into(),
+    });
+    bench.client.connect(CallId(7), bench.now);
+    bench.drain();
     let seen = bench.take();
-    assert!(seen.concat().starts_with("2 closed: "), "{seen:?}");
-    bench.answer_to("PATCH", 200, &json!({"message": message(5)}));
-    bench.fetch_token(&bo);
-    assert_eq!(bench.count("PATCH"), 1);
+    assert!(!seen.contains(&"open".to_owned()), "{seen:?}");
+    bench.advance(1_000);
+    bench.fetch_token(&token_of("bo", 600_000));
+    assert_eq!(bench.used_token, token_of("bo", 600_000));
+}
+
+#[test]
+fn a_slow_answer_of_before_does_not_keep_a_client_from_trying_another_token() {
+    let mut bench = connected_for(600_000);
+    bench.history(5, json!({}));
+    bench.close(1006);
+    bench.advance(1_000);
+    bench.close(4401);
+    bench.give_token(&token_of("ada", 600_000));
+    assert_eq!(bench.client.state().as_str(), "failed");
+    bench.answer(200, &page(1..4, 4));
+    bench.take();
+    bench.input(Input::TokenChanged);
+    let seen = bench.take();
+    assert!(seen.concat().contains("token"), "{seen:?}");
 }
 
 #[test]
