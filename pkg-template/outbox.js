@@ -50,8 +50,18 @@ function expectedPersistence(areLanesShared) {
   return canRemember() ? 'tab' : 'memory';
 }
 
-/** The page's clients that were started, until they are closed, and a while longer. */
-const ofThisPage = /* @__PURE__ */ new Set();
+/**
+ * By room, ids of rows that the page's clients wrote before there was a token, and how many of those there are, until they are closed
+ * and a while longer.
+ */
+const writtenIn = /* @__PURE__ */ new Map();
+
+/** A client of the room that is there no more, or will not be for long. */
+function leave(room) {
+  const written = writtenIn.get(room);
+  written.clients -= 1;
+  if (written.clients === 0) writtenIn.delete(room);
+}
 
 /** One client's outbox on disk. */
 export class Outbox {
@@ -71,6 +81,7 @@ export class Outbox {
    * room that the page has at a time; what others left before them may be somebody else's.
    */
   #written = new Set();
+  #hasEntered = false;
   /** The lane that new rows go to, and where in it the next one goes. */
   #lane;
   #nextPosition = 0;
@@ -174,9 +185,7 @@ export class Outbox {
     }
     this.#isAsked = true;
     this.#isStarted = true;
-    const others = [...ofThisPage].filter((other) => other.#channelName === this.#channelName);
-    this.#written = others[0]?.#written ?? this.#written;
-    ofThisPage.add(this);
+    this.#enter();
     this.setWanted(true);
   }
 
@@ -280,8 +289,13 @@ export class Outbox {
   close() {
     this.#isClosed = true;
     // The client of a view that is gone has been waiting for somebody to be known already.
-    if (this.#isLeaving) ofThisPage.delete(this);
-    else setTimeout(() => ofThisPage.delete(this), LEFT_MS).unref?.();
+    if (this.#hasEntered) {
+      const room = this.#channelName;
+      this.#hasEntered = false;
+      // Of the client itself nothing is kept.
+      if (this.#isLeaving) leave(room);
+      else setTimeout(leave, LEFT_MS, room).unref?.();
+    }
     this.#isHolding = false;
     clearTimeout(this.#leaving);
     this.#turn += 1;
@@ -560,6 +574,16 @@ export class Outbox {
     if (lane !== this.#lane && this.#rowsOf(lane).length === 0) {
       this.#lanes.release(lane);
     }
+  }
+
+  /** Shares with the room's other clients in the page what was written before there was a token. */
+  #enter() {
+    if (this.#hasEntered) return;
+    this.#hasEntered = true;
+    const written = writtenIn.get(this.#channelName) ?? { ids: this.#written, clients: 0 };
+    written.clients += 1;
+    this.#written = written.ids;
+    writtenIn.set(this.#channelName, written);
   }
 
   /** Takes note of who owns a row by now, or that it is gone. */
