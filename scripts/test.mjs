@@ -17,6 +17,8 @@ import { geckodriver, wasmBindgenTestRunner } from './lib/tools.mjs';
 
 /** Longer than any suite takes on two slow cores: what takes longer hangs. */
 const SUITE_TIMEOUT_MS = 20 * 60_000;
+/** The same for one test, or one group of them, that names no time of its own. */
+const TEST_TIMEOUT_MS = 10 * 60_000;
 
 /** Stands in for a runner's exit code when there was nothing to run. */
 const NOT_STARTED = 0;
@@ -262,6 +264,6 @@ function nodeTests(folder, env = {}, flags = []) {
   const files = existsSync(path) ? readdirSync(path).filter(isOurs) : [];
   if (files.length === 0) throw new UserError(`tests/${folder} holds no *.test.mjs file.`);
   const paths = files.sort().map((file) => join('tests', folder, file));
-  const args = ['--test', '--test-reporter=spec', ...flags, ...paths];
+  const args = ['--test', '--test-reporter=spec', `--test-timeout=${TEST_TIMEOUT_MS}`, ...flags, ...paths];
   return [process.execPath, args, { ...process.env, ...env }];
 }

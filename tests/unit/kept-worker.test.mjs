@@ -30,9 +30,10 @@ function miniflareSaying(words, children) {
         this.#child = spawn(WORKERD, ['-e', code]);
         children.push(this.#child);
         handleRuntimeStdio(this.#child.stdout, this.#child.stderr);
-        this.ready = once(this.#child.stdout, 'data').then(
-          ([line]) => new URL(`http://127.0.0.1:${line.trim()}`),
-        );
+        this.ready = once(this.#child.stdout, 'data').then(([line]) => {
+          this.#child.isUp = true;
+          return new URL(`http://127.0.0.1:${line.trim()}`);
+        });
       }
       async dispose() {
         this.#child.kill('SIGKILL');
@@ -86,7 +87,8 @@ test('a killed runtime is told as such, without the words of an earlier life', a
     said.push(text),
   );
   const failed = worker.failed.then(assert.fail, (error) => error.message);
-  const kill = setInterval(() => children.at(-1).kill('SIGKILL'), 500);
+  // One that is not up yet would never say that it is, however slow the machine.
+  const kill = setInterval(() => children.at(-1).isUp && children.at(-1).kill('SIGKILL'), 500);
   const message = await failed;
   clearInterval(kill);
   await worker.stop();
