@@ -320,8 +320,7 @@ impl Credentials {
         if self.is_fixed {
             return false;
         }
-        self.forget(false);
-        self.state = State::Absent;
+        self.start_over();
         self.rests_until = Some(now.plus_ms(AGAIN_MS_MIN));
         self.has_left = true;
         true
@@ -332,10 +331,15 @@ impl Credentials {
     pub(crate) fn come_back(&mut self) -> bool {
         let is_anew = std::mem::take(&mut self.has_left) && !self.is_fixed;
         if is_anew {
-            self.forget(false);
-            self.state = State::Absent;
+            self.start_over();
         }
         is_anew
+    }
+
+    /// Drops the token and every open question.
+    fn start_over(&mut self) {
+        self.forget(false);
+        self.state = State::Absent;
     }
 
     /// The app has another source. Gives the question to ask it, if any token is asked for, held or would help: answers of
