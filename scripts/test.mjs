@@ -20,6 +20,9 @@ const SUITE_TIMEOUT_MS = 20 * 60_000;
 /** The same for one test, or one group of them, that names no time of its own. */
 const TEST_TIMEOUT_MS = 10 * 60_000;
 
+/** So many lines of a suite that named no failed test are said again at the end. */
+const LAST_LINES = 12;
+
 /** Stands in for a runner's exit code when there was nothing to run. */
 const NOT_STARTED = 0;
 
@@ -215,6 +218,7 @@ async function runSuite(name, isBeside) {
   const started = Date.now();
   const { line, counts, failures } = counter();
   let code;
+  let output = '';
   try {
     const [command, args, env] = SUITES[name].command();
     const onLine = (text) => {
@@ -222,13 +226,18 @@ async function runSuite(name, isBeside) {
       line(text);
     };
     const options = { cwd: ROOT, env, show: isBeside ? 'silent' : 'stream', onLine, allowFailure: true };
-    ({ code } = await run(command, args, { ...options, timeoutMs: SUITE_TIMEOUT_MS }));
+    ({ code, output } = await run(command, args, { ...options, timeoutMs: SUITE_TIMEOUT_MS }));
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     console.log(error.message);
     code = NOT_STARTED;
   }
-  return { name, ms: Date.now() - started, failures, ...verdict(counts, code) };
+  const result = verdict(counts, code);
+  // A runner that was stopped named no failed test: where it stood tells which one to look at.
+  if (result.why !== undefined && failures.length === 0) {
+    failures.push(result.why, ...output.split('\n').slice(-LAST_LINES));
+  }
+  return { name, ms: Date.now() - started, failures, ...result };
 }
 
 function wasmTests(driver) {

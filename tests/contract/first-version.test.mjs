@@ -164,7 +164,9 @@ describe('first version', { concurrency: 6 }, () => {
       body.messages.some(({ senderId }) => senderId === 'eve'),
       false,
     );
-    assert.deepEqual(stranger.frames, [], 'and it is told nothing of the room');
+    // A machine that was busy for long may have turned it away meanwhile, for its time to authenticate was over.
+    const told = stranger.frames.filter(({ error }) => error !== 'authenticate first');
+    assert.deepEqual(told, [], 'and it is told nothing of the room');
     stranger.kill();
   });
 
