@@ -16,7 +16,7 @@ import { nativeCargo, requireWasmCargo, WASM_TARGET } from './lib/toolchain.mjs'
 import { geckodriver, wasmBindgenTestRunner } from './lib/tools.mjs';
 
 /** Longer than any suite takes on two slow cores: what takes longer hangs. */
-const SUITE_TIMEOUT_MS = 20 * 60_000;
+const SUITE_TIMEOUT_MS = 25 * 60_000;
 /** The same for one test, or one group of them, that names no time of its own. */
 const TEST_TIMEOUT_MS = 10 * 60_000;
 
@@ -120,7 +120,8 @@ const SUITES = {
   e2e: {
     lane: BROWSERS,
     needs: { modules: true, wasm: true, bindgen: true, chromium: true, client: true, workerTest: true },
-    command: () => nodeTests('e2e', { CHROMIUM_BIN: chromium() }),
+    // Two files at a time: for most of it they wait for clocks and networks.
+    command: () => nodeTests('e2e', { CHROMIUM_BIN: chromium() }, ['--test-concurrency=2']),
   },
   // Attacks that were seen, and what they cost now: it prints both.
   abuse: {
