@@ -264,7 +264,7 @@ export class KuratchiSpaceClient {
    * what is written meanwhile is of whoever it names. To a sign-out belongs {@link clearLocal}.
    *
    * @example
-   * signOutButton.onclick = () => client.clearLocal().finally(() => client.disconnect());
+   * signOutButton.onclick = () => client.clearLocal().catch(console.error).finally(() => client.disconnect());
    */
   disconnect(): void;
 

@@ -86,6 +86,12 @@ impl<J: Json> Client<J> {
         }
         match self.credentials.change_source(is_left, now) {
             Some(token_id) => self.request_token(token_id, true, now),
+            // The source before had nothing to connect with.
+            None if matches!(self.link, Link::Waiting { .. })
+                && self.credentials.token().is_none() =>
+            {
+                self.start_attempt(None, now);
+            }
             None if self.needs_token() || self.is_connected() => self.ask_for_token(now),
             None => {}
         }

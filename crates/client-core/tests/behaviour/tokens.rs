@@ -41,6 +41,27 @@ fn a_token_function_that_fails_is_asked_again_later() {
 }
 
 #[test]
+fn another_source_is_asked_at_once_while_a_failed_one_is_left_alone() {
+    let mut bench = Bench::new();
+    bench.client.connect(CallId(1), bench.now);
+    bench.drain();
+    for _ in 0..6 {
+        bench.input(Input::TokenFailed {
+            token_id: bench.token,
+            message: "503".into(),
+        });
+        bench.retry();
+    }
+    bench.input(Input::TokenFailed {
+        token_id: bench.token,
+        message: "503".into(),
+    });
+    bench.take();
+    bench.input(Input::TokenChanged);
+    bench.expect(&["connecting", "token fresh=false"]);
+}
+
+#[test]
 fn there_is_a_way_to_refresh_a_token_and_it_is_tried_once() {
     let mut bench = Bench::new();
     bench.client.participants(CallId(3), bench.now);
@@ -973,7 +994,6 @@ fn what_is_written_after_a_sign_out_is_of_who_signs_in() {
             message: "signed out".into(),
         });
         bench.input(Input::TokenChanged);
-        bench.advance(11_000);
     }
     for sign_out in [leave, lose_the_token] {
         let mut bench = Bench::new();
