@@ -20,7 +20,7 @@ const SUITE_TIMEOUT_MS = 25 * 60_000;
 /** The same for one test, or one group of them, that names no time of its own. */
 const TEST_TIMEOUT_MS = 10 * 60_000;
 
-/** So many lines of a suite that named no failed test are said again at the end. */
+/** How many last lines are printed again at the end for a suite that failed and named no failed test. */
 const LAST_LINES = 12;
 
 /** Stands in for a runner's exit code when there was nothing to run. */
@@ -234,7 +234,7 @@ async function runSuite(name, isBeside) {
     code = NOT_STARTED;
   }
   const result = verdict(counts, code);
-  // A runner that was stopped named no failed test: where it stood tells which one to look at.
+  // A runner that was stopped names no failed test: its last lines show how far it got.
   if (result.why !== undefined && failures.length === 0) {
     failures.push(result.why, ...output.split('\n').slice(-LAST_LINES));
   }

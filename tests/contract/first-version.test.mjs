@@ -164,7 +164,7 @@ describe('first version', { concurrency: 6 }, () => {
       body.messages.some(({ senderId }) => senderId === 'eve'),
       false,
     );
-    // A machine that was busy for long may have turned it away meanwhile, for its time to authenticate was over.
+    // On a busy machine the time to authenticate may have run out: that error says nothing of the room.
     const told = stranger.frames.filter(({ error }) => error !== 'authenticate first');
     assert.deepEqual(told, [], 'and it is told nothing of the room');
     stranger.kill();

@@ -86,7 +86,7 @@ impl<J: Json> Client<J> {
         }
         match self.credentials.change_source(is_left, now) {
             Some(token_id) => self.request_token(token_id, true, now),
-            // The source before had nothing to connect with.
+            // The link waits because the previous source gave no token: the new one need not wait for the retry.
             None if matches!(self.link, Link::Waiting { .. })
                 && self.credentials.token().is_none() =>
             {
