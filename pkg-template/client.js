@@ -99,7 +99,7 @@ export class SpaceClient {
       this.#events.on(event, callback);
     }
     this.#outbox = new Outbox(placeOf(this.#config), (act) => this.#tellCore(act), {
-      onLoading: (ids) => this.#store.reserveOutbox(ids),
+      onLoading: (rows) => this.#store.reserveOutbox(rows),
       onWeakened: () => this.#store.setPersistence(this.#outbox.persistence),
       onLost: (error) => this.#losePersistence(error),
       onWanted: () => this.#handOver(),

@@ -78,6 +78,8 @@ export class MessageList {
   #untold = new Set();
   /** One's own messages in the order of the outbox, by the sender's id; undefined for a place that is kept free. */
   #own = new Map();
+  /** When those were added that came from the store, by their ids. */
+  #restored = new Map();
   /**
    * By message id, and by the sender's for one's own on its way: edits and deletions in the order of the outbox, by the
    * sender's id.
@@ -220,10 +222,16 @@ export class MessageList {
     return isChanged;
   }
 
-  /** Keeps places free before all of the outbox, for rows that were there earlier. */
-  reserve(ids) {
-    const free = ids.filter((id) => !this.#own.has(id)).map((id) => [id, undefined]);
-    this.#own = new Map([...free, ...this.#own]);
+  /**
+   * Keeps places free for rows of the store, each where the core has it in its queue: before all that was added here, after
+   * older ones that came from the store before.
+   */
+  reserve(rows) {
+    for (const { id, addedAt } of rows) {
+      if (!this.#own.has(id)) this.#restored.set(id, addedAt);
+    }
+    const restored = [...this.#restored].sort(([, a], [, b]) => a - b);
+    this.#own = new Map([...restored.map(([id]) => [id, this.#own.get(id)]), ...this.#own]);
   }
 
   /** Takes news of an entry of the outbox. */
@@ -249,7 +257,7 @@ export class MessageList {
   #followMessage(row, status, message, error) {
     const { id } = row;
     if (status === 'sent' || status === 'dropped') {
-      this.#own.delete(id);
+      this.#remove(id);
       this.#moveChanges(id, message?.id);
       if (message) {
         const isKnown = this.#byId.has(message.id);
@@ -263,10 +271,15 @@ export class MessageList {
     }
     if (status === 'pending' && this.#own.get(id)?.status === 'failed') {
       // What is tried again goes behind all others.
-      this.#own.delete(id);
+      this.#remove(id);
     }
     this.#own.set(id, optimistic(row, status, error));
     this.#overlay(id);
+  }
+
+  #remove(id) {
+    this.#own.delete(id);
+    this.#restored.delete(id);
   }
 
   /** What changes one's own message, which is stored as `messageId`, changes that; without it nothing is known of it yet. */

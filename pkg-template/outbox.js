@@ -129,7 +129,7 @@ export class Outbox {
    * @param {{ workerUrl: string, spaceId: string }} place
    * @param {(act: (core: object) => void) => void} tell Lets a function at the core, if there is one.
    * @param {object} events
-   * @param {(ids: string[]) => void} events.onLoading Rows with these ids are about to be handed to the core.
+   * @param {(rows: object[]) => void} events.onLoading These rows are about to be handed to the core.
    * @param {() => void} events.onWeakened What waits does not reach as far as was thought; see {@link persistence}.
    * @param {(error: unknown) => void} events.onLost Storage failed; memory serves from now on.
    * @param {() => Promise<void>} events.onWanted Another client of the page is there for what this one, which leaves, still
@@ -430,7 +430,10 @@ export class Outbox {
     }
     this.#nextPosition = Math.max(this.#nextPosition, (own.at(-1)?.position ?? -1) + 1);
     const inLane = (entries, name) => entries.map((entry) => ({ ...entry, lane: name }));
-    return [...inLane(own, lane), ...read.flatMap((entries, index) => inLane(entries, lanes[index]))];
+    const found = [inLane(own, lane), ...read.map((entries, index) => inLane(entries, lanes[index]))];
+    // The core takes the rows of one scope as they come, and a tab may have several lanes.
+    const begins = ([first]) => first?.row.addedAt ?? 0;
+    return found.sort((a, b) => begins(a) - begins(b)).flat();
   }
 
   /**
@@ -449,7 +452,7 @@ export class Outbox {
     const isReleased = this.#isReleased;
     this.#isAsked = false;
     this.#isReleased = false;
-    this.#events.onLoading(rows.map(({ id }) => id));
+    this.#events.onLoading(rows);
     this.#tell((core) => {
       if (isAsked) {
         core.outboxLoaded(rows);
@@ -531,7 +534,7 @@ export class Outbox {
       this.#rows.set(entry.row.id, entry);
     }
     const rows = this.#withFreshness(found.map(({ row }) => row));
-    this.#events.onLoading(rows.map(({ id }) => id));
+    this.#events.onLoading(rows);
     this.#tell((core) => core.outboxLoaded(rows));
   }
 

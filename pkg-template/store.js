@@ -149,9 +149,9 @@ export class Store {
     }
   }
 
-  /** Rows with these ids come from the disk: they stand before what was added since. */
-  reserveOutbox(ids) {
-    this.#messages.reserve(ids);
+  /** These rows come from the disk: they stand before what was added since. */
+  reserveOutbox(rows) {
+    this.#messages.reserve(rows);
   }
 
   /** Takes news of an entry of the outbox. */

@@ -100,7 +100,7 @@ function openTab({ disk, locks, storage = new FakeStorage(), page = new EventTar
     PLACE,
     (act) => act(core),
     {
-      onLoading: (ids) => told.push(`loading ${ids.join('+') || 'none'}`),
+      onLoading: (rows) => told.push(`loading ${rows.map(({ id }) => id).join('+') || 'none'}`),
       onLost: (error) => told.push(`lost: ${error.message}`),
       onWeakened: () => told.push('weakened'),
       onWanted: async () => {

@@ -418,7 +418,7 @@ describe('updates', () => {
   test('rows from the disk stand before what was written since, in their order', () => {
     const store = newStore();
     store.followOutbox({ row: row('new'), status: 'pending' });
-    store.reserveOutbox(['old1', 'old2', 'somebody else']);
+    store.reserveOutbox(['old1', 'old2', 'somebody else'].map(row));
     assert.deepEqual(texts(store), ['text of new'], 'a place that is kept free is not shown');
     for (const id of ['old2', 'old1']) {
       store.followOutbox({ row: row(id), status: 'pending' });
@@ -426,6 +426,28 @@ describe('updates', () => {
     assert.deepEqual(texts(store), ['text of old1', 'text of old2', 'text of new']);
     store.addMessages([known(1, 10, 'stored')]);
     assert.deepEqual(texts(store), ['stored', 'text of old1', 'text of old2', 'text of new']);
+  });
+
+  test('rows of several loads stand in the order in which they are sent', () => {
+    const store = newStore();
+    const load = (...rows) => {
+      store.reserveOutbox(rows);
+      for (const one of rows) store.followOutbox({ row: one, status: 'pending' });
+    };
+    const at = (id, addedAt) => ({ ...row(id), addedAt });
+    store.followOutbox({ row: at('new', 5), status: 'pending' });
+    load(at('a1', 10), at('a2', 20));
+    load(at('b1', 15), at('b2', 30));
+    load(at('c1', 5));
+    const sent = ['c1', 'a1', 'b1', 'a2', 'b2', 'new'].map((id) => `text of ${id}`);
+    assert.deepEqual(texts(store), sent);
+    store.followOutbox({ row: at('a1', 10), status: 'sent', message: known(1, 10, 'stored a1') });
+    load(at('d1', 1));
+    assert.deepEqual(texts(store), [
+      'stored a1',
+      'text of d1',
+      ...sent.filter((text) => text !== 'text of a1'),
+    ]);
   });
 });
 

@@ -51,7 +51,9 @@ pub(crate) struct Entry<J> {
     pub(crate) target: Option<String>,
     /// The own message that it changes, where that is on its way as well: it leaves once that is stored.
     pub(crate) waits_for: Option<ClientMessageId>,
-    /// Whether the store held it: an earlier life of a page wrote it.
+    /// Whether it came from the store.
+    pub(crate) loaded: bool,
+    /// Whether an earlier life of a page wrote it.
     pub(crate) restored: bool,
     /// Whether the present connection has carried it.
     pub(crate) sent: bool,
@@ -85,6 +87,7 @@ impl<J: Json> Entry<J> {
             row,
             waiters: Vec::new(),
             waits_for: None,
+            loaded: false,
             restored: false,
             sent: false,
             carried: false,
@@ -101,6 +104,7 @@ impl<J: Json> Entry<J> {
     pub(crate) fn restored(row: OutboxRow<J>) -> Self {
         let bytes = bytes_of(&row.body);
         Self {
+            loaded: true,
             restored: !row.fresh,
             carried: true,
             safe: true,

@@ -151,29 +151,50 @@ impl<J: Json> Outbox<J> {
         self.loading
     }
 
-    /// Takes what the store held: it goes before everything newer. Known entries stay as they are. Of several edits of a message
-    /// the newest is enough; gives the ids of the others.
+    /// Takes what the store held, of one tab or of several: it goes before all that was added here, in the order of time. Rows of
+    /// the same load and scope are of one tab, and keep their order whatever the clock did. Known entries stay as they are. Of
+    /// several edits of a message the newest is enough; gives the ids of the others.
     pub(crate) fn restore(&mut self, rows: Vec<OutboxRow<J>>) -> Vec<ClientMessageId> {
         self.loading = false;
-        let mut superseded = Vec::new();
-        for row in rows.into_iter().rev() {
-            let id = &row.client_message_id;
-            if self.place(id).is_some() || self.leaving.contains(id) {
+        let mut taken = Vec::new();
+        let mut last_of = LiteMap::<String, ClientMessageId>::new();
+        for row in rows {
+            let id = row.client_message_id.clone();
+            if self.place(&id).is_some() || self.leaving.contains(&id) {
                 continue;
             }
-            let entry = Entry::restored(row);
-            let is_later = |it: &Entry<J>| {
-                let is_same = it.edited() == entry.edited() && it.row.owner == entry.row.owner;
-                is_same && it.row.failure.is_none()
-            };
-            if entry.edited().is_some() && self.entries.iter().any(is_later) {
-                superseded.push(entry.row.client_message_id);
-            } else {
-                self.entries.push_front(entry);
-            }
+            let last = last_of.get(&row.scope).and_then(|last| self.place(last));
+            let from = last.map_or(0, |last| last + 1);
+            let is_later = |it: &Entry<J>| !it.loaded || it.row.added_at > row.added_at;
+            let later = self.entries.iter().skip(from).position(is_later);
+            let place = later.map_or(self.entries.len(), |later| from + later);
+            last_of.insert(row.scope.clone(), id.clone());
+            self.entries.insert(place, Entry::restored(row));
+            taken.push(id);
         }
+        let superseded: Vec<ClientMessageId> = taken
+            .into_iter()
+            .filter(|id| self.is_superseded(id))
+            .collect();
+        self.entries
+            .retain(|entry| !superseded.contains(&entry.row.client_message_id));
         self.relink_changes();
         superseded
+    }
+
+    /// Whether an edit is followed by another one of the same message.
+    fn is_superseded(&self, id: &ClientMessageId) -> bool {
+        let mut from = self
+            .entries
+            .iter()
+            .skip_while(|it| it.row.client_message_id != *id);
+        let Some(entry) = from.next().filter(|entry| entry.edited().is_some()) else {
+            return false;
+        };
+        from.any(|it| {
+            let is_same = it.edited() == entry.edited() && it.row.owner == entry.row.owner;
+            is_same && it.row.failure.is_none()
+        })
     }
 
     /// The entry took the place of others that the store may hold.
@@ -445,7 +466,7 @@ impl<J: Json> Outbox<J> {
         after: UnixMillis,
     ) -> Vec<ClientMessageId> {
         let mut corrected = Vec::new();
-        for entry in self.entries.iter_mut().filter(|entry| !entry.restored) {
+        for entry in self.entries.iter_mut().filter(|entry| !entry.loaded) {
             let at = &mut entry.row.added_at;
             *at = UnixMillis(at.0.saturating_add(after.0).saturating_sub(before.0));
             corrected.push(entry.row.client_message_id.clone());
@@ -1089,6 +1110,37 @@ mod tests {
         assert_eq!(carried(&mut broken), ["new", "old1"], "no store, no wait");
         outbox.restore(vec![row("old0"), row("old1")]);
         assert_eq!(carried(&mut outbox), ["old0", "new", "old1"]);
+    }
+
+    #[test]
+    fn rows_of_several_loads_keep_the_order_they_were_written_in() {
+        let at = |name: &str, ms: u64| OutboxRow {
+            added_at: UnixMillis(ms),
+            ..row(name)
+        };
+        let by = |scope: &str, row: OutboxRow<Value>| OutboxRow {
+            scope: scope.to_owned(),
+            ..row
+        };
+        let edit = |name: &str, ms: u64| OutboxRow {
+            operation: Operation::Edit,
+            body: json!({"text": name, "messageId": "m"}),
+            ..at(name, ms)
+        };
+        let mut outbox = filled(&["new"]);
+        outbox.load();
+        outbox.restore(vec![at("a1", 10), edit("e1", 20), at("a3", 30)]);
+        let b = [edit("e0", 15), at("b1", 25), at("b2", 24)].map(|row| by("b", row));
+        let c = [at("c1", 5), at("c2", 26)].map(|row| by("c", row));
+        let superseded = outbox.restore([b.as_slice(), &c].concat());
+        assert_eq!(superseded, [id("e0")]);
+        outbox.restore(vec![edit("e2", 31)]);
+        let order = outbox.entries.iter();
+        let order: Vec<&str> = order.map(|it| it.row.client_message_id.as_str()).collect();
+        assert_eq!(
+            order,
+            ["c1", "a1", "e1", "b1", "b2", "c2", "a3", "e2", "new"]
+        );
     }
 
     #[test]
