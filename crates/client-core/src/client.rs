@@ -365,6 +365,9 @@ impl<J: Json> Client<J> {
             });
         }
         if self.is_connected() {
+            for user_id in self.typing.take_abandoned(now) {
+                self.send_typing(&user_id, false, now);
+            }
             for user_id in self.typing.due(now) {
                 self.send_typing(&user_id, true, now);
             }

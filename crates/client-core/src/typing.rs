@@ -63,10 +63,18 @@ impl Typing {
         }
     }
 
+    /// Takes those here of whom the app said nothing for too long. Servers and clients of the first version show them for ever
+    /// unless they are told.
+    pub(crate) fn take_abandoned(&mut self, now: Instant) -> Vec<String> {
+        let is_over = |local: &Local| now.ms_since(local.said_at) >= ABANDONED_MS;
+        let over = self.local.iter().filter(|(_, local)| is_over(local));
+        let names: Vec<String> = over.map(|(user_id, _)| user_id.clone()).collect();
+        self.local.retain(|_, local| !is_over(local));
+        names
+    }
+
     /// Who should be said again to type.
-    pub(crate) fn due(&mut self, now: Instant) -> Vec<String> {
-        self.local
-            .retain(|_, local| now.ms_since(local.said_at) < ABANDONED_MS);
+    pub(crate) fn due(&self, now: Instant) -> Vec<String> {
         let due = |local: &Local| {
             local
                 .sent_at
@@ -170,6 +178,8 @@ mod tests {
         let mut typing = Typing::default();
         typing.say("ada", true, at_ms(0));
         typing.sent("ada", at_ms(0));
+        assert!(typing.take_abandoned(at_ms(59_999)).is_empty());
+        assert_eq!(typing.take_abandoned(at_ms(60_000)), ["ada"]);
         assert!(typing.due(at_ms(60_000)).is_empty());
         assert_eq!(typing.next_deadline(), None);
     }

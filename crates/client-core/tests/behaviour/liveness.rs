@@ -313,6 +313,27 @@ fn typing_is_repeated_shown_and_ended() {
 }
 
 #[test]
+fn a_form_that_was_abandoned_is_said_to_be() {
+    let mut bench = Bench::ready();
+    bench
+        .client
+        .set_typing(CallId(4), &json!("ada"), &json!(true), bench.now);
+    bench.drain();
+    for _ in 0..19 {
+        bench.advance(3_000);
+        bench.frame(r#"{"type":"pong"}"#);
+    }
+    let said = bench.take_frames().concat();
+    assert!(said.contains("true") && !said.contains("false"), "{said}");
+    bench.advance(3_000);
+    let said = bench.take_frames().concat();
+    assert!(said.contains("false") && !said.contains("true"), "{said}");
+    bench.take();
+    bench.advance(9_000);
+    assert!(!bench.take().contains(&"transmit typing".to_owned()));
+}
+
+#[test]
 fn offline_is_told_of_a_link_that_is_lost_and_not_of_one_that_answers() {
     let mut bench = Bench::ready();
     bench.input(Input::OnlineChanged(false));
