@@ -421,7 +421,7 @@ impl<J: Json> Client<J> {
 
     pub(crate) fn handle_socket_closed(&mut self, socket: SocketId, code: u16, now: Instant) {
         if self.is_beside(socket) {
-            return self.close_beside(socket);
+            return self.close_beside(socket, now);
         }
         if self.link.socket() != Some(socket) {
             return;

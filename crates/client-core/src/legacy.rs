@@ -343,10 +343,16 @@ impl<J: Json> Client<J> {
                 if let Some(socket) = self.legacy.socket() {
                     self.close_socket(socket, 1000, "refused");
                 }
-                self.legacy.socket_closed();
+                self.end_first_version(now);
             }
             Some(_) | None => {}
         }
+    }
+
+    /// The socket is of no use any more, and polls come as often as without one, from now on.
+    pub(crate) fn end_first_version(&mut self, now: Instant) {
+        self.legacy.socket_closed();
+        self.poll_later(true, now);
     }
 
     fn hear_message(&mut self, frame: &J, now: Instant) {

@@ -58,6 +58,8 @@ impl<J: Json> Client<J> {
         let poll = self.name_poll();
         self.link = Link::Asking { poll, again };
         self.ask_what_is_new(poll, now);
+        // Polls may be what does not get through.
+        self.look_for_better(now);
     }
 
     /// Asks what is new, unless the question is out.

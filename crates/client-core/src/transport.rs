@@ -239,6 +239,7 @@ impl<J: Json> Client<J> {
         let was = self.link;
         self.beside = None;
         self.timers.stop(Timer::Beside);
+        self.timers.stop(Timer::Retry);
         self.forget_socket();
         self.link = Link::Connecting {
             socket,
@@ -256,14 +257,14 @@ impl<J: Json> Client<J> {
     }
 
     /// A socket beside polls is gone; its time comes again.
-    pub(crate) fn close_beside(&mut self, socket: SocketId) {
+    pub(crate) fn close_beside(&mut self, socket: SocketId, now: Instant) {
         if self.beside == Some(socket) {
             self.beside = None;
             let due = self.timers.get(Timer::Beside);
             let due = due.map(|at| at.plus_ms(SOCKET_EVERY_MS - CONNECT_MS_MAX));
             self.timers.set(Timer::Beside, due);
         } else {
-            self.legacy.socket_closed();
+            self.end_first_version(now);
         }
     }
 

@@ -661,6 +661,23 @@ fn a_first_version_socket_that_brings_nothing_slows_no_poll() {
 }
 
 #[test]
+fn a_first_version_socket_that_is_gone_leaves_no_long_wait() {
+    let refuse = |bench: &mut Bench| bench.first_version_says(&json!({"type": "error"}));
+    for end in [Bench::close_first_version, refuse] {
+        let mut bench = Bench::of_legacy_worker();
+        bench.meet_legacy();
+        bench.answer_to(PAGE, 200, &newest(3, 3));
+        bench.open_first_version();
+        bench.answer_to(PAGE, 200, &newest(3, 3));
+        bench.first_version_says(&json!({"type": "message", "message": stored("m4", 1_004)}));
+        bench.poll(&newest(4, 4));
+        bench.advance(5_000);
+        end(&mut bench);
+        assert!(bench.await_poll() <= 1_100, "news may have come with it");
+    }
+}
+
+#[test]
 fn a_first_version_socket_that_is_not_accepted_is_left() {
     let mut bench = Bench::of_legacy_worker();
     bench.meet_legacy();

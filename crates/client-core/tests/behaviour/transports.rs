@@ -168,6 +168,36 @@ fn one_question_is_out_at_a_time() {
 }
 
 #[test]
+fn polls_that_never_get_through_leave_sockets_to_be_tried() {
+    fn stay(_: &mut Bench) {}
+    fn come_again(bench: &mut Bench) {
+        bench.client.disconnect(bench.now);
+        bench.connect(2);
+    }
+    for then in [stay, come_again] {
+        let mut bench = Bench::new();
+        bench.connect(1);
+        bench.block();
+        bench.retry();
+        bench.close(1006);
+        bench.answer_to(HEALTH, 200, &ours());
+        then(&mut bench);
+        bench.take();
+        let start = bench.now;
+        while !bench.take().contains(&"open".to_owned()) {
+            assert!(bench.now.ms_since(start) < 90_000, "a socket is tried");
+            if bench.count(EVENTS) > 0 {
+                bench.break_off(EVENTS);
+            }
+            let due = bench.client.poll_timeout().unwrap();
+            bench.advance(due.ms_since(bench.now));
+        }
+        bench.welcome(r#""seq":0"#);
+        assert_eq!(bench.client.transport(), Some(Transport::WebSocket));
+    }
+}
+
+#[test]
 fn one_hiccup_is_no_polling_and_a_welcome_between_is_none_either() {
     let mut bench = Bench::new();
     bench.connect(1);
