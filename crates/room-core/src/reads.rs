@@ -154,7 +154,11 @@ impl Room {
             Ok(None) => (self.fanout.catch_up(id, head.seq), Some(false)),
             Err(error) if self.fanout.has_asked(id) => {
                 // It is told, and asks again.
-                self.fanout.catch_up(id, head.seq);
+                let behind = self.fanout.catch_up(id, head.seq);
+                if behind.is_some_and(|behind| behind.missed_presence) {
+                    let here = self.here();
+                    self.answer(id, &here);
+                }
                 self.answer(id, &ServerFrame::Error(storage_refusal(error)));
                 return 0;
             }
