@@ -340,6 +340,8 @@ export class SpaceClient {
 
   /** Ends connecting and the connection. */
   #stop(error) {
+    // First, since what it tells may have a listener connect again.
+    this.#leaveRoom();
     const attempt = this.#attempt;
     attempt?.call.fail(error);
     if (attempt && !attempt.isHeard) {
@@ -349,7 +351,6 @@ export class SpaceClient {
     } else if (this.#core) {
       this.#run({ run: (core) => core.disconnect(), fail: () => {} });
     }
-    this.#leaveRoom();
   }
 
   /** Asks for something that can wait until it is stored. */

@@ -111,7 +111,8 @@ class Made {
   #own;
   #heard = '';
   #unlisten = () => {};
-  #release = () => {};
+  /** Another config may come before the component is mounted. */
+  #release = () => leave(this.space);
 
   constructor(config) {
     this.#own = new OwnClient(config ?? null, createClient);

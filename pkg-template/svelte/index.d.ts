@@ -51,8 +51,8 @@ export function setSpace(source: SpaceSource): KuratchiSpaceClient;
  * The client of a space.
  *
  * With a config it makes a client, connects it once the component is mounted, and closes it with the component. With a client it
- * connects that while any component uses it so; one that the app has connected itself is left alone. With neither it gives the
- * client that a component above has set. On a server nothing is connected, and what is rendered is an empty space.
+ * connects that while any component uses it so, and disconnects it after the last one; one that the app has connected itself is
+ * left alone. With neither it gives the client that a component above has set. On a server nothing is connected, and what is rendered is an empty space.
  *
  * Give a **function** where the config may change, as SvelteKit's `data` does when only the parameter of a route changes: the
  * component stays, and so would a plain value. Another space, Worker, order or user is another client then; a new token of the

@@ -196,6 +196,7 @@ impl Credentials {
         now: Instant,
     ) -> Answer {
         if self.renewal.take_if(|asked| *asked == id).is_some() {
+            self.is_fixed = is_fixed;
             return self.follow_up(token);
         }
         if !self.is_open(id) {

@@ -1021,6 +1021,24 @@ fn what_is_written_after_a_sign_out_is_of_who_signs_in() {
 }
 
 #[test]
+fn a_text_in_the_place_of_a_function_is_all_there_is() {
+    let mut bench = connected_for(600_000);
+    bench.input(Input::TokenChanged);
+    bench.input(Input::TokenReady {
+        token_id: bench.token,
+        token: token_of("ada", 900_000),
+        fixed: true,
+    });
+    bench.take();
+    bench.client.disconnect(bench.now);
+    bench.client.connect(CallId(2), bench.now);
+    bench.drain();
+    let seen = bench.take();
+    assert!(!seen.concat().contains("token"), "{seen:?}");
+    assert_eq!(bench.used_token, token_of("ada", 900_000));
+}
+
+#[test]
 fn a_change_by_http_after_a_sign_out_is_of_who_signs_in() {
     let mut bench = Bench::new();
     bench.client.connect(CallId(1), bench.now);
