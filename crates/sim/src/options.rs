@@ -85,6 +85,12 @@ pub struct Options {
     pub token_silence_permille: u64,
     /// Questions for a token that are answered by the one before, or by a login page, in a thousand.
     pub token_stale_permille: u64,
+    /// Questions for a token that the source fails to answer, in a thousand.
+    pub token_failure_permille: u64,
+    /// How long a source takes to answer, at most, in milliseconds.
+    pub token_ms_max: u64,
+    /// Whether each app gives its token as a text, and another text now and then, instead of a function.
+    pub texts: Vec<bool>,
     /// How long tokens are good, in milliseconds; 0 for ever.
     pub token_ms: u64,
     /// Whether the room closes connections whose token's time is over.
@@ -130,6 +136,8 @@ pub enum Fault {
     Storm,
     /// Somebody else signs in at an app.
     SignIn,
+    /// An app gives another source of tokens: a text in place of a function, another text, or a function again.
+    Source,
 }
 
 impl Options {
@@ -149,6 +157,9 @@ impl Options {
         }
         if random.chance(125) {
             options.become_quiet(random);
+        }
+        if random.chance(250) {
+            options.add_sources(random);
         }
         options
     }
@@ -172,7 +183,8 @@ impl Options {
             | Fault::Crash
             | Fault::Close
             | Fault::Freeze
-            | Fault::SignIn => false,
+            | Fault::SignIn
+            | Fault::Source => false,
         };
         options.faults.retain(|(fault, _)| is_harmless(*fault));
         options.people = options.people.max(2);
@@ -254,6 +266,15 @@ impl Options {
             .push((Fault::SignIn, random.between(500, 10_000)));
         // Who types is said by a name, and that of whoever typed before is not theirs.
         self.type_permille = 0;
+    }
+
+    /// Sources of tokens that are slow, fail, or are texts that the app has to replace.
+    fn add_sources(&mut self, random: &mut Random) {
+        self.token_failure_permille = random.between(0, 500);
+        self.token_ms_max = random.between(0, 12_000);
+        self.texts = (0..self.people).map(|_| random.chance(400)).collect();
+        self.faults
+            .push((Fault::Source, random.between(1_000, 20_000)));
     }
 
     /// Gateways that close connections on long frames, and some messages that are longer.
@@ -366,6 +387,9 @@ impl Options {
             has_cache: has_cache && padding == 0,
             no_tab_disk,
             token_silence_permille,
+            token_failure_permille: 0,
+            token_ms_max: 0,
+            texts: Vec::new(),
             token_ms,
             token_stale_permille,
             type_permille,

@@ -12,6 +12,7 @@ use client_core::io::{
     CallId, Config, Event, Input, Operation, OutboxChange, OutboxNews, OutboxRow, OutboxStatus,
     Owner, Reply,
 };
+use protocol::codes::ErrorCode;
 use protocol::ids::{ClientMessageId, MessageId, SpaceId};
 use protocol::time::{Instant, UnixMillis};
 use serde_json::{Value, json};
@@ -173,6 +174,10 @@ pub struct Person {
     pub inbox: VecDeque<Input<Value>>,
     /// The token that the app's server gave last.
     pub last_token: Option<String>,
+    /// The text that the app gives as its token, where it gives no function.
+    pub text: Option<String>,
+    /// What failed and is to be tried again: people look later.
+    pub failed: Vec<ClientMessageId>,
     /// Until when the machine has no network.
     pub offline_until: u64,
     /// Until when the machine's network lets no WebSocket through, and what becomes of one that is tried.
@@ -214,6 +219,8 @@ pub struct Person {
     pub acts: Random,
     /// Decides all else about the person and the tab.
     pub random: Random,
+    /// Whether a page could not be loaded: it is asked for again a little later.
+    pub loads_again: bool,
     /// Pages that are on their way.
     loading: Vec<CallId>,
     connecting: Option<CallId>,
@@ -255,6 +262,8 @@ impl Person {
             frozen_until: 0,
             inbox: VecDeque::new(),
             last_token: None,
+            text: None,
+            failed: Vec::new(),
             typing: BTreeSet::new(),
             types: false,
             offline_until: 0,
@@ -275,6 +284,7 @@ impl Person {
             discontinuities: Vec::new(),
             acts: Random::new(seed, Stream::Acts(person)),
             random,
+            loads_again: false,
             loading: Vec::new(),
             connecting: None,
             loaded: false,
@@ -294,6 +304,7 @@ impl Person {
         self.unwritten.clear();
         self.frozen_until = 0;
         self.inbox.clear();
+        self.failed.clear();
         self.shown.clear();
         self.kept = None;
         self.echoes.clear();
@@ -301,6 +312,7 @@ impl Person {
         self.typing.clear();
         self.types = false;
         self.loading.clear();
+        self.loads_again = false;
         (self.connecting, self.loaded) = (None, false);
         let lost = |outcome: &mut Outcome| {
             if *outcome == Outcome::Open || !keeps_promises {
@@ -444,8 +456,8 @@ impl Person {
     pub fn settled(&mut self, call: CallId, result: Result<Reply<Value>, ClientError>, now: u64) {
         if self.connecting == Some(call) {
             self.connecting = None;
-            if result.is_ok() && !self.loaded && self.loading.is_empty() {
-                self.load(now);
+            if result.is_ok() {
+                self.load_if_due(now);
             }
         } else if let Some(at) = self.loading.iter().position(|it| *it == call) {
             self.loading.remove(at);
@@ -456,7 +468,7 @@ impl Person {
                     self.loaded = true;
                     self.look_for_doubles();
                 }
-                Ok(_) | Err(_) => self.load(now),
+                Ok(_) | Err(_) => self.loads_again = true,
             }
         } else {
             let outcome = if result.is_ok() {
@@ -518,10 +530,10 @@ impl Person {
                 self.discontinuities.push((now, reason));
                 self.loaded = false;
                 self.kept = None;
-                if self.loading.is_empty() {
-                    self.load(now);
-                }
+                self.load_if_due(now);
             }
+            // A client that was refused for good comes back by itself where another token is given: the call to connect is over.
+            Event::ConnectionChanged(true) if self.connecting.is_none() => self.load_if_due(now),
             Event::ConnectionChanged(_)
             | Event::StateChanged { .. }
             | Event::Participant(_)
@@ -563,15 +575,31 @@ impl Person {
             }
         }
         // Written for a life of the log that is over, or too long ago: people send it all the same.
-        let asks =
-            |error: &ClientError| matches!(error.code, Code::EpochChanged | Code::OutboxExpired);
-        if matches!(news.status, OutboxStatus::Failed) && row.failure.as_ref().is_some_and(asks) {
+        let asks = |error: &ClientError| {
+            matches!(
+                error.code,
+                Code::EpochChanged | Code::OutboxExpired | Code::OwnerUnknown
+            )
+        };
+        let failed = matches!(news.status, OutboxStatus::Failed);
+        let Some(error) = row.failure.as_ref().filter(|_| failed) else {
+            return;
+        };
+        if asks(error) || is_of_token(error) {
             self.lost_order = true;
             self.unordered.extend(changed_by(row));
-            let call = self.call();
-            let id = json!(row.client_message_id.as_str());
-            self.client.retry(call, &id, Instant(now));
         }
+        if asks(error) {
+            self.try_again(&row.client_message_id, now);
+        } else if is_of_token(error) {
+            self.failed.push(row.client_message_id.clone());
+        }
+    }
+
+    /// `retry()`
+    pub fn try_again(&mut self, id: &ClientMessageId, now: u64) {
+        let call = self.call();
+        self.client.retry(call, &json!(id.as_str()), Instant(now));
     }
 
     /// A message that is shown as stored must not be shown as waiting beside it.
@@ -617,6 +645,19 @@ impl Person {
         }
     }
 
+    /// `getMessages()` of an app that is not connected, and shows something else meanwhile.
+    pub fn look(&mut self, now: u64) {
+        let call = self.call();
+        self.client.messages(call, None, Instant(now));
+    }
+
+    /// Loads, unless that is done or under way.
+    pub fn load_if_due(&mut self, now: u64) {
+        if !self.loaded && self.loading.is_empty() {
+            self.load(now);
+        }
+    }
+
     /// `messages = await getMessages()`
     fn load(&mut self, now: u64) {
         let call = self.call();
@@ -629,6 +670,22 @@ impl Person {
         self.next_call += 1;
         CallId(self.next_call)
     }
+}
+
+/// Whether another token would help.
+fn is_of_token(error: &ClientError) -> bool {
+    matches!(
+        error.code,
+        Code::TokenUnavailable
+            | Code::Server(
+                ErrorCode::TokenExpired
+                    | ErrorCode::TokenInvalid
+                    | ErrorCode::TokenMissing
+                    | ErrorCode::SpaceMismatch
+                    | ErrorCode::IdentityRequired
+                    | ErrorCode::NotAuthenticated
+            )
+    )
 }
 
 /// Something that was written by `owner`.

@@ -101,8 +101,10 @@ impl World {
         } else if !person.online && !act.stays {
             self.send(index, act.posts, act, false);
             self.come_now(index);
+        } else if !person.online && act.reloads {
+            person.look(now);
         } else if !person.online {
-            // Only looks at what is there.
+            // Stays away.
         } else if act.leaves {
             let tab = person.tab;
             person.leave(now);

@@ -13,6 +13,11 @@ use crate::server::Server;
 
 /// How long it takes at most until both ends have noticed that a gateway closed their connection, in milliseconds.
 const GATEWAY_NOTICED_MS_MAX: u64 = 200;
+/// After which time an app asks again for a page that it did not get, in milliseconds.
+const LOADS_AGAIN_MS: u64 = 500;
+/// How long it takes until somebody who is told that something failed tries again, in milliseconds.
+const LOOKS_MS_MIN: u64 = 1_000;
+const LOOKS_MS_MAX: u64 = 60_000;
 /// How often the timers of a hidden tab run, in milliseconds.
 const HIDDEN_TIMER_MS: u64 = 60_000;
 
@@ -42,6 +47,17 @@ impl World {
         let tab = self.person(index).tab;
         while let Some(output) = self.person(index).client.poll_output() {
             self.carry_out(tab, output);
+        }
+        if std::mem::take(&mut self.person(index).loads_again) {
+            self.at(self.now + LOADS_AGAIN_MS, Happening::LoadsAgain(tab));
+        }
+        for id in std::mem::take(&mut self.person(index).failed) {
+            let at = self.now
+                + self
+                    .person(index)
+                    .random
+                    .between(LOOKS_MS_MIN, LOOKS_MS_MAX);
+            self.at(at, Happening::TriedAgain(tab, id));
         }
         if let Some(at) = self.person(index).client.poll_timeout() {
             let at = at.0.max(self.now);
@@ -74,10 +90,7 @@ impl World {
                     self.send_up(peer, Up::Closed);
                 }
             }
-            client_io::Output::RequestToken { token_id, .. } => {
-                let at = now + self.request_ms(tab.person, 0);
-                self.at(at, Happening::Token(tab, token_id));
-            }
+            client_io::Output::RequestToken { token_id, .. } => self.ask_source(tab, token_id),
             client_io::Output::Fetch { fetch, request } => {
                 let cache = self.person(tab.person).cache.as_mut();
                 if let Some(known) = cache.and_then(|cache| cache.ask(tab, fetch, &request)) {
@@ -208,22 +221,60 @@ impl World {
         }
     }
 
-    /// The app's server mints a token each time it is asked.
-    pub(super) fn give_token(&mut self, tab: Tab, token_id: TokenId) -> Result<(), String> {
-        let (faulty, permille) = (self.faulty, self.options.token_silence_permille);
-        let mut random = self.person(tab.person).random.clone();
-        let is_silent = random.chance(permille) && faulty;
+    /// The app's source is asked for a token. Whose it is, is decided now; the answer may take a while.
+    fn ask_source(&mut self, tab: Tab, token_id: TokenId) {
+        if let Some(token) = self.person(tab.person).text.clone() {
+            let input = client_io::Input::TokenReady {
+                token_id,
+                token,
+                fixed: true,
+            };
+            return self.at(self.now, Happening::Token(tab, input));
+        }
+        let faulty = self.faulty;
+        let (silence, failure) = (
+            self.options.token_silence_permille,
+            self.options.token_failure_permille,
+        );
+        let takes_ms_max = if faulty { self.options.token_ms_max } else { 0 };
+        let random = &mut self.person(tab.person).random;
+        let is_silent = random.chance(silence) && faulty;
+        let fails = random.chance(failure) && faulty;
+        let takes_ms = random.between(0, takes_ms_max);
+        self.report.faults += u64::from(is_silent || fails);
+        if is_silent {
+            return;
+        }
+        let token = if fails {
+            Err("the app's server is away".to_owned())
+        } else {
+            self.mint(tab.person)
+        };
+        let input = match token {
+            Ok(token) => client_io::Input::TokenReady {
+                token_id,
+                token,
+                fixed: false,
+            },
+            Err(message) => client_io::Input::TokenFailed { token_id, message },
+        };
+        let at = self.now + self.request_ms(tab.person, 0) + takes_ms;
+        self.at(at, Happening::Token(tab, input));
+    }
+
+    /// The app's server mints a token each time it is asked; what stands between may give the one before, or a login page.
+    fn mint(&mut self, index: usize) -> Result<String, String> {
+        let (faulty, now) = (self.faulty, self.now);
         let exp = match self.options.token_ms {
             0 => u64::from(u32::MAX),
-            ms => self.now + ms,
+            ms => now + ms,
         };
-        let user = self.person(tab.person).user.clone();
-        let user = self.options.named.then_some(user.as_str());
-        let fresh = Server::mint(user, exp, &mut random)?;
-        let is_stale = random.chance(self.options.token_stale_permille) && faulty;
-        let is_signed_out = random.chance(300);
-        let person = self.person(tab.person);
-        person.random = random;
+        let (named, stale_permille) = (self.options.named, self.options.token_stale_permille);
+        let person = self.person(index);
+        let user = named.then_some(person.user.as_str());
+        let fresh = Server::mint(user, exp, &mut person.random)?;
+        let is_stale = person.random.chance(stale_permille) && faulty;
+        let is_signed_out = person.random.chance(300);
         let token = match &person.last_token {
             _ if !is_stale => fresh,
             Some(last) if !is_signed_out => last.clone(),
@@ -233,18 +284,14 @@ impl World {
             person.last_token = Some(token.clone());
         }
         self.report.faults += u64::from(is_stale);
-        if is_silent {
-            self.report.faults += 1;
-            return Ok(());
+        Ok(token)
+    }
+
+    /// An app that gives its token as a text has a fresh one.
+    pub(super) fn renew_text(&mut self, index: usize) -> Result<(), String> {
+        if self.options.texts.get(index) == Some(&true) {
+            self.person(index).text = Some(self.mint(index)?);
         }
-        self.client(
-            tab,
-            client_io::Input::TokenReady {
-                token_id,
-                token,
-                fixed: false,
-            },
-        );
         Ok(())
     }
 }

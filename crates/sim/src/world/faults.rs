@@ -12,6 +12,9 @@ use crate::server::{Server, wall};
 /// How long it takes at most until everybody has noticed that all connections died at once, in milliseconds.
 const STORM_NOTICED_MS_MAX: u64 = 200;
 
+/// How long it takes at most, once nothing goes wrong any more, until apps that give texts give a good one, in milliseconds.
+const SOURCE_MS_MAX: u64 = 60_000;
+
 /// How often people take turns at an app once nothing goes wrong any more: what waits of either of them leaves.
 const TURNS_AFTER: u64 = 4;
 
@@ -50,6 +53,11 @@ impl World {
                 let person = self.some_person();
                 self.report.faults += 1;
                 self.sign_in(person)?;
+            }
+            Fault::Source => {
+                let person = self.some_person();
+                self.report.faults += 1;
+                return self.change_source(person);
             }
             Fault::Storm => {
                 let times = self.faults_random.between(2, 6);
@@ -247,18 +255,50 @@ impl World {
         let signs_out = self.faults_random.chance(500);
         let person = self.person(index);
         person.take_turns();
-        let tab = person.tab;
-        if !(signs_out && person.online) {
+        let (tab, is_text) = (person.tab, person.text.is_some());
+        // A frozen page runs no code that signs anybody out.
+        let signs_out = signs_out && person.online && person.frozen_until <= now;
+        if !signs_out {
+            self.renew_text(index)?;
             self.client(tab, client_io::Input::TokenChanged);
             return Ok(());
         }
         // As the guides sign out.
         person.leave(now);
+        if is_text {
+            self.renew_text(index)?;
+            self.client(tab, client_io::Input::TokenChanged);
+        }
+        let person = self.person(index);
         if person.knows_somebody() {
             return Err(format!("{} is taken for the one before", person.user));
         }
         self.carry_out_for_client(index);
         self.come(index);
+        Ok(())
+    }
+
+    /// An app gives another source: a text in place of a function, another text, or a function again.
+    fn change_source(&mut self, index: usize) -> Result<(), String> {
+        let is_function = self.faults_random.chance(300);
+        self.person(index).text = None;
+        if !is_function {
+            self.renew_text(index)?;
+        }
+        let tab = self.person(index).tab;
+        self.client(tab, client_io::Input::TokenChanged);
+        Ok(())
+    }
+
+    /// Nothing goes wrong any more: whoever gives texts gives another one before that is over.
+    pub(super) fn keep_source(&mut self, index: usize) -> Result<(), String> {
+        self.renew_text(index)?;
+        let tab = self.person(index).tab;
+        self.client(tab, client_io::Input::TokenChanged);
+        if self.options.token_ms > 0 {
+            let next = self.now + self.options.token_ms / 2;
+            self.at(next, Happening::Source(index));
+        }
         Ok(())
     }
 
@@ -274,6 +314,10 @@ impl World {
             let tab = person.tab;
             self.hint_online(tab, true);
             self.come(index);
+            if self.options.texts.get(index) == Some(&true) {
+                let at = self.now + self.faults_random.between(0, SOURCE_MS_MAX);
+                self.at(at, Happening::Source(index));
+            }
             let turns = if self.options.takes_turns {
                 TURNS_AFTER
             } else {

@@ -10,8 +10,9 @@ mod tabs;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use client_core::io::{self as client_io, FetchId, Fetched, OutboxChange, SocketId, TokenId};
+use client_core::io::{self as client_io, FetchId, Fetched, OutboxChange, SocketId};
 use protocol::frame::Frame;
+use protocol::ids::ClientMessageId;
 use protocol::time::Instant;
 use room_core::io::{PeerId, RequestId};
 use room_core::storage::{EntityKind, EntityRange};
@@ -60,7 +61,12 @@ enum Happening {
     SocketGone(Tab, SocketId, u16),
     Request(Tab, FetchId, client_io::Request<Value>),
     Answer(Tab, FetchId, Result<Fetched<Value>, String>),
-    Token(Tab, TokenId),
+    /// The app's source answers, or fails.
+    Token(Tab, client_io::Input<Value>),
+    /// An app asks again for a page that it did not get.
+    LoadsAgain(Tab),
+    /// Somebody tries again what had failed.
+    TriedAgain(Tab, ClientMessageId),
     TaskPassed(Tab),
     Loaded(Tab),
     Written(Tab, OutboxChange<Value>),
@@ -72,6 +78,8 @@ enum Happening {
     Online(usize),
     /// Somebody else signs in at an app.
     SignIn(usize),
+    /// An app gives another source of tokens, and again before that is over.
+    Source(usize),
     ClientTimer(Tab),
     RoomTimer,
     Alarm,
@@ -217,13 +225,14 @@ impl World {
                 self.hostile.as_ref().map(|hostile| &hostile.habits)
             );
         }
-        self.begin();
+        self.begin()?;
         self.go_on()?;
         self.end()
     }
 
-    fn begin(&mut self) {
+    fn begin(&mut self) -> Result<(), String> {
         for person in 0..self.people.len() {
+            self.renew_text(person)?;
             let at = self.person(person).acts.between(0, 2_000);
             self.at(at, Happening::Act(person));
         }
@@ -236,6 +245,7 @@ impl World {
                 self.at(habits.begins_at, Happening::Hostile(slot));
             }
         }
+        Ok(())
     }
 
     fn go_on(&mut self) -> Result<(), String> {
@@ -291,7 +301,9 @@ impl World {
                 }
                 self.client(tab, client_io::Input::Fetched { fetch, outcome });
             }
-            Happening::Token(tab, token_id) => return self.give_token(tab, token_id),
+            Happening::Token(tab, answer) => self.client(tab, answer),
+            Happening::LoadsAgain(tab) => self.load_again(tab),
+            Happening::TriedAgain(tab, id) => self.try_again(tab, &id),
             Happening::TaskPassed(tab) => self.client(tab, client_io::Input::TaskPassed),
             Happening::Loaded(tab) => {
                 let rows = self.person(tab.person).disk.rows();
@@ -304,6 +316,7 @@ impl World {
             Happening::Reclaimed(tab) => self.reclaim(tab),
             Happening::Online(person) => self.go_online(person),
             Happening::SignIn(person) => self.sign_in(person)?,
+            Happening::Source(person) => self.keep_source(person)?,
             Happening::ClientTimer(tab) => self.client_timer(tab),
             Happening::RoomTimer => {
                 let Server { room, storage, .. } = &mut self.server;

@@ -1,6 +1,7 @@
 //! What becomes of tabs and their disks: writes, adoption, freezing, networks that go away.
 
 use client_core::io::{self as client_io, OutboxChange, OutboxRow};
+use protocol::ids::ClientMessageId;
 use serde_json::Value;
 
 use super::{Happening, Tab, World};
@@ -66,6 +67,33 @@ impl World {
         self.client(by, client_io::Input::OutboxLoaded(rows));
     }
 
+    /// An app asks again for a page that it did not get; one that is frozen does so when it thaws.
+    pub(super) fn load_again(&mut self, tab: Tab) {
+        let now = self.now;
+        let person = self.person(tab.person);
+        if person.tab != tab {
+            return;
+        }
+        if person.frozen_until > now {
+            let until = person.frozen_until;
+            return self.at(until, Happening::LoadsAgain(tab));
+        }
+        person.load_if_due(now);
+        self.carry_out_for_client(tab.person);
+    }
+
+    /// Somebody tries again what had failed, unless the tab sleeps or was loaded anew.
+    pub(super) fn try_again(&mut self, tab: Tab, id: &ClientMessageId) {
+        let now = self.now;
+        let person = self.person(tab.person);
+        if person.tab == tab && !person.is_closed && person.frozen_until <= now {
+            person.try_again(id, now);
+            self.carry_out_for_client(tab.person);
+        } else if person.tab == tab {
+            person.failed.push(id.clone());
+        }
+    }
+
     /// Another tab of the same user that could adopt, if there is one.
     pub(super) fn sibling(&mut self, index: usize) -> Option<Tab> {
         let user = self.person(index).user.clone();
@@ -84,6 +112,7 @@ impl World {
             self.kill(peer);
         }
         let keeps = !self.options.no_tab_disk;
+        self.renew_text(index)?;
         self.person(index).crash(keeps)
     }
 
