@@ -59,7 +59,7 @@ async function run(spaceId, ms, clients) {
 
 const received = (client) => JSON.stringify(client.ofType('message')).length;
 
-describe('back-pressure', { concurrency: true }, () => {
+describe('back-pressure', () => {
   test('a reader that confirms nothing is sent a mebibyte, and all the rest once it reads', async () => {
     const { spaceId, reader, writer } = await room();
     const head = await write(writer, 4 * UNCONFIRMED_BYTES_MAX);

@@ -6,7 +6,7 @@
 import WebSocket from 'ws';
 
 /** Nothing in these tests takes longer than this, unless the contract itself says so. */
-export const WAIT_MS = 30_000;
+export const WAIT_MS = 60_000;
 /**
  * How long to wait for the server to drop the connection once both sides have said goodbye. workerd keeps it
  * where an object closes a hibernatable socket outside of that socket's own message; browsers give up after

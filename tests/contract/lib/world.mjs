@@ -15,6 +15,8 @@ import { SecondVersionClient } from './second-version-client.mjs';
 
 const HTTP_MS_MAX = 30_000;
 const EXPIRED_SINCE_MS = 60_000;
+/** What fetch calls a connection that the other side has closed. */
+const CLOSED = 'UND_ERR_SOCKET';
 /** An alarm that is further away is not about what just happened. */
 const SOON_MS = 60_000;
 
@@ -136,12 +138,18 @@ export class World {
       ...(token === undefined ? {} : { 'x-space-token': headerValue(token) }),
       ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
     };
-    const response = await fetch(`${this.url}${path}`, {
-      method,
-      headers: { ...credentials, ...headers },
-      body: body === undefined || isRaw(body) ? body : JSON.stringify(body),
-      ...(body instanceof ReadableStream ? { duplex: 'half' } : {}),
-      signal: AbortSignal.timeout(HTTP_MS_MAX),
+    const ask = () =>
+      fetch(`${this.url}${path}`, {
+        method,
+        headers: { ...credentials, ...headers },
+        body: body === undefined || isRaw(body) ? body : JSON.stringify(body),
+        ...(body instanceof ReadableStream ? { duplex: 'half' } : {}),
+        signal: AbortSignal.timeout(HTTP_MS_MAX),
+      });
+    const response = await ask().catch((error) => {
+      // On a busy machine a connection may be used in the moment in which the runtime ends it for having been idle.
+      if (method === 'GET' && error.cause?.code === CLOSED) return ask();
+      throw error;
     });
     const text = await response.text();
     return { status: response.status, headers: response.headers, text, body: parsed(text) };
