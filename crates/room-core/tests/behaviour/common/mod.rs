@@ -1,16 +1,5 @@
 //! A shell for tests: drives a room over a store in memory, and keeps what every peer heard.
 
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    unreachable_pub,
-    missing_docs,
-    reason = "shared by several test programs, none of which uses all of it"
-)]
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::codes::ErrorCode;
@@ -28,10 +17,10 @@ use room_core::{
 use serde_json::{Value, json};
 
 /// Where every test's clock starts.
-pub const START: u64 = 1_700_000_000_000;
+pub(crate) const START: u64 = 1_700_000_000_000;
 
 /// A token's outcome that names nobody.
-pub fn anonymous(bucket: &str) -> Principal {
+pub(crate) fn anonymous(bucket: &str) -> Principal {
     Principal {
         tenant: None,
         sub: None,
@@ -45,7 +34,7 @@ pub fn anonymous(bucket: &str) -> Principal {
 }
 
 /// A token's outcome that names a customer.
-pub fn user(sub: &str) -> Principal {
+pub(crate) fn user(sub: &str) -> Principal {
     Principal {
         sub: Some(sub.into()),
         bucket: format!("sub:{sub}"),
@@ -53,21 +42,21 @@ pub fn user(sub: &str) -> Principal {
     }
 }
 
-pub fn agent(sub: &str) -> Principal {
+pub(crate) fn agent(sub: &str) -> Principal {
     Principal {
         role: Role::Agent,
         ..user(sub)
     }
 }
 
-pub fn with_caps(principal: Principal, caps: &[&str]) -> Principal {
+pub(crate) fn with_caps(principal: Principal, caps: &[&str]) -> Principal {
     Principal {
         caps: caps.iter().map(|cap| (*cap).to_owned()).collect(),
         ..principal
     }
 }
 
-pub fn gateway(principal: Principal) -> Principal {
+pub(crate) fn gateway(principal: Principal) -> Principal {
     Principal {
         gateway: true,
         ..principal
@@ -75,39 +64,39 @@ pub fn gateway(principal: Principal) -> Principal {
 }
 
 /// Drives a room.
-pub struct Shell {
-    pub room: Room,
-    pub storage: MemoryStorage,
-    pub now: u64,
+pub(crate) struct Shell {
+    pub(crate) room: Room,
+    pub(crate) storage: MemoryStorage,
+    pub(crate) now: u64,
     settings: Settings,
     seed: u8,
     next_peer: u64,
     /// What tokens of `auth` frames stand for; all others are refused.
-    pub tokens: BTreeMap<String, Principal>,
-    pub records: BTreeMap<u64, PeerRecord>,
+    pub(crate) tokens: BTreeMap<String, Principal>,
+    pub(crate) records: BTreeMap<u64, PeerRecord>,
     /// Frames as they came, and the close if there was one.
-    pub frames: BTreeMap<u64, Vec<String>>,
-    pub closed: BTreeMap<u64, (u16, String)>,
-    pub responses: Vec<Response>,
-    pub alarms: Vec<u64>,
+    pub(crate) frames: BTreeMap<u64, Vec<String>>,
+    pub(crate) closed: BTreeMap<u64, (u16, String)>,
+    pub(crate) responses: Vec<Response>,
+    pub(crate) alarms: Vec<u64>,
     /// When the alarm rings.
-    pub alarm_at: Option<u64>,
+    pub(crate) alarm_at: Option<u64>,
     /// What the owner heard of a full space.
-    pub full_at: Vec<u64>,
-    pub sends: usize,
+    pub(crate) full_at: Vec<u64>,
+    pub(crate) sends: usize,
     /// Peers that do not read: they echo no mark until [`Shell::read`].
-    pub stalled: BTreeSet<u64>,
+    pub(crate) stalled: BTreeSet<u64>,
     /// Marks that were sent and not echoed, by peer.
-    pub owed: BTreeMap<u64, Vec<String>>,
+    pub(crate) owed: BTreeMap<u64, Vec<String>>,
 }
 
 impl Shell {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(Settings::default())
     }
 
     /// A shell whose users may send `burst` entries at once and `per_second` after that.
-    pub fn with_send_rate(burst: u64, per_second: u64) -> Self {
+    pub(crate) fn with_send_rate(burst: u64, per_second: u64) -> Self {
         Self::with(Settings {
             send_rate: Rate { burst, per_second },
             ..Settings::default()
@@ -115,7 +104,7 @@ impl Shell {
     }
 
     /// A room whose rate limits nothing in a test reaches.
-    pub fn unlimited() -> Self {
+    pub(crate) fn unlimited() -> Self {
         let rate = Rate {
             burst: 1_000_000,
             per_second: 1_000_000,
@@ -127,7 +116,7 @@ impl Shell {
         })
     }
 
-    pub fn with(settings: Settings) -> Self {
+    pub(crate) fn with(settings: Settings) -> Self {
         let storage = MemoryStorage::default();
         let room = Room::open(
             settings.clone(),
@@ -159,7 +148,7 @@ impl Shell {
     }
 
     /// Forgets the room and builds it anew: hibernation, eviction, a crash.
-    pub fn rebuild(&mut self) {
+    pub(crate) fn rebuild(&mut self) {
         self.seed = self.seed.wrapping_add(1);
         let open: Vec<(PeerId, PeerRecord)> = self
             .records
@@ -178,13 +167,13 @@ impl Shell {
         self.drain();
     }
 
-    pub fn input(&mut self, input: Input) {
+    pub(crate) fn input(&mut self, input: Input) {
         self.feed(input);
         self.echo();
     }
 
     /// The same, and nobody echoes, nor is the room given time.
-    pub fn feed(&mut self, input: Input) {
+    pub(crate) fn feed(&mut self, input: Input) {
         self.room
             .handle_input(input, UnixMillis(self.now), &mut self.storage);
         self.drain();
@@ -205,7 +194,7 @@ impl Shell {
     }
 
     /// Runs the room's timeout if it is due. Returns whether it was.
-    pub fn ring_if_due(&mut self) -> bool {
+    pub(crate) fn ring_if_due(&mut self) -> bool {
         let is_due = self.room.poll_timeout().is_some_and(|at| at.0 <= self.now);
         if is_due {
             self.room
@@ -216,7 +205,7 @@ impl Shell {
     }
 
     /// The peer reads up to the last mark that it was sent. Whether it was sent one.
-    pub fn read_one(&mut self, id: u64) -> bool {
+    pub(crate) fn read_one(&mut self, id: u64) -> bool {
         let marks = self.owed.remove(&id).unwrap_or_default();
         let Some(mark) = marks.last() else {
             return false;
@@ -231,13 +220,13 @@ impl Shell {
     }
 
     /// The peer reads from now on.
-    pub fn read(&mut self, id: u64) {
+    pub(crate) fn read(&mut self, id: u64) {
         self.stalled.remove(&id);
         self.echo();
     }
 
     /// Lets time pass, with the deadline of the window kept on the way.
-    pub fn pass(&mut self, ms: u64) {
+    pub(crate) fn pass(&mut self, ms: u64) {
         let end = self.now + ms;
         while let Some(at) = self.room.poll_timeout().filter(|at| at.0 <= end) {
             self.now = self.now.max(at.0);
@@ -251,7 +240,7 @@ impl Shell {
 
     /// Lets time pass and lets the alarm ring on the way, as often as it is set, at most 1,000 times; everybody
     /// was heard of just then.
-    pub fn wait(&mut self, ms: u64) {
+    pub(crate) fn wait(&mut self, ms: u64) {
         let end = self.now + ms;
         for _ in 0..1_000 {
             let Some(at) = self.alarm_at.filter(|at| *at <= end) else {
@@ -264,13 +253,13 @@ impl Shell {
     }
 
     /// The alarm rings; everybody was heard of just then.
-    pub fn ring(&mut self) {
+    pub(crate) fn ring(&mut self) {
         let heard: Vec<(u64, u64)> = self.records.keys().map(|id| (*id, self.now)).collect();
         self.alarm_at = None;
         self.alarm(&heard);
     }
 
-    pub fn alarm(&mut self, heard: &[(u64, u64)]) {
+    pub(crate) fn alarm(&mut self, heard: &[(u64, u64)]) {
         let heard = heard
             .iter()
             .map(|(id, at)| (PeerId(*id), UnixMillis(*at)))
@@ -374,22 +363,22 @@ impl Shell {
     }
 
     /// A peer of the second version whose outbox has a name.
-    pub fn join_from(&mut self, principal: Principal, scope: &str) -> u64 {
+    pub(crate) fn join_from(&mut self, principal: Principal, scope: &str) -> u64 {
         self.connected_from(Dialect::V2, principal, None, Some(scope.to_owned()), None)
     }
 
     /// A peer of the second version that is a new connection of a client object.
-    pub fn join_as(&mut self, principal: Principal, instance: &str) -> u64 {
+    pub(crate) fn join_as(&mut self, principal: Principal, instance: &str) -> u64 {
         let instance = Some(instance.to_owned());
         self.connected_from(Dialect::V2, principal, None, None, instance)
     }
 
     /// A peer of the second version.
-    pub fn join(&mut self, principal: Principal) -> u64 {
+    pub(crate) fn join(&mut self, principal: Principal) -> u64 {
         self.connected(Dialect::V2, principal, None)
     }
 
-    pub fn resume(&mut self, principal: Principal, epoch: Option<&str>, since: u64) -> u64 {
+    pub(crate) fn resume(&mut self, principal: Principal, epoch: Option<&str>, since: u64) -> u64 {
         let cursor = Cursor {
             epoch: epoch.map(|epoch| Epoch(epoch.to_owned())),
             since: Seq(since),
@@ -398,20 +387,20 @@ impl Shell {
     }
 
     /// A peer of the first version.
-    pub fn join_v1(&mut self, principal: Principal) -> u64 {
+    pub(crate) fn join_v1(&mut self, principal: Principal) -> u64 {
         self.connected(Dialect::V1, principal, None)
     }
 
-    pub fn leave(&mut self, id: u64) {
+    pub(crate) fn leave(&mut self, id: u64) {
         self.records.remove(&id);
         self.input(Input::Disconnected { peer: PeerId(id) });
     }
 
-    pub fn say(&mut self, id: u64, frame: Value) {
+    pub(crate) fn say(&mut self, id: u64, frame: Value) {
         self.say_text(id, &frame.to_string());
     }
 
-    pub fn say_text(&mut self, id: u64, text: &str) {
+    pub(crate) fn say_text(&mut self, id: u64, text: &str) {
         self.input(Input::Frame {
             peer: PeerId(id),
             frame: Frame::Text(text.to_owned()),
@@ -419,7 +408,7 @@ impl Shell {
     }
 
     /// Everything the peer heard since it was asked last, batches taken apart.
-    pub fn heard(&mut self, id: u64) -> Vec<Value> {
+    pub(crate) fn heard(&mut self, id: u64) -> Vec<Value> {
         let take_apart = |text: String| match serde_json::from_str(&text).unwrap() {
             Value::Array(entries) => entries,
             one @ (Value::Object(_)
@@ -439,7 +428,7 @@ impl Shell {
     }
 
     /// As [`Self::heard`], only those of a type.
-    pub fn heard_of(&mut self, id: u64, kind: &str) -> Vec<Value> {
+    pub(crate) fn heard_of(&mut self, id: u64, kind: &str) -> Vec<Value> {
         self.heard(id)
             .into_iter()
             .filter(|frame| frame["type"] == kind)
@@ -447,19 +436,19 @@ impl Shell {
     }
 
     /// The types of everything the peer heard.
-    pub fn heard_types(&mut self, id: u64) -> Vec<String> {
+    pub(crate) fn heard_types(&mut self, id: u64) -> Vec<String> {
         self.heard(id)
             .iter()
             .map(|frame| frame["type"].as_str().unwrap().to_owned())
             .collect()
     }
 
-    pub fn forget_heard(&mut self) {
+    pub(crate) fn forget_heard(&mut self) {
         self.frames.clear();
     }
 
     /// Asks over HTTP.
-    pub fn call(&mut self, principal: Principal, call: Call) -> (u16, Value) {
+    pub(crate) fn call(&mut self, principal: Principal, call: Call) -> (u16, Value) {
         let response = self.respond(principal, call);
         (
             response.status,
@@ -467,7 +456,7 @@ impl Shell {
         )
     }
 
-    pub fn respond(&mut self, principal: Principal, call: Call) -> Response {
+    pub(crate) fn respond(&mut self, principal: Principal, call: Call) -> Response {
         let before = self.responses.len();
         self.input(Input::Request {
             request: RequestId(7),
@@ -480,7 +469,7 @@ impl Shell {
         self.responses.pop().unwrap()
     }
 
-    pub fn post(&mut self, principal: Principal, body: Value) -> (u16, Value) {
+    pub(crate) fn post(&mut self, principal: Principal, body: Value) -> (u16, Value) {
         self.call(
             principal,
             Call::PostMessage {
@@ -490,24 +479,24 @@ impl Shell {
         )
     }
 
-    pub fn edit(&mut self, principal: Principal, id: &str, body: Value) -> (u16, Value) {
+    pub(crate) fn edit(&mut self, principal: Principal, id: &str, body: Value) -> (u16, Value) {
         let (id, body, dialect) = (id.to_owned(), body.to_string(), Dialect::V2);
         self.call(principal, Call::EditMessage { id, body, dialect })
     }
 
-    pub fn delete(&mut self, principal: Principal, id: &str) -> (u16, Value) {
+    pub(crate) fn delete(&mut self, principal: Principal, id: &str) -> (u16, Value) {
         let (id, body, dialect) = (id.to_owned(), String::new(), Dialect::V2);
         self.call(principal, Call::DeleteMessage { id, body, dialect })
     }
 
     /// Posts as a user whom a token names, and says the message's id.
-    pub fn posted(&mut self, sub: &str, text: &str) -> String {
+    pub(crate) fn posted(&mut self, sub: &str, text: &str) -> String {
         let (status, body) = self.post(user(sub), json!({ "text": text }));
         assert_eq!(status, 201, "{body}");
         body["message"]["id"].as_str().unwrap().to_owned()
     }
 
-    pub fn list(&mut self, limit: Option<&str>, before: Option<&str>) -> (u16, Value) {
+    pub(crate) fn list(&mut self, limit: Option<&str>, before: Option<&str>) -> (u16, Value) {
         let (limit, before) = (limit.map(str::to_owned), before.map(str::to_owned));
         self.call(
             anonymous("reader"),
@@ -521,7 +510,7 @@ impl Shell {
     }
 
     /// The texts of a page, newest first.
-    pub fn texts(&mut self, limit: Option<&str>, before: Option<&str>) -> Vec<String> {
+    pub(crate) fn texts(&mut self, limit: Option<&str>, before: Option<&str>) -> Vec<String> {
         let (status, body) = self.list(limit, before);
         assert_eq!(status, 200, "{body}");
         let text = |message: &Value| message["text"].as_str().unwrap().to_owned();
@@ -534,7 +523,7 @@ impl Shell {
     }
 
     /// Where the log stands.
-    pub fn head(&mut self) -> (Option<String>, u64) {
+    pub(crate) fn head(&mut self) -> (Option<String>, u64) {
         let (_, body) = self.list(Some("1"), None);
         (
             body["epoch"].as_str().map(str::to_owned),
@@ -544,6 +533,6 @@ impl Shell {
 }
 
 /// A `message` frame.
-pub fn message(text: &str, id: &str) -> Value {
+pub(crate) fn message(text: &str, id: &str) -> Value {
     json!({"type": "message", "text": text, "clientMessageId": id})
 }

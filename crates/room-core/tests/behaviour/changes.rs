@@ -1,15 +1,6 @@
 //! Edits and deletions: who may, once each, and a deleted text that is nowhere any more.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests say plainly what they expect"
-)]
-
-mod common;
-
-use common::{START, Shell, agent, anonymous, gateway, message, user, with_caps};
+use crate::common::{START, Shell, agent, anonymous, gateway, message, user, with_caps};
 use protocol::ids::{ClientMessageId, MessageId, Seq};
 use protocol::principal::Principal;
 use room_core::{Call, StorageError};

@@ -1,15 +1,6 @@
 //! The HTTP table of the contract, as far as the room answers it.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests say plainly what they expect"
-)]
-
-mod common;
-
-use common::{START, Shell, anonymous, gateway, user, with_caps};
+use crate::common::{START, Shell, anonymous, gateway, user, with_caps};
 use protocol::dialect::Dialect;
 use protocol::ids::Seq;
 use protocol::limits::{self, NAME_BYTES_MAX};

@@ -1,15 +1,6 @@
 //! Sending: who may speak as whom, each message once, all of an input or nothing.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests say plainly what they expect"
-)]
-
-mod common;
-
-use common::{Shell, agent, anonymous, gateway, message, user, with_caps};
+use crate::common::{Shell, agent, anonymous, gateway, message, user, with_caps};
 use protocol::codes::ErrorCode;
 use protocol::principal::{CAP_SYSTEM, Principal};
 use protocol::token::Role;
@@ -593,21 +584,21 @@ fn created_at_never_decreases_when_the_clock_does() {
     let mut shell = Shell::new();
     let peer = shell.join(user("ada"));
     for now in [5_000, 4_000, 4_500, 6_000] {
-        shell.now = common::START + now;
+        shell.now = crate::common::START + now;
         shell.say(peer, json!({"type": "message", "text": now.to_string()}));
     }
     shell.pass(10);
     let times: Vec<u64> = shell
         .heard_of(peer, "message")
         .iter()
-        .map(|event| event["message"]["createdAt"].as_u64().unwrap() - common::START)
+        .map(|event| event["message"]["createdAt"].as_u64().unwrap() - crate::common::START)
         .collect();
     assert_eq!(times, [5_000, 5_000, 5_000, 6_000]);
     shell.rebuild();
-    shell.now = common::START;
+    shell.now = crate::common::START;
     let (_, answer) = shell.post(user("ada"), json!({"text": "after"}));
     // How many share the last time is not known any more: the next one begins.
-    assert_eq!(answer["message"]["createdAt"], common::START + 6_001);
+    assert_eq!(answer["message"]["createdAt"], crate::common::START + 6_001);
     assert_eq!(
         answer["message"]["updatedAt"],
         answer["message"]["createdAt"]

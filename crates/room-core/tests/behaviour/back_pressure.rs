@@ -1,15 +1,6 @@
 //! Readers that do not keep up: they are served from the log at their own pace, and miss nothing.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests say plainly what they expect"
-)]
-
-mod common;
-
-use common::{Shell, anonymous, gateway, message, user};
+use crate::common::{Shell, anonymous, gateway, message, user};
 use protocol::dialect::Dialect;
 use protocol::frame::Frame;
 use protocol::ids::{Epoch, Seq};

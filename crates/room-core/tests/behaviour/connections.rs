@@ -1,15 +1,6 @@
 //! Coming in, staying, going: limits, the first version's authentication, typing, renewal, liveness.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests say plainly what they expect"
-)]
-
-mod common;
-
-use common::{START, Shell, agent, anonymous, gateway, message, user};
+use crate::common::{START, Shell, agent, anonymous, gateway, message, user};
 use protocol::dialect::Dialect;
 use protocol::frame::Frame;
 use protocol::limits;

@@ -1,8 +1,6 @@
 //! A space stores as much as its owner lets it; whom no token names stops at half.
 
-mod common;
-
-use common::{Shell, anonymous, gateway, user, with_caps};
+use crate::common::{Shell, anonymous, gateway, user, with_caps};
 use protocol::dialect::Dialect;
 use protocol::principal::Principal;
 use room_core::{Call, Query, Settings};

@@ -1,15 +1,6 @@
 //! Who is here: told once a person, over all connections, and with some patience for those who come back.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests say plainly what they expect"
-)]
-
-mod common;
-
-use common::{Shell, agent, anonymous, user};
+use crate::common::{Shell, agent, anonymous, user};
 use protocol::limits::PRESENCE_GRACE_MS;
 use protocol::principal::Principal;
 use serde_json::{Value, json};
@@ -30,7 +21,7 @@ fn a_joiner_is_welcomed_and_sees_who_is_here() {
         (&heard[0]["seq"], heard[0].get("recovered")),
         (&json!(1), None)
     );
-    assert_eq!(heard[0]["serverTime"], common::START);
+    assert_eq!(heard[0]["serverTime"], crate::common::START);
     let ada_user = json!({"userId": "ada", "name": "Ada", "role": "customer"});
     assert_eq!(
         (&heard[1]["status"], &heard[1]["users"]),

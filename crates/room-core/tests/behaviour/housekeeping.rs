@@ -1,15 +1,6 @@
 //! What goes with time, by the alarm, in bounded parts; and rooms that sleep.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests say plainly what they expect"
-)]
-
-mod common;
-
-use common::{START, Shell, anonymous, message, user};
+use crate::common::{START, Shell, anonymous, message, user};
 use protocol::ids::Seq;
 use protocol::limits::{
     DEDUPLICATION_MS, LOG_EVENTS_KEPT_MIN, LOG_EVENTS_SPARED_MAX, UNCONFIRMED_BYTES_MAX,

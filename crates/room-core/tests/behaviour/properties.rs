@@ -1,18 +1,9 @@
 //! Whatever comes, in whatever order: nothing panics, the log has no gap, and a room built anew at any point
 //! tells the same history.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests say plainly what they expect"
-)]
-
-mod common;
-
 use std::collections::BTreeMap;
 
-use common::{Shell, agent, anonymous, gateway, message, user};
+use crate::common::{Shell, agent, anonymous, gateway, message, user};
 use proptest::prelude::*;
 use protocol::dialect::Dialect;
 use protocol::principal::Principal;

@@ -1,18 +1,9 @@
 //! One history for everybody: whoever applies live frames and replays, through crashes, broken connections, edits,
 //! deletions, new epochs and trimmed logs, ends with what the pages hold, each event once and in order.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests say plainly what they expect"
-)]
-
-mod common;
-
 use std::collections::BTreeMap;
 
-use common::{Shell, anonymous, gateway, message, user, with_caps};
+use crate::common::{Shell, anonymous, gateway, message, user, with_caps};
 use proptest::prelude::*;
 use protocol::principal::Principal;
 use room_core::{Call, Rate, Settings, StorageError};

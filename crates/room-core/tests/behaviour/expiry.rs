@@ -1,15 +1,6 @@
 //! Tokens whose time runs out on an open connection: nothing happens, or, where the owner wants it, an end.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests say plainly what they expect"
-)]
-
-mod common;
-
-use common::{START, Shell, anonymous, message, user};
+use crate::common::{START, Shell, anonymous, message, user};
 use protocol::limits::RENEW_BEFORE_MS;
 use protocol::principal::Principal;
 use protocol::time::UnixMillis;

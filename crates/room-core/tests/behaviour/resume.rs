@@ -1,15 +1,6 @@
 //! Coming back: by cursor, by `sync`, to a room built anew, and to a log that began a new life.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests say plainly what they expect"
-)]
-
-mod common;
-
-use common::{START, Shell, agent, anonymous, gateway, message, user};
+use crate::common::{START, Shell, agent, anonymous, gateway, message, user};
 use protocol::frame::Limits;
 use protocol::ids::{Epoch, Seq};
 use protocol::limits;
@@ -298,7 +289,7 @@ fn a_new_epoch_voids_every_cursor_and_tells_everybody() {
     shell.forget_heard();
     for refused in [
         user("ada"),
-        common::with_caps(user("mod"), &["moderate", "metadata"]),
+        crate::common::with_caps(user("mod"), &["moderate", "metadata"]),
     ] {
         let (status, body) = shell.call(refused, Call::RenewEpoch);
         assert_eq!((status, &body["code"]), (401, &json!("gatewayKeyInvalid")));
