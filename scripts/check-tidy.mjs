@@ -45,6 +45,12 @@ export const RULES = [
     // These feed such lines to the rules themselves.
     except: /^tests\/unit\/tidy\.test\.mjs$/,
   },
+  // A dialog that is cancelled, `mailto:`, a download: the page stays, and would stay without a connection.
+  {
+    name: 'something that is done on beforeunload',
+    pattern: new RegExp(words('addEventListener\\(\\s*[\'"`]', 'beforeunload|on', 'beforeunload')),
+    files: /^(?:README\.md|docs\/|examples-web\/|pkg-template\/)/,
+  },
   {
     name: 'a Rust test that is left out',
     pattern: /#\[ignore\b/,

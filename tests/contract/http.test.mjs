@@ -374,6 +374,9 @@ describe('HTTP', { concurrency: true }, () => {
           assertCors(answer, field);
         }
       }
+      // As the SDK's worker has it, whose clients show the sentence.
+      const empty = await call('POST', '/messages', { ...message, text: '' });
+      assert.deepEqual([empty.status, empty.body.error], [400, 'Missing required fields']);
       for (const field of ['userId', 'isTyping']) {
         const answer = await call('POST', '/typing', { userId: 'ada', isTyping: true, [field]: undefined });
         assert.equal(answer.status, 400, field);

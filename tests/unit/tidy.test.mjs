@@ -17,6 +17,11 @@ const UNTIDY = [
   ['README.md', ['cd /ho', 'me/ada/kuratchi'].join(''), 'a path of one machine'],
   ['scripts/a.mjs', ["const tools = '/ro", "ot/.cargo/bin';"].join(''), 'a path of one machine'],
   ['package-lock.json', ['"https://registry.', 'npmjs.org/ws"'].join(''), 'the host of a package registry'],
+  [
+    'docs/guide/quick-start.md',
+    "addEventListener('beforeunload', () => space.disconnect());",
+    'something that is done on beforeunload',
+  ],
 ];
 for (const [file, line, what] of UNTIDY) {
   test(`finds ${what} in ${file}: ${line.slice(0, 24)}`, () => {
@@ -27,6 +32,7 @@ for (const [file, line, what] of UNTIDY) {
 test('lets ordinary code pass', () => {
   const rust = 'let rest: Vec<_> = words.iter().skip(1).collect();\n// see docs/work/notes and target/home/x';
   assert.deepEqual(findUntidy('crates/protocol/src/lib.rs', rust), []);
+  assert.deepEqual(findUntidy('docs/guide/offline.md', 'Do not call it on `beforeunload`:'), []);
   assert.deepEqual(
     findUntidy('tests/unit/a.test.mjs', "const only = rows.filter(Boolean); fetch('/messages')"),
     [],
