@@ -78,8 +78,8 @@ export class MessageList {
   #untold = new Set();
   /** One's own messages in the order of the outbox, by the sender's id; undefined for a place that is kept free. */
   #own = new Map();
-  /** When those were added that came from the store, by their ids. */
-  #restored = new Map();
+  /** Those that came from the store, in their order: when each was added. */
+  #restored = [];
   /**
    * By message id, and by the sender's for one's own on its way: edits and deletions in the order of the outbox, by the
    * sender's id.
@@ -227,11 +227,17 @@ export class MessageList {
    * older ones that came from the store before.
    */
   reserve(rows) {
-    for (const { id, addedAt } of rows) {
-      if (!this.#own.has(id)) this.#restored.set(id, addedAt);
+    const lastOf = new Map();
+    const indexOf = (id) => this.#restored.findIndex((one) => one.id === id);
+    for (const { id, operation, addedAt, scope } of rows) {
+      if (operation !== 'message' || this.#own.has(id)) continue;
+      // Rows of one tab keep their order, whatever the clock did.
+      const from = indexOf(lastOf.get(scope)) + 1;
+      const later = this.#restored.findIndex((one, index) => index >= from && one.addedAt > addedAt);
+      this.#restored.splice(later < 0 ? this.#restored.length : later, 0, { id, addedAt });
+      lastOf.set(scope, id);
     }
-    const restored = [...this.#restored].sort(([, a], [, b]) => a - b);
-    this.#own = new Map([...restored.map(([id]) => [id, this.#own.get(id)]), ...this.#own]);
+    this.#own = new Map([...this.#restored.map(({ id }) => [id, this.#own.get(id)]), ...this.#own]);
   }
 
   /** Takes news of an entry of the outbox. */
@@ -279,7 +285,7 @@ export class MessageList {
 
   #remove(id) {
     this.#own.delete(id);
-    this.#restored.delete(id);
+    this.#restored = this.#restored.filter((one) => one.id !== id);
   }
 
   /** What changes one's own message, which is stored as `messageId`, changes that; without it nothing is known of it yet. */

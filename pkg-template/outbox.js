@@ -430,10 +430,7 @@ export class Outbox {
     }
     this.#nextPosition = Math.max(this.#nextPosition, (own.at(-1)?.position ?? -1) + 1);
     const inLane = (entries, name) => entries.map((entry) => ({ ...entry, lane: name }));
-    const found = [inLane(own, lane), ...read.map((entries, index) => inLane(entries, lanes[index]))];
-    // The core takes the rows of one scope as they come, and a tab may have several lanes.
-    const begins = ([first]) => first?.row.addedAt ?? 0;
-    return found.sort((a, b) => begins(a) - begins(b)).flat();
+    return byTime([inLane(own, lane), ...read.map((entries, index) => inLane(entries, lanes[index]))]);
   }
 
   /**
@@ -716,6 +713,18 @@ export class Outbox {
     this.#channel?.close();
     this.#channel = undefined;
   }
+}
+
+/** The rows of several lanes in the order of time; those of a lane keep theirs. */
+function byTime(lanes) {
+  const left = lanes.filter((lane) => lane.length > 0);
+  const merged = [];
+  while (left.length > 0) {
+    left.sort(([a], [b]) => a.row.addedAt - b.row.addedAt);
+    merged.push(left[0].shift());
+    if (left[0].length === 0) left.shift();
+  }
+  return merged;
 }
 
 function openDatabase(place, events) {

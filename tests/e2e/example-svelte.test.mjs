@@ -69,6 +69,18 @@ test('a long text is shown in full by a button, and the focus stays in it', asyn
   await end(visitor);
 });
 
+test('a text that will not do stays in its place, with the reason', async () => {
+  const visitor = await visit();
+  await visitor.open();
+  await visitor.say('y'.repeat(20_000));
+  await visitor.tab.getByText('The message is too long').waitFor();
+  assert.equal((await visitor.field.inputValue()).length, 20_000);
+  await visitor.field.fill('A short one.');
+  await visitor.field.press('Enter');
+  await visitor.tab.locator('.text', { hasText: 'A short one.' }).waitFor();
+  await end(visitor);
+});
+
 test('a visitor asks and an agent answers: each message once, in order, with typing', async () => {
   const visitor = await visit();
   await visitor.open();

@@ -437,9 +437,9 @@ describe('updates', () => {
     const at = (id, addedAt) => ({ ...row(id), addedAt });
     store.followOutbox({ row: at('new', 5), status: 'pending' });
     load(at('a1', 10), at('a2', 20));
-    load(at('b1', 15), at('b2', 30));
-    load(at('c1', 5));
-    const sent = ['c1', 'a1', 'b1', 'a2', 'b2', 'new'].map((id) => `text of ${id}`);
+    const by = (scope, one) => ({ ...one, scope });
+    load(...[at('b1', 15), at('b2', 14)].map((one) => by('b', one)), by('c', at('c1', 5)));
+    const sent = ['c1', 'a1', 'b1', 'b2', 'a2', 'new'].map((id) => `text of ${id}`);
     assert.deepEqual(texts(store), sent);
     store.followOutbox({ row: at('a1', 10), status: 'sent', message: known(1, 10, 'stored a1') });
     load(at('d1', 1));

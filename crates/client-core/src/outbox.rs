@@ -689,6 +689,8 @@ impl<J: Json> Outbox<J> {
     pub(crate) fn put_back(&mut self, entry: Entry<J>) {
         self.entries.push_back(Entry {
             sent: false,
+            // Its time is of this life from now on, and what is loaded later goes before it.
+            loaded: false,
             ..entry
         });
     }
@@ -1134,12 +1136,14 @@ mod tests {
         let c = [at("c1", 5), at("c2", 26)].map(|row| by("c", row));
         let superseded = outbox.restore([b.as_slice(), &c].concat());
         assert_eq!(superseded, [id("e0")]);
+        let retried = outbox.remove(&id("c2")).unwrap();
+        outbox.put_back(retried);
         outbox.restore(vec![edit("e2", 31)]);
         let order = outbox.entries.iter();
         let order: Vec<&str> = order.map(|it| it.row.client_message_id.as_str()).collect();
         assert_eq!(
             order,
-            ["c1", "a1", "e1", "b1", "b2", "c2", "a3", "e2", "new"]
+            ["c1", "a1", "e1", "b1", "b2", "a3", "e2", "new", "c2"]
         );
     }
 

@@ -244,7 +244,8 @@ impl Room {
                     is_typing,
                 } => {
                     match peer {
-                        Some(peer) => self.typists.note(peer, &user_id, is_typing),
+                        Some(peer) if !self.typists.note(peer, &user_id, is_typing) => continue,
+                        Some(_) => {}
                         // Clients of the second version know by themselves when it is over.
                         None if self.peers.are_any_of(Dialect::V1) => {
                             self.typists.note_by_http(&user_id, is_typing, now);

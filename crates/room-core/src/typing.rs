@@ -26,7 +26,8 @@ pub(crate) struct Typists {
 }
 
 impl Typists {
-    pub(crate) fn note(&mut self, peer: PeerId, user_id: &str, is_typing: bool) {
+    /// Whether others are to hear of it: not that somebody stopped who types on another connection.
+    pub(crate) fn note(&mut self, peer: PeerId, user_id: &str, is_typing: bool) -> bool {
         let names = self.names.entry(peer).or_default();
         if !is_typing {
             if names.remove(user_id) {
@@ -38,6 +39,7 @@ impl Typists {
         } else if names.len() < NAMES_PER_PEER_MAX && names.insert(user_id.to_owned()) {
             *self.peers.entry(user_id.to_owned()).or_default() += 1;
         }
+        is_typing || !self.peers.contains_key(user_id)
     }
 
     /// The same for somebody who has no socket to say it on: nobody else says that they stopped.
@@ -111,7 +113,10 @@ mod tests {
             typists.note(PeerId(peer), "ada", true);
             typists.note(PeerId(peer), "ada", true);
         }
-        typists.note(PeerId(3), "ada", false);
+        assert!(
+            !typists.note(PeerId(3), "ada", false),
+            "she types elsewhere"
+        );
         assert_eq!(typists.leave(PeerId(3)), Vec::<String>::new());
         assert_eq!(typists.leave(PeerId(1)), Vec::<String>::new());
         assert_eq!(typists.leave(PeerId(2)), ["ada"]);
