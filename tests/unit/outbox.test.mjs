@@ -1108,6 +1108,21 @@ describe('memory serves', () => {
     assert.deepEqual(reloaded.take(), ['outboxLoaded a']);
   });
 
+  test('without locks what two clients of a tab wrote in turn comes back in order after a reload', async () => {
+    const parts = { disk: new FakeDisk(), locks: null, storage: new FakeStorage(), page: new EventTarget() };
+    const [one, other] = [await loadedTab(parts), await loadedTab(parts)];
+    for (const [tab, id, addedAt] of [
+      [one, 'a', 10],
+      [other, 'b', 20],
+      [one, 'c', 30],
+    ]) {
+      tab.outbox.put(row(id, { addedAt }));
+      await settle();
+    }
+    const reloaded = await loadedTab({ ...parts, page: new EventTarget() });
+    assert.deepEqual(reloaded.take(), ['outboxLoaded a+b+c']);
+  });
+
   test('without locks and without a tab’s memory, nothing would be found again', () => {
     define('sessionStorage', undefined);
     const outbox = new Outbox(PLACE, () => {}, {}, { lanes: new Lanes(PLACE, null) });
