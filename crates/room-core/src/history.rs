@@ -14,6 +14,7 @@ use protocol::model::{Message, Participant};
 use protocol::time::UnixMillis;
 use protocol::wire::Key;
 
+use crate::guests::is_known;
 use crate::metadata;
 use crate::storage::{
     EntityKey, EntityKind, EntityRange, EventKind, LogHead, LogRow, Storage, StorageError,
@@ -149,7 +150,7 @@ fn newest_messages(
 /// No stored participant has fewer bytes.
 const PARTICIPANT_BYTES_MIN: usize = 64;
 
-/// A page of the participants that tokens have proven, by id: those behind `after`, until they take `bytes_max`. The next
+/// A page of the participants, by id: those behind `after`, until they take `bytes_max`. The next
 /// page follows the id that stands beside them, if there is one.
 pub(crate) fn participants(
     storage: &dyn Storage,
@@ -171,7 +172,8 @@ pub(crate) fn participants(
     let found = found.iter().map(|(_, json)| from_json::<Participant>(json));
     let mut participants = found.collect::<Result<Vec<_>, _>>()?;
     let last = participants.last().map(|last| last.user_id.clone());
-    participants.retain(|participant| Some(participant.user_id.as_str()) != after);
+    participants
+        .retain(|participant| Some(participant.user_id.as_str()) != after && is_known(participant));
     // A range that holds `after` alone has come to its end, or to a participant larger than a page, which there is none of.
     Ok((participants, last.filter(|_| is_full)))
 }
@@ -447,11 +449,12 @@ fn bytes_of(json: Option<&str>) -> usize {
 #[cfg(test)]
 mod tests {
     use protocol::ids::Epoch;
-    use protocol::token::Role;
 
     use super::*;
+
     use crate::memory::MemoryStorage;
     use crate::storage::Write;
+    use protocol::token::Role;
 
     #[test]
     fn window_over_trimmed_rows_is_refused_and_not_broken() {
@@ -496,7 +499,7 @@ mod tests {
         assert!(json.len() >= PARTICIPANT_BYTES_MIN, "{json}");
         let mut storage = MemoryStorage::default();
         let put = |n: u64| {
-            let json = format!(r#"{{"userId":"{n}","role":"agent","joinedAt":1}}"#);
+            let json = format!(r#"{{"userId":"{n}","role":"customer","joinedAt":1}}"#);
             let key = EntityKey::Text(n.to_string());
             Write::Put(EntityKind::Participant, key, json)
         };

@@ -17,7 +17,7 @@ use protocol::time::UnixMillis;
 use protocol::token::Role;
 
 use crate::failure::Failure;
-use crate::guests::{Greeting, Guests};
+use crate::guests::{Greeting, Guests, is_known};
 use crate::io::PeerId;
 use crate::quota::Quota;
 use crate::random::Random;
@@ -352,7 +352,8 @@ impl<'a> Transaction<'a> {
             EntityKind::Participant,
             &EntityKey::Text(user_id.to_owned()),
         )?;
-        let Some(participant) = found.as_deref().map(from_json::<Participant>).transpose()? else {
+        let found = found.as_deref().map(from_json::<Participant>).transpose()?;
+        let Some(participant) = found.filter(is_known) else {
             return Ok(None);
         };
         self.decided

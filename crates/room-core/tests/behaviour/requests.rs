@@ -4,6 +4,7 @@ use crate::common::{START, Shell, anonymous, gateway, user, with_caps};
 use protocol::dialect::Dialect;
 use protocol::ids::Seq;
 use protocol::limits::{self, NAME_BYTES_MAX};
+use room_core::storage::{EntityKey, EntityKind, Storage as _, Write};
 use room_core::{Call, Cursor, Input, PeerId, Query, RequestId, Response, page_messages};
 use serde_json::{Value, json};
 
@@ -633,6 +634,42 @@ fn thousands_of_names_that_nobody_has_proven_are_two_hundred_guests_and_no_event
     assert_eq!(listed.iter().find(is_it).unwrap()["verified"], json!(true));
     shell.now += 7 * 24 * 60 * 60 * 1_000;
     assert_eq!(list(&mut shell).len(), 2);
+}
+
+#[test]
+fn agents_whom_an_earlier_version_wrote_down_without_proof_are_listed_no_more() {
+    let mut shell = Shell::unlimited();
+    shell.join(user("ada"));
+    let rows: Vec<Write> = ["evil", "forger", "proven"]
+        .map(|id| {
+            let row =
+                json!({"userId": id, "role": "agent", "joinedAt": 1, "verified": id == "proven"});
+            Write::Put(
+                EntityKind::Participant,
+                EntityKey::Text(id.into()),
+                row.to_string(),
+            )
+        })
+        .into();
+    shell.storage.commit(&rows).unwrap();
+    shell.rebuild();
+    let said = json!({"senderId": "evil", "senderType": "user", "text": "x"});
+    assert_eq!(shell.post(anonymous("r"), said).0, 201);
+    let query = Query::Participants {
+        cursor: None,
+        dialect: Dialect::V2,
+    };
+    let (_, body) = shell.call(anonymous("r"), Call::Read(query));
+    let listed = body["participants"].as_array().unwrap();
+    let listed: Vec<_> = listed
+        .iter()
+        .map(|it| (it["userId"].as_str().unwrap(), &it["role"]))
+        .collect();
+    let (agent, customer) = (json!("agent"), json!("customer"));
+    assert_eq!(
+        listed,
+        [("proven", &agent), ("ada", &customer), ("evil", &customer)]
+    );
 }
 
 #[test]
