@@ -470,7 +470,11 @@ export class Outbox {
   async #leaveOthers() {
     // What was written before is somebody's with the next write.
     await this.whenWritten();
-    if (this.#isHolding && this.#lanes.held.some((lane) => this.#areOthers(this.#rowsOf(lane)))) {
+    if (
+      this.#database &&
+      this.#isHolding &&
+      this.#lanes.held.some((lane) => this.#areOthers(this.#rowsOf(lane)))
+    ) {
       this.#release();
       this.#follow();
     }

@@ -1053,6 +1053,19 @@ describe('memory serves', () => {
     assert.deepEqual([disk.log, take()], [[], []]);
   });
 
+  test('once storage was lost, nothing is left to others where somebody else signs in', async () => {
+    const { disk, locks } = browser();
+    const tab = await loadedTab({ disk, locks });
+    disk.trouble = { write: new Error('no space left') };
+    tab.outbox.put(row('a'));
+    await settle();
+    tab.take();
+    tab.user = 'bo';
+    tab.outbox.identified(true);
+    await settle();
+    assert.deepEqual(tab.take(), []);
+  });
+
   test('when the database fails before the first rows came, the core still gets its answer', async () => {
     const { disk, locks } = browser();
     disk.trouble = { open: new Error('not allowed') };

@@ -285,9 +285,9 @@ impl<J: Json> Outbox<J> {
         })
     }
 
-    /// Others may send what is stored: nothing leaves from here until [`Self::reclaim`].
+    /// Others may send what is stored: nothing leaves from here until [`Self::reclaim`]. Where nothing is stored, nobody else can.
     pub(crate) fn release(&mut self) {
-        self.released = true;
+        self.released = self.durable;
     }
 
     /// Whether others may be sending what is stored: nobody may change it here.
