@@ -55,10 +55,12 @@ impl<J: Json> Client<J> {
             Owner::User(sub) => Some(sub),
             Owner::Bearer | Owner::Unknown => None,
         });
-        if let Some(user_id) = user_id {
-            self.typing.sent_what_was_typed(&user_id);
-            self.timers.set(Timer::Typing, self.typing.next_deadline());
+        match user_id {
+            Some(user_id) => self.typing.sent_what_was_typed(&user_id),
+            // Before there is a token nobody is told yet, and who wrote it is who types here.
+            None => self.typing.stop(),
         }
+        self.timers.set(Timer::Typing, self.typing.next_deadline());
     }
 
     /// Replaces the text of the message `id`: `options` is `{text}`. Settled as [`Client::send_message`] is, with the message's

@@ -3,7 +3,7 @@
 use client_core::io::{CallId, Input};
 use serde_json::json;
 
-use crate::bench::{Bench, page};
+use crate::bench::{Bench, page, token_of};
 
 #[test]
 fn a_silent_link_does_not_count_as_connected_for_ever() {
@@ -310,6 +310,22 @@ fn typing_is_repeated_shown_and_ended() {
         .set_typing(CallId(5), &json!(""), &json!(true), bench.now);
     bench.drain();
     assert!(bench.take()[0].starts_with("5 invalidArgument: `userId` must be"));
+}
+
+#[test]
+fn what_is_sent_before_the_first_token_is_not_being_typed_any_more() {
+    let mut bench = Bench::new();
+    bench.client.connect(CallId(1), bench.now);
+    let ada = json!("ada");
+    bench
+        .client
+        .set_typing(CallId(4), &ada, &json!(true), bench.now);
+    bench.send(5, "a", false);
+    bench.fetch_token(&token_of("ada", 600_000));
+    bench.welcome(r#""seq":4"#);
+    bench.advance(3_000);
+    let seen = bench.take();
+    assert!(!seen.contains(&"transmit typing".to_owned()), "{seen:?}");
 }
 
 #[test]
