@@ -45,6 +45,8 @@ const lookedAt = new Set();
 const toldOf = new Set();
 
 const keyOf = ({ workerUrl, spaceId }) => JSON.stringify([workerUrl, spaceId]);
+/** Whether something that waits is of who uses the client: a slow answer is none that does not come. */
+const sends = (client) => client.getSnapshot().messages.some(({ status }) => status === 'pending');
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** What is repeated of an app's error: it may be as long as a page, and hold tokens. */
@@ -246,6 +248,7 @@ class Keeper {
     const before = await this.#count(spaceId);
     let left = before;
     let isThrough = false;
+    let isOnItsWay = false;
     try {
       // An app may not want a room looked after, or have no token for it any more.
       if (await hasToken(means, { workerUrl: this.#workerUrl, spaceId })) {
@@ -254,6 +257,7 @@ class Keeper {
         this.#current = { spaceId, client };
         await client.connect({ timeoutMs: ROOM_MS_MAX });
         left = await this.#untilThrough(spaceId, client);
+        isOnItsWay = sends(client);
       }
       isThrough = true;
     } catch {
@@ -261,7 +265,7 @@ class Keeper {
     }
     this.#current?.client.close();
     this.#current = undefined;
-    const rests = isThrough && left >= before;
+    const rests = isThrough && left >= before && !isOnItsWay;
     if (rests) this.#restUntil.set(spaceId, Date.now() + REST_MS);
     return left > 0 && !rests;
   }
@@ -275,7 +279,7 @@ class Keeper {
       await sleep(ROOM_LOOK_MS);
       const before = left;
       left = await this.#count(spaceId);
-      stillMs = left < before ? 0 : stillMs + ROOM_LOOK_MS;
+      stillMs = left < before || sends(client) ? 0 : stillMs + ROOM_LOOK_MS;
     }
     return left;
   }
