@@ -388,7 +388,7 @@ function notOurs(response, text, body) {
   if (response.status === 401 && /gateway key|x-space|token/i.test(error)) {
     return fail(
       'A worker of the TypeScript SDK answers (it asks for a gateway key where ours says who it is)',
-      'The client gets along with it by polling. Deploy this one instead: "npx kuratchi-spaces deploy".',
+      'The client speaks to it only with `legacyWorker: true` and its `gatewayKey`. Deploy this one instead: "npx kuratchi-spaces deploy".',
     );
   }
   const isPage = type.includes('html') || /^\s*<(?:!doctype|html)/i.test(text);
