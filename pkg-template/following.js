@@ -76,9 +76,7 @@ export class Following {
   getServerSnapshot = () => this.current.getServerSnapshot();
   subscribe = (listener) => this.#attach(() => this.current.subscribe(listener), listener);
 
-  on(event, listener) {
-    return this.#attach(() => this.current.on(event, listener));
-  }
+  on = (event, listener) => this.#attach(() => this.current.on(event, listener));
 
   #attach(attach, tell) {
     const each = { attach, detach: attach(), tell };

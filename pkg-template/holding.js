@@ -113,10 +113,12 @@ export function loadNewest(space) {
   // A link of its own for each client that one follows.
   const linkOf = () => space.getSnapshot().connected && (space.current ?? space);
   let link = linkOf();
+  let client = space.current;
   const stop = space.subscribe(() => {
     const before = link;
     link = linkOf();
-    if (link && link !== before) {
+    if ((link && link !== before) || client !== space.current) {
+      client = space.current;
       loading.act();
     }
   });

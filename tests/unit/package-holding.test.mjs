@@ -220,6 +220,18 @@ describe('the newest messages', () => {
     assert.equal(count(core, 'getMessages'), 2);
   });
 
+  test('of a client that takes the place of another are asked for before it has a link', async () => {
+    const first = await setUpConnected();
+    const following = new Following(first.client);
+    const end = loadNewest(following);
+    const second = setUp();
+    following.follow(second.client);
+    const core = await second.load();
+    await nextTask();
+    assert.deepEqual([count(core, 'getMessages'), second.client.isConnected()], [1, false]);
+    end();
+  });
+
   test('of a connected client that another one makes place for are asked for', async () => {
     const [first, second] = [await setUpConnected(), await setUpConnected()];
     const following = new Following(first.client);
