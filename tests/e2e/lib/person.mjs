@@ -9,6 +9,8 @@ import { sleep, until } from './waiting.mjs';
 
 /** Long enough for whatever comes twice or late to show itself, once everything is there. */
 const QUIET_MS = 500;
+/** A slow link of few bytes a slice takes half a minute on a busy machine. What is missing for good costs this once. */
+const SETTLED_MS_MAX = 90_000;
 
 export class Person {
   name;
@@ -138,7 +140,7 @@ export class Person {
  * @param {{ patienceMs?: number }} [options]
  * @returns {Promise<object[]>} What each reported in the end.
  */
-export async function settle(ledger, people, { patienceMs } = {}) {
+export async function settle(ledger, people, { patienceMs = SETTLED_MS_MAX } = {}) {
   const reports = () => Promise.all(people.map((person) => person.report()));
   const isThrough = (all) => {
     const due = new Set([...ledger.due, ...all.flatMap((report) => report.sent)]);
