@@ -205,7 +205,11 @@ describe('doctor', () => {
       response.writeHead(401, { 'Content-Type': 'application/json' });
       response.end('{"error":"Invalid or missing gateway key"}');
     });
-    mends(await doctor(url), /^A worker of the TypeScript SDK answers/, /legacyWorker.*kuratchi-spaces deploy/);
+    mends(
+      await doctor(url),
+      /^A worker of the TypeScript SDK answers/,
+      /legacyWorker.*kuratchi-spaces deploy/,
+    );
   });
 
   test('a web page, with whatever it does to terminals', async () => {
