@@ -67,7 +67,7 @@ const DEATHS_UNTIL_ALONE: u32 = 2;
 const DEATHS_UNTIL_HTTP: u32 = 3;
 const _: () = assert!(DEATHS_UNTIL_ALONE < DEATHS_UNTIL_HTTP);
 /// The fewest bytes that a path is taken to mind: where connections died of less, it was not for the length.
-const LONG_BYTES_MIN: usize = 4 * 1024;
+const LONG_BYTES_MIN: usize = 1024;
 
 /// The least that is waited before something is sent again, whatever a server says, in milliseconds.
 pub(crate) const RETRY_MS_MIN: u64 = 50;
