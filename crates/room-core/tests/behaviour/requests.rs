@@ -594,6 +594,16 @@ fn a_read_that_takes_longer_than_its_pause_is_followed_by_the_whole_pause() {
     }
 }
 
+/// The first page of the participants.
+fn participants(shell: &mut Shell) -> Vec<Value> {
+    let query = Query::Participants {
+        cursor: None,
+        dialect: Dialect::V2,
+    };
+    let (_, body) = shell.call(anonymous("r"), Call::Read(query));
+    body["participants"].as_array().unwrap().clone()
+}
+
 #[test]
 fn thousands_of_names_that_nobody_has_proven_are_two_hundred_guests_and_no_events() {
     let mut shell = Shell::unlimited();
@@ -609,15 +619,7 @@ fn thousands_of_names_that_nobody_has_proven_are_two_hundred_guests_and_no_event
         assert_eq!(status, 201);
     }
     assert_eq!(shell.head().1, before + 2_000, "one event a message");
-    let list = |shell: &mut Shell| {
-        let query = Query::Participants {
-            cursor: None,
-            dialect: Dialect::V2,
-        };
-        let (_, body) = shell.call(anonymous("r"), Call::Read(query));
-        body["participants"].as_array().unwrap().clone()
-    };
-    let listed = list(&mut shell);
+    let listed = participants(&mut shell);
     assert_eq!(listed.len(), 201);
     assert_eq!(listed[0]["userId"], "ada");
     assert_eq!(listed[1]["userId"], "g1800", "those who spoke last");
@@ -627,13 +629,13 @@ fn thousands_of_names_that_nobody_has_proven_are_two_hundred_guests_and_no_event
     // Whom a token proves is no guest any more; the others are, after the memory was lost, for a week.
     shell.join(user("g1999"));
     shell.rebuild();
-    let listed = list(&mut shell);
+    let listed = participants(&mut shell);
     assert_eq!(listed.len(), 201);
     let is_it = |it: &&Value| it["userId"] == "g1999";
     assert_eq!(listed.iter().filter(is_it).count(), 1);
     assert_eq!(listed.iter().find(is_it).unwrap()["verified"], json!(true));
     shell.now += 7 * 24 * 60 * 60 * 1_000;
-    assert_eq!(list(&mut shell).len(), 2);
+    assert_eq!(participants(&mut shell).len(), 2);
 }
 
 #[test]
@@ -655,12 +657,7 @@ fn agents_whom_an_earlier_version_wrote_down_without_proof_are_listed_no_more() 
     shell.rebuild();
     let said = json!({"senderId": "evil", "senderType": "user", "text": "x"});
     assert_eq!(shell.post(anonymous("r"), said).0, 201);
-    let query = Query::Participants {
-        cursor: None,
-        dialect: Dialect::V2,
-    };
-    let (_, body) = shell.call(anonymous("r"), Call::Read(query));
-    let listed = body["participants"].as_array().unwrap();
+    let listed = participants(&mut shell);
     let listed: Vec<_> = listed
         .iter()
         .map(|it| (it["userId"].as_str().unwrap(), &it["role"]))
