@@ -105,6 +105,8 @@ impl<J: Json> Client<J> {
         parameters.extend(before.as_deref().map(|before| ("before", before)));
         parameters.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
         let known = run.known.as_ref().filter(|_| run.passes_caches);
+        let epoch = known.and_then(|known| known.epoch.as_ref());
+        parameters.extend(epoch.map(|epoch| ("epoch", epoch.as_str())));
         let at = known.map(|known| known.seq.to_string());
         parameters.extend(at.as_deref().map(|at| ("at", at)));
         let url = self.config.endpoint.http("/messages", &parameters);
@@ -142,7 +144,12 @@ impl<J: Json> Client<J> {
                 (run.read_again, run.passes_caches, run.head) = (true, true, None);
                 return self.ask_for_page(run, None, now);
             }
-            // It is the link. What it still sends is in the page already, or never was in this epoch.
+            // It is the link. What it still sends is in the page already, or never was in this epoch; and a poll that asked on
+            // from its place might get more of it, out of a cache.
+            let (epoch, head) = page.head.clone();
+            let next = self.session.begin_anew(epoch, head);
+            self.follow(next, now);
+            run.discontinuities = self.discontinuities;
             self.lose_link(None, now);
         }
         // A page is bounded in bytes as well: a short one is not the last. But each goes further back.
