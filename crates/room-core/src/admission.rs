@@ -387,10 +387,12 @@ impl Room {
     pub(crate) fn forget(&mut self, id: PeerId, now: UnixMillis) {
         self.fanout.leave(id);
         self.rates.leave(id);
-        let stopped = self.typists.leave(id);
         let Some((peer, news)) = self.peers.leave(id, now) else {
             return;
         };
+        let sub = peer.principal.sub.as_deref();
+        let gone = sub.filter(|sub| self.peers.of_user(sub).is_empty());
+        let stopped = self.typists.leave(id, gone);
         if let Some(user) = news {
             self.share_present(user, Vec::new());
         }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use protocol::codes::CloseCode;
+use protocol::dialect::Dialect;
 use protocol::frame::ServerFrame;
 use protocol::time::UnixMillis;
 
@@ -97,6 +98,9 @@ impl Room {
                     now,
                 ),
             }
+        }
+        if room.peers.are_any_of(Dialect::V1) {
+            room.typists.doubt_everybody();
         }
         let waits = room.housekeeping.message_due(&room.settings);
         room.liveness = Liveness::new(room.peers.count(), waits, now);

@@ -2,7 +2,8 @@
 //!
 //! Kept so that everybody hears that a typist stopped: when their message comes, when their socket closes on them, and where
 //! they said so over HTTP, after the time for which clients of ours show it. In memory only: clients show a typing sign for
-//! seconds.
+//! seconds. Those of the first version show it until they hear otherwise. So a room that was opened among them takes everybody
+//! whom it has not heard of for somebody who may have said so before.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +16,8 @@ use crate::io::PeerId;
 const NAMES_PER_PEER_MAX: usize = 16;
 /// The same for everybody who says so over HTTP together.
 const NAMES_BY_HTTP_MAX: usize = 100;
+/// Of so many users a room that was opened among peers says that they type no more, though it does not know that they did.
+const NAMES_DOUBTED_MAX: usize = 1_000;
 
 #[derive(Default)]
 pub(crate) struct Typists {
@@ -23,11 +26,27 @@ pub(crate) struct Typists {
     peers: BTreeMap<String, usize>,
     /// Who said so over HTTP, and until when it is shown.
     by_http: BTreeMap<String, UnixMillis>,
+    /// Who was heard of since the room was opened; `None` where nobody was there who may have typed before.
+    heard: Option<BTreeSet<String>>,
 }
 
 impl Typists {
+    /// For a room that is opened while peers are here.
+    pub(crate) fn doubt_everybody(&mut self) {
+        self.heard = Some(BTreeSet::new());
+    }
+
+    /// Whether nothing is known of this user's typing before now. From now on it is.
+    fn was_doubted(&mut self, user_id: &str) -> bool {
+        let Some(heard) = &mut self.heard else {
+            return false;
+        };
+        heard.len() < NAMES_DOUBTED_MAX && heard.insert(user_id.to_owned())
+    }
+
     /// Whether others are to hear of it: not that somebody stopped who types on another connection.
     pub(crate) fn note(&mut self, peer: PeerId, user_id: &str, is_typing: bool) -> bool {
+        self.was_doubted(user_id);
         let names = self.names.entry(peer).or_default();
         if !is_typing {
             if names.remove(user_id) {
@@ -52,8 +71,9 @@ impl Typists {
         }
     }
 
-    /// What somebody typed has come. Returns whether they were said to type.
+    /// What somebody typed has come, or they are gone. Returns whether they were said to type, or may have been.
     pub(crate) fn end(&mut self, user_id: &str) -> bool {
+        let may_have = self.was_doubted(user_id);
         let by_http = self.by_http.remove(user_id).is_some();
         let by_socket = self.peers.remove(user_id).is_some();
         if by_socket {
@@ -62,7 +82,7 @@ impl Typists {
                 !names.is_empty()
             });
         }
-        by_http || by_socket
+        by_http || by_socket || may_have
     }
 
     /// Takes those who said so over HTTP for whom the time is over.
@@ -79,13 +99,13 @@ impl Typists {
         self.by_http.values().copied().min()
     }
 
-    /// The peer is gone: the names that nobody types as any more.
-    pub(crate) fn leave(&mut self, peer: PeerId) -> Vec<String> {
-        let names = self.names.remove(&peer).unwrap_or_default();
-        names
-            .into_iter()
-            .filter(|name| self.stopped(name))
-            .collect()
+    /// The peer of this user is gone: the names that nobody types as any more.
+    pub(crate) fn leave(&mut self, peer: PeerId, user_id: Option<&str>) -> Vec<String> {
+        let mut names = self.names.remove(&peer).unwrap_or_default();
+        names.retain(|name| self.stopped(name));
+        let doubted = user_id.filter(|user_id| self.was_doubted(user_id));
+        names.extend(doubted.map(str::to_owned));
+        names.into_iter().collect()
     }
 
     /// Whether that was the last peer that typed as `name`.
@@ -117,9 +137,9 @@ mod tests {
             !typists.note(PeerId(3), "ada", false),
             "she types elsewhere"
         );
-        assert_eq!(typists.leave(PeerId(3)), Vec::<String>::new());
-        assert_eq!(typists.leave(PeerId(1)), Vec::<String>::new());
-        assert_eq!(typists.leave(PeerId(2)), ["ada"]);
+        assert_eq!(typists.leave(PeerId(3), None), Vec::<String>::new());
+        assert_eq!(typists.leave(PeerId(1), None), Vec::<String>::new());
+        assert_eq!(typists.leave(PeerId(2), None), ["ada"]);
         assert!(typists.names.is_empty() && typists.peers.is_empty());
     }
 
@@ -129,7 +149,7 @@ mod tests {
         for name in 0..100 {
             typists.note(PeerId(1), &name.to_string(), true);
         }
-        assert_eq!(typists.leave(PeerId(1)).len(), NAMES_PER_PEER_MAX);
+        assert_eq!(typists.leave(PeerId(1), None).len(), NAMES_PER_PEER_MAX);
         for name in 0..200 {
             typists.note_by_http(&name.to_string(), true, UnixMillis(1));
         }
@@ -146,9 +166,25 @@ mod tests {
         typists.note(PeerId(2), "bo", true);
         assert!(typists.end("ada"));
         assert!(!typists.end("ada"));
-        assert_eq!(typists.leave(PeerId(1)), Vec::<String>::new());
-        assert_eq!(typists.leave(PeerId(2)), ["bo"]);
+        assert_eq!(typists.leave(PeerId(1), None), Vec::<String>::new());
+        assert_eq!(typists.leave(PeerId(2), None), ["bo"]);
         assert!(typists.names.is_empty() && typists.peers.is_empty());
+    }
+
+    #[test]
+    fn who_may_have_typed_before_the_room_was_opened_stops_once() {
+        let mut typists = Typists::default();
+        typists.doubt_everybody();
+        assert!(typists.end("ada") && !typists.end("ada"));
+        assert_eq!(typists.leave(PeerId(1), Some("bo")), ["bo"]);
+        assert_eq!(typists.leave(PeerId(2), Some("bo")), Vec::<String>::new());
+        typists.note(PeerId(3), "cy", false);
+        assert!(!typists.end("cy"), "said so since");
+        for name in 0..2 * NAMES_DOUBTED_MAX {
+            typists.end(&name.to_string());
+        }
+        let heard = typists.heard.map(|heard| heard.len());
+        assert_eq!(heard, Some(NAMES_DOUBTED_MAX));
     }
 
     #[test]

@@ -369,6 +369,43 @@ fn a_message_ends_its_sender_s_typing() {
 }
 
 #[test]
+fn who_typed_before_the_room_slept_is_said_to_have_stopped() {
+    let mut shell = Shell::new();
+    let (ada, bob, old) = (
+        shell.join(user("ada")),
+        shell.join(user("bob")),
+        shell.join_v1(user("carol")),
+    );
+    shell.pass(10);
+    for id in [ada, bob] {
+        shell.say(id, json!({"type": "typing", "isTyping": true}));
+    }
+    shell.pass(20_000);
+    shell.rebuild();
+    shell.pass(10);
+    shell.forget_heard();
+    for n in ["1", "2"] {
+        shell.say(ada, message("hi", n));
+        shell.pass(10);
+    }
+    shell.leave(bob);
+    shell.pass(10);
+    assert_eq!(
+        heard_of_typing(&mut shell, old),
+        ["message hi", "ada false", "message hi", "bob false"]
+    );
+    // Clients of the second version know by themselves when it is over.
+    shell.leave(old);
+    shell.rebuild();
+    let dora = shell.join(user("dora"));
+    shell.pass(10);
+    shell.forget_heard();
+    shell.say(ada, message("again", "3"));
+    shell.pass(10);
+    assert_eq!(heard_of_typing(&mut shell, dora), ["message again"]);
+}
+
+#[test]
 fn typing_over_http_ends_for_those_who_cannot_tell_by_themselves() {
     let mut shell = Shell::new();
     let bob = shell.join(user("bob"));
