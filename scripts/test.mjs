@@ -32,6 +32,12 @@ const NOT_STARTED = 0;
  */
 const [FIRST, BROWSERS, SERVERS, LAST] = ['first', 'browsers', 'servers', 'last'];
 
+/**
+ * The packaging tests that run something of the package, or of what serves it, in Node. The others ask compilers and browsers,
+ * which are the same beside any Node.
+ */
+const PACKAGING_OF_NODE = ['node', 'vite', 'workerd'];
+
 /** What it takes to build and run apps with the package. */
 const NEEDS_OF_APPS = {
   modules: true,
@@ -104,7 +110,7 @@ const SUITES = {
   'packaging (current Node)': {
     lane: SERVERS,
     needs: NEEDS_OF_APPS,
-    command: () => onCurrentNode(SUITES.packaging),
+    command: () => onCurrentNode(SUITES.packaging, PACKAGING_OF_NODE),
   },
   // Every block of code in the README and the documentation.
   snippets: {
@@ -262,9 +268,9 @@ function wasmTests(driver) {
 }
 
 /** The same suite, run by a current Node. */
-function onCurrentNode(suite) {
+function onCurrentNode(suite, words = []) {
   const [, args, env] = suite.command();
-  return [currentNode(), args, withCurrentNode(env)];
+  return [currentNode(), [...args, ...words], withCurrentNode(env)];
 }
 
 /** Node before version 21 takes no patterns: the files are listed here. */
