@@ -34,6 +34,7 @@ const FLOODS = {
   'batches of a thousand empty entries': () => JSON.stringify(Array(1_000).fill({})),
   'batches of more entries than are taken': () => JSON.stringify(Array(80_000).fill({})),
   'typing signs': (i) => JSON.stringify({ type: 'typing', isTyping: i % 2 === 0 }),
+  pings: () => '{"type":"ping"}',
   'tokens that are none': (i) => JSON.stringify({ type: 'auth', token: `junk-${i}` }),
   'questions for the whole log': () => JSON.stringify({ type: 'sync', since: 1 }),
   'echoes of marks that nobody sent': (i) => JSON.stringify({ type: 'seen', mark: `${i}`, seq: i }),
