@@ -14,11 +14,14 @@ import { takePlace } from './places.js';
 const UNPROVEN_MS = 5_000;
 
 /**
- * How long the space gets to work off what it has of a connection that is over its limit, in milliseconds: until it says nothing
- * for so long, and so long in all.
+ * How long the space gets at most to work off what it has of a connection that is over its limit, in milliseconds, and how long
+ * what it answers to the last of it may take.
  */
-const DRAIN_MS = 5_000;
 const DRAIN_MS_MAX = 30_000;
+const LAST_ANSWER_MS = 500;
+
+/** How often a connection that is over its limit and goes on is told so, in milliseconds. */
+const TOLD_EVERY_MS = 1_000;
 
 const RATE_LIMITED = 'rateLimited';
 
@@ -30,14 +33,17 @@ const RATE_LIMITED = 'rateLimited';
 const ON_ITS_WAY_MAX = 32 * 1024 * 1024;
 const OWN_ON_ITS_WAY = 512 * 1024;
 
-/** How often a relay has the object say how far it is, in bytes: by a mark, which the object sends back (space.rs). */
+/**
+ * How often a relay has the object say how far it is, in bytes: by a mark, which the object sends back (space.rs). So much of each
+ * counts for nothing: of what a quiet connection said last, nobody says that it was worked off.
+ */
 const MARK_EVERY = 64 * 1024;
 const MARK = new Uint8Array(1);
 
 /** Stands for any frame of bytes: the object refuses all, and knows marks by their length. */
 const BYTES = new Uint8Array(0);
 
-/** What is on its way to objects, in bytes. */
+/** What is on its way to objects of all relays, in bytes, beyond `MARK_EVERY` of each. */
 let onItsWay = 0;
 
 /** What a close says that cannot be told as it came: the other end gave no code, or one that can not be sent. */
@@ -103,6 +109,8 @@ class Relay {
   #marks = [];
   #markedAt = 0;
   #sent = 0;
+  /** What it has in `onItsWay`. */
+  #share = 0;
   #object;
   /** Settled when the object's socket is closed. */
   #closed;
@@ -110,8 +118,9 @@ class Relay {
   #left;
   /** Whether the client's end is closed, or broke. */
   #isClientGone = false;
-  /** When the drain ends at the latest: nothing more is passed on to the object. */
-  #drainUntil;
+  /** Whether it is over its limit: nothing more is passed on to the object. */
+  #isDraining = false;
+  #toldAt = -TOLD_EVERY_MS;
   #isOver = false;
   #timer;
 
@@ -133,7 +142,11 @@ class Relay {
   }
 
   #hear(data) {
-    if (this.#isOver || this.#drainUntil !== undefined) return;
+    if (this.#isOver) return;
+    if (this.#isDraining) {
+      this.#refuse();
+      return;
+    }
     if (this.#bucket) {
       this.#pass(data);
       return;
@@ -190,6 +203,7 @@ class Relay {
       this.#object = object;
       this.#place.leave();
       for (const frame of this.#held.splice(0)) this.#send(frame);
+      if (this.#isDraining) this.#awaitTheRest();
       if (this.#left) this.#clientLeft(this.#left.code, this.#left.reason);
     } catch (error) {
       survive(() => {
@@ -216,40 +230,66 @@ class Relay {
 
   /** Counts a frame that is to be passed on. False where too much is on its way. */
   #count(data) {
-    const units = unitsOf(data);
     const isTooMuch = onItsWay > ON_ITS_WAY_MAX && this.#passed - this.#workedOff > OWN_ON_ITS_WAY;
     if (isTooMuch) return false;
-    this.#passed += units;
-    onItsWay += units;
+    this.#passed += unitsOf(data);
+    this.#countShare();
     return true;
   }
 
   /** The object has worked off so much, or will not. */
   #workOff(upTo) {
-    const more = Math.max(0, upTo - this.#workedOff);
-    onItsWay -= more;
-    this.#workedOff += more;
+    this.#workedOff = Math.max(this.#workedOff, upTo);
+    this.#countShare();
+  }
+
+  #countShare() {
+    const share = Math.max(0, this.#passed - this.#workedOff - MARK_EVERY);
+    onItsWay += share - this.#share;
+    this.#share = share;
   }
 
   /** Passes nothing more on. The space answers what it has, and ends the connection as any that is over its limit. */
   #drain() {
-    this.#drainUntil = Date.now() + DRAIN_MS_MAX;
-    this.#waitForQuiet();
+    this.#isDraining = true;
+    this.#dismissIn(DRAIN_MS_MAX);
+    this.#refuse();
+    if (this.#object) this.#awaitTheRest();
   }
 
-  #waitForQuiet() {
+  #dismissIn(ms) {
     clearTimeout(this.#timer);
-    const ms = Math.min(DRAIN_MS, this.#drainUntil - Date.now());
     this.#timer = setTimeout(() => survive(() => this.#dismiss(RATE_LIMITED)), ms);
+  }
+
+  /** Says that nothing more is taken: what is said now is lost, and a client of the first version keeps nothing. */
+  #refuse() {
+    const now = Date.now();
+    if (now - this.#toldAt < TOLD_EVERY_MS) return;
+    this.#toldAt = now;
+    this.#sayToClient(enter(() => rust.dismiss_unproven(this.#env, RATE_LIMITED)).frame);
+  }
+
+  /** Has the object say when it has worked all of it off. */
+  #awaitTheRest() {
+    if (this.#sent > this.#markedAt) this.#mark();
+    if (this.#marks.length === 0) this.#dismissIn(LAST_ANSWER_MS);
   }
 
   #send(data) {
     try {
       this.#object.send(typeof data === 'string' ? data : BYTES);
       this.#sent += unitsOf(data);
-      if (this.#sent - this.#markedAt < MARK_EVERY) return;
-      this.#markedAt = this.#sent;
-      this.#marks.push(this.#sent);
+      if (this.#sent - this.#markedAt >= MARK_EVERY) this.#mark();
+    } catch {
+      // It is closed: its own event says so.
+    }
+  }
+
+  #mark() {
+    this.#markedAt = this.#sent;
+    this.#marks.push(this.#sent);
+    try {
       this.#object.send(MARK);
     } catch {
       // It is closed: its own event says so.
@@ -260,10 +300,13 @@ class Relay {
     // Also of who has left: what they said is the object's to work off.
     if (typeof data !== 'string') this.#workOff(this.#marks.shift() ?? this.#workedOff);
     if (this.#isOver) return;
-    if (this.#drainUntil !== undefined) this.#waitForQuiet();
-    if (typeof data !== 'string') return;
+    if (typeof data === 'string') this.#sayToClient(data);
+    else if (this.#isDraining && this.#marks.length === 0) this.#dismissIn(LAST_ANSWER_MS);
+  }
+
+  #sayToClient(frame) {
     try {
-      this.#client.send(data);
+      this.#client.send(frame);
     } catch {
       // The client is gone: its own event says so.
     }
@@ -277,7 +320,8 @@ class Relay {
     this.#end();
     this.#linger();
     try {
-      this.#client.send(frame);
+      // Who is over its limit was told when it was.
+      if (!this.#isDraining) this.#client.send(frame);
       this.#client.close(code, reason);
     } catch {
       // It is closed already.

@@ -46,8 +46,13 @@ class Socket {
     this.#listeners[type].push(listen);
   }
 
+  /** What it was sent: an object's socket gives marks back. */
+  sent = [];
+
   send(data) {
+    this.sent.push(data);
     this.units += data.length ?? data.byteLength;
+    if (this.givesMarksBack && data.byteLength === 1) this.emit('message', { data });
   }
 
   close() {}
@@ -84,14 +89,19 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Opens a connection whose object works nothing off, and has it say as much as it may. Gives its two sockets. */
 async function flood() {
-  const object = new Socket();
+  const sockets = await open();
+  for (let at = 0; at < FRAMES; at += 1) sockets.client.emit('message', { data: FRAME });
+  return sockets;
+}
+
+/** Opens a connection. Gives its two sockets. */
+async function open(object = new Socket()) {
   acceptFirstVersion({ space: 'room', source: '' }, {}, { waitUntil() {} }, async () => ({
     webSocket: object,
   }));
   const client = server;
   client.emit('message', { data: 'auth' });
   await sleep(1);
-  for (let at = 0; at < FRAMES; at += 1) client.emit('message', { data: FRAME });
   return { client, object };
 }
 
@@ -108,4 +118,46 @@ test('what_those_who_leave_have_said_is_on_its_way_until_the_object_has_worked_i
   for (const object of objects) object.emit('close', { code: 1000, reason: '' });
   const { object } = await flood();
   assert.ok(object.units > 30 * MIB, `${object.units / MIB} MiB`);
+  object.emit('close', { code: 1000, reason: '' });
+});
+
+test('what_quiet_connections_said_last_is_not_on_its_way', async () => {
+  const quiet = [];
+  for (let at = 0; at < 700; at += 1) {
+    const { client, object } = await open(Object.assign(new Socket(), { givesMarksBack: true }));
+    // Just less than what a mark follows, 43 MiB in all; and what a mark says of, and the same behind it.
+    const frames = at % 2 ? [65_000] : [65_536, 65_000];
+    for (const length of frames) client.emit('message', { data: 'x'.repeat(length) });
+    quiet.push({ client, object });
+  }
+  const { object } = await flood();
+  assert.ok(object.units > 30 * MIB, `${object.units / MIB} MiB`);
+  for (const { client, object } of quiet) {
+    client.emit('close', { code: 1000, reason: '' });
+    object.emit('close', { code: 1000, reason: '' });
+  }
+  object.emit('close', { code: 1000, reason: '' });
+});
+
+test('who_is_over_its_limit_is_told_at_once_and_closed_when_the_object_is_done', async () => {
+  const object = new Socket();
+  const { client } = await open(object);
+  let closed;
+  client.close = (code) => {
+    closed = code;
+  };
+  // More than a burst pays for.
+  for (let at = 0; at < 1_501; at += 1) client.emit('message', { data: 'x' });
+  assert.deepEqual(client.sent, ['{}'], 'told at once, and once');
+  const [mark] = object.sent.filter((data) => data.byteLength === 1);
+  await sleep(1_100);
+  client.emit('message', { data: 'x' });
+  client.emit('message', { data: 'x' });
+  assert.equal(client.sent.length, 2, 'told again, once a second');
+  assert.equal(closed, undefined, 'the object has not worked off what it has');
+  object.emit('message', { data: 'an answer' });
+  object.emit('message', { data: mark });
+  await sleep(700);
+  assert.equal(closed, 4429);
+  assert.deepEqual(client.sent.slice(2), ['an answer'], 'the refusal is not said again');
 });
