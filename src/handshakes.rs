@@ -7,7 +7,9 @@
 //!
 //! Where a handshake has had its time and did not end, the network may swallow all: then nobody waits for anybody, until a socket
 //! of that host opens. If it was that one alone, the browser makes the others one after the other all the same: as long as they
-//! end, the time of those behind begins anew.
+//! end, the time of those behind begins anew. At first [`WINDOW`] of them begin, because Chromium holds back sockets that are
+//! opened beside many others, for up to 5 s (its `WebSocketThrottler`); and who comes meanwhile, as the one that hung does, stands
+//! behind them.
 //!
 //! Owns the lines, and sockets that were left. Must not know clients.
 
@@ -31,15 +33,32 @@ thread_local! {
     static NEXT: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Those who want a handshake with a host; the first one has the turn.
+/// How many begin at once behind the first handshake that hangs.
+const WINDOW: usize = 12;
+
+/// Those who want a handshake with a host; the first ones have the turn.
 struct Line {
     host: String,
     waiting: VecDeque<Waiting>,
+    /// How many may have the turn at a time.
+    window: usize,
+}
+
+impl Line {
+    /// Gives the turn to as many as may have it. Gives what is to be called of them.
+    fn move_up(&mut self) -> Vec<Rc<dyn Fn()>> {
+        let begun = self.waiting.iter().filter(|it| it.has_begun).count();
+        let free = self.window.saturating_sub(begun);
+        let next = self.waiting.iter_mut().filter_map(Waiting::start);
+        next.take(free).collect()
+    }
 }
 
 struct Waiting {
     number: u32,
     has_begun: bool,
+    /// Whether it came while the host's last handshake had hung: it may be that one.
+    is_suspect: bool,
     begin: Rc<dyn Fn()>,
 }
 
@@ -72,66 +91,77 @@ impl Turn {
         let number = NEXT.with(|next| next.replace(next.get().wrapping_add(1)));
         let hangs = HANGING.with_borrow(|hosts| hosts.contains(&host));
         let has_turn = LINES.with_borrow_mut(|lines| {
-            let index = lines.iter().position(|line| line.host == host);
-            let has_begun = hangs || index.is_none();
+            let line = lines.iter_mut().find(|line| line.host == host);
+            // Those who lined up before it hung come first.
+            let has_turn = line.as_ref().is_none_or(|line| {
+                hangs && line.waiting.iter().all(|it| it.is_suspect && it.has_begun)
+            });
             let waiting = Waiting {
                 number,
-                has_begun,
+                has_begun: has_turn,
+                is_suspect: hangs,
                 begin: Rc::new(begin),
             };
-            match index.and_then(|index| lines.get_mut(index)) {
+            match line {
                 Some(line) => line.waiting.push_back(waiting),
                 None => lines.push(Line {
                     host: host.clone(),
                     waiting: VecDeque::from([waiting]),
+                    window: 1,
                 }),
             }
-            has_begun
+            has_turn
         });
         (Self { host, number }, has_turn)
     }
 }
 
 impl Turn {
-    /// The handshake is through.
+    /// The handshake is through: the browser comes to the next, whose time begins anew.
     pub(crate) fn end(self) {
         HANGING.with_borrow_mut(|hosts| hosts.retain(|host| *host != self.host));
-        call_later(self.others(|other| other.has_begun.then(|| Rc::clone(&other.begin))));
+        let begun = self.in_line(|line| {
+            line.window = 1;
+            let others = line.waiting.iter().filter(|it| it.number != self.number);
+            let begun = others.filter(|it| it.has_begun);
+            begun.map(|it| Rc::clone(&it.begin)).collect()
+        });
+        call_later(begun);
     }
 
-    /// The handshake has had its time: all who wait begin theirs.
+    /// The handshake has had its time: those who wait begin theirs. All of them where it is not the first that hangs.
     pub(crate) fn give_up(self) {
-        HANGING.with_borrow_mut(|hosts| {
-            if !hosts.contains(&self.host) {
+        let hung_before = HANGING.with_borrow_mut(|hosts| {
+            let hung_before = hosts.contains(&self.host);
+            if !hung_before {
                 hosts.push(self.host.clone());
             }
+            hung_before
         });
-        call_later(self.others(Waiting::start));
+        let window = if hung_before { usize::MAX } else { WINDOW };
+        // They begin when this one is dropped.
+        self.in_line(|line| {
+            line.window = window;
+            Vec::new()
+        });
     }
 
-    /// What is to be called of the others in the line.
-    fn others(&self, begin: impl FnMut(&mut Waiting) -> Option<Rc<dyn Fn()>>) -> Vec<Rc<dyn Fn()>> {
+    /// Does something with the line. Gives what that gives.
+    fn in_line(&self, act: impl FnOnce(&mut Line) -> Vec<Rc<dyn Fn()>>) -> Vec<Rc<dyn Fn()>> {
         LINES.with_borrow_mut(|lines| {
             let line = lines.iter_mut().find(|line| line.host == self.host);
-            let waiting = line.into_iter().flat_map(|line| line.waiting.iter_mut());
-            let others = waiting.filter(|waiting| waiting.number != self.number);
-            others.filter_map(begin).collect()
+            line.map_or_else(Vec::new, act)
         })
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let next = LINES.with_borrow_mut(|lines| {
-            let index = lines.iter().position(|line| line.host == self.host)?;
-            let line = lines.get_mut(index)?;
+        let next = self.in_line(|line| {
             line.waiting.retain(|waiting| waiting.number != self.number);
-            let Some(first) = line.waiting.front_mut() else {
-                lines.swap_remove(index);
-                return None;
-            };
-            first.start()
+            line.move_up()
         });
+        LINES.with_borrow_mut(|lines| lines.retain(|line| !line.waiting.is_empty()));
         call_later(next);
     }
 }

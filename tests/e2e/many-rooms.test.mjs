@@ -66,6 +66,69 @@ test('thirty_rooms_end_on_sockets_and_one_that_hangs_delays_the_others_by_its_ow
   assertNoProblems(tab);
 });
 
+/** The same where one room never gets through. */
+const QUICK_HANDSHAKE_MS = 100;
+const RECONNECT_MS = 4_000;
+
+test('rooms_beside_one_that_never_gets_through_end_on_sockets_and_come_back_on_sockets', async () => {
+  const spaces = Array.from({ length: ROOMS }, (_, n) => stack.newSpace(`beside-${n}-of-${ROOMS}`));
+  const { gatewayKey } = stack.backend;
+  const tokens = await Promise.all(
+    spaces.map((space) => generateToken(space, { gatewayKey, userId: 'ada' })),
+  );
+  const middlebox = await newMiddlebox(stack);
+  middlebox.slowUpgrades(QUICK_HANDSHAKE_MS, spaces[3], { isForGood: true });
+  const { tab } = await openPerson(middlebox, spaces[0]);
+  await tab.evaluate(
+    async ([rooms, workerUrl]) => {
+      const { client } = await import('/kuratchi-spaces/index.js');
+      globalThis.startedAt = performance.now();
+      globalThis.rooms = rooms.map(([spaceId, spaceToken], n) => {
+        const room = { ways: [], hangs: n === 3 };
+        const onStateChange = ({ state, transport, reason }) => {
+          if (reason) room.ways.push(reason.code);
+          if (state !== 'connected') return;
+          room.ways.push(transport);
+          room.ms = performance.now() - globalThis.startedAt;
+        };
+        room.client = client({ spaceId, spaceToken, workerUrl, onStateChange });
+        room.client.connect().catch(() => {});
+        return room;
+      });
+    },
+    [spaces.map((space, n) => [space, tokens[n]]), middlebox.url],
+  );
+  const settled = async (attemptMs) => {
+    const timeout = 3 * attemptMs + ROOMS * QUICK_HANDSHAKE_MS + 2 * SLOW_MACHINE_MS;
+    const areBack = () =>
+      globalThis.rooms.every(({ client, ways, hangs }) => hangs || (client.isConnected() && ways.length > 0));
+    await tab.waitForFunction(areBack, undefined, { timeout });
+    const seen = await tab.evaluate(() => {
+      const others = globalThis.rooms.filter(({ hangs }) => !hangs);
+      return others.map(({ ways, ms }) => ({ ways: ways.splice(0).join(' '), ms }));
+    });
+    const latest = Math.max(...seen.map(({ ms }) => ms));
+    console.log(
+      `${ROOMS} rooms, one never gets through: the others on sockets within ${latest.toFixed(0)} ms`,
+    );
+    assert.ok(latest < attemptMs + ROOMS * QUICK_HANDSHAKE_MS + SLOW_MACHINE_MS, `${latest} ms`);
+    return [...new Set(seen.map(({ ways }) => ways))];
+  };
+  assert.deepEqual(await settled(HANGING_MS), ['websocket'], 'none was lost, none polls');
+  await tab.evaluate(() => {
+    globalThis.startedAt = performance.now();
+  });
+  middlebox.cutSockets();
+  assert.deepEqual(
+    await settled(RECONNECT_MS),
+    ['connectionLost websocket'],
+    'each was lost once, none polls',
+  );
+  await tab.evaluate(() => {
+    for (const { client } of globalThis.rooms) client.close();
+  });
+});
+
 const FEW = 4;
 /** Two attempts of the first room, and those of the others at once behind its first. */
 const POLLING_MS = 3 * HANGING_MS + SLOW_MACHINE_MS;

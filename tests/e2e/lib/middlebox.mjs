@@ -49,6 +49,7 @@ export class Middlebox {
   #calls = 'pass';
   #upgradeMs = 0;
   #hanging;
+  #hangsForGood = false;
 
   constructor(target) {
     this.#target = target;
@@ -96,14 +97,16 @@ export class Middlebox {
   }
 
   /**
-   * From now on each upgrade passes after `ms`; the first one whose address holds `hanging` gets no answer.
+   * From now on each upgrade passes after `ms`; the first one whose address holds `hanging` gets no answer, or none does.
    *
    * @param {number} ms
    * @param {string} [hanging]
+   * @param {{ isForGood?: boolean }} [more]
    */
-  slowUpgrades(ms, hanging) {
+  slowUpgrades(ms, hanging, { isForGood = false } = {}) {
     this.#upgradeMs = ms;
     this.#hanging = hanging;
+    this.#hangsForGood = isForGood;
   }
 
   /** Lets everything pass. */
@@ -218,7 +221,7 @@ export class Middlebox {
     }
     const pass = () => this.#tunnel(request, socket, head, entry, refuse);
     if (this.#hanging !== undefined && request.url.includes(this.#hanging)) {
-      this.#hanging = undefined;
+      if (!this.#hangsForGood) this.#hanging = undefined;
       this.faults.upgradeSwallowed += 1;
       return this.#track(socket, { isSwallowed: true, end: () => socket.destroy() });
     }
