@@ -43,6 +43,8 @@ const ignore = () => {};
 const SAFE_MS_MAX = 10_000;
 /** How long it keeps a connected one where another client of the room is there to send what waits. */
 const WANTED_MS_MAX = 3_000;
+/** How long what is on its way to the disk when a client is closed may take to be safe, in milliseconds. */
+const WRITTEN_MS_MAX = 5_000;
 
 let hasWarned = false;
 
@@ -70,6 +72,8 @@ export class SpaceClient {
   #handOver = async () => {};
   /** What is owed to the app: rejected when the core can not settle it any more. */
   #pending = new Set();
+  /** Those of what is sent: a message, an edit, a deletion, a row that is tried again. */
+  #sends = new Set();
   /** What `connect()` gave, until it fails or `disconnect()` is called. */
   #attempt;
   #state = IDLE;
@@ -196,7 +200,7 @@ export class SpaceClient {
   }
 
   retry(id) {
-    return this.#call((core) => core.retry(id));
+    return this.#call((core) => core.retry(id), true);
   }
 
   discard(id) {
@@ -269,9 +273,9 @@ export class SpaceClient {
     const error = closedError('close()');
     this.#stop(error);
     const core = this.#core;
-    this.#finish(error);
+    const isSettled = this.#finish(error);
     // The call may come out of a callback, with the core still at work below: it is freed when that is through.
-    queueMicrotask(() => core?.free());
+    isSettled.then(() => core?.free());
   }
 
   // Engines without the symbol have no syntax that would use it.
@@ -468,21 +472,24 @@ export class SpaceClient {
   /** Asks the core for something. */
   #callFreely(ask, isSend = false) {
     const deferred = createDeferred();
+    const owed = isSend ? this.#sends : this.#pending;
     const settle = (how) => (value) => {
-      this.#pending.delete(deferred.reject);
+      owed.delete(deferred.reject);
       how(value);
     };
     const call = {
       isSend,
       run: (core) => {
-        ask(core).then(settle(deferred.resolve), settle(deferred.reject));
+        // The core knows of no close(): it disconnects.
+        const fail = (error) => call.fail(this.#end && error?.code === 'closed' ? this.#end : error);
+        ask(core).then(settle(deferred.resolve), fail);
       },
       fail: settle(deferred.reject),
     };
     if (this.#end) {
       call.fail(this.#end);
     } else {
-      this.#pending.add(deferred.reject);
+      owed.add(deferred.reject);
       this.#enter(call);
     }
     return deferred.promise;
@@ -589,22 +596,19 @@ export class SpaceClient {
     this.#finish(error);
   }
 
-  /** Settles what is owed, says so, and goes silent. Only the first end counts. */
+  /** Settles what is owed, says so, and goes silent. Only the first end counts. Resolves once all is settled. */
   #finish(error) {
     if (this.#end) {
-      return;
+      return Promise.resolve();
     }
     this.#leaveKeeper?.();
     this.#leaveRoom();
     this.#end = error;
-    this.#core = undefined;
     this.#attempt = undefined;
     this.#waiting = [];
-    this.#outbox.close();
-    for (const reject of [...this.#pending]) {
-      reject(error);
-    }
-    this.#pending.clear();
+    rejectAll(this.#pending, error);
+    const isSettled = this.#settleSends(error);
+    this.#handOver = () => isSettled;
     this.#store.clearPeople();
     this.#setConnected(false);
     if (error.code === 'closed') {
@@ -614,6 +618,28 @@ export class SpaceClient {
       this.#tellError(error);
     }
     this.#events.clear();
+    return isSettled;
+  }
+
+  /** What was sent resolves where it is safe by now, or soon: whoever has the room next sends it. All else is refused. */
+  async #settleSends(error) {
+    if (this.#core && this.#sends.size > 0 && error.code === 'closed' && this.#outbox.isKept) {
+      await this.#whenWritten();
+    }
+    this.#core = undefined;
+    this.#outbox.close();
+    rejectAll(this.#sends, error);
+  }
+
+  /** Resolves once all that was sent is on the disk, or that has taken too long. Another client of the page has it then. */
+  async #whenWritten() {
+    const late = createDeferred();
+    const timer = setTimeout(late.resolve, WRITTEN_MS_MAX);
+    this.#outbox.leave();
+    await Promise.race([this.#outbox.whenWritten(), late.promise]);
+    clearTimeout(timer);
+    // What the core was told of the last of it takes its way to the app.
+    await undefined;
   }
 
   #createCore(SpaceCore) {
@@ -725,6 +751,13 @@ function keepOwnSelf(object) {
       Object.defineProperty(object, name, { configurable: true, ...bound });
     }
   }
+}
+
+function rejectAll(rejects, error) {
+  for (const reject of [...rejects]) {
+    reject(error);
+  }
+  rejects.clear();
 }
 
 /** Whether the Wasm itself stopped, as a panic makes it do. */

@@ -575,8 +575,9 @@ export class KuratchiSpaceClient {
 
   /**
    * Disconnects and gives everything back. Later calls fail with `closed`; calling it twice does no harm. `using` calls it.
-   * What waits to be sent is left to the room's next client, as far as {@link persistence} reaches; it is lost in servers, and
-   * after `persistenceLost`.
+   * What waits to be sent is left to the room's next client, as far as {@link persistence} reaches: calls that sent it resolve
+   * without a value, as by `disconnect()`. In servers, and after `persistenceLost`, nobody has it: they fail with `closed`, and it
+   * may have been stored all the same.
    *
    * @example
    * client.close();

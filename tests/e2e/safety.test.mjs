@@ -338,3 +338,45 @@ test('a_server_s_message_brings_no_field_of_the_client_s_own_into_the_store', as
   }
   for (const each of [sender, tab]) await each.context().close();
 });
+
+test('what_was_sent_right_before_close_is_told_as_it_is', async () => {
+  const space = stack.newSpace();
+  const tab = await newClientTab(space);
+  const outcomes = await tab.evaluate(async () => {
+    const told = [];
+    for (const ms of [0, 5, 20]) {
+      const client = newClient({});
+      await client.connect();
+      const sent = ['a', 'b'].map((name) => client.sendMessage(draft(`${name} ${ms}`)));
+      const waited = client.sendMessage({ ...draft(`until stored ${ms}`), until: 'stored' });
+      const ends = [...sent, waited].map((it) =>
+        it.then(
+          (message) => (message ? 'stored' : 'kept'),
+          (error) => `${error.code} ${error.message}`,
+        ),
+      );
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      client.close();
+      told.push(await Promise.all(ends));
+    }
+    return told;
+  });
+  for (const [a, b, waited] of outcomes) {
+    for (const outcome of [a, b]) assert.ok(['stored', 'kept'].includes(outcome), outcome);
+    assert.ok(['stored', 'closed close() was called'].includes(waited), waited);
+  }
+  // The room's next client sends what was kept.
+  const texts = await tab.evaluate(async () => {
+    const client = newClient({});
+    await client.connect();
+    await client.sendMessage({ ...draft('last'), until: 'stored' });
+    const messages = await client.getMessages();
+    client.close();
+    return messages.map(({ text }) => text);
+  });
+  for (const ms of [0, 5, 20]) {
+    for (const name of ['a', 'b']) assert.equal(texts.filter((text) => text === `${name} ${ms}`).length, 1);
+  }
+  assertNoProblems(tab);
+  await tab.context().close();
+});
