@@ -89,7 +89,8 @@ export class OutboxDatabase {
    * @param {string} place.spaceId
    * @param {object} events
    * @param {(error: unknown) => void} events.onLost Called once, when the database can not be used any more.
-   * @param {() => void} events.onDeleted Called when somebody deleted it: there is a new one, in which nothing is yet.
+   * @param {() => void} events.onDeleted Called when somebody deleted it, or the browser closed it, as it does where the site's data
+   *   are cleared: there may be a new one, in which nothing is yet.
    * @param {typeof openDB} [open] What opens the database; tests bring their own.
    */
   constructor({ workerUrl, spaceId }, events, open = openDB) {
@@ -225,7 +226,10 @@ export class OutboxDatabase {
           this.#lose(new Error('the database was upgraded by another tab'));
         }
       },
-      terminated: onTerminated,
+      terminated: () => {
+        onTerminated();
+        this.#events.onDeleted();
+      },
     });
     if (this.#failure) {
       database.close();
@@ -250,7 +254,9 @@ async function transact(opening, mode, act) {
   const transaction = database.transaction(STORE, mode);
   // Where `act` throws at once, nobody else waits for how the transaction ends.
   transaction.done.catch(() => {});
-  const result = act(transaction.objectStore(STORE));
+  // An aborted transaction ends by its own error, and its requests by theirs.
+  const result = Promise.resolve(act(transaction.objectStore(STORE)));
+  result.catch(() => {});
   // Reads ask for more in the same transaction; a write is all that there is.
   if (mode === 'readwrite') {
     transaction.commit?.();

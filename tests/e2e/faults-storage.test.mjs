@@ -95,31 +95,43 @@ async function deleteDatabases(context, url) {
   await other.close();
 }
 
-test('a_database_that_another_tab_deletes_is_made_anew', async () => {
-  const ledger = new Ledger('the database is deleted, then a reload, offline');
-  const space = stack.newSpace('deleted');
-  const bob = await stack.newPerson('bob', space);
-  const ada = await stack.newPerson('ada', space);
-  await bob.arrive();
-  await ada.arrive();
-  ada.network.goDown();
-  await ada.is('reconnecting');
-  await ada.say(...ada.texts(5));
-  await deleteDatabases(ada.tab.context(), ada.tab.url());
-  ledger.fault('deleted');
-  await ada.say(...ada.texts(5, 5));
-  const { persistence, errors } = await ada.report();
-  assert.deepEqual([persistence, errors.includes('persistenceLost')], ['browser', false]);
-  await ada.remember();
-  await ada.come();
-  await until(
-    async () => (await ada.report()).stored.length === 10,
-    'what was written before and after is there',
-  );
-  ada.network.heal();
-  await settle(ledger, [ada, bob]);
-  assertNoProblems(ada.tab, bob.tab);
-});
+/** How the databases of a page are taken from under it. */
+const TAKEN = {
+  a_database_that_another_tab_deletes_is_made_anew: (tab) => deleteDatabases(tab.context(), tab.url()),
+  a_database_that_the_browser_clears_is_made_anew: async (tab) => {
+    const session = await tab.context().newCDPSession(tab);
+    const { origin } = new URL(tab.url());
+    await session.send('Storage.clearDataForOrigin', { origin, storageTypes: 'indexeddb' });
+  },
+};
+
+for (const [name, take] of Object.entries(TAKEN)) {
+  test(name, async () => {
+    const ledger = new Ledger(`${name.replaceAll('_', ' ')}, then a reload, offline`);
+    const space = stack.newSpace('deleted');
+    const bob = await stack.newPerson('bob', space);
+    const ada = await stack.newPerson('ada', space);
+    await bob.arrive();
+    await ada.arrive();
+    ada.network.goDown();
+    await ada.is('reconnecting');
+    await ada.say(...ada.texts(5));
+    await take(ada.tab);
+    ledger.fault('deleted');
+    await ada.say(...ada.texts(5, 5));
+    const { persistence, errors } = await ada.report();
+    assert.deepEqual([persistence, errors.includes('persistenceLost')], ['browser', false]);
+    await ada.remember();
+    await ada.come();
+    await until(
+      async () => (await ada.report()).stored.length === 10,
+      'what was written before and after is there',
+    );
+    ada.network.heal();
+    await settle(ledger, [ada, bob]);
+    assertNoProblems(ada.tab, bob.tab);
+  });
+}
 
 /** Fits into the quota of the test below for a while, and the outbox does not for long. */
 const QUOTA_BYTES = 100_000;

@@ -97,6 +97,8 @@ pub struct Client<J: Json> {
     pub(crate) recent_ids: VecDeque<J>,
     /// Own messages that were stored: the id that the app was shown before, and the one that the message has since.
     pub(crate) stored_ids: VecDeque<(ClientMessageId, J)>,
+    /// Own messages that were taken out before they were sent: what the app still does to them would find nothing.
+    pub(crate) taken_out: VecDeque<ClientMessageId>,
     /// Whether a `sync` is out because an ack is missing.
     pub(crate) ack_asked: bool,
     /// When the wait for the next ack began; meaningful while `Timer::Ack` is set.
@@ -180,6 +182,7 @@ impl<J: Json> Client<J> {
             place_freed: false,
             recent_ids: VecDeque::new(),
             stored_ids: VecDeque::new(),
+            taken_out: VecDeque::new(),
             ack_asked: false,
             ack_awaited_since: Instant(0),
             last_frame_error: None,
@@ -302,7 +305,7 @@ impl<J: Json> Client<J> {
         while let Some((timer, set_for)) = self.timers.take_expired(now) {
             match timer {
                 Timer::Connect => self.give_up_attempt(now),
-                Timer::Retry => self.start_attempt(None, now),
+                Timer::Retry => self.try_again(now),
                 Timer::Ping => self.ping(now),
                 Timer::Pong => self.handle_pong_timeout(now.ms_since(set_for), now),
                 Timer::Sync => self.lose_link(None, now),

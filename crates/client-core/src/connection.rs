@@ -206,6 +206,15 @@ impl<J: Json> Client<J> {
         }
     }
 
+    /// It is time for what waited: the next attempt, or the question whether there is a token by now.
+    pub(crate) fn try_again(&mut self, now: Instant) {
+        if self.link == Link::Failed {
+            self.handle_woken(now);
+        } else {
+            self.start_attempt(None, now);
+        }
+    }
+
     /// Makes the next attempt now. `reason` is why the link was left, where that is news.
     pub(crate) fn start_attempt(&mut self, reason: Option<ClientError>, now: Instant) {
         let again = self.link.again();

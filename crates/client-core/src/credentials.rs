@@ -140,16 +140,17 @@ impl Credentials {
         self.rests_until = self.asked_at.map(|at| at.plus_ms(AGAIN_MS_MIN));
     }
 
-    /// The question to ask at a sign of life, after it was given up to ask: at most one a second, and none where the source
-    /// has only one token.
-    pub(crate) fn ask_in_hope(&mut self, now: Instant) -> Option<TokenId> {
-        let is_early = self
-            .asked_at
-            .is_some_and(|at| now.ms_since(at) < AGAIN_MS_MIN);
-        if !self.is_given_up || self.is_fixed || is_early {
-            return None;
+    /// The question to ask at a sign of life, after it was given up to ask: none where the source has only one token. At most one
+    /// a second: else gives when to ask.
+    pub(crate) fn ask_in_hope(&mut self, now: Instant) -> Result<Option<TokenId>, Instant> {
+        if !self.is_given_up || self.is_fixed {
+            return Ok(None);
         }
-        self.ask(now).map(|(id, _)| id)
+        let due = self.asked_at.map(|at| at.plus_ms(AGAIN_MS_MIN));
+        match due.filter(|due| *due > now) {
+            Some(due) => Err(due),
+            None => Ok(self.ask(now).map(|(id, _)| id)),
+        }
     }
 
     /// Whether a warning of the server is to be heeded: at most one a second, else it would have the app's own server asked

@@ -47,11 +47,11 @@ impl<J: Json> Client<J> {
                 self.timers.set(Timer::Connect, earlier);
             }
             // The app's source may have another token by now.
-            Link::Failed => {
-                if let Some(token_id) = self.credentials.ask_in_hope(now) {
-                    self.request_token(token_id, true, now);
-                }
-            }
+            Link::Failed => match self.credentials.ask_in_hope(now) {
+                Ok(Some(token_id)) => self.request_token(token_id, true, now),
+                Ok(None) => {}
+                Err(due) => self.timers.set(Timer::Retry, Some(due)),
+            },
             Link::Idle | Link::AwaitingToken { .. } => {}
         }
     }

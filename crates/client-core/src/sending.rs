@@ -24,6 +24,7 @@ use crate::legacy::unsupported;
 use crate::posts::Post;
 use crate::reclaiming::Wanted;
 use crate::requests::{DELETE_MESSAGE, EDIT_MESSAGE, Purpose, Signed};
+use crate::settling::STORED_IDS_MAX;
 use crate::timer::Timer;
 
 /// How long a call waits for an ack, in milliseconds: then the link is as good as none, and it is enough that the message is safe.
@@ -157,6 +158,10 @@ impl<J: Json> Client<J> {
         if let Some(entry) = self.outbox.remove(id) {
             self.persist(OutboxChange::Remove(id.clone()));
             self.drop_entry(entry, cause);
+            if self.taken_out.len() >= STORED_IDS_MAX {
+                self.taken_out.pop_front();
+            }
+            self.taken_out.push_back(id.clone());
         }
         self.drop_changes_of(id, cause);
         // Where others have the store, nothing tells of it.
@@ -211,7 +216,12 @@ impl<J: Json> Client<J> {
             let told = "Failed to edit message: it was deleted here, which is on its way";
             return self.settle(call, Err(self.no_such_entry(told)));
         }
-        let waits = self.outbox.get(&ClientMessageId(target)).is_some();
+        let target = ClientMessageId(target);
+        if self.taken_out.contains(&target) {
+            let told = "the message was taken out before it was sent";
+            return self.settle(call, Err(self.no_such_entry(told)));
+        }
+        let waits = self.outbox.get(&target).is_some();
         if own.is_none() && waits {
             let told = "what waits under this id is somebody else's";
             return self.settle(call, Err(self.no_such_entry(told)));

@@ -36,7 +36,7 @@ const AFTER_THE_OTHER_MS: u64 = 100;
 /// How long a link that carried something may go on without confirming anything.
 pub(crate) const ACK_WITHIN_MS: u64 = 10_000;
 /// Of how many of one's own messages it is known what became of them: as many as may wait.
-const STORED_IDS_MAX: usize = OUTBOX_MESSAGES_MAX;
+pub(crate) const STORED_IDS_MAX: usize = OUTBOX_MESSAGES_MAX;
 /// The longest time a slow line gets for an answer, in milliseconds: a megabyte at 20 kB/s, or 256 KiB at 5 kB/s.
 pub(crate) const PATIENCE_MS_MAX: u64 = 60_000;
 /// Why something does not leave that was written under another token.

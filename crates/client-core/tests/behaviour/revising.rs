@@ -264,6 +264,29 @@ fn a_message_that_failed_and_may_be_stored_is_tried_again_with_what_waits_for_it
 }
 
 #[test]
+fn what_was_taken_out_before_it_was_sent_is_not_there_to_be_changed() {
+    for is_deleted in [false, true] {
+        let mut bench = offline();
+        bench.send(1, "a", false);
+        let id = bench.rows[0].client_message_id.0.clone();
+        if is_deleted {
+            delete(&mut bench, 2, &id);
+        } else {
+            bench.client.discard(CallId(2), &json!(id));
+            bench.drain();
+        }
+        bench.take();
+        edit(&mut bench, 3, &id, "b");
+        delete(&mut bench, 4, &id);
+        let told = bench.take();
+        for (said, call) in told.iter().zip([3, 4]) {
+            assert!(said.starts_with(&format!("{call} notFound")), "{said}");
+        }
+        assert_eq!((told.len(), bench.rows.len()), (2, 0));
+    }
+}
+
+#[test]
 fn edits_that_wait_collapse_to_the_newest_and_a_deletion_ends_them() {
     let mut bench = offline();
     for n in 0..50 {
