@@ -47,6 +47,8 @@ const toldOf = new Set();
 const keyOf = ({ workerUrl, spaceId }) => JSON.stringify([workerUrl, spaceId]);
 /** Whether something that waits is of who uses the client: a slow answer is none that does not come. */
 const sends = (client) => client.getSnapshot().messages.some(({ status }) => status === 'pending');
+/** Whether something waits of which nobody knows who wrote it. */
+const asks = (client) => client.getSnapshot().messages.some(({ error }) => error?.code === 'ownerUnknown');
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** What is repeated of an app's error: it may be as long as a page, and hold tokens. */
@@ -258,6 +260,7 @@ class Keeper {
         await client.connect({ timeoutMs: ROOM_MS_MAX });
         left = await this.#untilThrough(spaceId, client);
         isOnItsWay = sends(client);
+        if (asks(client)) this.#tellOfNobodys(spaceId);
       }
       isThrough = true;
     } catch {
@@ -282,6 +285,16 @@ class Keeper {
       stillMs = left < before || sends(client) ? 0 : stillMs + ROOM_LOOK_MS;
     }
     return left;
+  }
+
+  #tellOfNobodys(spaceId) {
+    const key = JSON.stringify([this.#workerUrl, spaceId, 'nobodys']);
+    if (toldOf.has(key)) return;
+    toldOf.add(key);
+    console.warn(
+      `kuratchi-spaces: messages wait in the room '${spaceId}' that were written before anybody was signed in (ownerUnknown). They are ` +
+        'shown as failed where the room is opened, and leave by retry().',
+    );
   }
 
   async #count(spaceId) {

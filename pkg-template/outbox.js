@@ -32,6 +32,8 @@ const RELOAD_MS = 2_000;
 const LEFT_MS = 10_000;
 /** The owner of a row that was written before there was a token. */
 const UNKNOWN = 'unknown';
+/** What the owner of a row begins with where it is a user. */
+const USER = 'user:';
 
 /**
  * How far what waits in the outbox reaches: every tab of the browser, this tab's reloads, or this page.
@@ -56,6 +58,9 @@ function expectedPersistence(areLanesShared) {
  */
 const writtenIn = /* @__PURE__ */ new Map();
 
+/** By Worker, who uses those of the page's clients that are known: `'user:<id>'` or `'bearer'`, by outbox. */
+const usersOf = /* @__PURE__ */ new Map();
+
 /** A client of the room that is there no more, or will not be for long. */
 function leave(room) {
   const written = writtenIn.get(room);
@@ -66,6 +71,7 @@ function leave(room) {
 /** One client's outbox on disk. */
 export class Outbox {
   #channelName;
+  #workerUrl;
   #tell;
   #events;
   #lanes;
@@ -138,6 +144,7 @@ export class Outbox {
    */
   constructor(place, tell, events, { lanes = new Lanes(place), makeDatabase = openDatabase } = {}) {
     this.#channelName = `kuratchi-spaces:${JSON.stringify([place.workerUrl, place.spaceId])}`;
+    this.#workerUrl = place.workerUrl;
     this.#tell = tell;
     this.#events = events;
     this.#lanes = lanes;
@@ -211,22 +218,28 @@ export class Outbox {
     this.#leaveLater();
   }
 
-  /** Who uses the client is known, or is another one: what others left is looked at anew. Or nobody knows any more. */
-  identified(isKnown) {
-    this.#isIdentified = isKnown;
+  /**
+   * Who uses the client is known, or is another one: what others left is looked at anew. Or nobody knows any more.
+   *
+   * @param {string} [owner] `'user:<id>'`, or `'bearer'` where the token names nobody.
+   */
+  identified(owner) {
+    this.#isIdentified = owner !== undefined;
+    this.#tellPage(owner);
     this.#lookAround();
     this.#leaveOthers();
   }
 
   /** Keeps a row: a new one behind all others, a known one in its place unless it is tried again. */
-  put(row) {
+  put(given) {
+    const row = this.#presume(given);
     this.#whenHeld((database) => {
       const known = this.#rows.get(row.id);
       const isRetried = Boolean(known?.row.failure) && !row.failure;
       const { lane, position } = known && !isRetried ? known : this.#takePlace();
       const isFirst = !this.#rowsOf(lane).some(({ owner }) => owner === row.owner);
       this.#rows.set(row.id, { row, lane, position });
-      if (!known || this.#written.has(row.id)) this.#note(row.id, row.owner);
+      if (!known || this.#written.has(row.id)) this.#note(row.id, given.owner);
       return database.put(row, { lane, position }, isRetried ? known : undefined).then(() => {
         this.#tell((core) => core.persisted(row.id));
         if (known) {
@@ -281,6 +294,7 @@ export class Outbox {
   /** The view is gone: the tab's next client is to have what is kept. */
   leave() {
     this.#isLeaving = true;
+    this.#tellPage();
     this.#lanes.leave(true);
     if (this.#lanes.hasNeighbours) this.#events.onWanted();
   }
@@ -288,6 +302,7 @@ export class Outbox {
   /** Gives everything back. What is kept stays for others, or for the tab's next client. */
   close() {
     this.#isClosed = true;
+    this.#tellPage();
     // The client of a view that is gone has been waiting for somebody to be known already.
     if (this.#hasEntered) {
       const room = this.#channelName;
@@ -578,6 +593,30 @@ export class Outbox {
     if (lane !== this.#lane && this.#rowsOf(lane).length === 0) {
       this.#lanes.release(lane);
     }
+  }
+
+  /** Has the page's other clients of the Worker know who uses this one. */
+  #tellPage(owner) {
+    // What a server's clients know of each other is nothing: they are of many people.
+    if (!isPage()) return;
+    const users = usersOf.get(this.#workerUrl) ?? new Map();
+    if (owner === undefined || this.#isLeaving || this.#isClosed) users.delete(this);
+    else users.set(this, owner);
+    if (users.size > 0) usersOf.set(this.#workerUrl, users);
+    else usersOf.delete(this.#workerUrl);
+  }
+
+  /**
+   * A row that was written before there was a token, as it is to be kept: in a page whose other clients know one user and no
+   * other, that one has written it. The core's own is of whom its token names, should that come.
+   */
+  #presume(row) {
+    if (row.owner !== UNKNOWN || this.#isIdentified) return row;
+    const users = new Set(usersOf.get(this.#workerUrl)?.values());
+    const [owner] = users;
+    const sender = row.body.senderId;
+    const isTheirs = owner?.startsWith(USER) && (sender === undefined || USER + sender === owner);
+    return users.size === 1 && isTheirs ? { ...row, owner } : row;
   }
 
   /** Shares with the room's other clients in the page what was written before there was a token. */

@@ -34,11 +34,6 @@ pub fn write(row: &OutboxRow<JsJson>) -> JsValue {
         adopted,
         fresh: _,
     } = row;
-    let owner = match owner {
-        Owner::User(sub) => JsValue::from_str(&format!("{USER_PREFIX}{sub}")),
-        Owner::Bearer => JsValue::from_str(BEARER),
-        Owner::Unknown => JsValue::from_str(UNKNOWN),
-    };
     let epoch = epoch
         .as_ref()
         .map(|epoch| JsValue::from_str(epoch.as_str()));
@@ -46,7 +41,7 @@ pub fn write(row: &OutboxRow<JsJson>) -> JsValue {
         ("id", JsValue::from_str(client_message_id.as_str())),
         ("operation", JsValue::from_str(operation.word().as_str())),
         ("body", body.0.clone()),
-        ("owner", owner),
+        ("owner", write_owner(owner)),
         ("scope", JsValue::from_str(scope)),
         ("epoch", epoch.unwrap_or(JsValue::NULL)),
         ("addedAt", JsValue::from_f64(added_at.0 as f64)),
@@ -56,6 +51,15 @@ pub fn write(row: &OutboxRow<JsJson>) -> JsValue {
         ),
         ("adopted", JsValue::from_bool(*adopted)),
     ])
+}
+
+/// Writes whose a row is.
+pub(crate) fn write_owner(owner: &Owner) -> JsValue {
+    match owner {
+        Owner::User(sub) => JsValue::from_str(&format!("{USER_PREFIX}{sub}")),
+        Owner::Bearer => JsValue::from_str(BEARER),
+        Owner::Unknown => JsValue::from_str(UNKNOWN),
+    }
 }
 
 /// Reads an array of rows, without those that can not be read. What is no array has none.

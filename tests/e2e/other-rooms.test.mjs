@@ -544,3 +544,83 @@ test('two_clients_of_one_room_in_a_page_find_their_own_after_a_reload_and_a_swit
   await bob.sees('waits');
   assert.deepEqual((await bob.report()).shown, ['waits']);
 });
+
+test('what_is_written_without_a_token_is_of_the_one_user_whom_the_page_knows', async () => {
+  const [home, room] = [stack.newSpace('home'), stack.newSpace('entered-offline')];
+  const ada = await stack.newPerson('ada', home);
+  const tokenUrl = `${stack.peopleUrl}/token?userId=ada&expiryMs=3600000&spaceId=`;
+  const open = async () => {
+    await ada.open();
+    await ada.tab.evaluate(
+      async ([home, workerUrl, tokenUrl]) => {
+        const { client } = await import('/kuratchi-spaces/index.js');
+        globalThis.warnings = [];
+        console.warn = (text) => globalThis.warnings.push(text);
+        globalThis.isUp = true;
+        const tokenFor = async (spaceId) => {
+          if (!globalThis.isUp) throw new TypeError('Failed to fetch');
+          return (await fetch(tokenUrl + encodeURIComponent(spaceId))).text();
+        };
+        globalThis.enter = (spaceId) =>
+          client({ spaceId, workerUrl, tokenFor, spaceToken: () => tokenFor(spaceId) });
+        globalThis.home = enter(home);
+        await globalThis.home.connect();
+      },
+      [home, ada.network.url, tokenUrl],
+    );
+  };
+  await open();
+  ada.network.goDown();
+  await ada.tab.evaluate(async (room) => {
+    globalThis.isUp = false;
+    const entered = enter(room);
+    entered.connect().catch(() => {});
+    for (const text of ['one', 'two']) await entered.sendMessage({ text });
+    entered.close();
+  }, room);
+  assert.deepEqual(await pending(ada), [[room, 2]]);
+  ada.network.heal();
+  await open();
+  await until(async () => (await pending(ada)).length === 0, 'nothing to wait', SENT_WITHIN_MS);
+  const bob = await stack.newPerson('bob', room);
+  await bob.arrive();
+  const { shown } = await bob.report();
+  assert.deepEqual(shown, ['one', 'two']);
+  assert.deepEqual(await ada.tab.evaluate(() => globalThis.warnings), []);
+  assertNoProblems(ada.tab, bob.tab);
+});
+
+test('an_app_is_told_of_what_nobody_knows_who_wrote', async () => {
+  const [home, room] = [stack.newSpace('home'), stack.newSpace('nobodys')];
+  const ada = await stack.newPerson('ada', home);
+  const tokenUrl = `${stack.peopleUrl}/token?userId=ada&expiryMs=3600000&spaceId=`;
+  await ada.open();
+  await ada.tab.evaluate(
+    async ([room, workerUrl]) => {
+      const { client } = await import('/kuratchi-spaces/index.js');
+      const spaceToken = async () => {
+        throw new TypeError('Failed to fetch');
+      };
+      const entered = client({ spaceId: room, workerUrl, spaceToken });
+      entered.connect().catch(() => {});
+      await entered.sendMessage({ text: 'one' });
+      entered.close();
+    },
+    [room, ada.network.url],
+  );
+  await ada.open();
+  await ada.tab.evaluate(
+    async ([home, workerUrl, tokenUrl]) => {
+      const { client } = await import('/kuratchi-spaces/index.js');
+      globalThis.warnings = [];
+      console.warn = (text) => globalThis.warnings.push(text);
+      const tokenFor = async (spaceId) => (await fetch(tokenUrl + encodeURIComponent(spaceId))).text();
+      await client({ spaceId: home, workerUrl, tokenFor, spaceToken: () => tokenFor(home) }).connect();
+    },
+    [home, ada.network.url, tokenUrl],
+  );
+  const told = () => ada.tab.evaluate(() => globalThis.warnings);
+  await until(async () => (await told()).length > 0, 'the app to be told', SENT_WITHIN_MS);
+  assert.match((await told())[0], /messages wait in the room '.*nobodys.*ownerUnknown.*retry\(\)/);
+  assertNoProblems(ada.tab);
+});

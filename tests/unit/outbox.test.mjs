@@ -114,7 +114,7 @@ function openTab({ disk, locks, storage = new FakeStorage(), page = new EventTar
     },
   );
   opened.push(outbox);
-  if (user) outbox.identified(true);
+  if (user) outbox.identified('user:ada');
   const take = () => told.splice(0).filter((line) => !line.startsWith('loading'));
   return Object.assign(tab, { outbox, told, take, storage, page, document: globalThis.document });
 }
@@ -578,6 +578,33 @@ describe('two clients of one page', () => {
     assert.equal(outbox.hasOwnerless, false);
   });
 
+  test('what_nobody_owns_yet_is_of_the_one_user_whom_the_page_s_other_clients_know', async () => {
+    const owners = async (users, body) => {
+      const parts = browser();
+      const others = [];
+      for (const user of users) {
+        const other = openTab({ ...parts, user: false });
+        other.outbox.identified(user);
+        others.push(other);
+      }
+      const { outbox } = await loadedTab({ ...parts, user: false });
+      outbox.put(row('a', { owner: 'unknown', body }));
+      await settle();
+      for (const { outbox } of others) outbox.close();
+      outbox.put(row('b', { owner: 'unknown', body }));
+      await settle();
+      outbox.close();
+      return parts.disk.entries.map(([, row]) => row.owner);
+    };
+    const text = 'hello';
+    assert.deepEqual(await owners([], { text }), ['unknown', 'unknown']);
+    assert.deepEqual(await owners(['user:ada', 'user:ada'], { text }), ['user:ada', 'unknown']);
+    assert.deepEqual(await owners(['user:ada'], { senderId: 'ada', text }), ['user:ada', 'unknown']);
+    assert.deepEqual(await owners(['user:ada'], { senderId: 'bob', text }), ['unknown', 'unknown']);
+    assert.deepEqual(await owners(['user:ada', 'user:bob'], { text }), ['unknown', 'unknown']);
+    assert.deepEqual(await owners(['bearer'], { text }), ['unknown', 'unknown']);
+  });
+
   test('what_a_client_wrote_before_anybody_was_known_is_fresh_to_one_that_is_there_before_it_is_gone', async () => {
     const parts = browser();
     const left = await loadedTab(parts);
@@ -809,7 +836,7 @@ describe('several people', () => {
     tab.take();
     define('sessionStorage', tab.storage);
     tab.user = 'ben';
-    tab.outbox.identified(true);
+    tab.outbox.identified('user:ada');
     await settle();
     assert.deepEqual(tab.take(), ['outboxReleased', 'outboxReclaimed none']);
     tab.outbox.put(row('b', { owner: 'user:ben' }));
@@ -817,7 +844,7 @@ describe('several people', () => {
     assert.deepEqual(disk.ids().sort(), ['a', 'b']);
     // Both of which wait for their own person.
     tab.user = 'ada';
-    tab.outbox.identified(true);
+    tab.outbox.identified('user:ada');
     await settle();
     const told = tab.take().at(-1);
     assert.match(`${told} ${sibling.take().join()}`, /outboxLoaded a/);
@@ -830,14 +857,14 @@ describe('several people', () => {
     await settle();
     tab.take();
     tab.user = 'ada';
-    tab.outbox.identified(true);
+    tab.outbox.identified('user:ada');
     tab.outbox.put(row('a'));
     await settle();
     assert.deepEqual([tab.take(), disk.ids()], [['persisted a'], ['a']]);
     // The next one to sign in leaves what was written in the same moment.
     tab.outbox.put(row('b'));
     tab.user = 'ben';
-    tab.outbox.identified(true);
+    tab.outbox.identified('user:ada');
     await settle();
     assert.deepEqual(tab.take(), ['persisted b', 'outboxReleased', 'outboxReclaimed none']);
   });
@@ -893,7 +920,7 @@ describe('several people', () => {
     const tab = await loadedTab({ disk, locks, user: '' });
     assert.deepEqual(tab.take(), ['outboxLoaded none']);
     tab.user = 'ada';
-    tab.outbox.identified(true);
+    tab.outbox.identified('user:ada');
     await settle();
     assert.deepEqual(tab.take(), ['outboxLoaded a']);
   });
@@ -1061,7 +1088,7 @@ describe('memory serves', () => {
     await settle();
     tab.take();
     tab.user = 'bo';
-    tab.outbox.identified(true);
+    tab.outbox.identified('user:ada');
     await settle();
     assert.deepEqual(tab.take(), []);
   });

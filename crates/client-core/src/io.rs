@@ -229,9 +229,9 @@ pub enum Output<J: Json> {
     /// Make what was released ours again, for a moment at least; answer with [`Input::OutboxReclaimed`], also where somebody
     /// else has it by now, or with [`Input::PersistFailed`]. Asked while it is done already, it needs no second answer.
     ReclaimOutbox,
-    /// Who uses the client is known, or is another one than before; or, if not, nobody knows any more:
+    /// Who uses the client is known, or is another one than before; `None`: nobody knows any more.
     /// [`crate::Client::owns_any`] gives other answers.
-    Identified(bool),
+    Identified(Option<Owner>),
     /// Keep the outbox's store in step.
     Persist(OutboxChange<J>),
 }

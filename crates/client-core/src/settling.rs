@@ -385,9 +385,10 @@ impl<J: Json> Client<J> {
             let error = ClientError::new(Code::Closed, ANOTHER_TOOK_OVER);
             self.settle(call, Err(error));
         }
+        let owner = identity.owner();
         self.own_fresh(identity);
         if is_another {
-            self.outputs.push_back(Output::Identified(true));
+            self.outputs.push_back(Output::Identified(Some(owner)));
         }
         self.show_own();
     }
@@ -396,7 +397,7 @@ impl<J: Json> Client<J> {
     pub(crate) fn forget_identity(&mut self) {
         if self.outbox.forget_identity() {
             self.typing.stop();
-            self.outputs.push_back(Output::Identified(false));
+            self.outputs.push_back(Output::Identified(None));
         }
     }
 
