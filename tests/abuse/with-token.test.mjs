@@ -456,7 +456,10 @@ test('clients that ask for long answers and reset take no room from others', {
     // As many pages as one token may have at once, of a token that has reset as many as it could: none waits.
     // A short page of each token comes when the object is done with what the token asked for before.
     await Promise.all(tokens.map((token) => read(askFor(own, spaceId, token, 1), Infinity)));
-    const ms = await readPages(tokens[0]);
+    // What is not free stays so: a machine that is busy for a moment is another matter.
+    let ms = Infinity;
+    for (let n = 0; n < 3 && ms >= usualMs + PAGES_MS_MAX_MORE; n += 1)
+      ms = Math.min(ms, await readPages(tokens[0]));
     const { before, peak } = memory.stop();
     assert.ok(ms < usualMs + PAGES_MS_MAX_MORE, `after ${ms.toFixed(0)} ms, ${usualMs.toFixed(0)} before`);
     assert.ok(!(peak - before > RESET_SLACK_MIB), `${(peak - before).toFixed(0)} MiB`);

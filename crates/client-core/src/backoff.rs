@@ -19,18 +19,35 @@ const EARLY_MS: u64 = 60_000;
 /// How long attempts to come back stay at [`RECONNECT_MS_MAX`].
 const IMPATIENT_MS: u64 = 30_000;
 
+/// So many links in a row may be lost soon after they were made and count as good all the same: who travels has one outage after
+/// the other. A server that drops everybody right after the welcome does it more often.
+const BRIEF_LINKS_MAX: u32 = 2;
+
 /// Counts failed attempts in a row. There is no last one.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Backoff {
     failures: u32,
     /// When the first of them failed.
     since: Option<Instant>,
+    /// Links in a row that were lost soon after they were made.
+    brief_links: u32,
 }
 
 impl Backoff {
     /// Forgets all failures: the link was good for a while.
     pub(crate) fn reset(&mut self) {
         *self = Self::default();
+    }
+
+    /// A link was lost soon after it was made: forgets the failures before it, unless that happens again and again.
+    pub(crate) fn end_brief_link(&mut self) {
+        if self.brief_links < BRIEF_LINKS_MAX {
+            let brief_links = self.brief_links + 1;
+            *self = Self {
+                brief_links,
+                ..Self::default()
+            };
+        }
     }
 
     /// Counts a failure and gives the delay before the next attempt, in milliseconds.
@@ -134,6 +151,7 @@ mod tests {
     #[test]
     fn it_never_gives_up_and_never_overflows() {
         let mut backoff = Backoff {
+            brief_links: 0,
             failures: u32::MAX - 1,
             since: Some(Instant(0)),
         };

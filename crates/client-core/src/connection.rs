@@ -561,11 +561,10 @@ impl<J: Json> Client<J> {
         now: Instant,
     ) {
         let was = self.link;
-        if was
-            .good_since()
-            .is_some_and(|since| now.ms_since(since) >= GOOD_AFTER_MS)
-        {
-            self.backoff.reset();
+        match was.good_since().map(|since| now.ms_since(since)) {
+            Some(GOOD_AFTER_MS..) => self.backoff.reset(),
+            Some(_) => self.backoff.end_brief_link(),
+            None => {}
         }
         let delay_ms = match reaction {
             Reaction::RetryLater => self.backoff.long_delay_ms(now, &mut self.random),

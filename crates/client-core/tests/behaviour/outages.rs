@@ -13,6 +13,9 @@ const REFUSAL_MS: u64 = 50;
 /// When the outage begins: each client has been connected for longer than a link has to last to be a good one.
 const BEGIN_MS: u64 = 60_000;
 
+/// How long the link lasts between two outages of somebody who travels.
+const BETWEEN_MS: u64 = 2_500;
+
 /// What the network does with attempts to connect in an outage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outage {
@@ -23,15 +26,27 @@ enum Outage {
 /// When each of a hundred clients is connected again after an outage that cuts all links when it begins: milliseconds
 /// since its end, sorted.
 fn back_after(outage: Outage, lasts_ms: u64) -> Vec<u64> {
-    let mut back: Vec<u64> = (0..CLIENTS)
-        .map(|seed| comes_back(Bench::ready_of_seed(seed), outage, lasts_ms))
-        .collect();
+    back_after_each(outage, lasts_ms, 1)
+}
+
+/// The same after the last of several, with [`BETWEEN_MS`] of a link in between.
+fn back_after_each(outage: Outage, lasts_ms: u64, count: u32) -> Vec<u64> {
+    let come_back = |seed| {
+        let mut bench = Bench::ready_of_seed(seed);
+        bench.advance(BEGIN_MS);
+        for _ in 1..count {
+            comes_back(&mut bench, outage, lasts_ms);
+            bench.take();
+            bench.advance(BETWEEN_MS);
+        }
+        comes_back(&mut bench, outage, lasts_ms)
+    };
+    let mut back: Vec<u64> = (0..CLIENTS).map(come_back).collect();
     back.sort_unstable();
     back
 }
 
-fn comes_back(mut bench: Bench, outage: Outage, lasts_ms: u64) -> u64 {
-    bench.advance(BEGIN_MS);
+fn comes_back(bench: &mut Bench, outage: Outage, lasts_ms: u64) -> u64 {
     let end = bench.now.plus_ms(lasts_ms);
     bench.close(1006);
     // What becomes of the attempt under way, and when.
@@ -80,6 +95,17 @@ fn after_an_outage_99_of_100_clients_are_back_within_seconds() {
                 latest <= ms_max,
                 "{outage:?} for {lasts_ms} ms: 99 of 100 are back after {latest} ms"
             );
+        }
+    }
+}
+
+#[test]
+fn after_one_outage_behind_the_other_it_takes_no_longer() {
+    for (outage, ms_max) in [(Outage::Refused, 5_000), (Outage::Swallowed, 10_000)] {
+        for count in 2..=3 {
+            let back = back_after_each(outage, 28_000, count);
+            let latest = back[back.len() * 99 / 100 - 1];
+            assert!(latest <= ms_max, "{outage:?}, {count}: {latest} ms");
         }
     }
 }
