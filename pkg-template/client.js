@@ -74,6 +74,8 @@ export class SpaceClient {
   #pending = new Set();
   /** Those of what is sent: a message, an edit, a deletion, a row that is tried again. */
   #sends = new Set();
+  /** Resolves once what was sent is settled, after the end. */
+  #settled;
   /** What `connect()` gave, until it fails or `disconnect()` is called. */
   #attempt;
   #state = IDLE;
@@ -273,9 +275,11 @@ export class SpaceClient {
     const error = closedError('close()');
     this.#stop(error);
     const core = this.#core;
-    const isSettled = this.#finish(error);
+    this.#finish(error);
     // The call may come out of a callback, with the core still at work below: it is freed when that is through.
-    isSettled.then(() => core?.free());
+    this.#settled.then(() => {
+      if (core && !this.#engine.fault()) core.free();
+    });
   }
 
   // Engines without the symbol have no syntax that would use it.
@@ -384,7 +388,7 @@ export class SpaceClient {
       for (const timer of timers) clearTimeout(timer);
       unsubscribe();
       this.close();
-      ended.resolve();
+      this.#settled.then(ended.resolve);
     };
     const hasLink = () => !['idle', 'failed'].includes(this.#state.state);
     // What is on disk and has no owner yet would be nobody's: a connection that comes soon sends it.
@@ -596,10 +600,10 @@ export class SpaceClient {
     this.#finish(error);
   }
 
-  /** Settles what is owed, says so, and goes silent. Only the first end counts. Resolves once all is settled. */
+  /** Settles what is owed, says so, and goes silent. Only the first end counts. */
   #finish(error) {
     if (this.#end) {
-      return Promise.resolve();
+      return;
     }
     this.#leaveKeeper?.();
     this.#leaveRoom();
@@ -607,8 +611,8 @@ export class SpaceClient {
     this.#attempt = undefined;
     this.#waiting = [];
     rejectAll(this.#pending, error);
-    const isSettled = this.#settleSends(error);
-    this.#handOver = () => isSettled;
+    this.#settled = this.#settleSends(error);
+    this.#handOver = () => this.#settled;
     this.#store.clearPeople();
     this.#setConnected(false);
     if (error.code === 'closed') {
@@ -618,7 +622,6 @@ export class SpaceClient {
       this.#tellError(error);
     }
     this.#events.clear();
-    return isSettled;
   }
 
   /** What was sent resolves where it is safe by now, or soon: whoever has the room next sends it. All else is refused. */
