@@ -60,9 +60,9 @@ function compare(a, b) {
   return a.seq - b.seq || a.createdAt - b.createdAt || 0;
 }
 
-/** Whether this is a later state of the same message. */
+/** Whether this is a later state of the same message, or the first that is known. */
 function isNewer(message, known) {
-  return (message.updatedAt ?? 0) > (known.updatedAt ?? 0);
+  return known === undefined || (message.updatedAt ?? 0) > (known.updatedAt ?? 0);
 }
 
 /** See the module's text. */
@@ -78,6 +78,8 @@ export class MessageList {
   #untold = new Set();
   /** One's own messages in the order of the outbox, by the sender's id; undefined for a place that is kept free. */
   #own = new Map();
+  /** Keys of stored messages of one's own that are shown by the sender's id. No other message is shown by one of them. */
+  #keys = new Set();
   /** Those that came from the store, in their order: when each was added. */
   #restored = [];
   /**
@@ -174,7 +176,7 @@ export class MessageList {
         moved += 1;
       } else if (known) {
         isChanged = this.#replace(known, message) || isChanged;
-      } else if (!fresh.has(message.id) || isNewer(message, fresh.get(message.id))) {
+      } else if (!this.#isTaken(message.id) && isNewer(message, fresh.get(message.id))) {
         fresh.set(message.id, message);
       }
     }
@@ -187,6 +189,14 @@ export class MessageList {
     }
     this.#dropOldest();
     return { isChanged: isChanged || news.length > 0, added: news.length - moved };
+  }
+
+  /**
+   * Whether a row of one's own is shown by this id. No honest server gives it to another message, and two rows with one key are
+   * an error in Svelte.
+   */
+  #isTaken(id) {
+    return this.#own.has(id) || this.#keys.has(id);
   }
 
   /** Keeps the limits. The newest message stays, however long it is. */
@@ -202,7 +212,8 @@ export class MessageList {
     }
     this.#bytes -= freed;
     const dropped = this.#stored.splice(0, count);
-    for (const { id } of dropped) {
+    for (const { id, key } of dropped) {
+      this.#keys.delete(key);
       this.#byId.delete(id);
       this.#shown.delete(id);
       this.#untold.delete(id);
@@ -255,6 +266,7 @@ export class MessageList {
     this.#bytes = 0;
     this.#droppedBytes = 0;
     this.#byId.clear();
+    this.#keys.clear();
     this.#shown.clear();
     this.#untold.clear();
     for (const id of this.#own.keys()) this.#overlay(id);
@@ -266,6 +278,10 @@ export class MessageList {
       this.#remove(id);
       this.#moveChanges(id, message?.id);
       if (message) {
+        if (message.id !== id) {
+          this.#free(id);
+          this.#keys.add(id);
+        }
         const isKnown = this.#byId.has(message.id);
         // Until now its id was the outbox's; a view keeps its row by that.
         this.add([{ ...message, status: 'sent', clientMessageId: id, key: id }]);
@@ -279,8 +295,20 @@ export class MessageList {
       // What is tried again goes behind all others.
       this.#remove(id);
     }
+    this.#free(id);
     this.#own.set(id, optimistic(row, status, error));
     this.#overlay(id);
+  }
+
+  /** Takes a stored message out whose id is one that was made here. */
+  #free(id) {
+    const known = this.#byId.get(id);
+    if (!known) return;
+    this.#stored.splice(this.#indexOf(known), 1);
+    this.#bytes -= weightOf(known);
+    this.#byId.delete(id);
+    this.#shown.delete(id);
+    this.#untold.delete(id);
   }
 
   #remove(id) {
@@ -369,9 +397,7 @@ export class MessageList {
   #takeOut(known, message) {
     this.#replace(known, message);
     const latest = this.#byId.get(known.id);
-    this.#stored.splice(this.#indexOf(latest), 1);
-    this.#bytes -= weightOf(latest);
-    this.#byId.delete(latest.id);
+    this.#free(known.id);
     return latest;
   }
 

@@ -179,7 +179,7 @@ export class OutboxDatabase {
   }
 
   /**
-   * Does it once more on another connection where the browser fails it. Which error stands for a connection that is over is
+   * Does it once more on another connection where the browser fails it, or the connection. Which error stands for a connection that is over is
    * another one in each browser, and by the reason (`InvalidStateError`, `AbortError`, WebKit's `UnknownError`).
    */
   async #twice(operate) {
@@ -192,9 +192,9 @@ export class OutboxDatabase {
     try {
       return await operate(noted);
     } catch (error) {
-      if (this.#failure || !connection || error instanceof NoAnswer) throw error;
+      if (this.#failure || error instanceof NoAnswer) throw error;
       this.#forget(opening);
-      connection.close();
+      connection?.close();
       return operate(this.#connection());
     }
   }

@@ -367,7 +367,8 @@ impl Driver {
         match Socket::open(&constructor, &url, protocols, (turn, until), listener) {
             Ok(opened) => self.sockets.borrow_mut().push((socket, Rc::new(opened))),
             Err(thrown) => {
-                if !self.refusal_reported.replace(true) {
+                // An app's own class may be mended; where the browser's own throws, a policy forbids it, and there are polls.
+                if self.web_socket.is_some() && !self.refusal_reported.replace(true) {
                     report(&thrown);
                 }
                 self.input(Input::SocketClosed {

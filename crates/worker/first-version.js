@@ -40,6 +40,9 @@ const OWN_ON_ITS_WAY = 512 * 1024;
 const MARK_EVERY = 64 * 1024;
 const MARK = new Uint8Array(1);
 
+/** Longest frame that is passed on, in bytes, because the object reads no longer one: `CLIENT_FRAME_BYTES_MAX` of limits.rs. */
+const FRAME_BYTES_MAX = 256 * 1024;
+
 /** Stands for any frame of bytes: the object refuses all, and knows marks by their length. */
 const BYTES = new Uint8Array(0);
 
@@ -215,7 +218,11 @@ class Relay {
 
   /** Passes a frame on to the object, as soon as there is a socket to it. */
   #pass(data) {
-    if (!this.#pay(data) || !this.#count(data)) {
+    if (!this.#pay(data)) {
+      this.#drain();
+    } else if (typeof data === 'string' && data.length > FRAME_BYTES_MAX) {
+      this.#tellRefusal('tooLarge');
+    } else if (!this.#count(data)) {
       this.#drain();
     } else if (this.#object) {
       this.#send(data);
@@ -267,7 +274,11 @@ class Relay {
     const now = Date.now();
     if (now - this.#toldAt < TOLD_EVERY_MS) return;
     this.#toldAt = now;
-    this.#sayToClient(enter(() => rust.dismiss_unproven(this.#env, RATE_LIMITED)).frame);
+    this.#tellRefusal(RATE_LIMITED);
+  }
+
+  #tellRefusal(code) {
+    this.#sayToClient(enter(() => rust.dismiss_unproven(this.#env, code)).frame);
   }
 
   /** Has the object say when it has worked all of it off. */

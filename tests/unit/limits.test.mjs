@@ -35,6 +35,7 @@ test('limits that JavaScript repeats are those of the protocol', () => {
     'AUTHENTICATE_MS_MAX',
     'BODY_PART_BYTES',
     'CLIENT_FRAME_BYTES_MAX',
+    'CLIENT_FRAME_BYTES_MAX',
     'UNPROVEN_SOCKETS_MAX',
   ]);
 });

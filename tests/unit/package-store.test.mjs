@@ -114,6 +114,28 @@ describe('messages', () => {
     assert.equal(key(), 'own');
   });
 
+  test('whatever ids a server gives, no two rows have one key', () => {
+    const keys = (store) => store.snapshot().messages.map(({ key, id }) => key ?? id);
+    const store = newStore();
+    // Before one's own is there, while it is on its way, and once it is stored.
+    store.addMessages([message(1, 'own')]);
+    store.followOutbox({ row: row('own'), status: 'pending' });
+    assert.deepEqual(keys(store), ['own']);
+    store.addMessages([message(2, 'own'), message(3)]);
+    assert.deepEqual(keys(store), ['m3', 'own']);
+    store.followOutbox({ row: row('own'), status: 'sent', message: message(4) });
+    store.addMessages([message(5, 'own'), message(6)]);
+    assert.deepEqual(keys(store), ['m3', 'own', 'm6']);
+    assert.deepEqual(seqs(store), [3, 4, 6]);
+    // A server may store one's own by the sender's id.
+    store.followOutbox({ row: row('same'), status: 'pending' });
+    store.addMessages([message(7, 'same')]);
+    store.followOutbox({ row: row('same'), status: 'sent', message: message(7, 'same') });
+    store.addMessages([{ ...message(7, 'same'), updatedAt: 99, text: 'edited' }]);
+    assert.deepEqual(keys(store), ['m3', 'own', 'm6', 'same']);
+    assert.equal(store.snapshot().messages.at(-1).text, 'edited');
+  });
+
   test('what changes a message on its way is shown on it, before and after it is stored', () => {
     const store = newStore();
     const shown = () => {

@@ -28,7 +28,7 @@ Promise.withResolvers ??= () => {
 /** As the Worker's Rust answers, for a connection that proves itself with its first frame. */
 const RUST = `
   export const hear_unproven = () => ({ errand: {}, burst: 1_500, perSecond: 20, unitsPerPermit: 32_768 });
-  export const dismiss_unproven = (_env, code) => ({ frame: '{}', code: 4429, reason: code });
+  export const dismiss_unproven = (_env, code) => ({ frame: code, code: 4429, reason: code });
 `;
 const INSTANCE = `
   export const enter = (work) => work();
@@ -148,7 +148,7 @@ test('who_is_over_its_limit_is_told_at_once_and_closed_when_the_object_is_done',
   };
   // More than a burst pays for.
   for (let at = 0; at < 1_501; at += 1) client.emit('message', { data: 'x' });
-  assert.deepEqual(client.sent, ['{}'], 'told at once, and once');
+  assert.deepEqual(client.sent, ['rateLimited'], 'told at once, and once');
   const [mark] = object.sent.filter((data) => data.byteLength === 1);
   await sleep(1_100);
   client.emit('message', { data: 'x' });
@@ -160,4 +160,15 @@ test('who_is_over_its_limit_is_told_at_once_and_closed_when_the_object_is_done',
   await sleep(700);
   assert.equal(closed, 4429);
   assert.deepEqual(client.sent.slice(2), ['an answer'], 'the refusal is not said again');
+});
+
+test('what_no_object_would_read_is_not_passed_on', async () => {
+  const object = new Socket();
+  const { client } = await open(object);
+  const { units } = object;
+  client.emit('message', { data: 'x'.repeat(256 * 1024 + 1) });
+  assert.deepEqual([client.sent, object.units], [['tooLarge'], units]);
+  client.emit('message', { data: 'x'.repeat(256 * 1024) });
+  assert.ok(object.units >= units + 256 * 1024);
+  object.emit('close', { code: 1000, reason: '' });
 });
