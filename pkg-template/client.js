@@ -273,6 +273,7 @@ export class SpaceClient {
       return;
     }
     const error = closedError('close()');
+    this.#outbox.part();
     this.#stop(error);
     const core = this.#core;
     this.#finish(error);
@@ -295,6 +296,7 @@ export class SpaceClient {
       goesBeforeSends: true,
       run: (core) => {
         attempt.isHeard = true;
+        this.#presume(core);
         core.connect().then(() => {
           this.#pending.delete(attempt.call.fail);
           attempt.resolve();
@@ -319,6 +321,13 @@ export class SpaceClient {
       this.#enter(attempt.call);
     }
     return attempt;
+  }
+
+  /** Tells the core who uses the page, for as long as no token says who uses this client. */
+  #presume(core) {
+    const { presumed } = this.#outbox;
+    // A keeper's client has its room's tokens, or is of no use.
+    if (presumed !== undefined && !this.#config.pollsOnly) core.presume(presumed);
   }
 
   #hasten() {
@@ -365,7 +374,10 @@ export class SpaceClient {
   #callUntil(options, extra, ask) {
     try {
       const { body, untilStored } = splitUntil(options, extra);
-      const call = this.#call((core) => ask(core, body, untilStored), true);
+      const call = this.#call((core) => {
+        this.#presume(core);
+        return ask(core, body, untilStored);
+      }, true);
       const ended = call.then(ignore, ignore).then(() => this.#unsafe.delete(ended));
       this.#unsafe.add(ended);
       return call;

@@ -16,6 +16,7 @@
 import { hasIndexedDb, OutboxDatabase } from './outbox-database.js';
 import { Lanes } from './outbox-lane.js';
 import { isPage, MemoryDatabase } from './outbox-memory.js';
+import { enterAs, leaveAs, pageUser, signOut } from './page-user.js';
 import { canRemember } from './tab-memory.js';
 
 /**
@@ -32,8 +33,6 @@ const RELOAD_MS = 2_000;
 const LEFT_MS = 10_000;
 /** The owner of a row that was written before there was a token. */
 const UNKNOWN = 'unknown';
-/** What the owner of a row begins with where it is a user. */
-const USER = 'user:';
 
 /**
  * How far what waits in the outbox reaches: every tab of the browser, this tab's reloads, or this page.
@@ -57,9 +56,6 @@ function expectedPersistence(areLanesShared) {
  * and a while longer.
  */
 const writtenIn = /* @__PURE__ */ new Map();
-
-/** By Worker, who uses those of the page's clients that are known: `'user:<id>'` or `'bearer'`, by outbox. */
-const usersOf = /* @__PURE__ */ new Map();
 
 /** A client of the room that is there no more, or will not be for long. */
 function leave(room) {
@@ -109,6 +105,8 @@ export class Outbox {
   #isHolding = false;
   /** Whether the view of the client is gone. */
   #isLeaving = false;
+  /** Whether the client is gone, or about to go. */
+  #hasParted = false;
   /** Whether the core waits for rows that it asked for. */
   #isAsked = false;
   /** Whether the core was told that others may send. */
@@ -176,6 +174,11 @@ export class Outbox {
     return this.#database !== undefined && (!this.#isInMemory || isPage());
   }
 
+  /** Who is taken to use the client, where no token says so. */
+  get presumed() {
+    return pageUser(this.#workerUrl);
+  }
+
   /** Whether something waits of which nobody knows yet whose it is. */
   get hasOwnerless() {
     return [...this.#rows.values()].some(({ row }) => row.owner === UNKNOWN && !row.failure);
@@ -225,21 +228,21 @@ export class Outbox {
    */
   identified(owner) {
     this.#isIdentified = owner !== undefined;
-    this.#tellPage(owner);
+    if (owner !== undefined) enterAs(this.#workerUrl, this, owner);
+    else if (!this.#hasParted) signOut(this.#workerUrl, this);
     this.#lookAround();
     this.#leaveOthers();
   }
 
   /** Keeps a row: a new one behind all others, a known one in its place unless it is tried again. */
-  put(given) {
-    const row = this.#presume(given);
+  put(row) {
     this.#whenHeld((database) => {
       const known = this.#rows.get(row.id);
       const isRetried = Boolean(known?.row.failure) && !row.failure;
       const { lane, position } = known && !isRetried ? known : this.#takePlace();
       const isFirst = !this.#rowsOf(lane).some(({ owner }) => owner === row.owner);
       this.#rows.set(row.id, { row, lane, position });
-      if (!known || this.#written.has(row.id)) this.#note(row.id, given.owner);
+      if (!known || this.#written.has(row.id)) this.#note(row.id, row.owner);
       return database.put(row, { lane, position }, isRetried ? known : undefined).then(() => {
         this.#tell((core) => core.persisted(row.id));
         if (known) {
@@ -280,6 +283,7 @@ export class Outbox {
 
   /** Forgets every row of the space, of whatever lane. */
   clear() {
+    signOut(this.#workerUrl, this);
     this.#clears += 1;
     this.#clearing = this.#clear();
     // Whoever cares asks with `whenCleared()`.
@@ -291,10 +295,16 @@ export class Outbox {
     return this.#clearing;
   }
 
+  /** The client is about to go, which is no sign-out. */
+  part() {
+    this.#hasParted = true;
+    leaveAs(this.#workerUrl, this);
+  }
+
   /** The view is gone: the tab's next client is to have what is kept. */
   leave() {
     this.#isLeaving = true;
-    this.#tellPage();
+    this.part();
     this.#lanes.leave(true);
     if (this.#lanes.hasNeighbours) this.#events.onWanted();
   }
@@ -302,7 +312,7 @@ export class Outbox {
   /** Gives everything back. What is kept stays for others, or for the tab's next client. */
   close() {
     this.#isClosed = true;
-    this.#tellPage();
+    this.part();
     // The client of a view that is gone has been waiting for somebody to be known already.
     if (this.#hasEntered) {
       const room = this.#channelName;
@@ -593,30 +603,6 @@ export class Outbox {
     if (lane !== this.#lane && this.#rowsOf(lane).length === 0) {
       this.#lanes.release(lane);
     }
-  }
-
-  /** Has the page's other clients of the Worker know who uses this one. */
-  #tellPage(owner) {
-    // What a server's clients know of each other is nothing: they are of many people.
-    if (!isPage()) return;
-    const users = usersOf.get(this.#workerUrl) ?? new Map();
-    if (owner === undefined || this.#isLeaving || this.#isClosed) users.delete(this);
-    else users.set(this, owner);
-    if (users.size > 0) usersOf.set(this.#workerUrl, users);
-    else usersOf.delete(this.#workerUrl);
-  }
-
-  /**
-   * A row that was written before there was a token, as it is to be kept: in a page whose other clients know one user and no
-   * other, that one has written it. The core's own is of whom its token names, should that come.
-   */
-  #presume(row) {
-    if (row.owner !== UNKNOWN || this.#isIdentified) return row;
-    const users = new Set(usersOf.get(this.#workerUrl)?.values());
-    const [owner] = users;
-    const sender = row.body.senderId;
-    const isTheirs = owner?.startsWith(USER) && (sender === undefined || USER + sender === owner);
-    return users.size === 1 && isTheirs ? { ...row, owner } : row;
   }
 
   /** Shares with the room's other clients in the page what was written before there was a token. */

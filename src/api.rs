@@ -151,6 +151,13 @@ impl SpaceCore {
             .input(Input::OutboxLoaded(outbox_row::read_all(rows)));
     }
 
+    /// Takes the owner of these rows, as they name it, to use the client until a token says who does.
+    pub fn presume(&self, owner: &str) {
+        if let Some(owner) = outbox_row::read_owner(owner) {
+            self.driver.input(Input::Presumed(owner));
+        }
+    }
+
     /// Whether one of these rows is of who uses the client.
     #[wasm_bindgen(js_name = ownsAny)]
     #[must_use]

@@ -119,7 +119,7 @@ fn read(row: &JsValue) -> Option<OutboxRow<JsJson>> {
     })
 }
 
-fn read_owner(owner: &str) -> Option<Owner> {
+pub(crate) fn read_owner(owner: &str) -> Option<Owner> {
     match owner {
         BEARER => Some(Owner::Bearer),
         UNKNOWN => Some(Owner::Unknown),

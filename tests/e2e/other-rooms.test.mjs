@@ -545,48 +545,106 @@ test('two_clients_of_one_room_in_a_page_find_their_own_after_a_reload_and_a_swit
   assert.deepEqual((await bob.report()).shown, ['waits']);
 });
 
-test('what_is_written_without_a_token_is_of_the_one_user_whom_the_page_knows', async () => {
-  const [home, room] = [stack.newSpace('home'), stack.newSpace('entered-offline')];
-  const ada = await stack.newPerson('ada', home);
+/** Makes `enter(spaceId)` in Ada's page, which gives a client whose token function fails while `isUp` is false; enters `home`. */
+async function comeHome(ada, home) {
   const tokenUrl = `${stack.peopleUrl}/token?userId=ada&expiryMs=3600000&spaceId=`;
-  const open = async () => {
-    await ada.open();
-    await ada.tab.evaluate(
-      async ([home, workerUrl, tokenUrl]) => {
-        const { client } = await import('/kuratchi-spaces/index.js');
-        globalThis.warnings = [];
-        console.warn = (text) => globalThis.warnings.push(text);
-        globalThis.isUp = true;
-        const tokenFor = async (spaceId) => {
-          if (!globalThis.isUp) throw new TypeError('Failed to fetch');
-          return (await fetch(tokenUrl + encodeURIComponent(spaceId))).text();
-        };
-        globalThis.enter = (spaceId) =>
-          client({ spaceId, workerUrl, tokenFor, spaceToken: () => tokenFor(spaceId) });
-        globalThis.home = enter(home);
-        await globalThis.home.connect();
-      },
-      [home, ada.network.url, tokenUrl],
-    );
-  };
-  await open();
+  await ada.open();
+  await ada.tab.evaluate(
+    async ([home, workerUrl, tokenUrl]) => {
+      const { client } = await import('/kuratchi-spaces/index.js');
+      const { hold, leave } = await import('/kuratchi-spaces/holding.js');
+      globalThis.warnings = [];
+      console.warn = (text) => globalThis.warnings.push(text);
+      globalThis.isUp = true;
+      const tokenFor = async (spaceId) => {
+        if (!globalThis.isUp) throw new TypeError('Failed to fetch');
+        return (await fetch(tokenUrl + encodeURIComponent(spaceId))).text();
+      };
+      globalThis.enter = (spaceId) =>
+        client({ spaceId, workerUrl, tokenFor, spaceToken: () => tokenFor(spaceId) });
+      globalThis.show = (space) => {
+        space.subscribe(() => {});
+        return hold(space, () => leave(space));
+      };
+      globalThis.home = enter(home);
+      globalThis.leaveHome = show(globalThis.home);
+      await globalThis.home.connect();
+    },
+    [home, ada.network.url, tokenUrl],
+  );
+}
+
+async function goDown(ada) {
   ada.network.goDown();
-  await ada.tab.evaluate(async (room) => {
+  await ada.tab.evaluate(async () => {
     globalThis.isUp = false;
-    const entered = enter(room);
-    entered.connect().catch(() => {});
-    for (const text of ['one', 'two']) await entered.sendMessage({ text });
-    entered.close();
-  }, room);
-  assert.deepEqual(await pending(ada), [[room, 2]]);
-  ada.network.heal();
-  await open();
-  await until(async () => (await pending(ada)).length === 0, 'nothing to wait', SENT_WITHIN_MS);
+    while (globalThis.home.isConnected()) await new Promise((resolve) => setTimeout(resolve, 20));
+  });
+}
+
+for (const isLeft of [false, true]) {
+  const where = isLeft ? 'that_was_left' : 'that_is_open';
+  test(`what_is_written_without_a_token_is_of_whom_the_page_knows_of_a_room_${where}`, async () => {
+    const [home, room] = [stack.newSpace('home'), stack.newSpace('entered-offline')];
+    const ada = await stack.newPerson('ada', home);
+    await comeHome(ada, home);
+    await goDown(ada);
+    await ada.tab.evaluate(
+      async ([room, isLeft]) => {
+        if (isLeft) globalThis.leaveHome();
+        const entered = enter(room);
+        const leave = show(entered);
+        for (const text of ['one', 'two']) await entered.sendMessage({ text });
+        leave();
+      },
+      [room, isLeft],
+    );
+    assert.deepEqual(await pending(ada), [[room, 2]]);
+    ada.network.heal();
+    await comeHome(ada, home);
+    await until(async () => (await pending(ada)).length === 0, 'nothing to wait', SENT_WITHIN_MS);
+    const bob = await stack.newPerson('bob', room);
+    await bob.arrive();
+    const { shown } = await bob.report();
+    assert.deepEqual(shown, ['one', 'two']);
+    assert.deepEqual(await ada.tab.evaluate(() => globalThis.warnings), []);
+    assertNoProblems(ada.tab, bob.tab);
+  });
+}
+
+test('what_views_of_one_room_write_one_after_the_other_without_a_token_leaves_in_that_order', async () => {
+  const room = stack.newSpace('panel');
   const bob = await stack.newPerson('bob', room);
   await bob.arrive();
-  const { shown } = await bob.report();
-  assert.deepEqual(shown, ['one', 'two']);
-  assert.deepEqual(await ada.tab.evaluate(() => globalThis.warnings), []);
+  const ada = await stack.newPerson('ada', room);
+  await comeHome(ada, room);
+  await goDown(ada);
+  const seen = await ada.tab.evaluate(async (room) => {
+    const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+    const seen = [];
+    let [space, leave] = [globalThis.home, globalThis.leaveHome];
+    for (const text of ['1', '2', '3', '4', '5']) {
+      await space.sendMessage({ text });
+      await sleep(500);
+      if (text === '4') continue;
+      leave();
+      await sleep(100);
+      space = enter(room);
+      leave = show(space);
+      await sleep(1_500);
+      seen.push(space.getSnapshot().messages.map(({ text }) => text));
+    }
+    return seen;
+  }, room);
+  // What was written before is there again, though no token says whose it is.
+  assert.deepEqual(seen, [['1'], ['1', '2'], ['1', '2', '3'], ['1', '2', '3', '4', '5']]);
+  ada.network.heal();
+  await ada.tab.evaluate(() => {
+    globalThis.isUp = true;
+    dispatchEvent(new Event('online'));
+  });
+  await until(async () => (await bob.report()).shown.length === 5, 'all to arrive', SENT_WITHIN_MS);
+  assert.deepEqual((await bob.report()).shown, ['1', '2', '3', '4', '5']);
   assertNoProblems(ada.tab, bob.tab);
 });
 

@@ -578,31 +578,40 @@ describe('two clients of one page', () => {
     assert.equal(outbox.hasOwnerless, false);
   });
 
-  test('what_nobody_owns_yet_is_of_the_one_user_whom_the_page_s_other_clients_know', async () => {
-    const owners = async (users, body) => {
-      const parts = browser();
-      const others = [];
-      for (const user of users) {
-        const other = openTab({ ...parts, user: false });
-        other.outbox.identified(user);
-        others.push(other);
-      }
-      const { outbox } = await loadedTab({ ...parts, user: false });
-      outbox.put(row('a', { owner: 'unknown', body }));
-      await settle();
-      for (const { outbox } of others) outbox.close();
-      outbox.put(row('b', { owner: 'unknown', body }));
-      await settle();
+  test('a_client_that_knows_nobody_is_taken_for_that_of_the_page_s_user', async () => {
+    const parts = browser();
+    const open = () => openTab({ ...parts, user: false }).outbox;
+    const presumed = () => {
+      const outbox = open();
+      const owner = outbox.presumed;
       outbox.close();
-      return parts.disk.entries.map(([, row]) => row.owner);
+      return owner;
     };
-    const text = 'hello';
-    assert.deepEqual(await owners([], { text }), ['unknown', 'unknown']);
-    assert.deepEqual(await owners(['user:ada', 'user:ada'], { text }), ['user:ada', 'unknown']);
-    assert.deepEqual(await owners(['user:ada'], { senderId: 'ada', text }), ['user:ada', 'unknown']);
-    assert.deepEqual(await owners(['user:ada'], { senderId: 'bob', text }), ['unknown', 'unknown']);
-    assert.deepEqual(await owners(['user:ada', 'user:bob'], { text }), ['unknown', 'unknown']);
-    assert.deepEqual(await owners(['bearer'], { text }), ['unknown', 'unknown']);
+    // Nobody was known yet, as in a page that was just loaded.
+    open().clear();
+    assert.equal(presumed(), undefined);
+    const ada = open();
+    ada.identified('user:ada');
+    assert.equal(presumed(), 'user:ada');
+    const bob = open();
+    bob.identified('user:bob');
+    assert.equal(presumed(), undefined, 'nobody can tell');
+    // Who goes stays who they are; what the core tells on its way out is no sign-out.
+    ada.part();
+    ada.identified(undefined);
+    ada.close();
+    assert.equal(presumed(), 'user:bob');
+    bob.leave();
+    assert.equal(presumed(), 'user:bob', 'whoever was there last');
+    const again = open();
+    again.identified('user:bob');
+    again.identified(undefined);
+    assert.equal(presumed(), undefined, 'signed out');
+    const cleared = open();
+    cleared.identified('bearer');
+    cleared.clear();
+    cleared.close();
+    assert.equal(presumed(), undefined, 'signed out and cleared');
   });
 
   test('what_a_client_wrote_before_anybody_was_known_is_fresh_to_one_that_is_there_before_it_is_gone', async () => {

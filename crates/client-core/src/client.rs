@@ -272,6 +272,7 @@ impl<J: Json> Client<J> {
                 token,
                 fixed,
             } => self.handle_token(token_id, token, fixed, now),
+            Input::Presumed(owner) => self.presume(&owner, now),
             Input::TokenChanged => self.handle_token_changed(now),
             Input::TokenFailed { token_id, message } => {
                 self.handle_token_failed(token_id, message, now)
@@ -321,6 +322,7 @@ impl<J: Json> Client<J> {
                 Timer::Again => self.ask_again(now),
                 Timer::Beside => self.try_socket_beside(now),
                 Timer::Health => self.look_for_ours(now),
+                Timer::Presumed => self.show_presumed(),
             }
         }
         self.fill_freed_places(now);

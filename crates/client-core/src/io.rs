@@ -107,6 +107,8 @@ pub enum Input<J: Json> {
         /// Whether there can be no other one: the app gave a text, and no function.
         fixed: bool,
     },
+    /// Whoever used the page's other clients last is taken to use this one until a token says who does.
+    Presumed(Owner),
     /// The app has another token, or another function for one.
     TokenChanged,
     /// The app's token function failed or gave nonsense.

@@ -36,6 +36,9 @@ pub(crate) struct Outbox<J> {
     entries: VecDeque<Entry<J>>,
     /// Whose entries may be sent; `None` until there was a token.
     identity: Option<Identity>,
+    /// Who is taken to use the client until then, and whether what is theirs is shown by now.
+    presumed: Option<Identity>,
+    shows_presumed: bool,
     /// What is done with here and not gone from the store yet: the store may have been read before.
     leaving: Vec<ClientMessageId>,
     /// Whether what is stored is still to come: it goes before what is added meanwhile.
@@ -88,6 +91,8 @@ impl<J: Json> Outbox<J> {
         Self {
             entries: VecDeque::new(),
             identity: None,
+            presumed: None,
+            shows_presumed: false,
             leaving: Vec::new(),
             loading: false,
             released: false,
@@ -135,8 +140,13 @@ impl<J: Json> Outbox<J> {
             }
         }
         let entry = Entry::new(row, body_bytes);
+        let waits_for = self.own_message(entry.target());
+        // A change is of who wrote what it changes.
+        let changed = waits_for.as_ref().and_then(|id| self.get(id));
+        let is_writers = changed.is_none_or(|changed| changed.by_presumption);
         self.entries.push_back(Entry {
-            waits_for: self.own_message(entry.target()),
+            waits_for,
+            by_presumption: is_writers && self.identity.is_none() && self.presumed.is_some(),
             waiters,
             shown: true,
             safe: !self.durable,
@@ -382,18 +392,40 @@ impl<J: Json> Outbox<J> {
     /// now on; gives their ids.
     pub(crate) fn identify(&mut self, identity: Identity) -> Vec<ClientMessageId> {
         let mut bound = Vec::new();
-        let unknown = |entry: &&mut Entry<J>| !entry.restored && entry.row.owner == Owner::Unknown;
-        for entry in self.entries.iter_mut().filter(unknown) {
-            entry.row.owner = identity.owner();
-            bound.push(entry.row.client_message_id.clone());
+        let owner = identity.owner();
+        for entry in &mut self.entries {
+            let is_nobodys = !entry.restored && entry.row.owner == Owner::Unknown;
+            let was_presumed = std::mem::take(&mut entry.by_presumption);
+            if is_nobodys || (was_presumed && entry.row.owner != owner) {
+                entry.row.owner = owner.clone();
+                bound.push(entry.row.client_message_id.clone());
+            }
         }
         self.identity = Some(identity);
+        self.presume(None);
         bound
+    }
+
+    /// Who is taken to use the client, while that is not known.
+    pub(crate) fn presumed(&self) -> Option<&Identity> {
+        self.presumed.as_ref()
+    }
+
+    /// Takes somebody to use the client until that is known, or nobody any more.
+    pub(crate) fn presume(&mut self, identity: Option<Identity>) {
+        self.shows_presumed &= identity.is_some();
+        self.presumed = identity;
+    }
+
+    /// What is of whom is presumed is shown from now on.
+    pub(crate) fn show_presumed(&mut self) {
+        self.shows_presumed = self.presumed.is_some();
     }
 
     /// Somebody else may use the client by now: what is added is of who is known next. Entries stay as they are shown until then.
     /// Whether anybody was known.
     pub(crate) fn forget_identity(&mut self) -> bool {
+        self.presume(None);
         self.identity.take().is_some()
     }
 
@@ -409,9 +441,8 @@ impl<J: Json> Outbox<J> {
 
     /// Whose an entry is that is added now.
     pub(crate) fn owner(&self) -> Owner {
-        self.identity
-            .as_ref()
-            .map_or(Owner::Unknown, Identity::owner)
+        let user = self.identity.as_ref().or(self.presumed.as_ref());
+        user.map_or(Owner::Unknown, Identity::owner)
     }
 
     /// Whose a change is that is added now: of who wrote what it changes, where that is on its way as well.
@@ -423,10 +454,12 @@ impl<J: Json> Outbox<J> {
 
     /// Ids of the entries that the app should see and does not, or the other way round.
     pub(crate) fn shown_changes(&self) -> Vec<(ClientMessageId, bool)> {
+        let presumed = self.presumed.as_ref().filter(|_| self.shows_presumed);
         let changes = |entry: &Entry<J>| {
-            let mine = self.is_mine(entry);
-            (mine != entry.shown && self.identity.is_some())
-                .then(|| (entry.row.client_message_id.clone(), mine))
+            // What was written here is shown, whoever that was.
+            let is_known = self.identity.is_some() || (presumed.is_some() && !entry.shown);
+            let mine = owns(self.identity.as_ref().or(presumed), &entry.row);
+            (mine != entry.shown && is_known).then(|| (entry.row.client_message_id.clone(), mine))
         };
         self.entries.iter().filter_map(changes).collect()
     }

@@ -123,6 +123,7 @@ impl<J: Json> Client<J> {
         entry.row.failure = None;
         if entry.row.owner == Owner::Unknown {
             entry.row.owner = self.outbox.owner();
+            entry.by_presumption = self.outbox.identity().is_none();
             // Whoever asks for it stands for it, also where nobody is known yet.
             entry.restored = false;
         }

@@ -18,8 +18,8 @@ use crate::entry::{Entry, Wait, Waiter, passes_by_itself};
 use crate::error::{ClientError, Code};
 use crate::identity::Identity;
 use crate::io::{
-    CallId, Event, Operation, OutboxChange, OutboxNews, OutboxRow, OutboxStatus, Output, Reply,
-    Transport,
+    CallId, Event, Operation, OutboxChange, OutboxNews, OutboxRow, OutboxStatus, Output, Owner,
+    Reply, Transport,
 };
 use crate::timer::Timer;
 
@@ -31,6 +31,9 @@ const RESEND_AFTER_MS: u64 = 2_000;
 const CLOCK_MS_MAX: u64 = 60_000;
 /// How long what is sent waits for what the outbox's store holds.
 const LOADED_WITHIN_MS: u64 = 5_000;
+/// After which time without a token what is presumed is shown, in milliseconds. With one, nobody sees for a moment what another user
+/// of the page left.
+const PRESUMED_AFTER_MS: u64 = 1_000;
 /// When what came too early is sent again, with what it comes after.
 const AFTER_THE_OTHER_MS: u64 = 100;
 /// How long a link that carried something may go on without confirming anything.
@@ -390,6 +393,28 @@ impl<J: Json> Client<J> {
         if is_another {
             self.outputs.push_back(Output::Identified(Some(owner)));
         }
+        self.show_own();
+    }
+
+    /// Takes `owner` to use the client until a token says who does. What is written is theirs, and so is what they left, which is
+    /// shown where no token comes soon; nothing is sent by it.
+    pub(crate) fn presume(&mut self, owner: &Owner, now: Instant) {
+        let identity = match owner {
+            Owner::User(sub) => Some(Identity(Some(sub.clone()))),
+            Owner::Bearer => Some(Identity(None)),
+            Owner::Unknown => None,
+        };
+        let is_news = self.outbox.presumed() != identity.as_ref();
+        if is_news && self.outbox.identity().is_none() {
+            self.outbox.presume(identity);
+            let due = now.plus_ms(PRESUMED_AFTER_MS);
+            self.timers.set(Timer::Presumed, Some(due));
+        }
+    }
+
+    /// No token came soon: what is of whom is taken to use the client is shown.
+    pub(crate) fn show_presumed(&mut self) {
+        self.outbox.show_presumed();
         self.show_own();
     }
 

@@ -905,6 +905,82 @@ fn the_sender_of_what_was_written_before_a_token_is_told_once_it_is_known() {
     assert_eq!(bench.rows[0].owner, Owner::User("ada".to_owned()));
 }
 
+/// A client whose token function does not answer, and which is taken to be Ada's. Her page left `left` before.
+fn presumed_ada() -> Bench {
+    let mut bench = Bench::new();
+    bench.rows = vec![row("left", Owner::User("ada".into()))];
+    bench.input(Input::Presumed(Owner::User("ada".into())));
+    bench.client.connect(CallId(1), bench.now);
+    bench.drain();
+    bench.send(5, "new", false);
+    bench
+}
+
+#[test]
+fn who_is_taken_to_use_the_client_owns_what_is_written_and_sees_what_they_left() {
+    let ada = Owner::User("ada".to_owned());
+    for fails in [false, true] {
+        let mut bench = presumed_ada();
+        let (text, owner) = (&bench.rows[1].body["text"], &bench.rows[1].owner);
+        assert_eq!((text, owner), (&json!("new"), &ada), "found by a reload");
+        bench.expect_outbox(&["new pending"]);
+        if fails {
+            bench.input(Input::TokenFailed {
+                token_id: bench.token,
+                message: "no network".into(),
+            });
+        } else {
+            bench.advance(999);
+            bench.expect_outbox(&[]);
+            bench.advance(1);
+        }
+        bench.expect_outbox(&["left pending"]);
+    }
+    // It is who it was taken for: nothing changes.
+    let mut bench = presumed_ada();
+    bench.fetch_token(&token_of("ada", 3_600_000));
+    bench.expect_outbox(&["new pending", "left pending"]);
+    bench.take_frames();
+    bench.welcome(r#""seq":4"#);
+    let frames = bench.take_frames().concat();
+    assert!(frames.find("left") < frames.find("new"), "{frames}");
+}
+
+#[test]
+fn what_is_written_is_of_whom_the_token_names_and_not_of_whom_it_was_taken_for() {
+    for is_late in [false, true] {
+        let mut bench = presumed_ada();
+        if is_late {
+            bench.advance(1_500);
+        }
+        bench.outbox.clear();
+        bench.fetch_token(&token_of("bob", 3_600_000));
+        assert_eq!(bench.rows[1].owner, Owner::User("bob".into()));
+        let gone: &[&str] = if is_late { &["left dropped"] } else { &[] };
+        let told: Vec<&str> = ["new pending"].iter().chain(gone).copied().collect();
+        bench.expect_outbox(&told);
+        bench.take_frames();
+        bench.welcome(r#""seq":4"#);
+        let frames = bench.take_frames().concat();
+        assert!(
+            frames.contains("new") && !frames.contains("left"),
+            "{frames}"
+        );
+    }
+}
+
+#[test]
+fn after_a_sign_out_nobody_is_taken_to_use_the_client() {
+    let mut bench = presumed_ada();
+    bench.fetch_token(&token_of("ada", 3_600_000));
+    bench.client.disconnect(bench.now);
+    bench.drain();
+    bench.client.connect(CallId(7), bench.now);
+    bench.drain();
+    bench.send(8, "later", false);
+    assert_eq!(bench.rows.last().unwrap().owner, Owner::Unknown);
+}
+
 #[test]
 fn a_row_of_nobody_s_that_is_retried_before_anybody_is_known_is_sent() {
     let mut bench = Bench::new();
