@@ -41,8 +41,11 @@ const IDLE = { state: 'idle' };
 const ignore = () => {};
 /** How long a view that is gone keeps its client until what was sent is on disk, in milliseconds. */
 const SAFE_MS_MAX = 10_000;
-/** How long it keeps a connected one where another client of the room is there to send what waits. */
-const WANTED_MS_MAX = 3_000;
+/**
+ * How long it keeps a connected one where another client of the room is there to send what waits. Shorter than that one waits for its
+ * lane (outbox-lane.js): else it writes into another one, and is shown what waits in this one late.
+ */
+const WANTED_MS_MAX = 250;
 /** How long what is on its way to the disk when a client is closed may take to be safe, in milliseconds. */
 const WRITTEN_MS_MAX = 5_000;
 

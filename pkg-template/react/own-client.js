@@ -40,8 +40,9 @@ export function useOwnClient(config) {
     const end = () => {
       // The Wasm keeps whatever is not closed.
       leave(space);
-      // A view that was hidden may come back, as in <Activity>; for one that is gone this does nothing.
-      keep((latest) => (latest === made ? make(made.config) : latest));
+      // A view that was hidden may come back, as in <Activity>; for one that is gone this does nothing. Not where another client is
+      // shown by now: an update that changes nothing stays in React's queue, and what a later render sets is lost by it.
+      if (shown.current === made) keep((latest) => (latest === made ? make(made.config) : latest));
     };
     return space && hold(space, end);
   }, [space]);

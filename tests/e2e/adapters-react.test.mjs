@@ -191,6 +191,26 @@ test('another_space_or_user_is_another_client_and_the_old_one_is_closed', async 
   assertNoProblems(tab);
 });
 
+test('a_switch_by_a_click_makes_one_client_however_many_went_before', async () => {
+  const { query } = await open();
+  await connected();
+  const spaceId = stack.newSpace('other');
+  const other = await app.query(stack, spaceId, 'ada');
+  const before = await socketsMade();
+  for (let n = 1; n <= 4; n += 1) {
+    const { spaceToken } = n % 2 ? other : query;
+    const place = { spaceId: n % 2 ? spaceId : query.spaceId, spaceToken };
+    await tab.evaluate((changes) => page.showAtOnce(changes), place);
+    await until(async () => (await socketsMade()) >= before + n, 'the next client connects');
+    await connected();
+    // What the view that is gone sets comes in a task of its own.
+    await tab.evaluate(() => new Promise((resolve) => setTimeout(resolve, 100)));
+    assert.equal(await socketsMade(), before + n);
+  }
+  await until(() => stack.proxy.socketCount === 1, 'one socket is left');
+  assertNoProblems(tab);
+});
+
 test('what_waits_in_a_room_is_there_at_once_after_a_switch_away_and_back_without_a_link', async () => {
   // Straight to the Worker: sockets that are cut would be counted for the tests behind.
   const network = stack.keep(await startNetwork(stack.backend.url));
