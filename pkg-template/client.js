@@ -82,6 +82,8 @@ export class SpaceClient {
   /** What `connect()` gave, until it fails or `disconnect()` is called. */
   #attempt;
   #state = IDLE;
+  /** The user whom the core takes to use the client, where no token says so. */
+  #presumed;
   #isConnected = false;
   /** Whether the page counts this client as one in its room, and how to have other rooms looked after no more. */
   #isInRoom = false;
@@ -108,6 +110,7 @@ export class SpaceClient {
       this.#events.on(event, callback);
     }
     this.#outbox = new Outbox(placeOf(this.#config), (act) => this.#tellCore(act), {
+      isKeepers: this.#config.pollsOnly === true,
       onLoading: (rows) => this.#store.reserveOutbox(rows),
       onWeakened: () => this.#store.setPersistence(this.#outbox.persistence),
       onLost: (error) => this.#losePersistence(error),
@@ -142,6 +145,8 @@ export class SpaceClient {
 
   disconnect() {
     if (!this.#end) {
+      // The function may be somebody else's by the next connect().
+      if (typeof this.#config.spaceToken === 'function') this.#outbox.signOut();
       this.#stop(closedError('disconnect()'));
     }
   }
@@ -205,7 +210,7 @@ export class SpaceClient {
   }
 
   retry(id) {
-    return this.#call((core) => core.retry(id), true);
+    return this.#callSending((core) => core.retry(id));
   }
 
   discard(id) {
@@ -278,12 +283,7 @@ export class SpaceClient {
     const error = closedError('close()');
     this.#outbox.part();
     this.#stop(error);
-    const core = this.#core;
     this.#finish(error);
-    // The call may come out of a callback, with the core still at work below: it is freed when that is through.
-    this.#settled.then(() => {
-      if (core && !this.#engine.fault()) core.free();
-    });
   }
 
   // Engines without the symbol have no syntax that would use it.
@@ -330,7 +330,9 @@ export class SpaceClient {
   #presume(core) {
     const { presumed } = this.#outbox;
     // A keeper's client has its room's tokens, or is of no use.
-    if (presumed !== undefined && !this.#config.pollsOnly) core.presume(presumed);
+    if (presumed === this.#presumed || this.#config.pollsOnly) return;
+    this.#presumed = presumed;
+    core.presume(presumed);
   }
 
   #hasten() {
@@ -377,16 +379,21 @@ export class SpaceClient {
   #callUntil(options, extra, ask) {
     try {
       const { body, untilStored } = splitUntil(options, extra);
-      const call = this.#call((core) => {
-        this.#presume(core);
-        return ask(core, body, untilStored);
-      }, true);
-      const ended = call.then(ignore, ignore).then(() => this.#unsafe.delete(ended));
-      this.#unsafe.add(ended);
-      return call;
+      return this.#callSending((core) => ask(core, body, untilStored));
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  /** Asks for something that is to be sent. */
+  #callSending(ask) {
+    const call = this.#call((core) => {
+      this.#presume(core);
+      return ask(core);
+    }, true);
+    const ended = call.then(ignore, ignore).then(() => this.#unsafe.delete(ended));
+    this.#unsafe.add(ended);
+    return call;
   }
 
   /** For views that are gone: what was sent right before is safe first. */
@@ -626,8 +633,15 @@ export class SpaceClient {
     this.#attempt = undefined;
     this.#waiting = [];
     rejectAll(this.#pending, error);
-    this.#settled = this.#settleSends(error);
+    const core = this.#core;
+    const settled = createDeferred();
+    this.#settled = settled.promise;
     this.#handOver = () => this.#settled;
+    this.#settleSends(error).then(() => {
+      settled.resolve();
+      // A closed one may be at work below, where the call came out of a callback: by now it is through.
+      if (core && error.code === 'closed' && !this.#engine.fault()) core.free();
+    });
     this.#store.clearPeople();
     this.#setConnected(false);
     if (error.code === 'closed') {
@@ -651,10 +665,11 @@ export class SpaceClient {
 
   /** Resolves once all that was sent is on the disk, or that has taken too long. Another client of the page has it then. */
   async #whenWritten() {
+    // Out of a callback the core gives what is to be written once that is through.
+    await new Promise((resolve) => setTimeout(resolve, 0));
     const late = createDeferred();
     const timer = setTimeout(late.resolve, WRITTEN_MS_MAX);
-    this.#outbox.leave();
-    await Promise.race([this.#outbox.whenWritten(), late.promise]);
+    await Promise.race([this.#outbox.end(), late.promise]);
     clearTimeout(timer);
     // What the core was told of the last of it takes its way to the app.
     await undefined;

@@ -31,8 +31,9 @@ const KEEP_MS = 1_000;
 const RELOAD_MS = 2_000;
 /** How long what a closed client wrote before anybody was known is still of who is known first, in milliseconds. */
 const LEFT_MS = 10_000;
-/** The owner of a row that was written before there was a token. */
+/** The owner of a row that was written before there was a token, and what it begins with where it is presumed who wrote it. */
 const UNKNOWN = 'unknown';
+const PRESUMED = 'presumed:';
 
 /**
  * How far what waits in the outbox reaches: every tab of the browser, this tab's reloads, or this page.
@@ -105,8 +106,11 @@ export class Outbox {
   #isHolding = false;
   /** Whether the view of the client is gone. */
   #isLeaving = false;
-  /** Whether the client is gone, or about to go. */
-  #hasParted = false;
+  /** Whether the client is gone, or about to go; or is none that somebody uses. */
+  #hasParted;
+  #isKeepers;
+  /** Whether the client is closed, and only what was sent is still being written. */
+  #isEnding = false;
   /** Whether the core waits for rows that it asked for. */
   #isAsked = false;
   /** Whether the core was told that others may send. */
@@ -133,6 +137,7 @@ export class Outbox {
    * @param {{ workerUrl: string, spaceId: string }} place
    * @param {(act: (core: object) => void) => void} tell Lets a function at the core, if there is one.
    * @param {object} events
+   * @param {boolean} [events.isKeepers] Whether it is of a client that sees to a room where nobody is.
    * @param {(rows: object[]) => void} events.onLoading These rows are about to be handed to the core.
    * @param {() => void} events.onWeakened What waits does not reach as far as was thought; see {@link persistence}.
    * @param {(error: unknown) => void} events.onLost Storage failed; memory serves from now on.
@@ -143,6 +148,8 @@ export class Outbox {
   constructor(place, tell, events, { lanes = new Lanes(place), makeDatabase = openDatabase } = {}) {
     this.#channelName = `kuratchi-spaces:${JSON.stringify([place.workerUrl, place.spaceId])}`;
     this.#workerUrl = place.workerUrl;
+    this.#isKeepers = events.isKeepers === true;
+    this.#hasParted = this.#isKeepers;
     this.#tell = tell;
     this.#events = events;
     this.#lanes = lanes;
@@ -152,7 +159,7 @@ export class Outbox {
     this.#persistence = expectedPersistence(lanes.areShared);
     lanes.onLost = () => this.#loseLocks();
     lanes.onFreed = () => this.#lookAround();
-    lanes.onWanted = (lane) => (this.#isLeaving ? events.onWanted() : this.#giveBack(lane));
+    lanes.onWanted = (lane) => (this.#isLeaving || this.#isEnding ? events.onWanted() : this.#giveBack(lane));
     this.#isInMemory = this.#persistence === 'memory';
     if (this.#isInMemory) {
       this.#database = new MemoryDatabase(place);
@@ -174,7 +181,7 @@ export class Outbox {
     return this.#database !== undefined && (!this.#isInMemory || isPage());
   }
 
-  /** Who is taken to use the client, where no token says so. */
+  /** The id of the user who is taken to use the client, where no token says so. */
   get presumed() {
     return pageUser(this.#workerUrl);
   }
@@ -228,8 +235,10 @@ export class Outbox {
    */
   identified(owner) {
     this.#isIdentified = owner !== undefined;
-    if (owner !== undefined) enterAs(this.#workerUrl, this, owner);
-    else if (!this.#hasParted) signOut(this.#workerUrl, this);
+    if (!this.#hasParted) {
+      if (owner !== undefined) enterAs(this.#workerUrl, this, owner);
+      else this.signOut();
+    }
     this.#lookAround();
     this.#leaveOthers();
   }
@@ -278,12 +287,21 @@ export class Outbox {
 
   /** Resolves when all that was put and removed so far is on disk, or can not be. */
   async whenWritten() {
-    await Promise.all(this.#changes);
+    do await Promise.all(this.#changes);
+    while (this.#changes.size > 0);
+  }
+
+  /** The client is closed: resolves when what was sent is on disk, or can not be. Whoever has the room next may ask for it. */
+  async end() {
+    this.#isEnding = true;
+    this.#giveWay();
+    if (this.#claiming) await this.#claiming;
+    await this.whenWritten();
   }
 
   /** Forgets every row of the space, of whatever lane. */
   clear() {
-    signOut(this.#workerUrl, this);
+    this.signOut();
     this.#clears += 1;
     this.#clearing = this.#clear();
     // Whoever cares asks with `whenCleared()`.
@@ -295,8 +313,14 @@ export class Outbox {
     return this.#clearing;
   }
 
+  /** Somebody else may use the client, and the page, from now on. */
+  signOut() {
+    if (!this.#isKeepers) signOut(this.#workerUrl, this);
+  }
+
   /** The client is about to go, which is no sign-out. */
   part() {
+    if (this.#hasParted) return;
     this.#hasParted = true;
     leaveAs(this.#workerUrl, this);
   }
@@ -305,6 +329,10 @@ export class Outbox {
   leave() {
     this.#isLeaving = true;
     this.part();
+    this.#giveWay();
+  }
+
+  #giveWay() {
     this.#lanes.leave(true);
     if (this.#lanes.hasNeighbours) this.#events.onWanted();
   }
@@ -617,7 +645,7 @@ export class Outbox {
 
   /** Takes note of who owns a row by now, or that it is gone. */
   #note(id, owner) {
-    if (owner === UNKNOWN) this.#written.add(id);
+    if (owner === UNKNOWN || owner?.startsWith(PRESUMED)) this.#written.add(id);
     else this.#written.delete(id);
   }
 
@@ -687,6 +715,8 @@ export class Outbox {
     // Nothing is looked for any more, and nothing given up.
     this.#unlisten();
     this.#becomeReady();
+    // What is not written when the client ends is nowhere.
+    if (this.#isEnding) return;
     this.#tell((core) => core.persistFailed());
     if (this.#isAsked || this.#isReleased) {
       // Whoever else may have sent them: the server stores each once.

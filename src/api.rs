@@ -151,11 +151,9 @@ impl SpaceCore {
             .input(Input::OutboxLoaded(outbox_row::read_all(rows)));
     }
 
-    /// Takes the owner of these rows, as they name it, to use the client until a token says who does.
-    pub fn presume(&self, owner: &str) {
-        if let Some(owner) = outbox_row::read_owner(owner) {
-            self.driver.input(Input::Presumed(owner));
-        }
+    /// Takes the user to use the client until a token says who does; without one nobody.
+    pub fn presume(&self, sub: Option<String>) {
+        self.driver.input(Input::Presumed(sub));
     }
 
     /// Whether one of these rows is of who uses the client.

@@ -380,3 +380,57 @@ test('what_was_sent_right_before_close_is_told_as_it_is', async () => {
   assertNoProblems(tab);
   await tab.context().close();
 });
+
+test('what_is_sent_and_closed_in_a_callback_or_with_a_full_disk_is_told_as_it_is', async () => {
+  const space = stack.newSpace();
+  const peer = stack.newPeer(space);
+  const tab = await newClientTab(space);
+  const outcomes = await tab.evaluate(() => {
+    const outcomeOf = (sending) =>
+      sending.then(
+        (message) => (message ? 'stored' : 'kept'),
+        (error) => error.code,
+      );
+    globalThis.ended = new Promise((resolve) => {
+      const client = newClient({
+        onMessage: () => {
+          resolve(outcomeOf(client.sendMessage(draft('out of a callback'))));
+          client.close();
+          client.close();
+        },
+      });
+      globalThis.ready = client.connect();
+    });
+    return globalThis.ready;
+  });
+  assert.equal(outcomes, undefined);
+  await peer.post('hello');
+  assert.ok(['stored', 'kept'].includes(await tab.evaluate(() => globalThis.ended)));
+  const full = await tab.evaluate(async () => {
+    const client = newClient({});
+    await client.connect();
+    await client.sendMessage({ ...draft('before'), until: 'stored' });
+    const { put } = IDBObjectStore.prototype;
+    IDBObjectStore.prototype.put = () => {
+      throw new DOMException('no space left', 'QuotaExceededError');
+    };
+    const sending = client.sendMessage(draft('while the disk is full'));
+    client.close();
+    const outcome = await sending.then(
+      (message) => (message ? 'stored' : 'kept'),
+      (error) => error.code,
+    );
+    IDBObjectStore.prototype.put = put;
+    return outcome;
+  });
+  // Nobody has it, unless the server does.
+  assert.equal(full, 'closed');
+  await until(
+    async () => (await peer.messages()).some(({ text }) => text === 'out of a callback'),
+    'what was sent out of the callback is stored',
+  );
+  const texts = (await peer.messages()).map(({ text }) => text);
+  assert.equal(texts.filter((text) => text === 'out of a callback').length, 1);
+  assertNoProblems(tab);
+  await tab.context().close();
+});

@@ -578,40 +578,75 @@ describe('two clients of one page', () => {
     assert.equal(outbox.hasOwnerless, false);
   });
 
-  test('a_client_that_knows_nobody_is_taken_for_that_of_the_page_s_user', async () => {
+  describe('who is taken to use a client that knows nobody', () => {
     const parts = browser();
-    const open = () => openTab({ ...parts, user: false }).outbox;
+    const open = (owner) => {
+      const { outbox } = openTab({ ...parts, user: false });
+      if (owner) outbox.identified(owner);
+      return outbox;
+    };
     const presumed = () => {
       const outbox = open();
-      const owner = outbox.presumed;
+      const user = outbox.presumed;
       outbox.close();
-      return owner;
+      return user;
     };
-    // Nobody was known yet, as in a page that was just loaded.
-    open().clear();
-    assert.equal(presumed(), undefined);
-    const ada = open();
-    ada.identified('user:ada');
-    assert.equal(presumed(), 'user:ada');
-    const bob = open();
-    bob.identified('user:bob');
-    assert.equal(presumed(), undefined, 'nobody can tell');
-    // Who goes stays who they are; what the core tells on its way out is no sign-out.
-    ada.part();
-    ada.identified(undefined);
-    ada.close();
-    assert.equal(presumed(), 'user:bob');
-    bob.leave();
-    assert.equal(presumed(), 'user:bob', 'whoever was there last');
-    const again = open();
-    again.identified('user:bob');
-    again.identified(undefined);
-    assert.equal(presumed(), undefined, 'signed out');
-    const cleared = open();
-    cleared.identified('bearer');
-    cleared.clear();
-    cleared.close();
-    assert.equal(presumed(), undefined, 'signed out and cleared');
+
+    test('is the one whom the page knew last', () => {
+      open().signOut();
+      assert.equal(presumed(), undefined, 'a page that was just loaded');
+      const ada = open('user:ada');
+      const hers = open('user:ada');
+      assert.equal(presumed(), 'ada');
+      const bob = open('user:bob');
+      assert.equal(presumed(), undefined, 'nobody can tell');
+      for (const outbox of [ada, hers]) outbox.close();
+      assert.equal(presumed(), undefined, 'she was there a moment ago');
+      bob.leave();
+      assert.equal(presumed(), 'bob');
+      // What comes after the view is gone says nothing more.
+      bob.identified('user:cy');
+      assert.equal(presumed(), 'bob');
+      const named = open('user:dora');
+      const nameless = open('bearer');
+      named.close();
+      assert.equal(presumed(), undefined);
+      nameless.close();
+      assert.equal(presumed(), undefined, 'whose token names nobody is no user');
+    });
+
+    test('is nobody after a sign-out, whichever client closes later', () => {
+      for (const signOut of [
+        (outbox) => outbox.identified(undefined),
+        (outbox) => outbox.signOut(),
+        (outbox) => outbox.clear(),
+      ]) {
+        const [one, other] = [open('user:ada'), open('user:ada')];
+        signOut(one);
+        for (const outbox of [one, other]) outbox.close();
+        assert.equal(presumed(), undefined);
+      }
+      open('user:ada').close();
+      // It knew nobody itself, and was taken for hers.
+      open().signOut();
+      assert.equal(presumed(), undefined);
+    });
+
+    test('is nobody whom only a keeper’s client knows', () => {
+      const outbox = new Outbox(
+        PLACE,
+        () => {},
+        { isKeepers: true, onLoading() {}, onLost() {} },
+        {
+          lanes: new Lanes(PLACE, parts.locks),
+          makeDatabase: (place, events) => new OutboxDatabase(place, events, parts.disk.open),
+        },
+      );
+      outbox.identified('user:ada');
+      assert.equal(presumed(), undefined);
+      outbox.close();
+      assert.equal(presumed(), undefined);
+    });
   });
 
   test('what_a_client_wrote_before_anybody_was_known_is_fresh_to_one_that_is_there_before_it_is_gone', async () => {

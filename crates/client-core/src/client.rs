@@ -272,7 +272,7 @@ impl<J: Json> Client<J> {
                 token,
                 fixed,
             } => self.handle_token(token_id, token, fixed, now),
-            Input::Presumed(owner) => self.presume(&owner, now),
+            Input::Presumed(sub) => self.presume(sub, now),
             Input::TokenChanged => self.handle_token_changed(now),
             Input::TokenFailed { token_id, message } => {
                 self.handle_token_failed(token_id, message, now)

@@ -55,8 +55,6 @@ pub(crate) struct Entry<J> {
     pub(crate) loaded: bool,
     /// Whether an earlier life of a page wrote it.
     pub(crate) restored: bool,
-    /// Whether it was written here while it was presumed who uses the client: it is of whoever turns out to.
-    pub(crate) by_presumption: bool,
     /// Whether the present connection has carried it.
     pub(crate) sent: bool,
     /// Whether some connection may have carried it, in this life of the page or an earlier one.
@@ -91,7 +89,6 @@ impl<J: Json> Entry<J> {
             waits_for: None,
             loaded: false,
             restored: false,
-            by_presumption: false,
             sent: false,
             carried: false,
             safe: false,

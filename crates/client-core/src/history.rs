@@ -13,7 +13,7 @@ use crate::connection::Link;
 use crate::error::{ClientError, Code};
 use crate::io::{CallId, Event, Output, Reply, Transport};
 use crate::requests::{Pending, Purpose, list_length};
-use crate::session::Cursor;
+use crate::session::{Cursor, RESET};
 use crate::timeline::Placed;
 
 /// One `getMessages()` on its way.
@@ -147,8 +147,8 @@ impl<J: Json> Client<J> {
             // It is the link. What it still sends is in the page already, or never was in this epoch; and a poll that asked on
             // from its place might get more of it, out of a cache.
             let (epoch, head) = page.head.clone();
-            let next = self.session.begin_anew(epoch, head);
-            self.follow(next, now);
+            self.session.begin_anew(epoch, head);
+            self.break_at(head, RESET, now);
             run.discontinuities = self.discontinuities;
             self.lose_link(None, now);
         }

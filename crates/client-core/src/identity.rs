@@ -30,8 +30,9 @@ pub(crate) fn owns<J: Json>(identity: Option<&Identity>, row: &OutboxRow<J>) -> 
     match (&row.owner, sub) {
         (Owner::User(owner), Some(sub)) => owner == sub,
         (Owner::User(_), None) | (Owner::Bearer, Some(_)) => false,
-        (Owner::Bearer | Owner::Unknown, None) => true,
-        (Owner::Unknown, Some(sub)) => {
+        (Owner::Bearer | Owner::Unknown | Owner::Presumed(_), None) => true,
+        (Owner::Presumed(owner), Some(sub)) if owner == sub => true,
+        (Owner::Unknown | Owner::Presumed(_), Some(sub)) => {
             // One that names nobody is shown, and asks before it is sent.
             let said = row.body.get(Key::SenderId);
             said.is_none_or(|said| said.string().as_ref() == Some(sub))
@@ -39,8 +40,20 @@ pub(crate) fn owns<J: Json>(identity: Option<&Identity>, row: &OutboxRow<J>) -> 
     }
 }
 
-/// Whether nobody knows who wrote this, and somebody is signed in now.
+/// Whether nobody knows who wrote this, and somebody is signed in now who is not presumed to have.
 pub(crate) fn is_unsigned<J: Json>(identity: Option<&Identity>, row: &OutboxRow<J>) -> bool {
-    let is_named = matches!(identity, Some(Identity(Some(_))));
-    is_named && row.owner == Owner::Unknown && row.body.get(Key::SenderId).is_none()
+    let Some(Identity(Some(sub))) = identity else {
+        return false;
+    };
+    let is_nobodys = match &row.owner {
+        Owner::Unknown => true,
+        Owner::Presumed(owner) => owner != sub,
+        Owner::User(_) | Owner::Bearer => false,
+    };
+    is_nobodys && row.body.get(Key::SenderId).is_none()
+}
+
+/// Whether nobody knew who wrote this.
+pub(crate) fn is_nobodys(owner: &Owner) -> bool {
+    matches!(owner, Owner::Unknown | Owner::Presumed(_))
 }

@@ -107,8 +107,8 @@ pub enum Input<J: Json> {
         /// Whether there can be no other one: the app gave a text, and no function.
         fixed: bool,
     },
-    /// Whoever used the page's other clients last is taken to use this one until a token says who does.
-    Presumed(Owner),
+    /// The user who used the page's other clients last is taken to use this one until a token says who does; `None`: nobody.
+    Presumed(Option<String>),
     /// The app has another token, or another function for one.
     TokenChanged,
     /// The app's token function failed or gave nonsense.
@@ -300,7 +300,9 @@ pub enum Owner {
     User(String),
     /// Whoever held a token that named nobody.
     Bearer,
-    /// Nobody knew yet: there was no token when it was added.
+    /// Nobody knew yet: there was no token when it was added. The page knew this user last.
+    Presumed(String),
+    /// Nobody knew yet, and nobody is presumed.
     Unknown,
 }
 

@@ -27,7 +27,7 @@ use protocol::wire::Key;
 
 use crate::entry::{Entry, Wait, Waiter};
 use crate::error::{ClientError, Code};
-use crate::identity::{Identity, is_unsigned, owns};
+use crate::identity::{Identity, is_nobodys, is_unsigned, owns};
 use crate::io::{Operation, OutboxRow, Owner};
 
 /// The queue.
@@ -141,12 +141,8 @@ impl<J: Json> Outbox<J> {
         }
         let entry = Entry::new(row, body_bytes);
         let waits_for = self.own_message(entry.target());
-        // A change is of who wrote what it changes.
-        let changed = waits_for.as_ref().and_then(|id| self.get(id));
-        let is_writers = changed.is_none_or(|changed| changed.by_presumption);
         self.entries.push_back(Entry {
             waits_for,
-            by_presumption: is_writers && self.identity.is_none() && self.presumed.is_some(),
             waiters,
             shown: true,
             safe: !self.durable,
@@ -392,14 +388,10 @@ impl<J: Json> Outbox<J> {
     /// now on; gives their ids.
     pub(crate) fn identify(&mut self, identity: Identity) -> Vec<ClientMessageId> {
         let mut bound = Vec::new();
-        let owner = identity.owner();
-        for entry in &mut self.entries {
-            let is_nobodys = !entry.restored && entry.row.owner == Owner::Unknown;
-            let was_presumed = std::mem::take(&mut entry.by_presumption);
-            if is_nobodys || (was_presumed && entry.row.owner != owner) {
-                entry.row.owner = owner.clone();
-                bound.push(entry.row.client_message_id.clone());
-            }
+        let unknown = |entry: &&mut Entry<J>| !entry.restored && is_nobodys(&entry.row.owner);
+        for entry in self.entries.iter_mut().filter(unknown) {
+            entry.row.owner = identity.owner();
+            bound.push(entry.row.client_message_id.clone());
         }
         self.identity = Some(identity);
         self.presume(None);
@@ -413,8 +405,18 @@ impl<J: Json> Outbox<J> {
 
     /// Takes somebody to use the client until that is known, or nobody any more.
     pub(crate) fn presume(&mut self, identity: Option<Identity>) {
-        self.shows_presumed &= identity.is_some();
+        self.shows_presumed = false;
         self.presumed = identity;
+    }
+
+    /// What the store held is shown no longer: gives the rows of what was.
+    pub(crate) fn hide_loaded(&mut self) -> Vec<OutboxRow<J>> {
+        let shown = |entry: &&mut Entry<J>| entry.loaded && entry.shown;
+        let hide = |entry: &mut Entry<J>| {
+            entry.shown = false;
+            entry.row.clone()
+        };
+        self.entries.iter_mut().filter(shown).map(hide).collect()
     }
 
     /// What is of whom is presumed is shown from now on.
@@ -440,26 +442,34 @@ impl<J: Json> Outbox<J> {
     }
 
     /// Whose an entry is that is added now.
-    pub(crate) fn owner(&self) -> Owner {
-        let user = self.identity.as_ref().or(self.presumed.as_ref());
-        user.map_or(Owner::Unknown, Identity::owner)
+    pub(crate) fn owner(&self, body: &J) -> Owner {
+        if let Some(identity) = &self.identity {
+            return identity.owner();
+        }
+        let presumed = self.presumed.as_ref().and_then(|it| it.0.clone());
+        let said = body.get(Key::SenderId);
+        // Who says who it is of knows better.
+        match presumed.filter(|sub| said.is_none_or(|said| said.string().as_ref() == Some(sub))) {
+            Some(sub) => Owner::Presumed(sub),
+            None => Owner::Unknown,
+        }
     }
 
     /// Whose a change is that is added now: of who wrote what it changes, where that is on its way as well.
     pub(crate) fn owner_of(&self, body: &J) -> Owner {
         let target = body.get(Key::MessageId).and_then(|id| id.string());
         let changed = target.and_then(|id| self.get(&ClientMessageId(id)));
-        changed.map_or_else(|| self.owner(), |entry| entry.row.owner.clone())
+        changed.map_or_else(|| self.owner(body), |entry| entry.row.owner.clone())
     }
 
     /// Ids of the entries that the app should see and does not, or the other way round.
     pub(crate) fn shown_changes(&self) -> Vec<(ClientMessageId, bool)> {
         let presumed = self.presumed.as_ref().filter(|_| self.shows_presumed);
         let changes = |entry: &Entry<J>| {
-            // What was written here is shown, whoever that was.
-            let is_known = self.identity.is_some() || (presumed.is_some() && !entry.shown);
             let mine = owns(self.identity.as_ref().or(presumed), &entry.row);
-            (mine != entry.shown && is_known).then(|| (entry.row.client_message_id.clone(), mine))
+            // Until somebody is known, what is shown stays so, whoever wrote it.
+            let is_due = mine != entry.shown && (mine || self.identity.is_some());
+            is_due.then(|| (entry.row.client_message_id.clone(), mine))
         };
         self.entries.iter().filter_map(changes).collect()
     }
@@ -1223,12 +1233,12 @@ mod tests {
     fn what_was_added_before_there_was_a_token_is_the_first_token_s() {
         let mut outbox = Outbox::new();
         let unknown = OutboxRow {
-            owner: outbox.owner(),
+            owner: outbox.owner(&json!({})),
             ..row("a")
         };
         outbox.add(unknown, 10, Vec::new()).unwrap();
         assert_eq!(outbox.identify(Identity(Some("ada".into()))), [id("a")]);
-        assert_eq!(outbox.owner(), Owner::User("ada".into()));
+        assert_eq!(outbox.owner(&json!({})), Owner::User("ada".into()));
         assert_eq!(carried(&mut outbox), ["a"]);
         outbox.link_changed();
         outbox.identify(Identity(Some("bo".into())));

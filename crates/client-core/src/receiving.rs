@@ -321,20 +321,24 @@ impl<J: Json> Client<J> {
             Next::Fine => {}
             Next::Sync(since) => self.ask_for_events(since, now),
             Next::Discontinuity(reason) => {
-                if let Some(seq) = self.session.cursor().map(|cursor| cursor.seq) {
-                    self.start_timeline_at(seq);
-                }
-                self.tell(Event::Discontinuity { reason });
+                let seq = self.session.cursor().map_or(Seq::ZERO, |cursor| cursor.seq);
+                self.break_at(seq, reason, now);
                 self.fail_stale(now);
-                if !self.breaks.take(now) {
-                    self.leave_for_long(now);
-                }
             }
             Next::Reconnect => self.lose_link(None, now),
             Next::StartAfresh(reason) => {
                 self.lose_link(None, now);
                 self.tell(Event::Discontinuity { reason });
             }
+        }
+    }
+
+    /// Tells that events may be missing: what comes next comes after `seq`.
+    pub(crate) fn break_at(&mut self, seq: Seq, reason: &'static str, now: Instant) {
+        self.start_timeline_at(seq);
+        self.tell(Event::Discontinuity { reason });
+        if !self.breaks.take(now) {
+            self.leave_for_long(now);
         }
     }
 

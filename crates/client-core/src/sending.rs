@@ -16,9 +16,9 @@ use crate::client::Client;
 use crate::connection::Link;
 use crate::entry::{Entry, Wait, Waiter, bytes_of};
 use crate::error::{ClientError, Code};
-use crate::identity::Identity;
+use crate::identity::{Identity, is_nobodys};
 use crate::io::{
-    CallId, Operation, OutboxChange, OutboxRow, OutboxStatus, Output, Owner, Reply, Transport,
+    CallId, Operation, OutboxChange, OutboxRow, OutboxStatus, Output, Reply, Transport,
 };
 use crate::legacy::unsupported;
 use crate::posts::Post;
@@ -52,10 +52,7 @@ impl<J: Json> Client<J> {
 
     fn end_own_typing(&mut self, body: &J) {
         let said = body.get(Key::SenderId).and_then(|id| id.string());
-        let user_id = said.or(match self.outbox.owner() {
-            Owner::User(sub) => Some(sub),
-            Owner::Bearer | Owner::Unknown => None,
-        });
+        let user_id = said.or_else(|| self.outbox.identity()?.0.clone());
         match user_id {
             Some(user_id) => self.typing.sent_what_was_typed(&user_id),
             // Before there is a token nobody is told yet, and who wrote it is who types here.
@@ -121,9 +118,8 @@ impl<J: Json> Client<J> {
     /// The entry was written now, as who is now.
     pub(crate) fn refresh(&self, entry: &mut Entry<J>, now: Instant) {
         entry.row.failure = None;
-        if entry.row.owner == Owner::Unknown {
-            entry.row.owner = self.outbox.owner();
-            entry.by_presumption = self.outbox.identity().is_none();
+        if is_nobodys(&entry.row.owner) {
+            entry.row.owner = self.outbox.owner(&entry.row.body);
             // Whoever asks for it stands for it, also where nobody is known yet.
             entry.restored = false;
         }
@@ -179,6 +175,7 @@ impl<J: Json> Client<J> {
             self.drop_entry(entry, "clearLocal() was called");
         }
         self.drop_what_waited("clearLocal() was called");
+        self.outbox.presume(None);
         self.persist(OutboxChange::Clear);
         self.settle(call, Ok(Reply::Done));
     }

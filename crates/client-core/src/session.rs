@@ -205,11 +205,10 @@ impl<J> Session<J> {
     }
 
     /// Goes on from a place in another life of the log, which is not the one that the connection tells of.
-    pub(crate) fn begin_anew(&mut self, epoch: Option<Epoch>, seq: Seq) -> Next {
+    pub(crate) fn begin_anew(&mut self, epoch: Option<Epoch>, seq: Seq) {
         self.cursor = Some(Cursor { epoch, seq });
         self.held.clear();
         self.syncing = false;
-        Next::Discontinuity(RESET)
     }
 
     /// Takes the news that a frame could not be read. Once, the connection may be to blame; at the same

@@ -18,8 +18,8 @@ use crate::entry::{Entry, Wait, Waiter, passes_by_itself};
 use crate::error::{ClientError, Code};
 use crate::identity::Identity;
 use crate::io::{
-    CallId, Event, Operation, OutboxChange, OutboxNews, OutboxRow, OutboxStatus, Output, Owner,
-    Reply, Transport,
+    CallId, Event, Operation, OutboxChange, OutboxNews, OutboxRow, OutboxStatus, Output, Reply,
+    Transport,
 };
 use crate::timer::Timer;
 
@@ -396,20 +396,24 @@ impl<J: Json> Client<J> {
         self.show_own();
     }
 
-    /// Takes `owner` to use the client until a token says who does. What is written is theirs, and so is what they left, which is
-    /// shown where no token comes soon; nothing is sent by it.
-    pub(crate) fn presume(&mut self, owner: &Owner, now: Instant) {
-        let identity = match owner {
-            Owner::User(sub) => Some(Identity(Some(sub.clone()))),
-            Owner::Bearer => Some(Identity(None)),
-            Owner::Unknown => None,
-        };
-        let is_news = self.outbox.presumed() != identity.as_ref();
-        if is_news && self.outbox.identity().is_none() {
-            self.outbox.presume(identity);
-            let due = now.plus_ms(PRESUMED_AFTER_MS);
-            self.timers.set(Timer::Presumed, Some(due));
+    /// Takes the user to use the client until a token says who does, or nobody. What is written is presumed to be theirs, and what
+    /// they left is shown where no token comes soon; nothing is sent by it.
+    pub(crate) fn presume(&mut self, sub: Option<String>, now: Instant) {
+        let identity = sub.map(|sub| Identity(Some(sub)));
+        if self.outbox.presumed() == identity.as_ref() || self.outbox.identity().is_some() {
+            return;
         }
+        let due = identity.is_some().then(|| now.plus_ms(PRESUMED_AFTER_MS));
+        // What is of whom it was taken for before is not this one's.
+        let hidden = match self.outbox.presumed() {
+            Some(_) => self.outbox.hide_loaded(),
+            None => Vec::new(),
+        };
+        for row in hidden {
+            self.tell_outbox(row, OutboxStatus::Dropped);
+        }
+        self.outbox.presume(identity);
+        self.timers.set(Timer::Presumed, due);
     }
 
     /// No token came soon: what is of whom is taken to use the client is shown.

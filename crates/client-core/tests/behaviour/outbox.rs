@@ -905,24 +905,33 @@ fn the_sender_of_what_was_written_before_a_token_is_told_once_it_is_known() {
     assert_eq!(bench.rows[0].owner, Owner::User("ada".to_owned()));
 }
 
+fn presume(bench: &mut Bench, user: Option<&str>) {
+    bench.input(Input::Presumed(user.map(str::to_owned)));
+}
+
 /// A client whose token function does not answer, and which is taken to be Ada's. Her page left `left` before.
 fn presumed_ada() -> Bench {
     let mut bench = Bench::new();
     bench.rows = vec![row("left", Owner::User("ada".into()))];
-    bench.input(Input::Presumed(Owner::User("ada".into())));
+    presume(&mut bench, Some("ada"));
     bench.client.connect(CallId(1), bench.now);
     bench.drain();
     bench.send(5, "new", false);
     bench
 }
 
+fn write_as(bench: &mut Bench, call: u32, body: &Value) -> Owner {
+    bench
+        .client
+        .send_message(CallId(call), body, false, bench.now);
+    bench.drain();
+    bench.rows.last().unwrap().owner.clone()
+}
+
 #[test]
-fn who_is_taken_to_use_the_client_owns_what_is_written_and_sees_what_they_left() {
-    let ada = Owner::User("ada".to_owned());
+fn who_is_taken_to_use_the_client_sees_what_they_left_where_no_token_comes() {
     for fails in [false, true] {
         let mut bench = presumed_ada();
-        let (text, owner) = (&bench.rows[1].body["text"], &bench.rows[1].owner);
-        assert_eq!((text, owner), (&json!("new"), &ada), "found by a reload");
         bench.expect_outbox(&["new pending"]);
         if fails {
             bench.input(Input::TokenFailed {
@@ -935,11 +944,15 @@ fn who_is_taken_to_use_the_client_owns_what_is_written_and_sees_what_they_left()
             bench.advance(1);
         }
         bench.expect_outbox(&["left pending"]);
+        // Another one is, or nobody can tell any more.
+        presume(&mut bench, None);
+        bench.expect_outbox(&["left dropped"]);
     }
-    // It is who it was taken for: nothing changes.
+    // It is who it was taken for.
     let mut bench = presumed_ada();
     bench.fetch_token(&token_of("ada", 3_600_000));
-    bench.expect_outbox(&["new pending", "left pending"]);
+    assert_eq!(bench.rows[1].owner, Owner::User("ada".into()));
+    bench.expect_outbox(&["new pending", "new pending", "left pending"]);
     bench.take_frames();
     bench.welcome(r#""seq":4"#);
     let frames = bench.take_frames().concat();
@@ -970,15 +983,44 @@ fn what_is_written_is_of_whom_the_token_names_and_not_of_whom_it_was_taken_for()
 }
 
 #[test]
-fn after_a_sign_out_nobody_is_taken_to_use_the_client() {
+fn what_is_presumed_to_be_somebody_s_is_sent_by_nobody_else_unasked() {
+    let presumed = OutboxRow {
+        body: json!({"text": "said"}),
+        ..row("said", Owner::Presumed("ada".into()))
+    };
+    let mut bench = Bench::reloaded(vec![presumed.clone()]);
+    bench.fetch_token(&token_of("ada", 3_600_000));
+    bench.welcome(r#""seq":4"#);
+    assert!(bench.take().contains(&"transmit said".to_owned()));
+    // The guess may have been wrong: it asks, as what is nobody's does.
+    let mut bench = Bench::reloaded(vec![presumed]);
+    bench.fetch_token(&token_of("bob", 3_600_000));
+    bench.welcome(r#""seq":4"#);
+    bench.expect_outbox(&["said pending", "said failed ownerUnknown"]);
+    bench.call(RETRY, 7, "said");
+    assert_eq!(bench.rows[0].owner, Owner::User("bob".into()));
+}
+
+#[test]
+fn a_sender_that_is_said_and_a_sign_out_weigh_more_than_who_is_presumed() {
+    let mut bench = presumed_ada();
+    let ada = Owner::Presumed("ada".into());
+    assert_eq!(bench.rows.last().unwrap().owner, ada);
+    for (said, owner) in [("ada", ada), ("bob", Owner::Unknown)] {
+        let body = json!({"text": "signed", "senderId": said});
+        assert_eq!(write_as(&mut bench, 6, &body), owner);
+    }
+    bench.call(CLEAR, 7, "");
+    let body = json!({"text": "after clearLocal()"});
+    assert_eq!(write_as(&mut bench, 8, &body), Owner::Unknown);
     let mut bench = presumed_ada();
     bench.fetch_token(&token_of("ada", 3_600_000));
     bench.client.disconnect(bench.now);
     bench.drain();
     bench.client.connect(CallId(7), bench.now);
     bench.drain();
-    bench.send(8, "later", false);
-    assert_eq!(bench.rows.last().unwrap().owner, Owner::Unknown);
+    let body = json!({"text": "after disconnect()"});
+    assert_eq!(write_as(&mut bench, 8, &body), Owner::Unknown);
 }
 
 #[test]
