@@ -15,6 +15,15 @@ const SLOW_MACHINE_MS = 10_000;
 
 const stack = useStack();
 
+/** Rooms of Ada's, each with her token. */
+async function newRooms(count, name) {
+  const { gatewayKey } = stack.backend;
+  const spaces = Array.from({ length: count }, (_, n) => stack.newSpace(name(n)));
+  return Promise.all(
+    spaces.map(async (space) => [space, await generateToken(space, { gatewayKey, userId: 'ada' })]),
+  );
+}
+
 /** A page that may connect to the middlebox; its own client is never used. */
 async function openPerson(network, space) {
   const person = await stack.newPerson('ada', space, { network });
@@ -23,14 +32,10 @@ async function openPerson(network, space) {
 }
 
 test('thirty_rooms_end_on_sockets_and_one_that_hangs_delays_the_others_by_its_own_limit', async () => {
-  const spaces = Array.from({ length: ROOMS }, (_, n) => stack.newSpace(`many-${n}-of-${ROOMS}`));
-  const { gatewayKey } = stack.backend;
-  const tokens = await Promise.all(
-    spaces.map((space) => generateToken(space, { gatewayKey, userId: 'ada' })),
-  );
+  const rooms = await newRooms(ROOMS, (n) => `many-${n}-of-${ROOMS}`);
   const middlebox = await newMiddlebox(stack);
-  middlebox.slowUpgrades(HANDSHAKE_MS, spaces[2]);
-  const { tab } = await openPerson(middlebox, spaces[0]);
+  middlebox.slowUpgrades(HANDSHAKE_MS, rooms[2][0]);
+  const { tab } = await openPerson(middlebox, rooms[0][0]);
   const seen = await tab.evaluate(
     async ([rooms, workerUrl]) => {
       const { client } = await import('/kuratchi-spaces/index.js');
@@ -50,7 +55,7 @@ test('thirty_rooms_end_on_sockets_and_one_that_hangs_delays_the_others_by_its_ow
       for (const room of all) room.close();
       return { results, states };
     },
-    [spaces.map((space, n) => [space, tokens[n]]), middlebox.url],
+    [rooms, middlebox.url],
   );
   const ways = new Set(seen.results.map(({ way }) => way));
   assert.deepEqual([...ways], ['websocket']);
@@ -71,14 +76,10 @@ const QUICK_HANDSHAKE_MS = 100;
 const RECONNECT_MS = 4_000;
 
 test('rooms_beside_one_that_never_gets_through_end_on_sockets_and_come_back_on_sockets', async () => {
-  const spaces = Array.from({ length: ROOMS }, (_, n) => stack.newSpace(`beside-${n}-of-${ROOMS}`));
-  const { gatewayKey } = stack.backend;
-  const tokens = await Promise.all(
-    spaces.map((space) => generateToken(space, { gatewayKey, userId: 'ada' })),
-  );
+  const rooms = await newRooms(ROOMS, (n) => `beside-${n}-of-${ROOMS}`);
   const middlebox = await newMiddlebox(stack);
-  middlebox.slowUpgrades(QUICK_HANDSHAKE_MS, spaces[3], { isForGood: true });
-  const { tab } = await openPerson(middlebox, spaces[0]);
+  middlebox.slowUpgrades(QUICK_HANDSHAKE_MS, rooms[3][0], { isForGood: true });
+  const { tab } = await openPerson(middlebox, rooms[0][0]);
   await tab.evaluate(
     async ([rooms, workerUrl]) => {
       const { client } = await import('/kuratchi-spaces/index.js');
@@ -96,7 +97,7 @@ test('rooms_beside_one_that_never_gets_through_end_on_sockets_and_come_back_on_s
         return room;
       });
     },
-    [spaces.map((space, n) => [space, tokens[n]]), middlebox.url],
+    [rooms, middlebox.url],
   );
   const settled = async (attemptMs) => {
     const timeout = 3 * attemptMs + ROOMS * QUICK_HANDSHAKE_MS + 2 * SLOW_MACHINE_MS;
@@ -134,14 +135,10 @@ const FEW = 4;
 const POLLING_MS = 3 * HANGING_MS + SLOW_MACHINE_MS;
 
 test('where_all_handshakes_hang_rooms_do_not_wait_for_each_other', async () => {
-  const spaces = Array.from({ length: FEW }, () => stack.newSpace('hanging'));
-  const { gatewayKey } = stack.backend;
-  const tokens = await Promise.all(
-    spaces.map((space) => generateToken(space, { gatewayKey, userId: 'ada' })),
-  );
+  const rooms = await newRooms(FEW, () => 'hanging');
   const middlebox = await newMiddlebox(stack);
   middlebox.blockSockets('swallow');
-  const { tab } = await openPerson(middlebox, spaces[0]);
+  const { tab } = await openPerson(middlebox, rooms[0][0]);
   const seen = await tab.evaluate(
     async ([rooms, workerUrl]) => {
       const { client } = await import('/kuratchi-spaces/index.js');
@@ -156,7 +153,7 @@ test('where_all_handshakes_hang_rooms_do_not_wait_for_each_other', async () => {
       });
       return Promise.all(joined);
     },
-    [spaces.map((space, n) => [space, tokens[n]]), middlebox.url],
+    [rooms, middlebox.url],
   );
   const latest = Math.max(...seen.map(({ ms }) => ms));
   console.log(`${FEW} rooms where all handshakes hang: polling within ${latest.toFixed(0)} ms`);

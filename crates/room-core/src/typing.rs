@@ -71,7 +71,7 @@ impl Typists {
         }
     }
 
-    /// What somebody typed has come, or they are gone. Returns whether they were said to type, or may have been.
+    /// What somebody typed has come. Returns whether they were said to type, or may have been.
     pub(crate) fn end(&mut self, user_id: &str) -> bool {
         let may_have = self.was_doubted(user_id);
         let by_http = self.by_http.remove(user_id).is_some();
