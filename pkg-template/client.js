@@ -82,8 +82,8 @@ export class SpaceClient {
   /** What `connect()` gave, until it fails or `disconnect()` is called. */
   #attempt;
   #state = IDLE;
-  /** The user whom the core takes to use the client, where no token says so. */
-  #presumed;
+  /** Whether somebody was presumed to use the client when the core was last told. */
+  #isPresumed = false;
   #isConnected = false;
   /** Whether the page counts this client as one in its room, and how to have other rooms looked after no more. */
   #isInRoom = false;
@@ -329,9 +329,11 @@ export class SpaceClient {
   /** Tells the core who uses the page, for as long as no token says who uses this client. */
   #presume(core) {
     const { presumed } = this.#outbox;
+    const isAny = presumed !== undefined;
     // A keeper's client has its room's tokens, or is of no use.
-    if (presumed === this.#presumed || this.#config.pollsOnly) return;
-    this.#presumed = presumed;
+    if (!(isAny || this.#isPresumed) || this.#config.pollsOnly) return;
+    this.#isPresumed = isAny;
+    // Each time: with somebody known the core has forgotten it.
     core.presume(presumed);
   }
 

@@ -181,9 +181,9 @@ export class Outbox {
     return this.#database !== undefined && (!this.#isInMemory || isPage());
   }
 
-  /** The id of the user who is taken to use the client, where no token says so. */
+  /** The id of the user who is taken to use the client, while no token says so. */
   get presumed() {
-    return pageUser(this.#workerUrl);
+    return this.#isIdentified ? undefined : pageUser(this.#workerUrl);
   }
 
   /** Whether something waits of which nobody knows yet whose it is. */

@@ -62,6 +62,32 @@ test('no timer keeps a program alive once its client is closed', async () => {
   }
 });
 
+test('who is presumed to use the client is told again once nobody is known any more', async () => {
+  Object.assign(globalThis, { window: globalThis, document: {} });
+  try {
+    const workerUrl = 'https://presumed.example';
+    const { client, core } = await setUpConnected({ workerUrl });
+    const { client: neighbour, core: other } = await setUpConnected({ workerUrl, spaceId: 'b' });
+    const presumed = () => core.asked.filter(([name]) => name === 'presume').map(([, sub]) => sub);
+    const sends = [client.sendMessage({ text: 'hi' })];
+    assert.deepEqual(presumed(), [], 'nobody is');
+    for (const _ of [1, 2]) {
+      // Another room's client knows her, and then this one, until it signs out.
+      other.host.onIdentified('user:ada');
+      sends.push(client.sendMessage({ text: 'hi' }));
+      core.host.onIdentified('user:ada');
+      core.host.onIdentified(undefined);
+    }
+    assert.deepEqual(presumed(), ['ada', 'ada']);
+    sends.push(client.sendMessage({ text: 'hi' }));
+    assert.deepEqual(presumed(), ['ada', 'ada', undefined]);
+    for (const each of [client, neighbour]) each.close();
+    await Promise.allSettled(sends);
+  } finally {
+    delete globalThis.document;
+  }
+});
+
 describe('loading', () => {
   test('starts with the first call that needs it, not before', async () => {
     const { client, source } = setUp();
