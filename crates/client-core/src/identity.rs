@@ -53,6 +53,11 @@ pub(crate) fn is_unsigned<J: Json>(identity: Option<&Identity>, row: &OutboxRow<
     is_nobodys && row.body.get(Key::SenderId).is_none()
 }
 
+/// Whether this is presumed to be of `identity`.
+pub(crate) fn is_presumed(owner: &Owner, identity: &Identity) -> bool {
+    matches!(owner, Owner::Presumed(owner) if Some(owner) == identity.0.as_ref())
+}
+
 /// Whether nobody knew who wrote this.
 pub(crate) fn is_nobodys(owner: &Owner) -> bool {
     matches!(owner, Owner::Unknown | Owner::Presumed(_))

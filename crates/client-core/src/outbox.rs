@@ -27,7 +27,7 @@ use protocol::wire::Key;
 
 use crate::entry::{Entry, Wait, Waiter};
 use crate::error::{ClientError, Code};
-use crate::identity::{Identity, is_nobodys, is_unsigned, owns};
+use crate::identity::{Identity, is_nobodys, is_presumed, is_unsigned, owns};
 use crate::io::{Operation, OutboxRow, Owner};
 
 /// The queue.
@@ -384,13 +384,22 @@ impl<J: Json> Outbox<J> {
         waiters
     }
 
-    /// Takes the identity of the token in use. Entries that were added here before there was one are its own from
-    /// now on; gives their ids.
+    /// Takes the identity of the token in use. Entries that were added here before there was a token are its own from
+    /// now on, and those that asked whose they are ask no more where they were presumed to be; gives the ids of both.
     pub(crate) fn identify(&mut self, identity: Identity) -> Vec<ClientMessageId> {
         let mut bound = Vec::new();
-        let unknown = |entry: &&mut Entry<J>| !entry.restored && is_nobodys(&entry.row.owner);
-        for entry in self.entries.iter_mut().filter(unknown) {
-            entry.row.owner = identity.owner();
+        for entry in &mut self.entries {
+            let asks = |error: &ClientError| error.code == Code::OwnerUnknown;
+            if !entry.restored && is_nobodys(&entry.row.owner) {
+                entry.row.owner = identity.owner();
+            } else if entry.row.failure.as_ref().is_some_and(asks)
+                && is_presumed(&entry.row.owner, &identity)
+            {
+                entry.row.failure = None;
+                entry.told = false;
+            } else {
+                continue;
+            }
             bound.push(entry.row.client_message_id.clone());
         }
         self.identity = Some(identity);

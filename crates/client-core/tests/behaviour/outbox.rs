@@ -1002,6 +1002,25 @@ fn what_is_presumed_to_be_somebody_s_is_sent_by_nobody_else_unasked() {
 }
 
 #[test]
+fn what_asks_another_one_whose_it_is_is_sent_once_who_is_presumed_comes() {
+    let mut bench = Bench::reloaded(vec![OutboxRow {
+        body: json!({"text": "said"}),
+        ..row("said", Owner::Presumed("ada".into()))
+    }]);
+    bench.fetch_token(&token_of("bob", 3_600_000));
+    bench.welcome(r#""seq":4"#);
+    bench.expect_outbox(&["said pending", "said failed ownerUnknown"]);
+    bench.client.disconnect(bench.now);
+    bench.client.connect(CallId(7), bench.now);
+    bench.drain();
+    bench.fetch_token(&token_of("ada", 3_600_000));
+    bench.expect_outbox(&["said pending"]);
+    assert!(bench.rows[0].failure.is_none(), "{:?}", bench.rows);
+    bench.welcome(r#""seq":4"#);
+    assert!(bench.take().contains(&"transmit said".to_owned()));
+}
+
+#[test]
 fn a_sender_that_is_said_and_a_sign_out_weigh_more_than_who_is_presumed() {
     let mut bench = presumed_ada();
     let ada = Owner::Presumed("ada".into());
