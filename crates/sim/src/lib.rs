@@ -15,6 +15,7 @@
 //! | [`network`] | delays, order, holes and death of connections |
 //! | [`meter`] | how readers lag, from the frames that pass |
 //! | [`disk`] | what a tab's reload finds |
+//! | [`page`] | who uses a page, as far as its clients know |
 //! | [`server`] | the room with its store, and what the Worker does around it |
 //! | [`person`] | an app that chats: connect, load, append, as the documents do it |
 //! | [`hostile`] | a peer that floods the room |
@@ -39,6 +40,7 @@ pub mod hostile;
 pub mod meter;
 pub mod network;
 pub mod options;
+pub mod page;
 pub mod person;
 pub mod random;
 pub mod server;

@@ -95,6 +95,8 @@ pub struct Options {
     pub token_ms: u64,
     /// Whether the room closes connections whose token's time is over.
     pub strict_expiry: bool,
+    /// Whether sources of tokens are out of reach while a machine has no network.
+    pub sources_are_far: bool,
     /// Whether there is a hostile peer.
     pub has_hostile: bool,
     /// Whether it waits until every app has loaded its history.
@@ -138,6 +140,8 @@ pub enum Fault {
     SignIn,
     /// An app gives another source of tokens: a text in place of a function, another text, or a function again.
     Source,
+    /// The view of a page that shows the room goes, and another one comes: a new client has what the one before left.
+    View,
 }
 
 impl Options {
@@ -160,6 +164,9 @@ impl Options {
         }
         if random.chance(250) {
             options.add_sources(random);
+        }
+        if random.chance(200) {
+            options.add_views(random);
         }
         options
     }
@@ -184,7 +191,8 @@ impl Options {
             | Fault::Close
             | Fault::Freeze
             | Fault::SignIn
-            | Fault::Source => false,
+            | Fault::Source
+            | Fault::View => false,
         };
         options.faults.retain(|(fault, _)| is_harmless(*fault));
         options.people = options.people.max(2);
@@ -275,6 +283,17 @@ impl Options {
         self.texts = (0..self.people).map(|_| random.chance(400)).collect();
         self.faults
             .push((Fault::Source, random.between(1_000, 20_000)));
+    }
+
+    /// Views that come and go where there is no network: whose it is that people write there, only the page can know.
+    fn add_views(&mut self, random: &mut Random) {
+        self.sources_are_far = true;
+        self.faults.push((Fault::View, random.between(500, 10_000)));
+        self.faults
+            .push((Fault::Offline, random.between(1_000, 10_000)));
+        if random.chance(700) && !self.takes_turns {
+            self.add_turns(random);
+        }
     }
 
     /// Gateways that close connections on long frames, and some messages that are longer.
@@ -390,6 +409,7 @@ impl Options {
             token_failure_permille: 0,
             token_ms_max: 0,
             texts: Vec::new(),
+            sources_are_far: false,
             token_ms,
             token_stale_permille,
             type_permille,

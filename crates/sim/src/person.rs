@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 
 use crate::cache::Cache;
 use crate::disk::Disk;
+use crate::page::Page;
 use crate::random::{Random, Stream};
 use crate::server::{SPACE, wall};
 use crate::world::Tab;
@@ -61,6 +62,8 @@ pub struct Sent {
     pub withdrawn: bool,
     /// Whose it is, where the client knew who was signed in.
     pub by: Option<String>,
+    /// Whose the page took it to be, until a client knows who is signed in.
+    presumed: Option<String>,
     call: CallId,
 }
 
@@ -154,6 +157,8 @@ pub fn changed_by(row: &OutboxRow<Value>) -> Option<u64> {
 pub struct Person {
     /// The tab, in its present life.
     pub tab: Tab,
+    /// The page in it.
+    pub page: Page,
     /// The app's name in reports; no two are alike.
     pub name: String,
     /// The id of whoever uses it; two apps may be one person's tabs.
@@ -252,6 +257,7 @@ impl Person {
         let mut random = Random::new(seed, Stream::Person(person));
         Ok(Self {
             tab: Tab { person, life: 0 },
+            page: Page::default(),
             client: client(&name, &mut random)?,
             name,
             user,
@@ -297,13 +303,46 @@ impl Person {
     /// # Errors
     /// When the client can not be made.
     pub fn crash(&mut self, keeps_promises: bool) -> Result<(), String> {
+        self.begin_anew()?;
+        self.forget_ownerless();
+        self.page = Page::new(self.tab);
+        self.unwritten.clear();
+        self.frozen_until = 0;
+        self.inbox.clear();
+        self.lose(keeps_promises);
+        Ok(())
+    }
+
+    /// The view that shows the room goes, and another one comes, at once or later. The page lives on: what was being written gets
+    /// written.
+    ///
+    /// # Errors
+    /// When the client can not be made.
+    pub fn change_view(&mut self, is_later: bool) -> Result<(), String> {
+        self.begin_anew()?;
+        if is_later {
+            self.forget_ownerless();
+        }
+        self.lose(true);
+        Ok(())
+    }
+
+    /// No client is left that knows of what was written before anybody was known: it is of whom the page took to be there.
+    fn forget_ownerless(&mut self) {
+        self.page.forget_ownerless();
+        for sent in &mut self.sent {
+            if let Some(presumed) = sent.presumed.take() {
+                sent.by = Some(presumed);
+            }
+        }
+    }
+
+    /// There is a new client, and nothing on the screen.
+    fn begin_anew(&mut self) -> Result<(), String> {
         self.client = client(&self.name, &mut self.random)?;
         self.tab.life += 1;
         self.online = false;
         self.is_released = false;
-        self.unwritten.clear();
-        self.frozen_until = 0;
-        self.inbox.clear();
         self.failed.clear();
         self.shown.clear();
         self.kept = None;
@@ -314,6 +353,10 @@ impl Person {
         self.loading.clear();
         self.loads_again = false;
         (self.connecting, self.loaded) = (None, false);
+        Ok(())
+    }
+
+    fn lose(&mut self, keeps_promises: bool) {
         let lost = |outcome: &mut Outcome| {
             if *outcome == Outcome::Open || !keeps_promises {
                 *outcome = Outcome::Doubtful;
@@ -325,12 +368,52 @@ impl Person {
         self.changed
             .iter_mut()
             .for_each(|changed| lost(&mut changed.outcome));
-        Ok(())
+    }
+
+    /// What a client that was closed had sent is on disk: `close()` waited for that.
+    pub fn kept(&mut self, row: &OutboxRow<Value>) {
+        let name = self.ids.get(&row.client_message_id);
+        let is_it = |sent: &&mut Sent| Some(&sent.name) == name;
+        if row.operation == Operation::Send
+            && row.failure.is_none()
+            && let Some(sent) = self.sent.iter_mut().find(is_it)
+        {
+            sent.outcome = Outcome::Promised;
+        }
+    }
+
+    /// Says who is taken to use the page, as the package does before whatever is sent.
+    fn presume(&mut self, now: u64) {
+        let presumed = Input::Presumed(self.page.user.clone());
+        if !self.knows_somebody() {
+            self.client.handle_input(presumed, Instant(now));
+        }
+    }
+
+    /// Who is known to write what is sent now, or else presumed to.
+    fn writer(&self) -> (Option<String>, Option<String>) {
+        let row = row_of(Owner::User(self.user.clone()));
+        if self.knows_somebody() {
+            let is_it = self.client.owns_any(&[row]);
+            return (is_it.then(|| self.user.clone()), None);
+        }
+        // Who says who it is of knows better.
+        let may_be = |user: &String| self.is_shared || *user == self.user;
+        (None, self.page.user.clone().filter(may_be))
+    }
+
+    /// The client knows who uses it, or nobody does any more: what was written before is of who does.
+    pub fn identified(&mut self, owner: Option<Owner>) {
+        if owner.is_some() {
+            self.sent.iter_mut().for_each(|sent| sent.presumed = None);
+        }
+        self.page.identified(owner);
     }
 
     /// `await connect()`
     pub fn come(&mut self, now: u64) {
         self.online = true;
+        self.presume(now);
         let call = self.call();
         self.connecting = Some(call);
         self.client.connect(call, Instant(now));
@@ -339,6 +422,10 @@ impl Person {
     /// `disconnect()`
     pub fn leave(&mut self, now: u64) {
         self.online = false;
+        // The function may be somebody else's from now on.
+        if self.text.is_none() {
+            self.page.user = None;
+        }
         self.client.disconnect(Instant(now));
     }
 
@@ -349,15 +436,15 @@ impl Person {
             "{name},{}",
             "x".repeat(usize::try_from(padding).unwrap_or(0))
         );
+        self.presume(now);
         let call = self.call();
-        let is_known = self
-            .client
-            .owns_any(&[row_of(Owner::User(self.user.clone()))]);
+        let (by, presumed) = self.writer();
         self.sent.push(Sent {
             name,
             outcome: Outcome::Open,
             withdrawn: false,
-            by: is_known.then(|| self.user.clone()),
+            by,
+            presumed,
             call,
         });
         let options = if self.is_shared {
@@ -424,6 +511,7 @@ impl Person {
     /// `editMessage()`
     pub fn edit(&mut self, id: &str, name: &str, until_stored: bool, now: u64) {
         let text = format!("{name},edit {}", self.changed.len());
+        self.presume(now);
         let call = self.changes(id, Some(text.clone()));
         let options = json!({ "text": text });
         self.client
@@ -436,6 +524,7 @@ impl Person {
             let sent = self.sent.iter_mut().filter(|sent| sent.name == name);
             sent.for_each(|sent| sent.withdrawn = true);
         }
+        self.presume(now);
         let call = self.changes(id, None);
         self.client
             .delete_message(call, &json!(id), until_stored, Instant(now));
@@ -589,11 +678,19 @@ impl Person {
             self.lost_order = true;
             self.unordered.extend(changed_by(row));
         }
-        if asks(error) {
+        if asks(error) && self.may_be_own(row) {
             self.try_again(&row.client_message_id, now);
         } else if is_of_token(error) {
             self.failed.push(row.client_message_id.clone());
         }
+    }
+
+    /// Whether whoever uses the app may have written what asks whose it is: what the other one wrote is left to them.
+    fn may_be_own(&self, row: &OutboxRow<Value>) -> bool {
+        let name = self.ids.get(&row.client_message_id);
+        let sent = self.sent.iter().find(|sent| Some(&sent.name) == name);
+        let writer = sent.and_then(|sent| sent.by.as_ref());
+        writer.is_none_or(|writer| *writer == self.user)
     }
 
     /// `retry()`

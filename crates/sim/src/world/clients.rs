@@ -119,13 +119,15 @@ impl World {
                 let at = self.written_at(tab);
                 self.at(at, Happening::Loaded(tab));
             }
-            client_io::Output::Identified(_) => {}
+            client_io::Output::Identified(owner) => self.person(tab.person).identified(owner),
             client_io::Output::ReclaimOutbox => self.claim(tab),
-            client_io::Output::Persist(change) if self.person(tab.person).is_released => {
-                self.person(tab.person).unwritten.push(change);
-                self.claim(tab);
-            }
             client_io::Output::Persist(change) => {
+                let person = self.person(tab.person);
+                person.page.note(&change);
+                if person.is_released {
+                    person.unwritten.push(change);
+                    return self.claim(tab);
+                }
                 let at = self.written_at(tab);
                 self.at(at, Happening::Written(tab, change));
             }
@@ -237,9 +239,11 @@ impl World {
             self.options.token_failure_permille,
         );
         let takes_ms_max = if faulty { self.options.token_ms_max } else { 0 };
+        let is_out_of_reach =
+            self.options.sources_are_far && self.person(tab.person).offline_until > self.now;
         let random = &mut self.person(tab.person).random;
         let is_silent = random.chance(silence) && faulty;
-        let fails = random.chance(failure) && faulty;
+        let fails = (random.chance(failure) && faulty) || is_out_of_reach;
         let takes_ms = random.between(0, takes_ms_max);
         self.report.faults += u64::from(is_silent || fails);
         if is_silent {

@@ -59,6 +59,10 @@ impl World {
                 self.report.faults += 1;
                 return self.change_source(person);
             }
+            Fault::View => {
+                let person = self.some_person();
+                return self.change_view(person);
+            }
             Fault::Storm => {
                 let times = self.faults_random.between(2, 6);
                 self.storm(times);

@@ -306,7 +306,8 @@ impl World {
             Happening::TriedAgain(tab, id) => self.try_again(tab, &id),
             Happening::TaskPassed(tab) => self.client(tab, client_io::Input::TaskPassed),
             Happening::Loaded(tab) => {
-                let rows = self.person(tab.person).disk.rows();
+                let person = self.person(tab.person);
+                let rows = person.page.with_freshness(person.disk.rows());
                 self.client(tab, client_io::Input::OutboxLoaded(rows));
             }
             Happening::Written(tab, change) => self.written(tab, change),

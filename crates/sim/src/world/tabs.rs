@@ -4,7 +4,7 @@ use client_core::io::{self as client_io, OutboxChange, OutboxRow};
 use protocol::ids::ClientMessageId;
 use serde_json::Value;
 
-use super::{Happening, Tab, World};
+use super::{Happening, Tab, Up, World};
 use crate::person::changed_by;
 
 /// How long a tab without a link keeps what is on its disk to itself.
@@ -22,7 +22,7 @@ impl World {
     /// A write is done, or was lost with the tab.
     pub(super) fn written(&mut self, tab: Tab, change: OutboxChange<Value>) {
         if !self.lives(tab) {
-            return;
+            return self.written_after_all(tab, change);
         }
         if self.options.no_tab_disk {
             return self.client(tab, client_io::Input::PersistFailed);
@@ -38,6 +38,45 @@ impl World {
         if let Some(done) = done {
             self.client(tab, done);
         }
+    }
+
+    /// A client was closed in the middle of a write, and its page lives on.
+    fn written_after_all(&mut self, tab: Tab, change: OutboxChange<Value>) {
+        let person = self.person(tab.person);
+        if !person.page.has_had(tab) {
+            return;
+        }
+        if let OutboxChange::Put(row) = &change {
+            person.kept(row);
+        }
+        person.disk.write(change);
+    }
+
+    /// A view goes with its client, and another one comes, which connects if the one before was connected.
+    pub(super) fn change_view(&mut self, index: usize) -> Result<(), String> {
+        let now = self.now;
+        let person = self.person(index);
+        if person.is_closed || person.frozen_until > now || self.options.no_tab_disk {
+            return Ok(());
+        }
+        let person = self.person(index);
+        let (tab, was_online) = (person.tab, person.online);
+        for change in std::mem::take(&mut person.unwritten) {
+            let at = self.written_at(tab);
+            self.at(at, Happening::Written(tab, change));
+        }
+        for peer in self.network.of_person(index) {
+            self.send_up(peer, Up::Closed);
+        }
+        self.report.faults += 1;
+        self.renew_text(index)?;
+        let is_later = self.faults_random.chance(500);
+        self.person(index).change_view(is_later)?;
+        if was_online {
+            self.come_now(index);
+            self.carry_out_for_client(index);
+        }
+        Ok(())
     }
 
     /// A tab takes over what another one left, unless that has it again.
@@ -57,6 +96,7 @@ impl World {
         let mut rows = self.person(from.person).disk.take();
         for row in &mut rows {
             row.adopted = true;
+            row.fresh = false;
         }
         for index in [from.person, by.person] {
             let person = self.person(index);
@@ -181,6 +221,7 @@ impl World {
     fn give_back(&mut self, lane: usize, rows: Vec<OutboxRow<Value>>) {
         let person = self.person(lane);
         person.disk.take_back(rows.clone());
+        let rows = person.page.with_freshness(rows);
         let (tab, is_looking) = (person.tab, person.online && !person.is_released);
         if is_looking {
             self.client(tab, client_io::Input::OutboxLoaded(rows));
@@ -216,7 +257,8 @@ impl World {
         }
         let person = self.person(tab.person);
         person.is_released = false;
-        let (rows, unwritten) = (person.disk.rows(), std::mem::take(&mut person.unwritten));
+        let rows = person.page.with_freshness(person.disk.rows());
+        let unwritten = std::mem::take(&mut person.unwritten);
         if !person.online {
             self.at(self.now + KEPT_MS, Happening::Left(tab));
         }
