@@ -15,7 +15,7 @@ const MAC_CHROME = '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome
  * Flags for a headless Chromium that runs as any user, root included, and talks to nobody but the tests.
  * scripts/webdriver.json holds the same list for the wasm-bindgen tests.
  */
-export const CHROMIUM_FLAGS = Object.freeze([
+const FLAGS = [
   '--no-sandbox',
   '--disable-gpu',
   '--disable-quic',
@@ -23,7 +23,38 @@ export const CHROMIUM_FLAGS = Object.freeze([
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
+];
+
+/** Popups of the address bar: each window loads them as pages of their own, also where there is no screen, for a second of CPU. */
+const ADDRESS_BAR = ['WebUIOmniboxPopup', 'WebUIOmniboxAimPopup', 'WebUIOmniboxFullPopup'];
+
+/** What Playwright switches off by itself: of several such flags Chromium heeds the last one alone. */
+export const OFF_IN_PLAYWRIGHT = Object.freeze([
+  'AvoidUnnecessaryBeforeUnloadCheckSync',
+  'DestroyProfileOnBrowserClose',
+  'HttpsUpgrades',
+  'HttpsFirstBalancedModeAutoEnable',
+  'LensOverlay',
+  'MediaRouter',
+  'PaintHolding',
+  'ThirdPartyStoragePartitioning',
+  'AvoidCorsURLLoaderRestartOnRedirect',
+  'TcpPortRandomizationWin',
+  'OptimizationHints',
+  'NetworkTimeServiceQuerying',
+  'AimEnabled',
+  'PreconnectToSearch',
+  'msForceBrowserSignIn',
+  'msEdgeUpdateLaunchServicesPreferredVersion',
 ]);
+
+const withoutFeatures = (...names) => Object.freeze([...FLAGS, `--disable-features=${names.join(',')}`]);
+
+/** Flags for a Chromium that Playwright starts. */
+export const CHROMIUM_FLAGS = withoutFeatures(...OFF_IN_PLAYWRIGHT, ...ADDRESS_BAR);
+
+/** Flags for a Chromium that is as people have it, save for what nobody sees. */
+export const NATURAL_FLAGS = withoutFeatures(...ADDRESS_BAR);
 
 /** Path of Chromium or Chrome. */
 export function chromium() {

@@ -7,6 +7,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -17,10 +18,11 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { compareWasmBindgen, lockedVersion } from '../../scripts/check-versions.mjs';
 import { freePort, keptGatewayKey } from '../../scripts/lib/backend.mjs';
+import { OFF_IN_PLAYWRIGHT } from '../../scripts/lib/browsers.mjs';
 import { fillCache, withLock } from '../../scripts/lib/cache.mjs';
 import { counter, verdict } from '../../scripts/lib/counts.mjs';
 import { shareWithAll } from '../../scripts/lib/package-parts.mjs';
-import { parseWasmBindgenPin } from '../../scripts/lib/paths.mjs';
+import { parseWasmBindgenPin, ROOT } from '../../scripts/lib/paths.mjs';
 import { run, seconds } from '../../scripts/lib/process.mjs';
 import { claimData } from '../../scripts/lib/serving.mjs';
 import { isOlder } from '../../scripts/lib/system.mjs';
@@ -35,6 +37,15 @@ test('local data is made and kept for its owner alone, and so is the folder arou
   mkdirSync(around, { mode: 0o755 });
   claimData(join(around, 'example-svelte'), 'The example', around);
   assert.deepEqual([mode(), mode('example-svelte')], [0o700, 0o700]);
+});
+
+test('our flag for Chromium switches off what Playwright’s does, whose place it takes', () => {
+  const bundle = readFileSync(join(ROOT, 'node_modules/playwright-core/lib/coreBundle.js'), 'utf8');
+  const [, list] = /disabledFeatures = \[([^\]]*)\]/.exec(bundle) ?? [];
+  assert.ok(list, 'Playwright keeps its list somewhere else by now');
+  const names = [...list.matchAll(/^\s*"(\w+)",?$/gm)].map(([, name]) => name);
+  assert.ok(names.length > 10, list);
+  assert.deepEqual([...OFF_IN_PLAYWRIGHT].sort(), names.sort());
 });
 
 test('counts are summed over the test programs of a cargo run', () => {

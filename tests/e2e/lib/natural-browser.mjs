@@ -11,7 +11,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
-import { CHROMIUM_FLAGS } from '../../../scripts/lib/browsers.mjs';
+import { NATURAL_FLAGS } from '../../../scripts/lib/browsers.mjs';
 import { PATIENCE_MS } from './waiting.mjs';
 
 /** Ends the browser when its input ends: that also happens when this process is killed. */
@@ -23,7 +23,7 @@ const GUARD = '"$@" & child=$!; read -r line; kill "$child"; wait "$child"';
  */
 export async function startNaturalBrowser(program) {
   const profile = await mkdtemp(join(tmpdir(), 'kuratchi-browser-'));
-  const flags = [...CHROMIUM_FLAGS, '--headless', '--remote-debugging-port=0', `--user-data-dir=${profile}`];
+  const flags = [...NATURAL_FLAGS, '--headless', '--remote-debugging-port=0', `--user-data-dir=${profile}`];
   const process = spawn('sh', ['-c', GUARD, 'browser-guard', program, ...flags, 'about:blank'], {
     stdio: ['pipe', 'ignore', 'pipe'],
   });
