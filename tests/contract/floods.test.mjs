@@ -58,14 +58,21 @@ describe('a flood', () => {
       // A frame costs a permit for each 32 KiB.
       const count = Math.ceil((BURST + REFUSALS + 400) / Math.ceil(length / 32_768)) + 20;
       const from = Date.now();
-      for (let i = 0; i < count && flooder.isOpen; i += 1) flooder.sendText(frame(i));
+      let sent = 0;
+      const send = (frames) => {
+        for (const end = sent + frames; sent < end && flooder.isOpen; sent += 1)
+          flooder.sendText(frame(sent));
+      };
+      send(count);
       const waits = [];
-      while (flooder.isOpen && waits.length < 20) {
+      while (flooder.isOpen && waits.length < 40) {
         for (const client of [honest, elsewhere]) {
           const started = performance.now();
           assert.equal((await client.deliver({ text: 'honest' })).type, 'ack');
           waits.push(performance.now() - started);
         }
+        // On a busy machine more comes back meanwhile than was left over.
+        send(Math.ceil(count / 20));
       }
       const { code } = await flooder.ended();
       assert.equal(code, RATE_LIMITED);
