@@ -54,9 +54,9 @@ export async function waitingSpaces({ workerUrl, spaceId }, open = openDB) {
     open(NAME, VERSION, { upgrade: (made) => void made.createObjectStore(STORE) }),
   );
   try {
-    const store = database.transaction(STORE, 'readonly').objectStore(STORE);
     const range = rangeOf(spaceId === undefined ? [workerUrl] : [workerUrl, spaceId]);
-    const [keys, rows] = await withinBound(Promise.all([store.getAllKeys(range), store.getAll(range)]));
+    const read = (store) => Promise.all([store.getAllKeys(range), store.getAll(range)]);
+    const [keys, rows] = await withinBound(transact(database, 'readonly', read));
     const counts = new Map();
     rows.forEach((row, index) => {
       const space = keys[index][1];
@@ -249,6 +249,7 @@ export class OutboxDatabase {
 
 class NoAnswer extends Error {}
 
+/** What `act` makes of the store in one transaction. Of one that is aborted nobody else hears. */
 async function transact(opening, mode, act) {
   const database = await opening;
   const transaction = database.transaction(STORE, mode);

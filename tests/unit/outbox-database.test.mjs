@@ -8,7 +8,7 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, mock, test } from 'node:test';
 import { setImmediate as nextTask } from 'node:timers/promises';
 
-import { hasIndexedDb, OutboxDatabase } from '../../pkg-template/outbox-database.js';
+import { hasIndexedDb, OutboxDatabase, waitingSpaces } from '../../pkg-template/outbox-database.js';
 import { FakeDisk, row } from './lib/outbox-fakes.mjs';
 
 const PLACE = { workerUrl: 'https://a.example', spaceId: 'lobby' };
@@ -270,6 +270,27 @@ describe('a database that fails', () => {
     assert.match(await reading, /was closed/);
     assert.ok(disk.log.includes('close'));
   });
+});
+
+test('a read that the browser aborts is told to whoever asked, and to nobody else', async () => {
+  globalThis.indexedDB = {};
+  const disk = new FakeDisk();
+  const database = new OutboxDatabase(PLACE, { onLost() {}, onDeleted() {} }, disk.open);
+  await database.put(row('a'), { lane: 'x', position: 0 });
+  assert.deepEqual(await waitingSpaces(PLACE, disk.open), [{ spaceId: 'lobby', count: 1 }]);
+  const stray = mock.fn();
+  process.on('unhandledRejection', stray);
+  disk.trouble = { read: new DOMException('aborted', 'AbortError') };
+  for (const read of [
+    () => waitingSpaces(PLACE, disk.open),
+    () => database.read('x'),
+    () => database.lanes(),
+  ]) {
+    await assert.rejects(read(), { name: 'AbortError' });
+  }
+  await nextTask();
+  process.off('unhandledRejection', stray);
+  assert.equal(stray.mock.callCount(), 0);
 });
 
 test('whether there is one at all is asked without throwing', () => {

@@ -30,7 +30,7 @@ export class FakeDisk {
   entries = [];
   /** What was asked of it, one word each. */
   log = [];
-  /** `'hangs'`, or what writing or opening fails with. */
+  /** `'hangs'`, or what reading, writing or opening fails with. */
   trouble = {};
   /** Called once when rows have been read, before whoever asked has them. */
   whenRead = () => {};
@@ -85,6 +85,7 @@ export class FakeDisk {
         if (once) this.trouble = {};
         return Promise.reject(write);
       }
+      if (mode === 'readonly' && this.trouble.read) return Promise.reject(this.trouble.read);
       return Promise.resolve(act());
     };
     this.log.push(mode);
