@@ -2,7 +2,7 @@
 
 use js_sys::{JsString, Reflect};
 use kuratchi_spaces::json::JsJson;
-use protocol::incoming::read_message;
+use protocol::incoming::{read_epoch, read_message};
 use protocol::json::{Json, Shape, whole_number};
 use protocol::wire::{Key, Word};
 use wasm_bindgen::JsValue;
@@ -291,4 +291,24 @@ fn a_message_has_the_client_s_own_fields_neither_itself_nor_by_its_prototype() {
 #[wasm_bindgen_test]
 fn a_value_says_nothing_of_itself_in_logs() {
     assert_eq!(format!("{:?}", JsJson::from_text("a secret")), "JsJson");
+}
+
+#[wasm_bindgen_test]
+fn a_message_has_no_number_that_no_date_is_made_of_and_no_epoch_is_longer_than_the_server_looks_at()
+{
+    let message = |field: &str, number: &str| {
+        let text = format!(r#"{{"id":"m1","senderId":"ada","text":"hi","{field}":{number}}}"#);
+        read_message(parsed(&text)).is_some()
+    };
+    for field in ["createdAt", "updatedAt", "editedAt", "deletedAt"] {
+        assert!(message(field, "8.64e15") && message(field, "1700000000000"));
+        for number in ["1e400", "-1e400", "8.65e15", "1e300"] {
+            assert!(!message(field, number), "{field}: {number}");
+        }
+    }
+    assert!(message("seq", "9007199254740991") && !message("seq", "1e400"));
+    let epoch = |length: usize| {
+        read_epoch(&parsed(&format!(r#"{{"epoch":"{}"}}"#, "e".repeat(length)))).is_some()
+    };
+    assert!(epoch(32) && epoch(64) && !epoch(65) && !epoch(200_000));
 }

@@ -1,7 +1,7 @@
 //! Loading history: pages of the server's size, collected until the app's limit, joined to live messages.
 
 use protocol::ids::{Epoch, Seq};
-use protocol::incoming::read_message;
+use protocol::incoming::{read_epoch, read_message};
 use protocol::json::{Json, whole_number};
 use protocol::limits::{PAGE_MESSAGES_DEFAULT, PAGE_MESSAGES_MAX};
 use protocol::time::Instant;
@@ -337,10 +337,7 @@ fn read_page<J: Json>(answer: &J) -> Option<Page<J>> {
     let messages = (0..count)
         .map(|index| place(list.item(index)?))
         .collect::<Option<Vec<_>>>()?;
-    let epoch = answer
-        .get(Key::Epoch)
-        .and_then(|epoch| epoch.string())
-        .map(Epoch);
+    let epoch = read_epoch(answer);
     let seq = whole_number(&answer.get(Key::Seq)?).map(Seq)?;
     Some(Page {
         messages,

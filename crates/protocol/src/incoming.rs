@@ -6,7 +6,7 @@
 use crate::codes::ErrorCode;
 use crate::ids::{ClientMessageId, ConnectionId, Epoch, MarkId, Seq};
 use crate::json::{Json, Shape, whole_number};
-use crate::limits::{BATCH_ENTRIES_MAX, RETRY_AFTER_MS_MAX};
+use crate::limits::{BATCH_ENTRIES_MAX, EPOCH_BYTES_MAX, RETRY_AFTER_MS_MAX};
 use crate::time::UnixMillis;
 use crate::wire::{Key, Word};
 
@@ -172,7 +172,7 @@ fn read_entry<J: Json>(entry: &J) -> Result<Incoming<J>, Unreadable> {
             message: message(entry).ok(),
         }),
         Some(Word::Welcome) => Ok(Incoming::Welcome {
-            epoch: epoch(entry),
+            epoch: read_epoch(entry),
             seq: seq(entry, Key::Seq)?,
             connection_id: text(entry, Key::ConnectionId).ok().map(ConnectionId),
             server_time: entry
@@ -184,7 +184,7 @@ fn read_entry<J: Json>(entry: &J) -> Result<Incoming<J>, Unreadable> {
             more: boolean(entry, Key::More) == Some(true),
         }),
         Some(Word::Head) => Ok(Incoming::Head {
-            epoch: epoch(entry),
+            epoch: read_epoch(entry),
             seq: seq(entry, Key::Seq)?,
             recovered: boolean(entry, Key::Recovered),
         }),
@@ -255,6 +255,16 @@ fn sound<J: Json>(entry: &J, key: Key, is_sound: fn(&J) -> bool) -> Result<J, Un
 pub fn is_object<J: Json>(value: &J) -> bool {
     value.shape() == Shape::Object
 }
+
+/// The latest time, and with its sign the earliest, that a `Date` can be made of. JSON has infinite numbers, as `1e400`.
+const TIME_MAX: f64 = 8.64e15;
+const TIMES: [Key; 5] = [
+    Key::CreatedAt,
+    Key::UpdatedAt,
+    Key::EditedAt,
+    Key::DeletedAt,
+    Key::JoinedAt,
+];
 
 /// Fields that the client itself lays over messages, in its store and in what it tells the app.
 const OWN_FIELDS: [Key; 5] = [
@@ -334,9 +344,11 @@ pub fn is_participant<J: Json>(value: &J) -> bool {
 }
 
 fn has<J: Json>(value: &J, fields: &[(Key, Shape)]) -> bool {
-    fields
-        .iter()
-        .all(|(key, shape)| value.get(*key).is_some_and(|field| is_of(&field, *shape)))
+    fields.iter().all(|(key, shape)| {
+        value
+            .get(*key)
+            .is_some_and(|field| is_of(*key, &field, *shape))
+    })
 }
 
 fn may_have<J: Json>(value: &J, fields: &[(Key, Shape)]) -> bool {
@@ -348,15 +360,18 @@ fn count<J: Json>(value: &J, fields: &[(Key, Shape)]) -> Option<usize> {
     fields
         .iter()
         .try_fold(0, |count, (key, shape)| match value.get(*key) {
-            Some(field) => is_of(&field, *shape).then_some(count + 1),
+            Some(field) => is_of(*key, &field, *shape).then_some(count + 1),
             None => Some(count),
         })
 }
 
 /// To ask an engine for one kind takes less than to ask which kind it is.
-fn is_of<J: Json>(value: &J, shape: Shape) -> bool {
+fn is_of<J: Json>(key: Key, value: &J, shape: Shape) -> bool {
     match shape {
-        Shape::Number => value.number().is_some(),
+        Shape::Number if TIMES.contains(&key) => {
+            value.number().is_some_and(|time| time.abs() <= TIME_MAX)
+        }
+        Shape::Number => value.number().is_some_and(f64::is_finite),
         Shape::Boolean => value.boolean().is_some(),
         Shape::Null | Shape::String | Shape::Array | Shape::Object | Shape::Other => {
             value.shape() == shape
@@ -374,8 +389,12 @@ fn seq<J: Json>(entry: &J, key: Key) -> Result<Seq, Unreadable> {
         .ok_or(Unreadable)
 }
 
-fn epoch<J: Json>(entry: &J) -> Option<Epoch> {
-    entry.get(Key::Epoch)?.string().map(Epoch)
+/// Of which life of the log a frame or an answer is. One that the server would not look at again is none: with it, a client
+/// would be refused for ever.
+pub fn read_epoch<J: Json>(entry: &J) -> Option<Epoch> {
+    let text = entry.get(Key::Epoch)?;
+    let is_short = text.string_bytes()? <= EPOCH_BYTES_MAX;
+    is_short.then(|| text.string().map(Epoch))?
 }
 
 fn boolean<J: Json>(entry: &J, key: Key) -> Option<bool> {

@@ -13,6 +13,8 @@ pub const FILENAME_BYTES_MAX: usize = 255;
 pub const NAME_BYTES_MAX: usize = 128;
 /// Longest space id, in bytes; the shortest is 1.
 pub const SPACE_ID_BYTES_MAX: usize = 200;
+/// Longest name of a life of the log that clients keep and the server looks at, in bytes; ours have 32.
+pub const EPOCH_BYTES_MAX: usize = 64;
 /// Longest space token, in bytes.
 pub const TOKEN_BYTES_MAX: usize = 4 * 1024;
 /// Most attachments of one message.

@@ -5,11 +5,8 @@
 use protocol::fields::FieldError;
 use protocol::frame::Refusal;
 use protocol::ids::{Epoch, Seq};
-use protocol::limits::SAFE_INTEGER_MAX;
+use protocol::limits::{EPOCH_BYTES_MAX, SAFE_INTEGER_MAX};
 use room_core::Cursor;
-
-/// Longest `epoch` that is looked at; ours are 32 characters.
-const EPOCH_BYTES_MAX: usize = 64;
 
 /// Reads the place; `None` for a client that was not here before. `query` gives the first value of a parameter,
 /// decoded.
