@@ -60,8 +60,8 @@ fn shows_nothing(c: char) -> bool {
     is_noncharacter
         || c.is_whitespace()
         || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
-        // Signs without ink that Unicode counts among those with some, and the marks of annotations.
-        || matches!(c, '\u{2800}' | '\u{1d159}' | '\u{16fe4}' | '\u{fff9}'..='\u{fffb}')
+        // Signs without ink that Unicode counts among those with some, the marks of annotations, and the place of an object.
+        || matches!(c, '\u{2800}' | '\u{1d159}' | '\u{16fe4}' | '\u{fff9}'..='\u{fffc}')
 }
 
 #[cfg(test)]
@@ -118,6 +118,7 @@ mod tests {
             "ada\u{fdd0}",
             "ada\u{16fe4}",
             "ada\u{2800}",
+            "a\u{fffc}da",
             "ada\u{3164}",
             "ada\u{e0041}",
             "Jose\u{301}",
