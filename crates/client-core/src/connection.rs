@@ -341,6 +341,7 @@ impl<J: Json> Client<J> {
     pub(crate) fn give_up_token(&mut self, now: Instant) {
         if let Some(token_id) = self.credentials.question() {
             let told = format!("no answer within {} s", TOKEN_WITHIN_MS / 1_000);
+            self.credentials.give_up(token_id);
             self.handle_token_failed(token_id, told, now);
         } else if self.needs_token() {
             self.ask_for_token(now);

@@ -36,6 +36,8 @@ pub(crate) struct Credentials {
     rests_until: Option<Instant>,
     /// When a warning that the token is over soon was last heeded.
     warned_at: Option<Instant>,
+    /// The first question to this source that was given up, and not answered: the answer may come yet.
+    late_from: Option<TokenId>,
     /// Whether the source gives the same token always.
     is_fixed: bool,
     /// Whether it was given up to ask, and another token would help.
@@ -101,6 +103,7 @@ impl Credentials {
             asked_at: None,
             rests_until: None,
             warned_at: None,
+            late_from: None,
             is_fixed: false,
             is_given_up: false,
             has_left: false,
@@ -196,11 +199,13 @@ impl Credentials {
         is_fixed: bool,
         now: Instant,
     ) -> Answer {
-        if self.renewal.take_if(|asked| *asked == id).is_some() {
+        let is_late = self.late_from.is_some_and(|first| id.0 >= first.0);
+        let is_renewal = self.renewal.take_if(|asked| *asked == id).is_some();
+        if is_renewal || (is_late && self.token().is_some()) {
             self.is_fixed = is_fixed;
             return self.follow_up(token);
         }
-        if !self.is_open(id) {
+        if !self.is_open(id) && !is_late {
             return Answer::Stale;
         }
         self.is_fixed = is_fixed;
@@ -232,6 +237,7 @@ impl Credentials {
             self.rests_until = Some(now.plus_ms(again_ms));
             return Answer::Again(again_ms, error);
         }
+        self.late_from = None;
         self.state = State::Held(token);
         Answer::Ready
     }
@@ -243,10 +249,16 @@ impl Credentials {
         match &mut self.state {
             State::Held(held) if is_new && *held != token => {
                 *held = token;
+                self.late_from = None;
                 Answer::Renewed
             }
             State::Held(_) | State::Absent | State::Asked(_) => Answer::Stale,
         }
+    }
+
+    /// Waits for the answer to a question no longer: what comes late is taken all the same, until another answer was.
+    pub(crate) fn give_up(&mut self, id: TokenId) {
+        self.late_from.get_or_insert(id);
     }
 
     /// Takes the news that the app could not give a token.
@@ -341,6 +353,7 @@ impl Credentials {
     /// Drops the token and every open question.
     fn start_over(&mut self) {
         self.forget(false);
+        self.late_from = None;
         self.state = State::Absent;
     }
 
@@ -350,6 +363,7 @@ impl Credentials {
         self.is_fixed = false;
         self.has_left = false;
         self.renewal = None;
+        self.late_from = None;
         self.rests_until = None;
         match self.state {
             State::Held(_) if !is_left => self.ask_renewal(now),

@@ -694,6 +694,41 @@ fn nothing_is_renewed_for_a_client_that_left() {
 }
 
 #[test]
+fn a_token_that_comes_later_than_it_was_waited_for_is_taken() {
+    let mut bench = Bench::new();
+    bench.client.connect(CallId(1), bench.now);
+    bench.drain();
+    let first = bench.token;
+    bench.advance(10_000);
+    bench.retry();
+    assert_ne!(bench.token, first, "asked anew");
+    bench.take();
+    let answer = |token_id, token: &str| Input::TokenReady {
+        token_id,
+        token: token.to_owned(),
+        fixed: false,
+    };
+    let late = token_of("ada", 3_600_000);
+    bench.input(answer(first, &late));
+    assert_eq!(bench.used_token, late);
+    // What the second question brings is needed no more.
+    let second = bench.token;
+    bench.input(answer(second, &token_of("bob", 3_600_000)));
+    bench.welcome(r#""seq":4"#);
+    assert_eq!(bench.used_token, late);
+
+    // Of another source it is not.
+    let mut bench = Bench::new();
+    bench.client.connect(CallId(1), bench.now);
+    bench.drain();
+    let first = bench.token;
+    bench.advance(10_000);
+    bench.input(Input::TokenChanged);
+    bench.input(answer(first, &late));
+    assert_eq!(bench.used_token, "");
+}
+
+#[test]
 fn a_token_function_that_never_answers_does_not_stop_the_client() {
     let mut bench = Bench::new();
     bench.client.connect(CallId(1), bench.now);
