@@ -82,9 +82,9 @@ export class SpaceClient {
   /** What `connect()` gave, until it fails or `disconnect()` is called. */
   #attempt;
   #state = IDLE;
-  /** Whether somebody was presumed to use the client when the core was last told. */
-  #isPresumed = false;
   #isConnected = false;
+  /** Whether it was told that `userId` is not whom a token names. */
+  #hasComplained = false;
   /** Whether the page counts this client as one in its room, and how to have other rooms looked after no more. */
   #isInRoom = false;
   #leaveKeeper;
@@ -110,7 +110,6 @@ export class SpaceClient {
       this.#events.on(event, callback);
     }
     this.#outbox = new Outbox(placeOf(this.#config), (act) => this.#tellCore(act), {
-      isKeepers: this.#config.pollsOnly === true,
       onLoading: (rows) => this.#store.reserveOutbox(rows),
       onWeakened: () => this.#store.setPersistence(this.#outbox.persistence),
       onLost: (error) => this.#losePersistence(error),
@@ -145,8 +144,6 @@ export class SpaceClient {
 
   disconnect() {
     if (!this.#end) {
-      // The function may be somebody else's by the next connect().
-      if (typeof this.#config.spaceToken === 'function') this.#outbox.signOut();
       this.#stop(closedError('disconnect()'));
     }
   }
@@ -281,7 +278,6 @@ export class SpaceClient {
       return;
     }
     const error = closedError('close()');
-    this.#outbox.part();
     this.#stop(error);
     this.#finish(error);
   }
@@ -299,7 +295,6 @@ export class SpaceClient {
       goesBeforeSends: true,
       run: (core) => {
         attempt.isHeard = true;
-        this.#presume(core);
         core.connect().then(() => {
           this.#pending.delete(attempt.call.fail);
           attempt.resolve();
@@ -326,17 +321,6 @@ export class SpaceClient {
     return attempt;
   }
 
-  /** Tells the core who uses the page, for as long as no token says who uses this client. */
-  #presume(core) {
-    const { presumed } = this.#outbox;
-    const isAny = presumed !== undefined;
-    // A keeper's client has its room's tokens, or is of no use.
-    if (!(isAny || this.#isPresumed) || this.#config.pollsOnly) return;
-    this.#isPresumed = isAny;
-    // Each time: with somebody known the core has forgotten it.
-    core.presume(presumed);
-  }
-
   #hasten() {
     if (this.#core) {
       this.#run({ run: (core) => core.wake(), fail: () => {} });
@@ -344,7 +328,7 @@ export class SpaceClient {
   }
 
   #enterRoom() {
-    const { tokenFor, webSocket, wasm, workerUrl, pollsOnly } = this.#config;
+    const { tokenFor, userId, webSocket, wasm, workerUrl, pollsOnly } = this.#config;
     // The keeper's own are in no room that anybody sees.
     if (this.#isInRoom || pollsOnly) return;
     this.#isInRoom = true;
@@ -352,7 +336,10 @@ export class SpaceClient {
     enterRoom(place);
     if (!tokenFor || this.#leaveKeeper) return;
     const makeClient = (spaceId, spaceToken) =>
-      new SpaceClient({ spaceId, spaceToken, workerUrl, webSocket, wasm, [POLLS_ONLY]: true }, this.#engine);
+      new SpaceClient(
+        { spaceId, spaceToken, userId, workerUrl, webSocket, wasm, [POLLS_ONLY]: true },
+        this.#engine,
+      );
     this.#leaveKeeper = keepRooms(place.workerUrl, { tokenFor, makeClient });
   }
 
@@ -389,10 +376,7 @@ export class SpaceClient {
 
   /** Asks for something that is to be sent. */
   #callSending(ask) {
-    const call = this.#call((core) => {
-      this.#presume(core);
-      return ask(core);
-    }, true);
+    const call = this.#call(ask, true);
     const ended = call.then(ignore, ignore).then(() => this.#unsafe.delete(ended));
     this.#unsafe.add(ended);
     return call;
@@ -678,7 +662,7 @@ export class SpaceClient {
   }
 
   #createCore(SpaceCore) {
-    const { spaceId, workerUrl, newestFirst, webSocket, pollsOnly } = this.#config;
+    const { spaceId, userId, workerUrl, newestFirst, webSocket, pollsOnly } = this.#config;
     // Only a worker of the TypeScript SDK is ever sent the key, and only where the app says that there is one.
     const legacyWorker = this.#config.legacyWorker ? this.#config.gatewayKey : undefined;
     // Servers may have a storage as well, which their clients, of many people, would share.
@@ -689,14 +673,29 @@ export class SpaceClient {
       events: this.#events,
       outbox: this.#outbox,
       isOver: () => this.#end !== undefined,
+      identified: (owner) => this.#compareUser(owner),
       setConnected: (connected) => this.#setConnected(connected),
       setState: (state) => this.#setState(state),
       tellUpdate: (message) => this.#tellUpdate(message),
       tellDiscontinuity: (reason) => this.#tellDiscontinuity(reason),
       tellError: (error) => this.#tellError(error),
     });
-    const options = { spaceId, workerUrl, newestFirst, webSocket, clientScope, legacyWorker, pollsOnly };
+    const given = { spaceId, workerUrl, newestFirst, webSocket, pollsOnly };
+    const options = { ...given, clientScope, userId, legacyWorker };
     return new SpaceCore(options, host);
+  }
+
+  /** Tells where the app and a token name two users: what is written without a token would wait for one who never comes. */
+  #compareUser(owner) {
+    const { userId } = this.#config;
+    if (userId === undefined || !owner?.startsWith('user:') || owner === `user:${userId}`) return;
+    if (!this.#hasComplained) {
+      console.error(
+        'kuratchi-spaces: `userId` is not the user whom the token names. What is written while there is no token waits for the user ' +
+          'with the id `userId`: pass the `userId` that your server gave generateToken(), and another client for another user.',
+      );
+    }
+    this.#hasComplained = true;
   }
 
   /** Tells the core what the outbox's keeper has to say, while there is a core. */

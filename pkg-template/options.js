@@ -40,13 +40,15 @@ export function readConfig(config) {
   if (config === null || typeof config !== 'object') {
     throw invalid('config', `must be an object (got ${shapeOf(config)})`);
   }
-  const { spaceId, spaceToken, gatewayKey, legacyWorker, order, webSocket, wasm, tokenFor } = config;
+  const { spaceId, spaceToken, userId, gatewayKey, legacyWorker, order, webSocket, wasm, tokenFor } = config;
   if (!isSpaceId(spaceId)) {
     const expected = `a string of 1 to ${SPACE_ID_BYTES_MAX} bytes in UTF-8 without control characters`;
     const got = typeof spaceId === 'string' && spaceId !== '' ? 'another string' : shapeOf(spaceId);
     throw invalid('spaceId', `must be ${expected} (got ${got})`);
   }
   expectToken(spaceToken);
+  const isUserId = typeof userId === 'string' && userId !== '';
+  expect(isUserId, 'userId', userId, 'the id that the token names its user by, a non-empty string');
   expect(typeof gatewayKey === 'string', 'gatewayKey', gatewayKey, 'a string');
   expect(typeof legacyWorker === 'boolean', 'legacyWorker', legacyWorker, 'true or false');
   if (legacyWorker && !gatewayKey) {
@@ -72,6 +74,7 @@ export function readConfig(config) {
   return {
     spaceId,
     spaceToken,
+    userId: userId ?? undefined,
     gatewayKey,
     legacyWorker: legacyWorker === true,
     workerUrl,

@@ -16,7 +16,6 @@
 import { hasIndexedDb, OutboxDatabase } from './outbox-database.js';
 import { Lanes } from './outbox-lane.js';
 import { isPage, MemoryDatabase } from './outbox-memory.js';
-import { enterAs, leaveAs, pageUser, signOut } from './page-user.js';
 import { canRemember } from './tab-memory.js';
 
 /**
@@ -31,9 +30,8 @@ const KEEP_MS = 1_000;
 const RELOAD_MS = 2_000;
 /** How long what a closed client wrote before anybody was known is still of who is known first, in milliseconds. */
 const LEFT_MS = 10_000;
-/** The owner of a row that was written before there was a token, and what it begins with where it is presumed who wrote it. */
+/** The owner of a row that was written before there was a token, where the app does not say who uses the client. */
 const UNKNOWN = 'unknown';
-const PRESUMED = 'presumed:';
 
 /**
  * How far what waits in the outbox reaches: every tab of the browser, this tab's reloads, or this page.
@@ -53,8 +51,8 @@ function expectedPersistence(areLanesShared) {
 }
 
 /**
- * By room, ids of rows that the page's clients wrote before there was a token, and how many of those there are, until they are closed
- * and a while longer.
+ * By room: its Worker, ids of rows that the page's clients wrote before there was a token, and how many of those there are, until they
+ * are closed and a while longer.
  */
 const writtenIn = /* @__PURE__ */ new Map();
 
@@ -106,9 +104,6 @@ export class Outbox {
   #isHolding = false;
   /** Whether the view of the client is gone. */
   #isLeaving = false;
-  /** Whether the client is gone, or about to go; or is none that somebody uses. */
-  #hasParted;
-  #isKeepers;
   /** Whether the client is closed, and only what was sent is still being written. */
   #isEnding = false;
   /** Whether the core waits for rows that it asked for. */
@@ -137,7 +132,6 @@ export class Outbox {
    * @param {{ workerUrl: string, spaceId: string }} place
    * @param {(act: (core: object) => void) => void} tell Lets a function at the core, if there is one.
    * @param {object} events
-   * @param {boolean} [events.isKeepers] Whether it is of a client that sees to a room where nobody is.
    * @param {(rows: object[]) => void} events.onLoading These rows are about to be handed to the core.
    * @param {() => void} events.onWeakened What waits does not reach as far as was thought; see {@link persistence}.
    * @param {(error: unknown) => void} events.onLost Storage failed; memory serves from now on.
@@ -148,8 +142,6 @@ export class Outbox {
   constructor(place, tell, events, { lanes = new Lanes(place), makeDatabase = openDatabase } = {}) {
     this.#channelName = `kuratchi-spaces:${JSON.stringify([place.workerUrl, place.spaceId])}`;
     this.#workerUrl = place.workerUrl;
-    this.#isKeepers = events.isKeepers === true;
-    this.#hasParted = this.#isKeepers;
     this.#tell = tell;
     this.#events = events;
     this.#lanes = lanes;
@@ -179,11 +171,6 @@ export class Outbox {
   /** Whether what waits outlives the client. */
   get isKept() {
     return this.#database !== undefined && (!this.#isInMemory || isPage());
-  }
-
-  /** The id of the user who is taken to use the client, while no token says so. */
-  get presumed() {
-    return this.#isIdentified ? undefined : pageUser(this.#workerUrl);
   }
 
   /** Whether something waits of which nobody knows yet whose it is. */
@@ -235,10 +222,6 @@ export class Outbox {
    */
   identified(owner) {
     this.#isIdentified = owner !== undefined;
-    if (!this.#hasParted) {
-      if (owner !== undefined) enterAs(this.#workerUrl, this, owner);
-      else this.signOut();
-    }
     this.#lookAround();
     this.#leaveOthers();
   }
@@ -301,7 +284,8 @@ export class Outbox {
 
   /** Forgets every row of the space, of whatever lane. */
   clear() {
-    this.signOut();
+    // Whoever signs out has written what is nobody's yet, in other rooms as well.
+    for (const written of writtenIn.values()) if (written.workerUrl === this.#workerUrl) written.ids.clear();
     this.#clears += 1;
     this.#clearing = this.#clear();
     // Whoever cares asks with `whenCleared()`.
@@ -313,22 +297,9 @@ export class Outbox {
     return this.#clearing;
   }
 
-  /** Somebody else may use the client, and the page, from now on. */
-  signOut() {
-    if (!this.#isKeepers) signOut(this.#workerUrl, this);
-  }
-
-  /** The client is about to go, which is no sign-out. */
-  part() {
-    if (this.#hasParted) return;
-    this.#hasParted = true;
-    leaveAs(this.#workerUrl, this);
-  }
-
   /** The view is gone: the tab's next client is to have what is kept. */
   leave() {
     this.#isLeaving = true;
-    this.part();
     this.#giveWay();
   }
 
@@ -340,7 +311,6 @@ export class Outbox {
   /** Gives everything back. What is kept stays for others, or for the tab's next client. */
   close() {
     this.#isClosed = true;
-    this.part();
     // The client of a view that is gone has been waiting for somebody to be known already.
     if (this.#hasEntered) {
       const room = this.#channelName;
@@ -637,7 +607,8 @@ export class Outbox {
   #enter() {
     if (this.#hasEntered) return;
     this.#hasEntered = true;
-    const written = writtenIn.get(this.#channelName) ?? { ids: this.#written, clients: 0 };
+    const [workerUrl, ids] = [this.#workerUrl, this.#written];
+    const written = writtenIn.get(this.#channelName) ?? { workerUrl, ids, clients: 0 };
     written.clients += 1;
     this.#written = written.ids;
     writtenIn.set(this.#channelName, written);
@@ -645,7 +616,7 @@ export class Outbox {
 
   /** Takes note of who owns a row by now, or that it is gone. */
   #note(id, owner) {
-    if (owner === UNKNOWN || owner?.startsWith(PRESUMED)) this.#written.add(id);
+    if (owner === UNKNOWN) this.#written.add(id);
     else this.#written.delete(id);
   }
 

@@ -2,9 +2,10 @@
  * A client that an adapter makes of a config, which may be a new object each time.
  *
  * Owns when a changed config means another client, and that the functions of the latest config are called. A client is that of
- * a place and a user: another token of the same user is shown on the connection that is there, and everything stays. So it does
- * where there is no token for a moment, or a text that is none, or a function in the place of a text: nobody else is named. Another
- * function may be another user's, and is asked at once where it is another one for a reason. Must not know what a component is.
+ * a place and a user, whom the app says or tokens name: another token of the same user is shown on the connection that is there, and
+ * everything stays. So it does where there is no token for a moment, or a text that is none, or a function in the place of a text:
+ * nobody else is named. Another function may be another user's, and is asked at once where it is another one for a reason. Must not
+ * know what a component is.
  */
 
 import { CALLBACK_OF } from './events.js';
@@ -23,7 +24,9 @@ const KEPT_MS = 30_000;
 /** See the module's text. */
 export class OwnClient {
   #place;
-  /** Whom the client is of: `undefined` for nobody, who can do nothing; `UNKNOWN` until a function's first token names somebody. */
+  /** Whom the client is of, as the app says. */
+  #said;
+  /** Whom the client is of, by its tokens: `undefined` for nobody, who can do nothing; `UNKNOWN` until a function's first token names somebody. */
   #user;
   #config;
   #createClient;
@@ -48,6 +51,7 @@ export class OwnClient {
     this.#place = placeIn(config);
     this.#createClient = createClient;
     this.#config = config;
+    this.#said = config?.userId;
     this.#learn(userIn(config));
     if (config === undefined) return;
     const own = { ...config };
@@ -108,10 +112,13 @@ export class OwnClient {
 
   /** Whether a config is of the same client. */
   isOf(config) {
+    if (placeIn(config) !== this.#place) return false;
+    // The app says who it is, whomever tokens name.
+    if (config?.userId != null) return config.userId === this.#said;
     const user = userIn(config);
     const isNobodyElse = user === undefined || user === this.#user;
     const mayBeTheSame = this.#user !== undefined && [user, this.#user].includes(UNKNOWN);
-    return placeIn(config) === this.#place && (isNobodyElse || mayBeTheSame);
+    return isNobodyElse || mayBeTheSame;
   }
 
   /** What of the latest config is to be listened with. */
@@ -169,8 +176,8 @@ export class OwnClient {
 
   /** Has other rooms looked after: by what the latest config gives, which may come and go. */
   #keepRooms() {
-    const { workerUrl, webSocket, wasm } = this.config;
-    const config = { workerUrl, webSocket, wasm, [POLLS_ONLY]: true };
+    const { userId, workerUrl, webSocket, wasm } = this.config;
+    const config = { userId, workerUrl, webSocket, wasm, [POLLS_ONLY]: true };
     const latest = () => this.config?.[TOKEN_FOR];
     return keepRooms(workerIn(this.config), {
       get tokenFor() {

@@ -72,6 +72,16 @@ export interface SpaceClientConfig {
    */
   spaceToken?: string | TokenSource | undefined;
   /**
+   * Who uses the client, by the id that its tokens name: for as long as a token function can not be reached. What is written then is
+   * this user's from the first moment, is sent as nobody else, and what they left is shown at once, also after a reload without a
+   * network. A client is that of a place and a user: for another user make another one, as the hooks do. Where tokens name nobody it
+   * keeps people apart who share a browser. Without it, what is written before a token came is of whoever is known first, and asks
+   * before it is sent once the view is gone (`ownerUnknown`).
+   *
+   * @example userId: user.id
+   */
+  userId?: string | undefined;
+  /**
    * Gives a token for any room of this Worker, as `spaceToken` does for this one; nothing for a room that is not to be
    * looked after, of which the console tells once where something waits there. With it, messages that wait in rooms which
    * were left are sent while the page is online: over HTTP, so that nobody sees somebody come and go. The newest is asked,
@@ -260,7 +270,7 @@ export class KuratchiSpaceClient {
    * A page that goes needs neither: its connection ends with it, and what waits is kept. Do not call it on `beforeunload`:
    * a link to `mailto:`, a download or a dialog that is cancelled fires that as well, and leaves the page there.
    *
-   * Who uses the client is not known from then on, where `spaceToken` is a function: that is asked by the next `connect()`, and
+   * Without `userId`, who uses the client is not known from then on, where `spaceToken` is a function: that is asked by the next `connect()`, and
    * what is written meanwhile is of whoever it names. To a sign-out belongs {@link clearLocal}.
    *
    * @example

@@ -28,7 +28,7 @@ pub struct SpaceCore {
 
 #[wasm_bindgen]
 impl SpaceCore {
-    /// Makes a client of `{ spaceId, workerUrl, newestFirst?, webSocket?, clientScope? }`. Nothing is opened yet.
+    /// Makes a client of `{ spaceId, workerUrl, newestFirst?, webSocket?, clientScope?, userId? }`. Nothing is opened yet.
     ///
     /// # Errors
     /// Throws what `host.error` makes of a field that is absent or wrong.
@@ -149,11 +149,6 @@ impl SpaceCore {
     pub fn outbox_loaded(&self, rows: &JsValue) {
         self.driver
             .input(Input::OutboxLoaded(outbox_row::read_all(rows)));
-    }
-
-    /// Takes the user to use the client until a token says who does; without one nobody.
-    pub fn presume(&self, sub: Option<String>) {
-        self.driver.input(Input::Presumed(sub));
     }
 
     /// Whether one of these rows is of who uses the client.

@@ -33,7 +33,7 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Reads `{ spaceId, workerUrl, newestFirst?, webSocket?, clientScope?, legacyWorker?, pollsOnly? }`;
+    /// Reads `{ spaceId, workerUrl, newestFirst?, webSocket?, clientScope?, userId?, legacyWorker?, pollsOnly? }`;
     /// `legacyWorker` is the gateway key.
     ///
     /// # Errors
@@ -52,6 +52,7 @@ impl Options {
         let as_function = |value: &JsValue| value.dyn_ref::<Function>().cloned();
         let web_socket = optional(options, "webSocket", "a WebSocket class", as_function)?;
         let client_scope = optional(options, "clientScope", "a string", JsValue::as_string)?;
+        let user = optional(options, "userId", "a string", JsValue::as_string)?;
         let legacy_worker = optional(options, "legacyWorker", "a string", JsValue::as_string)?;
         let polls_only =
             optional(options, "pollsOnly", "true or false", JsValue::as_bool)?.unwrap_or(false);
@@ -62,6 +63,7 @@ impl Options {
             newest_first,
             seed: seed()?,
             client_scope,
+            user,
             wall_clock_at_zero: clock.wall_at_zero(),
             legacy_worker: legacy_worker.map(GatewayKey),
             polls_only,

@@ -1,7 +1,7 @@
 //! Rows of the outbox as plain JavaScript objects, for the host that keeps them, and back.
 //!
 //! `{id, operation, body, owner, scope, epoch, addedAt, failure, adopted, fresh}`: `operation` is `'message'`, `'edit'` or
-//! `'delete'`, `owner` is `'user:<sub>'`, `'bearer'`, `'presumed:<sub>'` or `'unknown'`, `epoch` is a text or `null`, `failure` is
+//! `'delete'`, `owner` is `'user:<sub>'`, `'bearer'` or `'unknown'`, `epoch` is a text or `null`, `failure` is
 //! `{code, message, field?}` or `null`, `adopted` says whether another tab had the row. `fresh` is said by the host alone, of rows
 //! that this life of the page wrote. `body` is the engine's own object, never copied. What comes back was on somebody's disk and
 //! may be anything: a row that can not be read is left out. Must not know where rows are kept.
@@ -17,7 +17,6 @@ use wasm_bindgen::prelude::*;
 use crate::json::JsJson;
 
 const USER_PREFIX: &str = "user:";
-const PRESUMED_PREFIX: &str = "presumed:";
 const BEARER: &str = "bearer";
 const UNKNOWN: &str = "unknown";
 
@@ -58,7 +57,6 @@ pub fn write(row: &OutboxRow<JsJson>) -> JsValue {
 pub(crate) fn write_owner(owner: &Owner) -> JsValue {
     match owner {
         Owner::User(sub) => JsValue::from_str(&format!("{USER_PREFIX}{sub}")),
-        Owner::Presumed(sub) => JsValue::from_str(&format!("{PRESUMED_PREFIX}{sub}")),
         Owner::Bearer => JsValue::from_str(BEARER),
         Owner::Unknown => JsValue::from_str(UNKNOWN),
     }
@@ -125,12 +123,9 @@ fn read_owner(owner: &str) -> Option<Owner> {
     match owner {
         BEARER => Some(Owner::Bearer),
         UNKNOWN => Some(Owner::Unknown),
-        owner => {
-            let of = |prefix: &str| owner.strip_prefix(prefix).map(str::to_owned);
-            of(USER_PREFIX)
-                .map(Owner::User)
-                .or_else(|| of(PRESUMED_PREFIX).map(Owner::Presumed))
-        }
+        owner => owner
+            .strip_prefix(USER_PREFIX)
+            .map(|sub| Owner::User(sub.to_owned())),
     }
 }
 

@@ -53,7 +53,6 @@ const FILES = [
   'outbox.js',
   'own-client.js',
   'package.json',
-  'page-user.js',
   'participants.d.ts',
   'pending-spaces.js',
   'react/hooks.js',

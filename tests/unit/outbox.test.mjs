@@ -82,7 +82,9 @@ function lanesOf(page) {
 }
 
 /** One client in a tab of its own: a page, a memory and a core that notes what it is told, and knows who uses it. */
-function openTab({ disk, locks, storage = new FakeStorage(), page = new EventTarget(), user = 'ada' }) {
+function openTab(parts) {
+  const { disk, locks, storage = new FakeStorage(), page = new EventTarget() } = parts;
+  const { user = 'ada', place = PLACE } = parts;
   define('sessionStorage', storage);
   define('window', page);
   define('document', Object.assign(new EventTarget(), { hidden: false }));
@@ -97,7 +99,7 @@ function openTab({ disk, locks, storage = new FakeStorage(), page = new EventTar
     },
   );
   const outbox = new Outbox(
-    PLACE,
+    place,
     (act) => act(core),
     {
       onLoading: (rows) => told.push(`loading ${rows.map(({ id }) => id).join('+') || 'none'}`),
@@ -109,7 +111,7 @@ function openTab({ disk, locks, storage = new FakeStorage(), page = new EventTar
       },
     },
     {
-      lanes: new Lanes(PLACE, locks, lanesOf(page)),
+      lanes: new Lanes(place, locks, lanesOf(page)),
       makeDatabase: (place, events) => new OutboxDatabase(place, events, disk.open),
     },
   );
@@ -578,77 +580,6 @@ describe('two clients of one page', () => {
     assert.equal(outbox.hasOwnerless, false);
   });
 
-  describe('who is taken to use a client that knows nobody', () => {
-    const parts = browser();
-    const open = (owner) => {
-      const { outbox } = openTab({ ...parts, user: false });
-      if (owner) outbox.identified(owner);
-      return outbox;
-    };
-    const presumed = () => {
-      const outbox = open();
-      const user = outbox.presumed;
-      outbox.close();
-      return user;
-    };
-
-    test('is the one whom the page knew last', () => {
-      open().signOut();
-      assert.equal(presumed(), undefined, 'a page that was just loaded');
-      const ada = open('user:ada');
-      const hers = open('user:ada');
-      assert.equal(presumed(), 'ada');
-      const bob = open('user:bob');
-      assert.equal(presumed(), undefined, 'nobody can tell');
-      for (const outbox of [ada, hers]) outbox.close();
-      assert.equal(presumed(), undefined, 'she was there a moment ago');
-      bob.leave();
-      assert.equal(presumed(), 'bob');
-      // What comes after the view is gone says nothing more.
-      bob.identified('user:cy');
-      assert.equal(presumed(), 'bob');
-      const named = open('user:dora');
-      const nameless = open('bearer');
-      named.close();
-      assert.equal(presumed(), undefined);
-      nameless.close();
-      assert.equal(presumed(), undefined, 'whose token names nobody is no user');
-    });
-
-    test('is nobody after a sign-out, whichever client closes later', () => {
-      for (const signOut of [
-        (outbox) => outbox.identified(undefined),
-        (outbox) => outbox.signOut(),
-        (outbox) => outbox.clear(),
-      ]) {
-        const [one, other] = [open('user:ada'), open('user:ada')];
-        signOut(one);
-        for (const outbox of [one, other]) outbox.close();
-        assert.equal(presumed(), undefined);
-      }
-      open('user:ada').close();
-      // It knew nobody itself, and was taken for hers.
-      open().signOut();
-      assert.equal(presumed(), undefined);
-    });
-
-    test('is nobody whom only a keeper’s client knows', () => {
-      const outbox = new Outbox(
-        PLACE,
-        () => {},
-        { isKeepers: true, onLoading() {}, onLost() {} },
-        {
-          lanes: new Lanes(PLACE, parts.locks),
-          makeDatabase: (place, events) => new OutboxDatabase(place, events, parts.disk.open),
-        },
-      );
-      outbox.identified('user:ada');
-      assert.equal(presumed(), undefined);
-      outbox.close();
-      assert.equal(presumed(), undefined);
-    });
-  });
-
   test('what_a_client_wrote_before_anybody_was_known_is_fresh_to_one_that_is_there_before_it_is_gone', async () => {
     const parts = browser();
     const left = await loadedTab(parts);
@@ -685,6 +616,22 @@ describe('two clients of one page', () => {
       assert.deepEqual(next.take().at(-1), 'outboxLoaded a');
     });
   }
+
+  test('what_a_client_wrote_before_anybody_was_known_is_not_fresh_after_a_sign_out_in_another_room', async () => {
+    for (const workerUrl of [PLACE.workerUrl, 'https://b.example']) {
+      const parts = browser();
+      const left = await loadedTab({ ...parts, user: false });
+      left.outbox.put(row('a', { owner: 'unknown' }));
+      await settle();
+      const elsewhere = await loadedTab({ ...parts, place: { workerUrl, spaceId: 'another' } });
+      elsewhere.outbox.clear();
+      left.outbox.close();
+      const next = await besides(left, { ...parts, user: '' });
+      const isSignedOut = workerUrl === PLACE.workerUrl;
+      assert.deepEqual(next.take().at(-1), isSignedOut ? 'outboxLoaded a' : 'outboxLoaded a fresh');
+      next.outbox.close();
+    }
+  });
 
   test('what_a_client_wrote_before_anybody_was_known_is_fresh_to_the_keeper_that_comes_after_it_was_closed', async () => {
     const parts = browser();

@@ -54,6 +54,30 @@ test('another client is another place, order or user, and nothing else', async (
   }
 });
 
+test('another user whom the app says is another client, whatever the token', async () => {
+  const config = { spaceId: 'a', workerUrl: 'https://x.example', userId: 'ada' };
+  const own = new OwnClient({ ...config, spaceToken: () => tokenOf('ada') }, () => ({}));
+  const tokens = [
+    undefined,
+    () => tokenOf('ada'),
+    await tokenOf('ada'),
+    await tokenOf(),
+    await tokenOf('bo'),
+  ];
+  for (const spaceToken of tokens) {
+    assert.ok(own.isOf({ ...config, spaceToken }));
+    assert.ok(!own.isOf({ ...config, spaceToken, userId: 'bo' }));
+  }
+  // A session that is not there for a moment names nobody else.
+  own.take({ ...config, userId: undefined, spaceToken: undefined });
+  assert.ok(own.isOf(config) && own.isOf({ ...config, userId: null }));
+  const nobody = new OwnClient(
+    { ...config, userId: undefined, spaceToken: () => tokenOf('ada') },
+    () => ({}),
+  );
+  assert.ok(!nobody.isOf(config), 'what was written before is nobody’s');
+});
+
 test('the address of the environment is the one of a config without', (t) => {
   const { KURATCHI_SPACES_WORKER_URL: before } = process.env;
   t.after(() => {

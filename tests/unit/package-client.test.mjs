@@ -62,30 +62,19 @@ test('no timer keeps a program alive once its client is closed', async () => {
   }
 });
 
-test('who is presumed to use the client is told again once nobody is known any more', async () => {
-  Object.assign(globalThis, { window: globalThis, document: {} });
-  try {
-    const workerUrl = 'https://presumed.example';
-    const { client, core } = await setUpConnected({ workerUrl });
-    const { client: neighbour, core: other } = await setUpConnected({ workerUrl, spaceId: 'b' });
-    const presumed = () => core.asked.filter(([name]) => name === 'presume').map(([, sub]) => sub);
-    const sends = [client.sendMessage({ text: 'hi' })];
-    assert.deepEqual(presumed(), [], 'nobody is');
-    for (const _ of [1, 2]) {
-      // Another room's client knows her, and then this one, until it signs out.
-      other.host.onIdentified('user:ada');
-      sends.push(client.sendMessage({ text: 'hi' }));
-      core.host.onIdentified('user:ada');
-      core.host.onIdentified(undefined);
-    }
-    assert.deepEqual(presumed(), ['ada', 'ada']);
-    sends.push(client.sendMessage({ text: 'hi' }));
-    assert.deepEqual(presumed(), ['ada', 'ada', undefined]);
-    for (const each of [client, neighbour]) each.close();
-    await Promise.allSettled(sends);
-  } finally {
-    delete globalThis.document;
-  }
+test('a user who is not whom the token names is told of once, without an id', async (t) => {
+  const told = t.mock.method(console, 'error', () => {});
+  const { client, core } = await setUpConnected({ userId: 'ada' });
+  assert.equal(core.options.userId, 'ada');
+  for (const owner of ['user:ada', 'bearer', undefined]) core.host.onIdentified(owner);
+  assert.equal(told.mock.callCount(), 0);
+  for (const owner of ['user:bob', undefined, 'user:bob']) core.host.onIdentified(owner);
+  assert.equal(told.mock.callCount(), 1);
+  const [text] = told.mock.calls[0].arguments;
+  assert.match(text, /`userId` is not the user whom the token names/);
+  assert.doesNotMatch(text, /ada|bob/);
+  client.close();
+  await nextTask();
 });
 
 describe('loading', () => {
@@ -226,14 +215,15 @@ describe('loading', () => {
 
   test('the core gets the config, and the token when it asks', async () => {
     const webSocket = class {};
-    const { client, load } = setUp({ order: 'desc', webSocket, spaceToken: ({ fresh }) => `token ${fresh}` });
+    const spaceToken = ({ fresh }) => `token ${fresh}`;
+    const { client, load } = setUp({ order: 'desc', userId: 'ada', webSocket, spaceToken });
     client.getMessages();
     const core = await load();
     const { spaceId, workerUrl } = CONFIG;
     const { clientScope, ...options } = core.options;
     assert.deepEqual(options, {
       ...{ spaceId, workerUrl, newestFirst: true, webSocket },
-      ...{ legacyWorker: undefined, pollsOnly: false },
+      ...{ legacyWorker: undefined, pollsOnly: false, userId: 'ada' },
     });
     assert.equal(clientScope, undefined);
     // A text that came at once would be taken for the only one that there is.

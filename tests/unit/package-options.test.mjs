@@ -109,6 +109,14 @@ describe('config', () => {
       /must be a non-empty string, or a function .*\(got number\)/,
     );
     checkRefused({ ...GOOD, spaceToken: '' }, 'spaceToken', /\(got an empty string\)/);
+    for (const userId of [7, '']) {
+      checkRefused(
+        { ...GOOD, userId },
+        'userId',
+        /^userId must be the id that .*, a non-empty string \(got (number|an empty string)\)$/,
+      );
+    }
+    client({ ...GOOD, userId: null }).close();
     checkRefused(
       { ...GOOD, gatewayKey: ['secret'] },
       'gatewayKey',

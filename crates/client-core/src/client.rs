@@ -152,6 +152,7 @@ impl<J: Json> Client<J> {
         };
         let client_scope = config.client_scope.clone().unwrap_or_else(|| random.id());
         let instance = random.id();
+        let outbox = Outbox::new(config.user.clone());
         Self {
             wall_clock_at_zero: config.wall_clock_at_zero,
             config,
@@ -175,7 +176,7 @@ impl<J: Json> Client<J> {
             errors: Allowance::default(),
             windows: Allowance::default(),
             timeline: Timeline::new(version),
-            outbox: Outbox::new(),
+            outbox,
             posts: Posts::new(),
             put_off: Vec::new(),
             removals: Vec::new(),
@@ -272,7 +273,6 @@ impl<J: Json> Client<J> {
                 token,
                 fixed,
             } => self.handle_token(token_id, token, fixed, now),
-            Input::Presumed(sub) => self.presume(sub, now),
             Input::TokenChanged => self.handle_token_changed(now),
             Input::TokenFailed { token_id, message } => {
                 self.handle_token_failed(token_id, message, now)
@@ -322,7 +322,6 @@ impl<J: Json> Client<J> {
                 Timer::Again => self.ask_again(now),
                 Timer::Beside => self.try_socket_beside(now),
                 Timer::Health => self.look_for_ours(now),
-                Timer::Presumed => self.show_presumed(),
             }
         }
         self.fill_freed_places(now);

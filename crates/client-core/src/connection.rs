@@ -408,7 +408,6 @@ impl<J: Json> Client<J> {
             format!("no space token could be had: {message}"),
         );
         self.fail_waiting_requests(&error, now);
-        self.show_presumed();
         if matches!(self.link, Link::AwaitingToken { .. }) {
             // The app's own server may be down for a while, like any other.
             self.tell(Event::Error(error.clone()));

@@ -22,17 +22,13 @@ impl Identity {
     }
 }
 
-/// Whether a row may be shown to `identity`, and sent as it. `None`: nobody is known yet.
-pub(crate) fn owns<J: Json>(identity: Option<&Identity>, row: &OutboxRow<J>) -> bool {
-    let Some(Identity(sub)) = identity else {
-        return false;
-    };
+/// Whether a row may be shown to `identity`, and sent as it.
+pub(crate) fn owns<J: Json>(Identity(sub): &Identity, row: &OutboxRow<J>) -> bool {
     match (&row.owner, sub) {
         (Owner::User(owner), Some(sub)) => owner == sub,
         (Owner::User(_), None) | (Owner::Bearer, Some(_)) => false,
-        (Owner::Bearer | Owner::Unknown | Owner::Presumed(_), None) => true,
-        (Owner::Presumed(owner), Some(sub)) if owner == sub => true,
-        (Owner::Unknown | Owner::Presumed(_), Some(sub)) => {
+        (Owner::Bearer | Owner::Unknown, None) => true,
+        (Owner::Unknown, Some(sub)) => {
             // One that names nobody is shown, and asks before it is sent.
             let said = row.body.get(Key::SenderId);
             said.is_none_or(|said| said.string().as_ref() == Some(sub))
@@ -40,25 +36,8 @@ pub(crate) fn owns<J: Json>(identity: Option<&Identity>, row: &OutboxRow<J>) -> 
     }
 }
 
-/// Whether nobody knows who wrote this, and somebody is signed in now who is not presumed to have.
+/// Whether nobody knows who wrote this, and somebody is signed in now.
 pub(crate) fn is_unsigned<J: Json>(identity: Option<&Identity>, row: &OutboxRow<J>) -> bool {
-    let Some(Identity(Some(sub))) = identity else {
-        return false;
-    };
-    let is_nobodys = match &row.owner {
-        Owner::Unknown => true,
-        Owner::Presumed(owner) => owner != sub,
-        Owner::User(_) | Owner::Bearer => false,
-    };
-    is_nobodys && row.body.get(Key::SenderId).is_none()
-}
-
-/// Whether this is presumed to be of `identity`.
-pub(crate) fn is_presumed(owner: &Owner, identity: &Identity) -> bool {
-    matches!(owner, Owner::Presumed(owner) if Some(owner) == identity.0.as_ref())
-}
-
-/// Whether nobody knew who wrote this.
-pub(crate) fn is_nobodys(owner: &Owner) -> bool {
-    matches!(owner, Owner::Unknown | Owner::Presumed(_))
+    let is_named = matches!(identity, Some(Identity(Some(_))));
+    is_named && row.owner == Owner::Unknown && row.body.get(Key::SenderId).is_none()
 }

@@ -26,6 +26,8 @@ pub struct Config {
     /// Tells this tab's sends from those of others where the token names nobody. A tab that keeps it over reloads
     /// keeps the right to edit what it sent. `None`: a random one.
     pub client_scope: Option<String>,
+    /// Who uses the client, as the app says: for as long as there is no token that names somebody.
+    pub user: Option<String>,
     /// What the wall clock showed at [`protocol::time::Instant`] 0. The server's clock takes over at the first welcome.
     pub wall_clock_at_zero: UnixMillis,
     /// Where the app says that the worker is one of the TypeScript SDK: the key that it asks for. Nothing that a worker
@@ -107,8 +109,6 @@ pub enum Input<J: Json> {
         /// Whether there can be no other one: the app gave a text, and no function.
         fixed: bool,
     },
-    /// The user who used the page's other clients last is taken to use this one until a token says who does; `None`: nobody.
-    Presumed(Option<String>),
     /// The app has another token, or another function for one.
     TokenChanged,
     /// The app's token function failed or gave nonsense.
@@ -296,13 +296,11 @@ impl Operation {
 /// Whose an entry of the outbox is: it is sent on a connection of the same identity only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Owner {
-    /// The user that the token named.
+    /// The user that the token named, or that the app said while there was no token.
     User(String),
     /// Whoever held a token that named nobody.
     Bearer,
-    /// Nobody knew yet: there was no token when it was added. The page knew this user last.
-    Presumed(String),
-    /// Nobody knew yet, and nobody is presumed.
+    /// Nobody knew yet: there was no token when it was added, and the app did not say.
     Unknown,
 }
 

@@ -25,6 +25,7 @@
 //!     wall_clock_at_zero: UnixMillis(1_700_000_000_000),
 //!     legacy_worker: None,
 //!     polls_only: false,
+//!     user: None,
 //! };
 //! let mut client = Client::<serde_json::Value>::new(config);
 //! let now = Instant(0);

@@ -27,7 +27,7 @@ use protocol::wire::Key;
 
 use crate::entry::{Entry, Wait, Waiter};
 use crate::error::{ClientError, Code};
-use crate::identity::{Identity, is_nobodys, is_presumed, is_unsigned, owns};
+use crate::identity::{Identity, is_unsigned, owns};
 use crate::io::{Operation, OutboxRow, Owner};
 
 /// The queue.
@@ -36,9 +36,8 @@ pub(crate) struct Outbox<J> {
     entries: VecDeque<Entry<J>>,
     /// Whose entries may be sent; `None` until there was a token.
     identity: Option<Identity>,
-    /// Who is taken to use the client until then, and whether what is theirs is shown by now.
-    presumed: Option<Identity>,
-    shows_presumed: bool,
+    /// Who uses the client, as the app says.
+    user: Option<String>,
     /// What is done with here and not gone from the store yet: the store may have been read before.
     leaving: Vec<ClientMessageId>,
     /// Whether what is stored is still to come: it goes before what is added meanwhile.
@@ -87,12 +86,12 @@ const IN_FLIGHT_BYTES_MAX: usize = 128 * 1024;
 const _: () = assert!(BATCH_BYTES_MAX < CLIENT_FRAME_BYTES_MAX);
 
 impl<J: Json> Outbox<J> {
-    pub(crate) fn new() -> Self {
+    /// An outbox of which nothing is known. `user`: who uses the client, as the app says.
+    pub(crate) fn new(user: Option<String>) -> Self {
         Self {
             entries: VecDeque::new(),
             identity: None,
-            presumed: None,
-            shows_presumed: false,
+            user,
             leaving: Vec::new(),
             loading: false,
             released: false,
@@ -384,65 +383,28 @@ impl<J: Json> Outbox<J> {
         waiters
     }
 
-    /// Takes the identity of the token in use. Entries that were added here before there was a token are its own from
-    /// now on, and those that asked whose they are ask no more where they were presumed to be; gives the ids of both.
+    /// Takes the identity of the token in use. Entries that were added here before there was one are its own from
+    /// now on; gives their ids.
     pub(crate) fn identify(&mut self, identity: Identity) -> Vec<ClientMessageId> {
         let mut bound = Vec::new();
-        for entry in &mut self.entries {
-            let asks = |error: &ClientError| error.code == Code::OwnerUnknown;
-            if !entry.restored && is_nobodys(&entry.row.owner) {
-                entry.row.owner = identity.owner();
-            } else if entry.row.failure.as_ref().is_some_and(asks)
-                && is_presumed(&entry.row.owner, &identity)
-            {
-                entry.row.failure = None;
-                entry.told = false;
-            } else {
-                continue;
-            }
+        let unknown = |entry: &&mut Entry<J>| !entry.restored && entry.row.owner == Owner::Unknown;
+        for entry in self.entries.iter_mut().filter(unknown) {
+            entry.row.owner = identity.owner();
             bound.push(entry.row.client_message_id.clone());
         }
         self.identity = Some(identity);
-        self.presume(None);
         bound
-    }
-
-    /// Who is taken to use the client, while that is not known.
-    pub(crate) fn presumed(&self) -> Option<&Identity> {
-        self.presumed.as_ref()
-    }
-
-    /// Takes somebody to use the client until that is known, or nobody any more.
-    pub(crate) fn presume(&mut self, identity: Option<Identity>) {
-        self.shows_presumed = false;
-        self.presumed = identity;
-    }
-
-    /// What the store held is shown no longer: gives the rows of what was.
-    pub(crate) fn hide_loaded(&mut self) -> Vec<OutboxRow<J>> {
-        let shown = |entry: &&mut Entry<J>| entry.loaded && entry.shown;
-        let hide = |entry: &mut Entry<J>| {
-            entry.shown = false;
-            entry.row.clone()
-        };
-        self.entries.iter_mut().filter(shown).map(hide).collect()
-    }
-
-    /// What is of whom is presumed is shown from now on.
-    pub(crate) fn show_presumed(&mut self) {
-        self.shows_presumed = self.presumed.is_some();
     }
 
     /// Somebody else may use the client by now: what is added is of who is known next. Entries stay as they are shown until then.
     /// Whether anybody was known.
     pub(crate) fn forget_identity(&mut self) -> bool {
-        self.presume(None);
         self.identity.take().is_some()
     }
 
     /// Whether one of the rows is of who uses the client.
     pub(crate) fn owns_any(&self, rows: &[OutboxRow<J>]) -> bool {
-        rows.iter().any(|row| owns(self.identity.as_ref(), row))
+        rows.iter().any(|row| self.owns(row))
     }
 
     /// Whose token is in use, if that is known.
@@ -455,13 +417,11 @@ impl<J: Json> Outbox<J> {
         if let Some(identity) = &self.identity {
             return identity.owner();
         }
-        let presumed = self.presumed.as_ref().and_then(|it| it.0.clone());
-        let said = body.get(Key::SenderId);
-        // Who says who it is of knows better.
-        match presumed.filter(|sub| said.is_none_or(|said| said.string().as_ref() == Some(sub))) {
-            Some(sub) => Owner::Presumed(sub),
-            None => Owner::Unknown,
-        }
+        let said = body.get(Key::SenderId).map(|said| said.string());
+        // A sender that is said is more than who is signed in.
+        let is_theirs = |user: &&String| said.is_none_or(|said| said.as_ref() == Some(user));
+        let user = self.user.as_ref().filter(is_theirs);
+        user.map_or(Owner::Unknown, |user| Owner::User(user.clone()))
     }
 
     /// Whose a change is that is added now: of who wrote what it changes, where that is on its way as well.
@@ -473,9 +433,8 @@ impl<J: Json> Outbox<J> {
 
     /// Ids of the entries that the app should see and does not, or the other way round.
     pub(crate) fn shown_changes(&self) -> Vec<(ClientMessageId, bool)> {
-        let presumed = self.presumed.as_ref().filter(|_| self.shows_presumed);
         let changes = |entry: &Entry<J>| {
-            let mine = owns(self.identity.as_ref().or(presumed), &entry.row);
+            let mine = self.shows(&entry.row);
             // Until somebody is known, what is shown stays so, whoever wrote it.
             let is_due = mine != entry.shown && (mine || self.identity.is_some());
             is_due.then(|| (entry.row.client_message_id.clone(), mine))
@@ -887,7 +846,26 @@ impl<J: Json> Outbox<J> {
     }
 
     fn is_mine(&self, entry: &Entry<J>) -> bool {
-        owns(self.identity.as_ref(), &entry.row)
+        self.owns(&entry.row)
+    }
+
+    /// Whether a row may be sent with the token in use.
+    fn owns(&self, row: &OutboxRow<J>) -> bool {
+        match (&self.identity, &row.owner) {
+            (None, _) => false,
+            // A token that names nobody is of whom the app says.
+            (Some(Identity(None)), Owner::User(owner)) => self.user.as_ref() == Some(owner),
+            (Some(identity), _) => owns(identity, row),
+        }
+    }
+
+    /// Whether a row is shown: to who is known, or else to whom the app says.
+    fn shows(&self, row: &OutboxRow<J>) -> bool {
+        let said = || Identity(self.user.clone());
+        match &self.identity {
+            Some(_) => self.owns(row),
+            None => self.user.is_some() && owns(&said(), row),
+        }
     }
 
     fn place(&self, id: &ClientMessageId) -> Option<usize> {
@@ -930,7 +908,7 @@ mod tests {
     }
 
     fn empty() -> Outbox<Value> {
-        let mut outbox = Outbox::new();
+        let mut outbox = Outbox::new(None);
         outbox.identify(Identity(None));
         outbox
     }
@@ -1208,7 +1186,7 @@ mod tests {
             ..row(name)
         };
         let check = |sub: Option<&str>, shown: usize, expected: &[&str]| {
-            let mut outbox = Outbox::new();
+            let mut outbox = Outbox::new(None);
             outbox.restore(vec![
                 of("ada's", Owner::User("ada".into())),
                 of("bo's", Owner::User("bo".into())),
@@ -1240,7 +1218,7 @@ mod tests {
 
     #[test]
     fn what_was_added_before_there_was_a_token_is_the_first_token_s() {
-        let mut outbox = Outbox::new();
+        let mut outbox = Outbox::new(None);
         let unknown = OutboxRow {
             owner: outbox.owner(&json!({})),
             ..row("a")

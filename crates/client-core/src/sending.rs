@@ -16,9 +16,9 @@ use crate::client::Client;
 use crate::connection::Link;
 use crate::entry::{Entry, Wait, Waiter, bytes_of};
 use crate::error::{ClientError, Code};
-use crate::identity::{Identity, is_nobodys};
+use crate::identity::Identity;
 use crate::io::{
-    CallId, Operation, OutboxChange, OutboxRow, OutboxStatus, Output, Reply, Transport,
+    CallId, Operation, OutboxChange, OutboxRow, OutboxStatus, Output, Owner, Reply, Transport,
 };
 use crate::legacy::unsupported;
 use crate::posts::Post;
@@ -118,7 +118,7 @@ impl<J: Json> Client<J> {
     /// The entry was written now, as who is now.
     pub(crate) fn refresh(&self, entry: &mut Entry<J>, now: Instant) {
         entry.row.failure = None;
-        if is_nobodys(&entry.row.owner) {
+        if entry.row.owner == Owner::Unknown {
             entry.row.owner = self.outbox.owner(&entry.row.body);
             // Whoever asks for it stands for it, also where nobody is known yet.
             entry.restored = false;
@@ -175,7 +175,6 @@ impl<J: Json> Client<J> {
             self.drop_entry(entry, "clearLocal() was called");
         }
         self.drop_what_waited("clearLocal() was called");
-        self.outbox.presume(None);
         self.persist(OutboxChange::Clear);
         self.settle(call, Ok(Reply::Done));
     }

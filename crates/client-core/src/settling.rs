@@ -31,9 +31,6 @@ const RESEND_AFTER_MS: u64 = 2_000;
 const CLOCK_MS_MAX: u64 = 60_000;
 /// How long what is sent waits for what the outbox's store holds.
 const LOADED_WITHIN_MS: u64 = 5_000;
-/// After which time without a token what is presumed is shown, in milliseconds. With one, nobody sees for a moment what another user
-/// of the page left.
-const PRESUMED_AFTER_MS: u64 = 1_000;
 /// When what came too early is sent again, with what it comes after.
 const AFTER_THE_OTHER_MS: u64 = 100;
 /// How long a link that carried something may go on without confirming anything.
@@ -393,32 +390,6 @@ impl<J: Json> Client<J> {
         if is_another {
             self.outputs.push_back(Output::Identified(Some(owner)));
         }
-        self.show_own();
-    }
-
-    /// Takes the user to use the client until a token says who does, or nobody. What is written is presumed to be theirs, and what
-    /// they left is shown where no token comes soon; nothing is sent by it.
-    pub(crate) fn presume(&mut self, sub: Option<String>, now: Instant) {
-        let identity = sub.map(|sub| Identity(Some(sub)));
-        if self.outbox.presumed() == identity.as_ref() || self.outbox.identity().is_some() {
-            return;
-        }
-        let due = identity.is_some().then(|| now.plus_ms(PRESUMED_AFTER_MS));
-        // What is of whom it was taken for before is not this one's.
-        let hidden = match self.outbox.presumed() {
-            Some(_) => self.outbox.hide_loaded(),
-            None => Vec::new(),
-        };
-        for row in hidden {
-            self.tell_outbox(row, OutboxStatus::Dropped);
-        }
-        self.outbox.presume(identity);
-        self.timers.set(Timer::Presumed, due);
-    }
-
-    /// No token came soon: what is of whom is taken to use the client is shown.
-    pub(crate) fn show_presumed(&mut self) {
-        self.outbox.show_presumed();
         self.show_own();
     }
 

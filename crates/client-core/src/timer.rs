@@ -40,12 +40,10 @@ pub(crate) enum Timer {
     Again,
     /// When to look again whether our Worker answers where one of the TypeScript SDK did.
     Health,
-    /// When to show what is of whom is taken to use the client, where no token says who does.
-    Presumed,
 }
 
 impl Timer {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 17] = [
         Self::Connect,
         Self::Retry,
         Self::Pong,
@@ -63,7 +61,6 @@ impl Timer {
         Self::Beside,
         Self::Again,
         Self::Health,
-        Self::Presumed,
     ];
 }
 

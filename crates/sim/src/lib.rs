@@ -15,7 +15,7 @@
 //! | [`network`] | delays, order, holes and death of connections |
 //! | [`meter`] | how readers lag, from the frames that pass |
 //! | [`disk`] | what a tab's reload finds |
-//! | [`page`] | who uses a page, as far as its clients know |
+//! | [`page`] | what a page knows of what its clients wrote |
 //! | [`server`] | the room with its store, and what the Worker does around it |
 //! | [`person`] | an app that chats: connect, load, append, as the documents do it |
 //! | [`hostile`] | a peer that floods the room |

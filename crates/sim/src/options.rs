@@ -95,6 +95,8 @@ pub struct Options {
     pub token_ms: u64,
     /// Whether the room closes connections whose token's time is over.
     pub strict_expiry: bool,
+    /// Whether apps say who uses their clients.
+    pub says_user: bool,
     /// Whether sources of tokens are out of reach while a machine has no network.
     pub sources_are_far: bool,
     /// Whether there is a hostile peer.
@@ -263,6 +265,8 @@ impl Options {
         (self.leave_permille, self.stream_permille) = (0, 0);
         (self.bytes_per_ms, self.frame_bytes_max) = (Vec::new(), Vec::new());
         self.has_hostile = false;
+        // An object that is reset twice forgets two signs of life of one peer, and takes it for silent.
+        self.swallow_permille = 0;
         self.pings_in_code = random.chance(500);
         self.hidden = (0..self.people).map(|_| random.chance(300)).collect();
     }
@@ -285,7 +289,7 @@ impl Options {
             .push((Fault::Source, random.between(1_000, 20_000)));
     }
 
-    /// Views that come and go where there is no network: whose it is that people write there, only the page can know.
+    /// Views that come and go where there is no network: whose it is that people write there, only the app can say.
     fn add_views(&mut self, random: &mut Random) {
         self.sources_are_far = true;
         self.faults.push((Fault::View, random.between(500, 10_000)));
@@ -294,6 +298,9 @@ impl Options {
         if random.chance(700) && !self.takes_turns {
             self.add_turns(random);
         }
+        self.says_user = random.chance(600);
+        // What is written into a page's memory alone is another matter.
+        self.no_tab_disk &= !self.says_user;
     }
 
     /// Gateways that close connections on long frames, and some messages that are longer.
@@ -410,6 +417,7 @@ impl Options {
             token_ms_max: 0,
             texts: Vec::new(),
             sources_are_far: false,
+            says_user: false,
             token_ms,
             token_stale_permille,
             type_permille,

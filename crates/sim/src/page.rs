@@ -1,4 +1,4 @@
-//! What a page knows of who uses it: it outlives the clients of its views, and not a reload.
+//! What a page knows of what its clients wrote: it outlives them, and not a reload.
 //!
 //! Owns what the package's modules keep for all clients of a page. Must not know what was sent.
 
@@ -15,8 +15,6 @@ use crate::world::Tab;
 pub struct Page {
     /// The first life of the tab that was one of this page.
     since: u32,
-    /// Who is taken to use it: whoever was known last, and has not signed out.
-    pub user: Option<String>,
     /// What its clients wrote before anybody was known, one right after the other: whoever is known first has written it.
     ownerless: BTreeSet<ClientMessageId>,
 }
@@ -37,21 +35,12 @@ impl Page {
         tab.life >= self.since
     }
 
-    /// A client knows who uses it, or nobody does any more.
-    pub fn identified(&mut self, owner: Option<Owner>) {
-        self.user = match owner {
-            Some(Owner::User(sub)) => Some(sub),
-            // Whose token names nobody is no user.
-            Some(Owner::Bearer | Owner::Presumed(_) | Owner::Unknown) | None => None,
-        };
-    }
-
     /// Takes note of who owns what is written, or that it is gone.
     pub fn note(&mut self, change: &OutboxChange<Value>) {
         match change {
             OutboxChange::Put(row) => {
                 let id = &row.client_message_id;
-                if matches!(row.owner, Owner::Unknown | Owner::Presumed(_)) {
+                if row.owner == Owner::Unknown {
                     self.ownerless.insert(id.clone());
                 } else {
                     self.ownerless.remove(id);

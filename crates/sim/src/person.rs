@@ -60,10 +60,8 @@ pub struct Sent {
     pub outcome: Outcome,
     /// Whether it was deleted while it waited: it may never be stored.
     pub withdrawn: bool,
-    /// Whose it is, where the client knew who was signed in.
+    /// Whose it is, where the client knew who was signed in, or else the app said.
     pub by: Option<String>,
-    /// Whose the page took it to be, until a client knows who is signed in.
-    presumed: Option<String>,
     call: CallId,
 }
 
@@ -216,6 +214,8 @@ pub struct Person {
     pub online: bool,
     /// Whether two people take turns at it: only their tokens say who writes.
     pub is_shared: bool,
+    /// Whether the app says who uses its client.
+    pub says_user: bool,
     /// What was shown twice or out of order.
     pub fault: Option<String>,
     /// When history had to be loaded anew, and why.
@@ -233,13 +233,15 @@ pub struct Person {
     next_call: u32,
 }
 
-fn client(name: &str, random: &mut Random) -> Result<Client<Value>, String> {
+/// `user`: who uses it, where the app says so.
+fn client(name: &str, user: Option<&String>, random: &mut Random) -> Result<Client<Value>, String> {
     Ok(Client::new(Config {
         space_id: SpaceId::parse(SPACE).ok_or("no space id")?,
         endpoint: Endpoint::parse("https://simulated").map_err(|error| error.to_string())?,
         newest_first: false,
         seed: random.seed(),
         client_scope: Some(name.to_owned()),
+        user: user.cloned(),
         // Clocks of people's machines are minutes wrong.
         wall_clock_at_zero: UnixMillis(wall(0).0 + random.between(0, 600_000) - 300_000),
         legacy_worker: None,
@@ -252,13 +254,13 @@ impl Person {
     ///
     /// # Errors
     /// When the client can not be made.
-    pub fn new(person: usize, user: String, seed: u64) -> Result<Self, String> {
+    pub fn new(person: usize, user: String, says_user: bool, seed: u64) -> Result<Self, String> {
         let name = format!("app{person}");
         let mut random = Random::new(seed, Stream::Person(person));
         Ok(Self {
             tab: Tab { person, life: 0 },
             page: Page::default(),
-            client: client(&name, &mut random)?,
+            client: client(&name, says_user.then_some(&user), &mut random)?,
             name,
             user,
             disk: Disk::default(),
@@ -286,6 +288,7 @@ impl Person {
             present: Vec::new(),
             online: false,
             is_shared: false,
+            says_user,
             fault: None,
             discontinuities: Vec::new(),
             acts: Random::new(seed, Stream::Acts(person)),
@@ -304,7 +307,6 @@ impl Person {
     /// When the client can not be made.
     pub fn crash(&mut self, keeps_promises: bool) -> Result<(), String> {
         self.begin_anew()?;
-        self.forget_ownerless();
         self.page = Page::new(self.tab);
         self.unwritten.clear();
         self.frozen_until = 0;
@@ -321,25 +323,16 @@ impl Person {
     pub fn change_view(&mut self, is_later: bool) -> Result<(), String> {
         self.begin_anew()?;
         if is_later {
-            self.forget_ownerless();
+            self.page.forget_ownerless();
         }
         self.lose(true);
         Ok(())
     }
 
-    /// No client is left that knows of what was written before anybody was known: it is of whom the page took to be there.
-    fn forget_ownerless(&mut self) {
-        self.page.forget_ownerless();
-        for sent in &mut self.sent {
-            if let Some(presumed) = sent.presumed.take() {
-                sent.by = Some(presumed);
-            }
-        }
-    }
-
     /// There is a new client, and nothing on the screen.
     fn begin_anew(&mut self) -> Result<(), String> {
-        self.client = client(&self.name, &mut self.random)?;
+        let user = self.says_user.then_some(&self.user);
+        self.client = client(&self.name, user, &mut self.random)?;
         self.tab.life += 1;
         self.online = false;
         self.is_released = false;
@@ -382,38 +375,19 @@ impl Person {
         }
     }
 
-    /// Says who is taken to use the page, as the package does before whatever is sent.
-    fn presume(&mut self, now: u64) {
-        let presumed = Input::Presumed(self.page.user.clone());
-        if !self.knows_somebody() {
-            self.client.handle_input(presumed, Instant(now));
-        }
-    }
-
-    /// Who is known to write what is sent now, or else presumed to.
-    fn writer(&self) -> (Option<String>, Option<String>) {
-        let row = row_of(Owner::User(self.user.clone()));
-        if self.knows_somebody() {
-            let is_it = self.client.owns_any(&[row]);
-            return (is_it.then(|| self.user.clone()), None);
-        }
-        // Who says who it is of knows better.
-        let may_be = |user: &String| self.is_shared || *user == self.user;
-        (None, self.page.user.clone().filter(may_be))
-    }
-
-    /// The client knows who uses it, or nobody does any more: what was written before is of who does.
-    pub fn identified(&mut self, owner: Option<Owner>) {
-        if owner.is_some() {
-            self.sent.iter_mut().for_each(|sent| sent.presumed = None);
-        }
-        self.page.identified(owner);
+    /// Who writes what is sent now: whoever is known to use the client, or else whom the app says. `None` where that is another one,
+    /// whose token the app still has, or nobody can tell.
+    fn writer(&self) -> Option<String> {
+        let is_known = self
+            .client
+            .owns_any(&[row_of(Owner::User(self.user.clone()))]);
+        let is_said = self.says_user && !self.knows_somebody();
+        (is_known || is_said).then(|| self.user.clone())
     }
 
     /// `await connect()`
     pub fn come(&mut self, now: u64) {
         self.online = true;
-        self.presume(now);
         let call = self.call();
         self.connecting = Some(call);
         self.client.connect(call, Instant(now));
@@ -422,10 +396,6 @@ impl Person {
     /// `disconnect()`
     pub fn leave(&mut self, now: u64) {
         self.online = false;
-        // The function may be somebody else's from now on.
-        if self.text.is_none() {
-            self.page.user = None;
-        }
         self.client.disconnect(Instant(now));
     }
 
@@ -436,15 +406,13 @@ impl Person {
             "{name},{}",
             "x".repeat(usize::try_from(padding).unwrap_or(0))
         );
-        self.presume(now);
         let call = self.call();
-        let (by, presumed) = self.writer();
+        let by = self.writer();
         self.sent.push(Sent {
             name,
             outcome: Outcome::Open,
             withdrawn: false,
             by,
-            presumed,
             call,
         });
         let options = if self.is_shared {
@@ -511,7 +479,6 @@ impl Person {
     /// `editMessage()`
     pub fn edit(&mut self, id: &str, name: &str, until_stored: bool, now: u64) {
         let text = format!("{name},edit {}", self.changed.len());
-        self.presume(now);
         let call = self.changes(id, Some(text.clone()));
         let options = json!({ "text": text });
         self.client
@@ -524,7 +491,6 @@ impl Person {
             let sent = self.sent.iter_mut().filter(|sent| sent.name == name);
             sent.for_each(|sent| sent.withdrawn = true);
         }
-        self.presume(now);
         let call = self.changes(id, None);
         self.client
             .delete_message(call, &json!(id), until_stored, Instant(now));

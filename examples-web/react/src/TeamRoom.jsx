@@ -108,10 +108,10 @@ function Broken() {
 }
 
 /** Clients do nothing until a component holds them, so that one too many does no harm. */
-function makeClients({ name, team, spaceId, spaceToken, workerUrl }) {
+function makeClients({ name, team, userId, spaceId, spaceToken, workerUrl }) {
   return new Map(
     ROOMS.map((room) => {
-      const config = { spaceId: `${team}/${room.id}`, workerUrl };
+      const config = { spaceId: `${team}/${room.id}`, userId, workerUrl };
       // The session's own token first, and a fresh one whenever it is asked for again.
       let unused = config.spaceId === spaceId ? spaceToken : undefined;
       config.spaceToken = async () => {

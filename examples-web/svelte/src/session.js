@@ -24,13 +24,14 @@ export function openAgentSession(spaceId) {
 /**
  * The config of a client: the session's own token first, and a fresh one whenever it is asked for again.
  *
- * @param {{ spaceId: string, spaceToken: string, workerUrl: string }} session
+ * @param {{ spaceId: string, spaceToken: string, workerUrl: string, userId: string }} session
  * @param {() => Promise<{ spaceToken: string }>} open
  */
-export function configOf({ spaceId, spaceToken, workerUrl }, open) {
+export function configOf({ spaceId, spaceToken, workerUrl, userId }, open) {
   let unused = spaceToken;
   return {
     spaceId,
+    userId,
     workerUrl,
     async spaceToken() {
       const token = unused ?? (await open()).spaceToken;

@@ -58,10 +58,6 @@ export class CoreDouble {
     return this.connected;
   }
 
-  presume(sub) {
-    this.asked.push(['presume', sub]);
-  }
-
   sendMessage(options, untilStored) {
     return this.#ask('sendMessage', options, untilStored);
   }

@@ -70,9 +70,33 @@ pub(crate) fn token_of(user: &str, exp: u64) -> String {
 /// The gateway key of a [`Bench::of_legacy_worker`].
 pub(crate) const KEY: &str = "a key that signs tokens";
 
+fn config(legacy_worker: Option<GatewayKey>, seed: u8) -> Config {
+    Config {
+        space_id: SpaceId::parse("room").unwrap(),
+        endpoint: Endpoint::parse("https://x").unwrap(),
+        newest_first: false,
+        seed: [seed; 32],
+        client_scope: Some("tab".to_owned()),
+        user: None,
+        wall_clock_at_zero: UnixMillis(EPOCH_MS),
+        legacy_worker,
+        polls_only: false,
+    }
+}
+
 impl Bench {
     pub(crate) fn new() -> Self {
         Self::made(None, 1)
+    }
+
+    /// A client of which the app says who uses it.
+    pub(crate) fn of_user(user: &str) -> Self {
+        let mut bench = Self::new();
+        bench.client = Client::new(Config {
+            user: Some(user.to_owned()),
+            ..config(None, 1)
+        });
+        bench
     }
 
     /// A client that has the gateway key.
@@ -81,18 +105,8 @@ impl Bench {
     }
 
     fn made(legacy_worker: Option<GatewayKey>, seed: u8) -> Self {
-        let config = Config {
-            space_id: SpaceId::parse("room").unwrap(),
-            endpoint: Endpoint::parse("https://x").unwrap(),
-            newest_first: false,
-            seed: [seed; 32],
-            client_scope: Some("tab".to_owned()),
-            wall_clock_at_zero: UnixMillis(EPOCH_MS),
-            legacy_worker,
-            polls_only: false,
-        };
         Self {
-            client: Client::new(config),
+            client: Client::new(config(legacy_worker, seed)),
             now: Instant(0),
             socket: SocketId(0),
             first_version: SocketId(0),

@@ -905,22 +905,20 @@ fn the_sender_of_what_was_written_before_a_token_is_told_once_it_is_known() {
     assert_eq!(bench.rows[0].owner, Owner::User("ada".to_owned()));
 }
 
-fn presume(bench: &mut Bench, user: Option<&str>) {
-    bench.input(Input::Presumed(user.map(str::to_owned)));
-}
-
-/// A client whose token function does not answer, and which is taken to be Ada's. Her page left `left` before.
-fn presumed_ada() -> Bench {
-    let mut bench = Bench::new();
-    bench.rows = vec![row("left", Owner::User("ada".into()))];
-    presume(&mut bench, Some("ada"));
+/// A client of Ada's, as its app says, whose token function does not answer. Her page left `left` before, and Bob `his`.
+fn said_to_be_ada_s() -> Bench {
+    let mut bench = Bench::of_user("ada");
+    bench.rows = vec![
+        row("left", Owner::User("ada".into())),
+        row("his", Owner::User("bob".into())),
+    ];
     bench.client.connect(CallId(1), bench.now);
     bench.drain();
     bench.send(5, "new", false);
     bench
 }
 
-fn write_as(bench: &mut Bench, call: u32, body: &Value) -> Owner {
+fn write(bench: &mut Bench, call: u32, body: &Value) -> Owner {
     bench
         .client
         .send_message(CallId(call), body, false, bench.now);
@@ -929,117 +927,65 @@ fn write_as(bench: &mut Bench, call: u32, body: &Value) -> Owner {
 }
 
 #[test]
-fn who_is_taken_to_use_the_client_sees_what_they_left_where_no_token_comes() {
-    for fails in [false, true] {
-        let mut bench = presumed_ada();
-        bench.expect_outbox(&["new pending"]);
-        if fails {
-            bench.input(Input::TokenFailed {
-                token_id: bench.token,
-                message: "no network".into(),
-            });
-        } else {
-            bench.advance(999);
-            bench.expect_outbox(&[]);
-            bench.advance(1);
-        }
-        bench.expect_outbox(&["left pending"]);
-        // Another one is, or nobody can tell any more.
-        presume(&mut bench, None);
-        bench.expect_outbox(&["left dropped"]);
-    }
-    // It is who it was taken for.
-    let mut bench = presumed_ada();
+fn whom_the_app_says_sees_what_they_left_before_any_token_comes_and_writes_their_own() {
+    let ada = Owner::User("ada".into());
+    let mut bench = said_to_be_ada_s();
+    bench.expect_outbox(&["left pending", "new pending"]);
+    assert_eq!(bench.rows.last().unwrap().owner, ada);
     bench.fetch_token(&token_of("ada", 3_600_000));
-    assert_eq!(bench.rows[1].owner, Owner::User("ada".into()));
-    bench.expect_outbox(&["new pending", "new pending", "left pending"]);
+    bench.expect_outbox(&[]);
     bench.take_frames();
     bench.welcome(r#""seq":4"#);
     let frames = bench.take_frames().concat();
     assert!(frames.find("left") < frames.find("new"), "{frames}");
-}
-
-#[test]
-fn what_is_written_is_of_whom_the_token_names_and_not_of_whom_it_was_taken_for() {
-    for is_late in [false, true] {
-        let mut bench = presumed_ada();
-        if is_late {
-            bench.advance(1_500);
-        }
-        bench.outbox.clear();
-        bench.fetch_token(&token_of("bob", 3_600_000));
-        assert_eq!(bench.rows[1].owner, Owner::User("bob".into()));
-        let gone: &[&str] = if is_late { &["left dropped"] } else { &[] };
-        let told: Vec<&str> = ["new pending"].iter().chain(gone).copied().collect();
-        bench.expect_outbox(&told);
-        bench.take_frames();
-        bench.welcome(r#""seq":4"#);
-        let frames = bench.take_frames().concat();
-        assert!(
-            frames.contains("new") && !frames.contains("left"),
-            "{frames}"
-        );
-    }
-}
-
-#[test]
-fn what_is_presumed_to_be_somebody_s_is_sent_by_nobody_else_unasked() {
-    let presumed = OutboxRow {
-        body: json!({"text": "said"}),
-        ..row("said", Owner::Presumed("ada".into()))
-    };
-    let mut bench = Bench::reloaded(vec![presumed.clone()]);
-    bench.fetch_token(&token_of("ada", 3_600_000));
-    bench.welcome(r#""seq":4"#);
-    assert!(bench.take().contains(&"transmit said".to_owned()));
-    // The guess may have been wrong: it asks, as what is nobody's does.
-    let mut bench = Bench::reloaded(vec![presumed]);
-    bench.fetch_token(&token_of("bob", 3_600_000));
-    bench.welcome(r#""seq":4"#);
-    bench.expect_outbox(&["said pending", "said failed ownerUnknown"]);
-    bench.call(RETRY, 7, "said");
-    assert_eq!(bench.rows[0].owner, Owner::User("bob".into()));
-}
-
-#[test]
-fn what_asks_another_one_whose_it_is_is_sent_once_who_is_presumed_comes() {
-    let mut bench = Bench::reloaded(vec![OutboxRow {
-        body: json!({"text": "said"}),
-        ..row("said", Owner::Presumed("ada".into()))
-    }]);
-    bench.fetch_token(&token_of("bob", 3_600_000));
-    bench.welcome(r#""seq":4"#);
-    bench.expect_outbox(&["said pending", "said failed ownerUnknown"]);
+    assert!(!frames.contains("his"), "{frames}");
+    // Leaving is no other user's coming: that would be another client.
     bench.client.disconnect(bench.now);
     bench.client.connect(CallId(7), bench.now);
     bench.drain();
-    bench.fetch_token(&token_of("ada", 3_600_000));
-    bench.expect_outbox(&["said pending"]);
-    assert!(bench.rows[0].failure.is_none(), "{:?}", bench.rows);
-    bench.welcome(r#""seq":4"#);
-    assert!(bench.take().contains(&"transmit said".to_owned()));
+    assert_eq!(write(&mut bench, 8, &json!({"text": "after"})), ada);
+    bench.call(CLEAR, 9, "");
+    assert_eq!(
+        write(&mut bench, 10, &json!({"text": "after clearLocal()"})),
+        ada
+    );
 }
 
 #[test]
-fn a_sender_that_is_said_and_a_sign_out_weigh_more_than_who_is_presumed() {
-    let mut bench = presumed_ada();
-    let ada = Owner::Presumed("ada".into());
-    assert_eq!(bench.rows.last().unwrap().owner, ada);
-    for (said, owner) in [("ada", ada), ("bob", Owner::Unknown)] {
+fn what_was_written_by_whom_the_app_says_is_sent_as_nobody_else() {
+    let mut bench = said_to_be_ada_s();
+    bench.outbox.clear();
+    bench.fetch_token(&token_of("bob", 3_600_000));
+    bench.expect_outbox(&["left dropped", "his pending", "new dropped"]);
+    bench.take_frames();
+    bench.welcome(r#""seq":4"#);
+    let frames = bench.take_frames().concat();
+    assert!(
+        frames.contains("his") && !frames.contains("left") && !frames.contains("new"),
+        "{frames}"
+    );
+    let kept: Vec<&Owner> = bench.rows.iter().map(|row| &row.owner).collect();
+    assert!(kept.contains(&&Owner::User("ada".into())), "{kept:?}");
+}
+
+#[test]
+fn with_a_token_that_names_nobody_it_is_of_whom_the_app_says() {
+    let mut bench = said_to_be_ada_s();
+    bench.fetch_token(TOKEN);
+    bench.take_frames();
+    bench.welcome(r#""seq":4"#);
+    let frames = bench.take_frames().concat();
+    assert!(frames.find("left") < frames.find("new"), "{frames}");
+    assert!(!frames.contains("his"), "{frames}");
+}
+
+#[test]
+fn a_sender_that_is_said_is_more_than_whom_the_app_says() {
+    let mut bench = said_to_be_ada_s();
+    for (said, owner) in [("ada", Owner::User("ada".into())), ("bob", Owner::Unknown)] {
         let body = json!({"text": "signed", "senderId": said});
-        assert_eq!(write_as(&mut bench, 6, &body), owner);
+        assert_eq!(write(&mut bench, 6, &body), owner);
     }
-    bench.call(CLEAR, 7, "");
-    let body = json!({"text": "after clearLocal()"});
-    assert_eq!(write_as(&mut bench, 8, &body), Owner::Unknown);
-    let mut bench = presumed_ada();
-    bench.fetch_token(&token_of("ada", 3_600_000));
-    bench.client.disconnect(bench.now);
-    bench.drain();
-    bench.client.connect(CallId(7), bench.now);
-    bench.drain();
-    let body = json!({"text": "after disconnect()"});
-    assert_eq!(write_as(&mut bench, 8, &body), Owner::Unknown);
 }
 
 #[test]

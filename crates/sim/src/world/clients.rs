@@ -119,7 +119,7 @@ impl World {
                 let at = self.written_at(tab);
                 self.at(at, Happening::Loaded(tab));
             }
-            client_io::Output::Identified(owner) => self.person(tab.person).identified(owner),
+            client_io::Output::Identified(_) => {}
             client_io::Output::ReclaimOutbox => self.claim(tab),
             client_io::Output::Persist(change) => {
                 let person = self.person(tab.person);

@@ -256,6 +256,9 @@ impl World {
     /// The one of two who take turns at an app signs out, and the other one in: the app's source gives their tokens.
     pub(super) fn sign_in(&mut self, index: usize) -> Result<(), String> {
         let now = self.now;
+        if self.options.says_user {
+            return self.change_user(index);
+        }
         let signs_out = self.faults_random.chance(500);
         let person = self.person(index);
         person.take_turns();
@@ -280,6 +283,17 @@ impl World {
         self.carry_out_for_client(index);
         self.come(index);
         Ok(())
+    }
+
+    /// The one of two who take turns signs in at an app that says who uses its clients: the view of another user is another one.
+    fn change_user(&mut self, index: usize) -> Result<(), String> {
+        let now = self.now;
+        let person = self.person(index);
+        if person.is_closed || person.frozen_until > now {
+            return Ok(());
+        }
+        person.take_turns();
+        self.change_view(index)
     }
 
     /// An app gives another source: a text in place of a function, another text, or a function again.

@@ -179,7 +179,7 @@ impl World {
             // Every third app belongs to the person of the one before: two tabs of one user.
             let is_second_tab = index % 3 == 2 && !options.takes_turns;
             let user = format!("user{}", if is_second_tab { index - 1 } else { index });
-            let mut person = Person::new(index, user, seed)?;
+            let mut person = Person::new(index, user, options.says_user, seed)?;
             person.cache = options.has_cache.then(Cache::default);
             person.is_shared = options.takes_turns;
             people.push(person);
