@@ -83,8 +83,6 @@ export class SpaceClient {
   #attempt;
   #state = IDLE;
   #isConnected = false;
-  /** Whether it was told that `userId` is not whom a token names. */
-  #hasComplained = false;
   /** Whether the page counts this client as one in its room, and how to have other rooms looked after no more. */
   #isInRoom = false;
   #leaveKeeper;
@@ -673,7 +671,6 @@ export class SpaceClient {
       events: this.#events,
       outbox: this.#outbox,
       isOver: () => this.#end !== undefined,
-      identified: (owner) => this.#compareUser(owner),
       setConnected: (connected) => this.#setConnected(connected),
       setState: (state) => this.#setState(state),
       tellUpdate: (message) => this.#tellUpdate(message),
@@ -683,19 +680,6 @@ export class SpaceClient {
     const given = { spaceId, workerUrl, newestFirst, webSocket, pollsOnly };
     const options = { ...given, clientScope, userId, legacyWorker };
     return new SpaceCore(options, host);
-  }
-
-  /** Tells where the app and a token name two users: what is written without a token would wait for one who never comes. */
-  #compareUser(owner) {
-    const { userId } = this.#config;
-    if (userId === undefined || !owner?.startsWith('user:') || owner === `user:${userId}`) return;
-    if (!this.#hasComplained) {
-      console.error(
-        'kuratchi-spaces: `userId` is not the user whom the token names. What is written while there is no token waits for the user ' +
-          'with the id `userId`: pass the `userId` that your server gave generateToken(), and another client for another user.',
-      );
-    }
-    this.#hasComplained = true;
   }
 
   /** Tells the core what the outbox's keeper has to say, while there is a core. */

@@ -264,6 +264,9 @@ export class Outbox {
       return database.remove(id, known).then(() => {
         this.#tell((core) => core.removed(id));
         this.#leaveIfEmpty(known.lane);
+        const left = this.#rowsOf(known.lane);
+        // Somebody else's may be all that is left.
+        if (left.length > 0 && left.every(({ owner }) => owner !== known.row.owner)) this.#leaveOthers();
       });
     }, true);
   }

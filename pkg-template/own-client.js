@@ -113,9 +113,11 @@ export class OwnClient {
   /** Whether a config is of the same client. */
   isOf(config) {
     if (placeIn(config) !== this.#place) return false;
-    // The app says who it is, whomever tokens name.
+    // The app says who it is.
     if (config?.userId != null) return config.userId === this.#said;
     const user = userIn(config);
+    // It says so no more: nobody else is there for a moment, or somebody of whom it does not know.
+    if (this.#said != null) return user === undefined || user === this.#said;
     const isNobodyElse = user === undefined || user === this.#user;
     const mayBeTheSame = this.#user !== undefined && [user, this.#user].includes(UNKNOWN);
     return isNobodyElse || mayBeTheSame;
@@ -176,8 +178,8 @@ export class OwnClient {
 
   /** Has other rooms looked after: by what the latest config gives, which may come and go. */
   #keepRooms() {
-    const { userId, workerUrl, webSocket, wasm } = this.config;
-    const config = { userId, workerUrl, webSocket, wasm, [POLLS_ONLY]: true };
+    const { workerUrl, webSocket, wasm } = this.config;
+    const config = { userId: this.#said, workerUrl, webSocket, wasm, [POLLS_ONLY]: true };
     const latest = () => this.config?.[TOKEN_FOR];
     return keepRooms(workerIn(this.config), {
       get tokenFor() {

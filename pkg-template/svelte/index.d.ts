@@ -55,7 +55,7 @@ export function setSpace(source: SpaceSource): KuratchiSpaceClient;
  * left alone. With neither it gives the client that a component above has set. On a server nothing is connected, and what is rendered is an empty space.
  *
  * Give a **function** where the config may change, as SvelteKit's `data` does when only the parameter of a route changes: the
- * component stays, and so would a plain value. Another space, Worker, order or user is another client then; a new token of the
+ * component stays, and so would a plain value. Another space, Worker, order or user (`userId`, or whom the token names) is another client then; a new token of the
  * same user, also a function in the place of a text, is shown on the connection that is there. Another token function is asked at once. What this gives stands for whichever client it is.
  * The function's first value has to be a config or a client. Where it gives nothing later, or a config that is not as expected (the console
  * tells), the room is left, and the next one is followed; meanwhile this is an empty room, whose calls fail with `closed`.

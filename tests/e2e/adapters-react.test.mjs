@@ -287,7 +287,7 @@ test('what_the_next_user_of_another_kept_function_writes_is_theirs_and_what_wait
   await send('by ada');
   await shows(['by ada']);
   const signIn = async (userId) =>
-    show({ userId, spaceToken: (await app.query(stack, space, userId)).spaceToken });
+    show({ who: userId, spaceToken: (await app.query(stack, space, userId)).spaceToken });
   await signIn('bob');
   await until(async () => (await text('#here')) === 'bob', 'bob is there');
   await send('by bob');
@@ -324,7 +324,7 @@ test('a_config_of_the_next_user_that_looks_after_no_rooms_ends_that_of_the_user_
   await show({ spaceId, spaceToken: await shownTo('ada') });
   const asked = () => tab.evaluate(() => page.asked);
   await until(async () => (await asked()).includes(space), 'the room that was left is looked after');
-  await show({ userId: 'bob', spaceToken: await shownTo('bob'), looksAfter: '' });
+  await show({ who: 'bob', spaceToken: await shownTo('bob'), looksAfter: '' });
   const { length } = await asked();
   // The client of the view before has gone by then.
   await tab.waitForTimeout(500);

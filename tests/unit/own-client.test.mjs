@@ -71,6 +71,11 @@ test('another user whom the app says is another client, whatever the token', asy
   // A session that is not there for a moment names nobody else.
   own.take({ ...config, userId: undefined, spaceToken: undefined });
   assert.ok(own.isOf(config) && own.isOf({ ...config, userId: null }));
+  assert.ok(own.isOf({ ...config, userId: null, spaceToken: await tokenOf('ada') }));
+  // A guest is somebody else.
+  for (const spaceToken of [() => tokenOf(), await tokenOf()]) {
+    assert.ok(!own.isOf({ ...config, userId: undefined, spaceToken }));
+  }
   const nobody = new OwnClient(
     { ...config, userId: undefined, spaceToken: () => tokenOf('ada') },
     () => ({}),

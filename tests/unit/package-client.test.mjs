@@ -62,21 +62,6 @@ test('no timer keeps a program alive once its client is closed', async () => {
   }
 });
 
-test('a user who is not whom the token names is told of once, without an id', async (t) => {
-  const told = t.mock.method(console, 'error', () => {});
-  const { client, core } = await setUpConnected({ userId: 'ada' });
-  assert.equal(core.options.userId, 'ada');
-  for (const owner of ['user:ada', 'bearer', undefined]) core.host.onIdentified(owner);
-  assert.equal(told.mock.callCount(), 0);
-  for (const owner of ['user:bob', undefined, 'user:bob']) core.host.onIdentified(owner);
-  assert.equal(told.mock.callCount(), 1);
-  const [text] = told.mock.calls[0].arguments;
-  assert.match(text, /`userId` is not the user whom the token names/);
-  assert.doesNotMatch(text, /ada|bob/);
-  client.close();
-  await nextTask();
-});
-
 describe('loading', () => {
   test('starts with the first call that needs it, not before', async () => {
     const { client, source } = setUp();

@@ -46,6 +46,10 @@ const TOKEN_AGAIN_MS_MIN: u64 = 1_000;
 const NO_TOKEN: &str = "what `spaceToken` gave is no space token: a login page, JSON, or one with white space, quotes or `Bearer` \
                         around it";
 
+/// What is told of a token that names another user than the app says.
+const OF_ANOTHER: &str = "the token names another user than `userId`, which is to be the one that your server gave generateToken(); for \
+                          another user make another client";
+
 /// What the link is doing. The first connection and a later one differ only in how they are told to the app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Link {
@@ -351,10 +355,16 @@ impl<J: Json> Client<J> {
     pub(crate) fn handle_token(&mut self, id: TokenId, token: String, fixed: bool, now: Instant) {
         // A source that is signed out for a moment gives a login page, or nothing: who somebody is does not follow from that.
         // What is no token at all is not shown to the server, nor taken for one of somebody whom it does not name.
-        let is_token = self.peek(&token).is_some() || self.config.legacy_worker.is_some();
+        let read = self.peek(&token);
+        let is_token = read.is_some() || self.config.legacy_worker.is_some();
         if !fixed && !is_token {
             return self.handle_token_failed(id, NO_TOKEN.to_owned(), now);
         }
+        let named = read.and_then(|read| read.sub);
+        if named.is_some_and(|sub| self.config.user.as_ref().is_some_and(|user| sub != *user)) {
+            return self.handle_token_of_another(id, fixed, now);
+        }
+        let is_late = self.credentials.is_late(id);
         let answer = self.credentials.answer(id, token, fixed, now);
         self.set_token_timer();
         match answer {
@@ -373,7 +383,12 @@ impl<J: Json> Client<J> {
             }
             Answer::Ready => {
                 self.use_fresh_token(now);
-                self.open_if_token_is_there(now);
+                if is_late && matches!(self.link, Link::Waiting { .. }) {
+                    // It waits because there was no token.
+                    self.start_attempt(None, now);
+                } else {
+                    self.open_if_token_is_there(now);
+                }
                 self.send_waiting_requests(now);
             }
             Answer::Renewed => self.use_fresh_token(now),
@@ -393,6 +408,29 @@ impl<J: Json> Client<J> {
                 self.set_token_timer();
             }
         }
+    }
+
+    /// A token that names another user than the app says would send one person's messages as another's. A source that is late, as
+    /// after a change of users, has theirs soon; a text has to be replaced.
+    fn handle_token_of_another(&mut self, id: TokenId, fixed: bool, now: Instant) {
+        if !fixed {
+            return self.handle_token_failed(id, OF_ANOTHER.to_owned(), now);
+        }
+        match self.credentials.fail(id) {
+            Failure::Stale => {}
+            Failure::OfRenewal => self.handle_renewal_failed(OF_ANOTHER, now),
+            Failure::OfNeed => {
+                let error = ClientError {
+                    field: Some("userId".to_owned()),
+                    ..ClientError::new(Code::InvalidArgument, OF_ANOTHER)
+                };
+                self.fail_waiting_requests(&error, now);
+                if matches!(self.link, Link::AwaitingToken { .. }) {
+                    self.fail_for_good(error, true);
+                }
+            }
+        }
+        self.set_token_timer();
     }
 
     pub(crate) fn handle_token_failed(&mut self, id: TokenId, message: String, now: Instant) {

@@ -199,13 +199,21 @@ impl Credentials {
         is_fixed: bool,
         now: Instant,
     ) -> Answer {
-        let is_late = self.late_from.is_some_and(|first| id.0 >= first.0);
+        let is_late = self.is_late(id);
         let is_renewal = self.renewal.take_if(|asked| *asked == id).is_some();
         if is_renewal || (is_late && self.token().is_some()) {
             self.is_fixed = is_fixed;
             return self.follow_up(token);
         }
         if !self.is_open(id) && !is_late {
+            return Answer::Stale;
+        }
+        // It was asked after this one, as whoever is signed in by now.
+        let newer = match self.state {
+            State::Asked(asked) if asked != id => Some(asked),
+            State::Asked(_) | State::Absent | State::Held(_) => None,
+        };
+        if newer.is_some() && !self.is_of_use(&token) {
             return Answer::Stale;
         }
         self.is_fixed = is_fixed;
@@ -238,8 +246,19 @@ impl Credentials {
             return Answer::Again(again_ms, error);
         }
         self.late_from = None;
+        self.renewal = newer;
         self.state = State::Held(token);
         Answer::Ready
+    }
+
+    /// Whether the answer to a question that was given up is still of use.
+    pub(crate) fn is_late(&self, id: TokenId) -> bool {
+        self.late_from.is_some_and(|first| id.0 >= first.0) && !self.is_open(id)
+    }
+
+    fn is_of_use(&self, token: &str) -> bool {
+        let is_refused = self.refused.as_ref().is_some_and(|it| it.token == token);
+        !is_refused && !token.is_empty() && token.len() <= TOKEN_BYTES_MAX
     }
 
     /// Takes the answer to [`Self::ask_renewal`]. The same token again, or none, changes nothing: the one that is

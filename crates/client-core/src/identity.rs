@@ -3,7 +3,7 @@
 //! Owns that one question. A token names a user or nobody; what was written before there was a token, and is found by
 //! a later life of the page, belongs to whom it names as its sender. Must not know how tokens are made.
 
-use protocol::json::Json;
+use protocol::json::{Json, Shape};
 use protocol::wire::Key;
 
 use crate::io::{OutboxRow, Owner};
@@ -30,8 +30,7 @@ pub(crate) fn owns<J: Json>(Identity(sub): &Identity, row: &OutboxRow<J>) -> boo
         (Owner::Bearer | Owner::Unknown, None) => true,
         (Owner::Unknown, Some(sub)) => {
             // One that names nobody is shown, and asks before it is sent.
-            let said = row.body.get(Key::SenderId);
-            said.is_none_or(|said| said.string().as_ref() == Some(sub))
+            sender(&row.body).is_none_or(|said| said.as_ref() == Some(sub))
         }
     }
 }
@@ -39,5 +38,11 @@ pub(crate) fn owns<J: Json>(Identity(sub): &Identity, row: &OutboxRow<J>) -> boo
 /// Whether nobody knows who wrote this, and somebody is signed in now.
 pub(crate) fn is_unsigned<J: Json>(identity: Option<&Identity>, row: &OutboxRow<J>) -> bool {
     let is_named = matches!(identity, Some(Identity(Some(_))));
-    is_named && row.owner == Owner::Unknown && row.body.get(Key::SenderId).is_none()
+    is_named && row.owner == Owner::Unknown && sender(&row.body).is_none()
+}
+
+/// Whom a body says to be of: `Some(None)` where that is no name. A `null` says nothing.
+pub(crate) fn sender<J: Json>(body: &J) -> Option<Option<String>> {
+    let said = body.get(Key::SenderId)?;
+    (said.shape() != Shape::Null).then(|| said.string())
 }

@@ -27,7 +27,7 @@ use protocol::wire::Key;
 
 use crate::entry::{Entry, Wait, Waiter};
 use crate::error::{ClientError, Code};
-use crate::identity::{Identity, is_unsigned, owns};
+use crate::identity::{Identity, is_unsigned, owns, sender};
 use crate::io::{Operation, OutboxRow, Owner};
 
 /// The queue.
@@ -414,14 +414,16 @@ impl<J: Json> Outbox<J> {
 
     /// Whose an entry is that is added now.
     pub(crate) fn owner(&self, body: &J) -> Owner {
-        if let Some(identity) = &self.identity {
-            return identity.owner();
-        }
-        let said = body.get(Key::SenderId).map(|said| said.string());
-        // A sender that is said is more than who is signed in.
-        let is_theirs = |user: &&String| said.is_none_or(|said| said.as_ref() == Some(user));
+        let unsaid = match &self.identity {
+            Some(identity) if identity.0.is_some() => return identity.owner(),
+            Some(identity) => identity.owner(),
+            None => Owner::Unknown,
+        };
+        // A sender that is said is more than whom the app says.
+        let said = sender(body);
+        let is_theirs = |user: &&String| said.is_none_or(|said| said.as_ref() == Some(*user));
         let user = self.user.as_ref().filter(is_theirs);
-        user.map_or(Owner::Unknown, |user| Owner::User(user.clone()))
+        user.map_or(unsaid, |user| Owner::User(user.clone()))
     }
 
     /// Whose a change is that is added now: of who wrote what it changes, where that is on its way as well.

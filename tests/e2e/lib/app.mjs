@@ -117,7 +117,7 @@ class App {
   async query(stack, spaceId, userId, more = {}) {
     const { gatewayKey } = stack.backend;
     const spaceToken = await generateToken(spaceId, { gatewayKey, userId });
-    return { spaceId, spaceToken, workerUrl: stack.proxy.url, userId, ...more };
+    return { spaceId, spaceToken, workerUrl: stack.proxy.url, who: userId, ...more };
   }
 
   /** Saves a file of the app with other contents. */

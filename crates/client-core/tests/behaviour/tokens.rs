@@ -1,6 +1,6 @@
 //! Tokens refused, failing, renewed.
 
-use client_core::io::{CallId, Input};
+use client_core::io::{CallId, Input, TokenId};
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, EPOCH_MS, TOKEN, message, page, token_of};
@@ -693,39 +693,70 @@ fn nothing_is_renewed_for_a_client_that_left() {
     assert_eq!(bench.client.poll_timeout(), None);
 }
 
-#[test]
-fn a_token_that_comes_later_than_it_was_waited_for_is_taken() {
+/// A client whose first question for a token was given up, and the name of that question.
+fn given_up() -> (Bench, TokenId) {
     let mut bench = Bench::new();
     bench.client.connect(CallId(1), bench.now);
     bench.drain();
     let first = bench.token;
     bench.advance(10_000);
-    bench.retry();
-    assert_ne!(bench.token, first, "asked anew");
-    bench.take();
-    let answer = |token_id, token: &str| Input::TokenReady {
+    (bench, first)
+}
+
+fn late_answer(token_id: TokenId, token: &str) -> Input<Value> {
+    Input::TokenReady {
         token_id,
         token: token.to_owned(),
         fixed: false,
-    };
-    let late = token_of("ada", 3_600_000);
-    bench.input(answer(first, &late));
-    assert_eq!(bench.used_token, late);
-    // What the second question brings is needed no more.
-    let second = bench.token;
-    bench.input(answer(second, &token_of("bob", 3_600_000)));
-    bench.welcome(r#""seq":4"#);
-    assert_eq!(bench.used_token, late);
+    }
+}
 
-    // Of another source it is not.
+#[test]
+fn a_token_that_comes_later_than_it_was_waited_for_is_taken() {
+    let late = token_of("ada", 3_600_000);
+    // In the pause before the next question.
+    let (mut bench, first) = given_up();
+    bench.input(late_answer(first, &late));
+    assert_eq!(bench.used_token, late);
+    // While the next question is out, which was asked as whoever is signed in by now.
+    let (mut bench, first) = given_up();
+    bench.retry();
+    let second = bench.token;
+    assert_ne!(second, first, "asked anew");
+    bench.input(late_answer(first, &late));
+    assert_eq!(bench.used_token, late);
+    bench.welcome(r#""seq":4"#);
+    let newer = token_of("bob", 3_600_000);
+    bench.input(late_answer(second, &newer));
+    bench.drain();
+    assert_eq!(bench.used_token, newer);
+    // Nothing comes of what comes after that.
+    bench.input(late_answer(first, &late));
+    assert_eq!(bench.used_token, newer);
+}
+
+#[test]
+fn a_late_token_of_another_source_or_one_that_was_refused_is_not_taken() {
+    let (mut bench, first) = given_up();
+    bench.input(Input::TokenChanged);
+    bench.input(late_answer(first, &token_of("ada", 3_600_000)));
+    assert_eq!(bench.used_token, "");
     let mut bench = Bench::new();
+    let old = token_of("ada", 600_000);
     bench.client.connect(CallId(1), bench.now);
     bench.drain();
-    let first = bench.token;
+    bench.fetch_token(&old);
+    bench.close(4401);
+    let second = bench.token;
     bench.advance(10_000);
-    bench.input(Input::TokenChanged);
-    bench.input(answer(first, &late));
-    assert_eq!(bench.used_token, "");
+    bench.retry();
+    let third = bench.token;
+    assert_ne!(third, second);
+    bench.input(late_answer(second, &old));
+    // The question that is out is still waited for.
+    let good = token_of("ada", 3_600_000);
+    bench.input(late_answer(third, &good));
+    assert_eq!(bench.used_token, good);
 }
 
 #[test]

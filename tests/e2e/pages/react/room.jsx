@@ -11,12 +11,12 @@ import { memo, useCallback, useState } from 'react';
 import { countRender } from './counting.js';
 
 /** Gives what a query has as its token: a text, a function that is new in each render, or one that is kept for its user. */
-export function useToken({ spaceToken, userId, tokenFunction }) {
+export function useToken({ spaceToken, who, tokenFunction }) {
   const ask = async () => {
-    globalThis.page.asked.push(userId);
+    globalThis.page.asked.push(who);
     return spaceToken;
   };
-  const kept = useCallback(ask, [spaceToken, userId]);
+  const kept = useCallback(ask, [spaceToken, who]);
   return tokenFunction === 'kept' ? kept : tokenFunction ? ask : spaceToken;
 }
 
@@ -42,7 +42,7 @@ export function Room({ query }) {
       </button>
       <Status />
       <Messages />
-      <Composer userId={query.userId} />
+      <Composer userId={query.who} />
     </SpaceProvider>
   );
 }

@@ -94,7 +94,7 @@ export function Talk({ query }) {
       <p id="count">{messages.length}</p>
       <Status />
       <Messages />
-      <Composer userId={query.userId} />
+      <Composer userId={query.who} />
     </SpaceProvider>
   );
 }
