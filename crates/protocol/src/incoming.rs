@@ -368,6 +368,7 @@ fn count<J: Json>(value: &J, fields: &[(Key, Shape)]) -> Option<usize> {
 /// To ask an engine for one kind takes less than to ask which kind it is.
 fn is_of<J: Json>(key: Key, value: &J, shape: Shape) -> bool {
     match shape {
+        Shape::Number if key == Key::Seq => whole_number(value).is_some(),
         Shape::Number if TIMES.contains(&key) => {
             value.number().is_some_and(|time| time.abs() <= TIME_MAX)
         }

@@ -60,8 +60,11 @@ fn shows_nothing(c: char) -> bool {
     is_noncharacter
         || c.is_whitespace()
         || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
-        // Signs without ink that Unicode counts among those with some, the marks of annotations, and the place of an object.
+        // Signs without ink that Unicode counts among those with some: blanks, the marks of annotations and the place of an object,
+        // and what joins, mirrors or thickens its neighbours in scripts of few.
         || matches!(c, '\u{2800}' | '\u{1d159}' | '\u{16fe4}' | '\u{fff9}'..='\u{fffc}')
+        || matches!(c, '\u{70f}' | '\u{2d7f}' | '\u{1107f}' | '\u{13430}'..='\u{13442}' | '\u{1bc9d}')
+        || matches!(c, '\u{1da9b}'..='\u{1daaf}')
 }
 
 #[cfg(test)]
@@ -119,6 +122,9 @@ mod tests {
             "ada\u{16fe4}",
             "ada\u{2800}",
             "a\u{fffc}da",
+            "ada\u{13441}",
+            "ada\u{1bc9d}",
+            "ada\u{1da9b}",
             "ada\u{3164}",
             "ada\u{e0041}",
             "Jose\u{301}",
