@@ -375,14 +375,13 @@ impl Person {
         }
     }
 
-    /// Who writes what is sent now: whoever is known to use the client, or else whom the app says. `None` where that is another one,
+    /// Who writes what is sent now: whom the app says, or else whoever is known to use the client. `None` where that is another one,
     /// whose token the app still has, or nobody can tell.
     fn writer(&self) -> Option<String> {
         let is_known = self
             .client
             .owns_any(&[row_of(Owner::User(self.user.clone()))]);
-        let is_said = self.says_user && !self.knows_somebody();
-        (is_known || is_said).then(|| self.user.clone())
+        (self.says_user || is_known).then(|| self.user.clone())
     }
 
     /// `await connect()`
