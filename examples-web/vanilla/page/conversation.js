@@ -89,10 +89,9 @@ export class Conversation {
 
   /** Makes the client and enters the space. */
   start() {
-    const { spaceId, userId, workerUrl } = this.#session;
+    const { spaceId, workerUrl } = this.#session;
     this.#client = spaces.client({
       spaceId,
-      userId,
       spaceToken: tokenSource(this.#session),
       workerUrl,
       onMessage: (message) => this.#showMessage(message),
