@@ -41,14 +41,15 @@ export function SpaceProvider(props: SpaceProviderProps): ReactElement;
  *
  * With a config it makes a client, connects it while the component is mounted, keeps it through every render, and
  * closes it when the component is gone: the config may be a new object each time. Another `spaceId`, `workerUrl`, `order` or
- * user (`userId`; without it as a token's text names one, or the last that a function gave) makes another client and closes the one before; another token
- * of the same user, also a function in the place of a text, is shown on the connection that is there. Callbacks, `tokenFor` and a token
+ * user (`userId`; without it as a token's text names one, or the last that a function gave) makes another client and closes the one
+ * before; another token of the same user, also a function in the place of a text, is shown on the connection that is there. Callbacks, `tokenFor` and a token
  * function make none: those of the latest render are called, callbacks only while the component is mounted, `tokenFor` afterwards as well
  * (see {@link ClientOptions}), until a config of this component has none. A token function that is kept between renders (`useCallback`) and
  * replaced is asked at once, or when the first has given its token; one in the place of a function that was there for less than 30 s
  * is asked with the next config that still has it, and one that is made in each render when a token is needed, once more by the
- * first render that brings another one, and by a render after 30 s in which there was none. Give `userId` in
- * the config, or the component a `key`, where the signed-in user can change, and call `clearLocal()` when they sign out. On a server nothing is connected, and what is rendered is an empty space.
+ * first render that brings another one, and by a render after 30 s in which there was none. Give `userId` in the config, or the
+ * component a `key`, where the signed-in user can change, and call `clearLocal()` when they sign out. On a server nothing is connected,
+ * and what is rendered is an empty space.
  *
  * With a client it connects that while any component uses it so, and disconnects it after the last one; one that the app has
  * connected itself is left alone. With neither it gives the client of the provider above.

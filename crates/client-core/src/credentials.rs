@@ -219,7 +219,7 @@ impl Credentials {
         self.is_fixed = is_fixed;
         self.state = State::Absent;
         self.rests_until = None;
-        if token.is_empty() || token.len() > TOKEN_BYTES_MAX {
+        if !has_good_length(&token) {
             if !is_fixed {
                 self.rest();
             }
@@ -258,15 +258,14 @@ impl Credentials {
 
     fn is_of_use(&self, token: &str) -> bool {
         let is_refused = self.refused.as_ref().is_some_and(|it| it.token == token);
-        !is_refused && !token.is_empty() && token.len() <= TOKEN_BYTES_MAX
+        !is_refused && has_good_length(token)
     }
 
     /// Takes the answer to [`Self::ask_renewal`]. The same token again, or none, changes nothing: the one that is
     /// held serves as long as it does.
     fn follow_up(&mut self, token: String) -> Answer {
-        let is_new = !token.is_empty() && token.len() <= TOKEN_BYTES_MAX;
         match &mut self.state {
-            State::Held(held) if is_new && *held != token => {
+            State::Held(held) if has_good_length(&token) && *held != token => {
                 *held = token;
                 self.late_from = None;
                 Answer::Renewed
@@ -402,6 +401,10 @@ impl Credentials {
     fn is_open(&self, id: TokenId) -> bool {
         matches!(self.state, State::Asked(asked) if asked == id)
     }
+}
+
+fn has_good_length(token: &str) -> bool {
+    (1..=TOKEN_BYTES_MAX).contains(&token.len())
 }
 
 impl Refused {

@@ -414,11 +414,13 @@ impl<J: Json> Outbox<J> {
 
     /// Whose an entry is that is added now.
     pub(crate) fn owner(&self, body: &J) -> Owner {
-        let unsaid = match &self.identity {
-            Some(identity) if identity.0.is_some() => return identity.owner(),
-            Some(identity) => identity.owner(),
-            None => Owner::Unknown,
-        };
+        let unsaid = self
+            .identity
+            .as_ref()
+            .map_or(Owner::Unknown, Identity::owner);
+        if matches!(unsaid, Owner::User(_)) {
+            return unsaid;
+        }
         // A sender that is said is more than whom the app says.
         let said = sender(body);
         let is_theirs = |user: &&String| said.is_none_or(|said| said.as_ref() == Some(*user));
@@ -863,10 +865,9 @@ impl<J: Json> Outbox<J> {
 
     /// Whether a row is shown: to who is known, or else to whom the app says.
     fn shows(&self, row: &OutboxRow<J>) -> bool {
-        let said = || Identity(self.user.clone());
-        match &self.identity {
-            Some(_) => self.owns(row),
-            None => self.user.is_some() && owns(&said(), row),
+        match (&self.identity, &self.user) {
+            (None, Some(user)) => owns(&Identity(Some(user.clone())), row),
+            _ => self.owns(row),
         }
     }
 
