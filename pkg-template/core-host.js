@@ -79,7 +79,7 @@ export function createHost({ spaceToken, store, events, outbox, isOver, ...clien
     onError: hears((error) => client.tellError(error)),
     loadOutbox: () => outbox.load(),
     reclaimOutbox: () => outbox.reclaim(),
-    onIdentified: (owner) => outbox.identified(owner),
+    onIdentified: (isKnown) => outbox.identified(isKnown),
     putRow: (row) => outbox.put(row),
     removeRow: (id) => outbox.remove(id),
     clearRows: () => outbox.clear(),

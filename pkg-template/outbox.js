@@ -215,13 +215,9 @@ export class Outbox {
     this.#leaveLater();
   }
 
-  /**
-   * Who uses the client is known, or is another one: what others left is looked at anew. Or nobody knows any more.
-   *
-   * @param {string} [owner] `'user:<id>'`, or `'bearer'` where the token names nobody.
-   */
-  identified(owner) {
-    this.#isIdentified = owner !== undefined;
+  /** Who uses the client is known, or is another one: what others left is looked at anew. Or nobody knows any more. */
+  identified(isKnown) {
+    this.#isIdentified = isKnown;
     this.#lookAround();
     this.#leaveOthers();
   }

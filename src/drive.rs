@@ -272,11 +272,8 @@ impl Driver {
                     self.input(Input::PersistFailed);
                 }
             }
-            Output::Identified(owner) => {
-                let owner = owner
-                    .as_ref()
-                    .map_or(JsValue::UNDEFINED, outbox_row::write_owner);
-                if let Err(thrown) = self.host.on_identified(&owner) {
+            Output::Identified(is_known) => {
+                if let Err(thrown) = self.host.on_identified(is_known) {
                     report(&thrown);
                 }
             }

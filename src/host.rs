@@ -64,7 +64,7 @@ extern "C" {
     #[wasm_bindgen(method, catch, js_name = reclaimOutbox)]
     pub(crate) fn reclaim_outbox(this: &Host) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch, js_name = onIdentified)]
-    pub(crate) fn on_identified(this: &Host, owner: &JsValue) -> Result<(), JsValue>;
+    pub(crate) fn on_identified(this: &Host, is_known: bool) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch, js_name = putRow)]
     pub(crate) fn put_row(this: &Host, row: &JsValue) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch, js_name = removeRow)]

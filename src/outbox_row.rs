@@ -54,7 +54,7 @@ pub fn write(row: &OutboxRow<JsJson>) -> JsValue {
 }
 
 /// Writes whose a row is.
-pub(crate) fn write_owner(owner: &Owner) -> JsValue {
+fn write_owner(owner: &Owner) -> JsValue {
     match owner {
         Owner::User(sub) => JsValue::from_str(&format!("{USER_PREFIX}{sub}")),
         Owner::Bearer => JsValue::from_str(BEARER),

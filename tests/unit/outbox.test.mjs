@@ -116,7 +116,7 @@ function openTab(parts) {
     },
   );
   opened.push(outbox);
-  if (user) outbox.identified('user:ada');
+  if (user) outbox.identified(true);
   const take = () => told.splice(0).filter((line) => !line.startsWith('loading'));
   return Object.assign(tab, { outbox, told, take, storage, page, document: globalThis.document });
 }
@@ -827,7 +827,7 @@ describe('several people', () => {
     tab.take();
     define('sessionStorage', tab.storage);
     tab.user = 'ben';
-    tab.outbox.identified('user:ada');
+    tab.outbox.identified(true);
     await settle();
     assert.deepEqual(tab.take(), ['outboxReleased', 'outboxReclaimed none']);
     tab.outbox.put(row('b', { owner: 'user:ben' }));
@@ -835,7 +835,7 @@ describe('several people', () => {
     assert.deepEqual(disk.ids().sort(), ['a', 'b']);
     // Both of which wait for their own person.
     tab.user = 'ada';
-    tab.outbox.identified('user:ada');
+    tab.outbox.identified(true);
     await settle();
     const told = tab.take().at(-1);
     assert.match(`${told} ${sibling.take().join()}`, /outboxLoaded a/);
@@ -848,14 +848,14 @@ describe('several people', () => {
     await settle();
     tab.take();
     tab.user = 'ada';
-    tab.outbox.identified('user:ada');
+    tab.outbox.identified(true);
     tab.outbox.put(row('a'));
     await settle();
     assert.deepEqual([tab.take(), disk.ids()], [['persisted a'], ['a']]);
     // The next one to sign in leaves what was written in the same moment.
     tab.outbox.put(row('b'));
     tab.user = 'ben';
-    tab.outbox.identified('user:ada');
+    tab.outbox.identified(true);
     await settle();
     assert.deepEqual(tab.take(), ['persisted b', 'outboxReleased', 'outboxReclaimed none']);
   });
@@ -911,7 +911,7 @@ describe('several people', () => {
     const tab = await loadedTab({ disk, locks, user: '' });
     assert.deepEqual(tab.take(), ['outboxLoaded none']);
     tab.user = 'ada';
-    tab.outbox.identified('user:ada');
+    tab.outbox.identified(true);
     await settle();
     assert.deepEqual(tab.take(), ['outboxLoaded a']);
   });
@@ -1079,7 +1079,7 @@ describe('memory serves', () => {
     await settle();
     tab.take();
     tab.user = 'bo';
-    tab.outbox.identified('user:ada');
+    tab.outbox.identified(true);
     await settle();
     assert.deepEqual(tab.take(), []);
   });

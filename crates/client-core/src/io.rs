@@ -231,9 +231,9 @@ pub enum Output<J: Json> {
     /// Make what was released ours again, for a moment at least; answer with [`Input::OutboxReclaimed`], also where somebody
     /// else has it by now, or with [`Input::PersistFailed`]. Asked while it is done already, it needs no second answer.
     ReclaimOutbox,
-    /// Who uses the client is known, or is another one than before; `None`: nobody knows any more.
+    /// Who uses the client is known, or is another one than before; `false`: nobody knows any more.
     /// [`crate::Client::owns_any`] gives other answers.
-    Identified(Option<Owner>),
+    Identified(bool),
     /// Keep the outbox's store in step.
     Persist(OutboxChange<J>),
 }

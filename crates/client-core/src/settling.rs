@@ -385,10 +385,9 @@ impl<J: Json> Client<J> {
             let error = ClientError::new(Code::Closed, ANOTHER_TOOK_OVER);
             self.settle(call, Err(error));
         }
-        let owner = identity.owner();
         self.own_fresh(identity);
         if is_another {
-            self.outputs.push_back(Output::Identified(Some(owner)));
+            self.outputs.push_back(Output::Identified(true));
         }
         self.show_own();
     }
@@ -397,7 +396,7 @@ impl<J: Json> Client<J> {
     pub(crate) fn forget_identity(&mut self) {
         if self.outbox.forget_identity() {
             self.typing.stop();
-            self.outputs.push_back(Output::Identified(None));
+            self.outputs.push_back(Output::Identified(false));
         }
     }
 
