@@ -119,7 +119,7 @@ const SUITES = {
     command: () => nodeTests('snippets', { CHROMIUM_BIN: chromium() }),
   },
   docs: {
-    lane: BROWSERS,
+    lane: SERVERS,
     needs: { modules: true, chromium: true },
     command: () => nodeTests('docs', { CHROMIUM_BIN: chromium() }),
   },

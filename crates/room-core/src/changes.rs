@@ -61,10 +61,7 @@ pub(crate) fn change(
             return Err(not_found("the message was deleted"));
         }
         let seq = stored.changed.unwrap_or(stored.message.seq);
-        // What was sent behind it asks for the record. No deletion is refused for want of room, so this one takes none then.
-        if transaction.has_room(sender.principal)? {
-            keep_record(send_key, hash, seq, transaction)?;
-        }
+        keep_record(send_key, hash, seq, sender, transaction)?;
         return Ok(Changed {
             message: stored.message,
             seq,
@@ -99,23 +96,27 @@ pub(crate) fn change(
         origin: stored.origin,
         changed: Some(seq),
     })?;
-    keep_record(send_key, hash, seq, transaction)?;
+    keep_record(send_key, hash, seq, sender, transaction)?;
     Ok(Changed { message, seq })
 }
 
-/// Keeps that the change under this key was followed.
+/// Keeps that the change under this key was followed: what was sent behind it asks for that.
+///
+/// No deletion is refused for want of room, so none takes any then: whoever may only fill half of the space would fill the
+/// other half with what they delete. Its repeat finds the message deleted, and [`sends::keep_order`] asks for no record.
 fn keep_record(
     key: Option<String>,
     hash: String,
     seq: Seq,
+    sender: Sender<'_>,
     transaction: &mut Transaction<'_>,
 ) -> Result<(), StorageError> {
     match key {
-        Some(key) => {
+        Some(key) if transaction.has_room(sender.principal)? => {
             let at = transaction.now;
             transaction.put_send_record(key, SendRecord { hash, seq, at })
         }
-        None => Ok(()),
+        _ => Ok(()),
     }
 }
 

@@ -185,3 +185,61 @@ fn http_is_answered_by_507_and_the_owner_goes_on_where_visitors_stop() {
     assert_eq!(put(&mut shell, json!("y")), 507);
     assert_eq!(put(&mut shell, Value::Null), 200, "removing makes room");
 }
+
+#[test]
+fn what_is_deleted_fills_nobody_elses_half() {
+    let mut shell = shell(200_000);
+    let visitor = shell.join(anonymous("a"));
+    let ada = shell.join(user("ada"));
+    let short = |n: usize| json!({"type": "message", "text": "x", "clientMessageId": n.to_string(), "senderId": "v", "senderType": "user", "clientScope": "s"});
+    let mut ids = Vec::new();
+    let mut n = 0;
+    loop {
+        shell.say(visitor, short(n));
+        shell.pass(20);
+        let heard = shell.heard(visitor);
+        if heard.iter().any(|frame| frame["code"] == "quotaExceeded") {
+            break;
+        }
+        let told = heard.iter().find(|frame| frame["type"] == "message");
+        ids.push(told.unwrap()["message"]["id"].clone());
+        n += 1;
+    }
+    assert!(n > 100, "{n}");
+    let half = room_core::Storage::bytes(&shell.storage).unwrap();
+    let mut before: Option<Value> = None;
+    for (n, id) in ids.iter().enumerate() {
+        let name = format!("{n:y<128}");
+        let mut delete =
+            json!({"type": "delete", "messageId": id, "clientMessageId": name, "clientScope": "s"});
+        if let Some(before) = &before {
+            delete["after"] = before["clientMessageId"].clone();
+        }
+        let mut say = |frame: &Value| {
+            shell.say(visitor, frame.clone());
+            shell.pass(20);
+            let heard = shell.heard(visitor);
+            heard
+                .into_iter()
+                .find(|frame| frame["type"] != "update")
+                .unwrap()
+        };
+        let mut answer = say(&delete);
+        // There is room again since the one before left no record. As a client does: what that came after is acked.
+        if answer["code"] == "outOfOrder" {
+            delete.as_object_mut().unwrap().remove("after");
+            answer = say(&delete);
+        }
+        assert_eq!(answer["type"], "ack", "{answer}");
+        before = Some(delete);
+    }
+    // The log's rows, of which ten thousand are kept.
+    let rows = 40 * ids.len() as u64;
+    let now = room_core::Storage::bytes(&shell.storage).unwrap();
+    assert!(
+        now <= half + rows,
+        "{half} bytes became {now}, of {n} messages"
+    );
+    let of_ada = taken(&mut shell, ada, named, 0);
+    assert!((75..100).contains(&of_ada), "{of_ada}");
+}
