@@ -9,7 +9,7 @@
 import { createHost } from './core-host.js';
 import { ChatError } from './errors.js';
 import { CALLBACK_OF, Events } from './events.js';
-import { enterRoom, gotThrough, keepRooms, leaveRoom } from './keeper.js';
+import { areLookedAfter, enterRoom, gotThrough, keepRooms, leaveRoom } from './keeper.js';
 import { Older } from './older.js';
 import {
   copyOf,
@@ -49,6 +49,9 @@ const WANTED_MS_MAX = 250;
 /** How long what is on its way to the disk when a client is closed may take to be safe, in milliseconds. */
 const WRITTEN_MS_MAX = 5_000;
 
+/** How long what is sent waits for a view that is about to connect, in milliseconds: one that is never shown may not come. */
+const VIEW_MS_MAX = 1_000;
+
 let hasWarned = false;
 
 /** A client of one space. Each entry point gives it its engine. */
@@ -67,6 +70,9 @@ export class SpaceClient {
   /** The core, once it is made. */
   #core;
   #isLoading = false;
+  /** Whether a view is about to connect: what is sent before waits for that. `#viewed` ends it. */
+  #isExpected;
+  #viewed;
   /** Calls that wait for the core, oldest first. While there are any, later ones line up behind them. */
   #waiting = [];
   /** Calls whose messages are not safe yet. */
@@ -104,15 +110,18 @@ export class SpaceClient {
   constructor(config, engine) {
     this.#config = readConfig(config);
     this.#engine = engine;
+    this.#isExpected = this.#config.connectsSoon;
     for (const [event, callback] of this.#config.callbacks) {
       this.#events.on(event, callback);
     }
-    this.#outbox = new Outbox(placeOf(this.#config), (act) => this.#tellCore(act), {
+    const events = {
       onLoading: (rows) => this.#store.reserveOutbox(rows),
       onWeakened: () => this.#store.setPersistence(this.#outbox.persistence),
       onLost: (error) => this.#losePersistence(error),
       onWanted: () => this.#handOver(),
-    });
+    };
+    const tell = (act) => this.#tellCore(act);
+    this.#outbox = new Outbox(placeOf(this.#config), tell, events, { user: this.#config.userId });
     this.#store.setPersistence(this.#outbox.persistence);
     warnOfKey(this.#config);
     keepOwnSelf(this);
@@ -316,6 +325,7 @@ export class SpaceClient {
     if (this.#attempt === attempt) {
       this.#enter(attempt.call);
     }
+    if (this.#isExpected) this.#stopExpecting();
     return attempt;
   }
 
@@ -387,6 +397,8 @@ export class SpaceClient {
       this.close();
       return;
     }
+    // There others see nobody come and go.
+    const isLookedAfter = this.persistence !== 'memory' && areLookedAfter(placeOf(this.#config));
     let isWanted = false;
     let isLate = false;
     const ended = createDeferred();
@@ -412,7 +424,8 @@ export class SpaceClient {
       return (waits && goesFromHere) || (this.#isLoading && this.#unsafe.size > 0);
     };
     const look = () => {
-      if (isSafe() || (isWanted && isReady()) || (isOver && !isOnlyHere())) end();
+      const isLeft = isWanted || isLookedAfter;
+      if (isSafe() || (isLeft && isReady()) || (isOver && !isOnlyHere())) end();
     };
     const whenOver = () => {
       isOver = true;
@@ -527,6 +540,9 @@ export class SpaceClient {
       return;
     }
     this.#waiting.splice(before, 0, call);
+    if (isEarly && this.#isExpected) {
+      this.#viewed ??= setTimeout(() => this.#stopExpecting(), VIEW_MS_MAX);
+    }
     if (this.#core) {
       queueMicrotask(() => this.#catchUp());
     } else {
@@ -534,9 +550,17 @@ export class SpaceClient {
     }
   }
 
+  /** The view has connected, or does not come. */
+  #stopExpecting() {
+    this.#isExpected = false;
+    clearTimeout(this.#viewed);
+    queueMicrotask(() => this.#catchUp());
+  }
+
   #catchUp() {
+    const isDue = (call) => call && this.#core && !(call.isSend && this.#isExpected);
     // A callback may call again meanwhile: it lines up, and finds its turn here.
-    for (let call = this.#waiting[0]; call && this.#core; call = this.#waiting[0]) {
+    for (let call = this.#waiting[0]; isDue(call); call = this.#waiting[0]) {
       this.#run(call);
       const place = this.#waiting.indexOf(call);
       if (place >= 0) this.#waiting.splice(place, 1);

@@ -57,24 +57,27 @@ export function saidOf(error) {
   return text.replace(QUOTED_TOKENS_PATTERN, '<token>').slice(0, SAID_LENGTH_MAX);
 }
 
+/** Tells once of each kind of failure why a room has no token. */
+function tellOfToken(means, { workerUrl, spaceId }, kind, what) {
+  const key = JSON.stringify([workerUrl, spaceId, kind]);
+  // Without a network an app's own request fails, which is nothing to mend; and a room that is open again asks for itself.
+  // Nor has an app failed that has taken its function back meanwhile.
+  const isNothing = !means.tokenFor || globalThis.navigator?.onLine === false;
+  if (isNothing || toldOf.has(key) || open.has(keyOf({ workerUrl, spaceId }))) return;
+  toldOf.add(key);
+  console.warn(
+    `kuratchi-spaces: messages wait in the room '${spaceId}', which is not open: tokenFor('${spaceId}') ${what}. They wait until it ` +
+      'gives a token, or the room is opened again.',
+  );
+}
+
 /**
  * Asks the app for a room's token. Tells whether it gave one.
  *
  * @throws {unknown} What the app threw, or that it did not answer.
  */
-async function hasToken(means, { workerUrl, spaceId }) {
-  const tell = (kind, what) => {
-    const key = JSON.stringify([workerUrl, spaceId, kind]);
-    // Without a network an app's own request fails, which is nothing to mend; and a room that is open again asks for itself.
-    // Nor has an app failed that has taken its function back meanwhile.
-    const isNothing = !means.tokenFor || globalThis.navigator?.onLine === false;
-    if (isNothing || toldOf.has(key) || open.has(keyOf({ workerUrl, spaceId }))) return;
-    toldOf.add(key);
-    console.warn(
-      `kuratchi-spaces: messages wait in the room '${spaceId}', which is not open: tokenFor('${spaceId}') ${what}. They wait until it ` +
-        'gives a token, or the room is opened again.',
-    );
-  };
+async function hasToken(means, place) {
+  const tell = (kind, what) => tellOfToken(means, place, kind, what);
   let timer;
   const silence = new Promise((_, reject) => {
     timer = setTimeout(() => {
@@ -83,7 +86,7 @@ async function hasToken(means, { workerUrl, spaceId }) {
       reject(new Error(text));
     }, TOKEN_MS_MAX);
   });
-  const asked = (async () => means.tokenFor(spaceId))().catch((error) => {
+  const asked = (async () => means.tokenFor(place.spaceId))().catch((error) => {
     tell('failure', `failed (${saidOf(error)})`);
     throw error;
   });
@@ -97,6 +100,11 @@ async function hasToken(means, { workerUrl, spaceId }) {
 export function enterRoom(place) {
   open.set(keyOf(place), (open.get(keyOf(place)) ?? 0) + 1);
   keepers.get(place.workerUrl)?.leave(place.spaceId);
+}
+
+/** Whether what waits in a room that nobody has open is sent, as far as the app lets it. */
+export function areLookedAfter({ workerUrl }) {
+  return keepers.get(workerUrl)?.hasWay ?? false;
 }
 
 /** A client of this Worker got through: others may as well. */
@@ -174,6 +182,11 @@ class Keeper {
     globalThis.addEventListener?.('online', this.#whenOnline);
   }
 
+  /** Whether the app gives tokens of other rooms. */
+  get hasWay() {
+    return this.#means.some(({ tokenFor }) => tokenFor);
+  }
+
   use(means) {
     this.#means = [...(this.#isRetired ? [] : this.#means), means];
     this.#isRetired = false;
@@ -247,16 +260,23 @@ class Keeper {
     const isOpen = () => open.has(keyOf({ workerUrl: this.#workerUrl, spaceId }));
     const means = this.#means.filter(({ tokenFor }) => tokenFor).at(-1);
     if (!means || this.#isOver || isOpen() || this.#restUntil.get(spaceId) > Date.now()) return false;
+    const place = { workerUrl: this.#workerUrl, spaceId };
     const before = await this.#count(spaceId);
     let left = before;
     let isThrough = false;
     let isOnItsWay = false;
     try {
       // An app may not want a room looked after, or have no token for it any more.
-      if (await hasToken(means, { workerUrl: this.#workerUrl, spaceId })) {
+      if (await hasToken(means, place)) {
         if (isOpen() || this.#isOver) return false;
         const client = means.makeClient(spaceId, () => means.tokenFor?.(spaceId));
         this.#current = { spaceId, client };
+        // It gives tokens, and none that serves: somebody else may have signed in elsewhere. Other rooms have their turn.
+        client.on('error', (error) => {
+          if (error.code !== 'tokenUnavailable') return;
+          tellOfToken(means, place, 'failure', `failed (${saidOf(error)})`);
+          client.close();
+        });
         await client.connect({ timeoutMs: ROOM_MS_MAX });
         left = await this.#untilThrough(spaceId, client);
         isOnItsWay = sends(client);

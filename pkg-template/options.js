@@ -11,6 +11,8 @@ import { CALLBACK_OF } from './events.js';
 
 /** An option of our own: a client that asks over HTTP alone, see keeper.js. */
 export const POLLS_ONLY = Symbol('pollsOnly');
+/** The same: a client that a view is about to connect. */
+export const CONNECTS_SOON = Symbol('connectsSoon');
 
 const SPACE_ID_BYTES_MAX = 200;
 /** Control characters, and halves of surrogate pairs. */
@@ -83,6 +85,7 @@ export function readConfig(config) {
     wasm: wasm ?? undefined,
     tokenFor: tokenFor ?? undefined,
     pollsOnly: config[POLLS_ONLY] === true,
+    connectsSoon: config[CONNECTS_SOON] === true,
     callbacks,
   };
 }

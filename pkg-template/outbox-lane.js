@@ -55,11 +55,18 @@ export class Lanes {
   #own;
   /** Whether the view of the client is gone. */
   #isGone = false;
+  /** The lanes that it had when it was closed. */
+  #left = [];
+  /** Who uses the client, where the app says so. */
+  user;
   /** Called once when locks turn out to be none. */
   onLost = () => {};
   /** Called where there are no locks, and another client of the page gave a lane up. */
   onFreed = () => {};
-  /** Called where another client of the page has more of a claim to a lane that is held: resolves once it is given up. */
+  /**
+   * Called where another client of the page has more of a claim to a lane that is held, or comes after this one, whose view is
+   * gone: resolves once it is given up.
+   */
   onWanted = async (_lane) => {};
 
   /**
@@ -88,33 +95,40 @@ export class Lanes {
     this.#manager = undefined;
   }
 
-  /** Whether the page has another client of the space. */
-  get hasNeighbours() {
-    return this.#neighbours().some((other) => other.#slot !== undefined);
+  /** Whether the page has another client of the space that sends what this one leaves. */
+  get hasSuccessor() {
+    return this.#neighbours().some((other) => other.#slot !== undefined && other.user === this.user);
   }
 
   /**
-   * Takes the lane that the client had before, or one in its place before a reload, or a new one if that is somebody else's:
-   * of the tab that this one was duplicated from.
+   * Takes the lane that the client had before, or one in its place before a reload, or one that a client of the page left whose
+   * view is gone, or a new one if all are somebody else's: of the tab that this one was duplicated from.
    *
    * @param {string} [previous] The lane that this client had.
-   * @returns {Promise<{ lane: string, refused: string | undefined }>} The lane that is held now, and the one that
-   *   could not be had.
+   * @returns {Promise<{ lane: string, refused: string | undefined, left: string[] }>} The lane that is held now, the one that
+   *   could not be had, and lanes that clients of the page left whose views are gone.
    */
   async takeOwn(previous) {
     this.#enter(previous);
-    for (const other of this.#neighbours()) {
-      if (other.#isGone) other.onWanted();
-    }
-    const known = new Set([previous, this.#recalled()[this.#slot]].filter(Boolean));
+    const left = await this.#succeed();
+    const [wanted, ...others] = [previous, this.#recalled()[this.#slot]].filter(Boolean);
     let lane;
-    for (const one of known) {
+    for (const one of new Set([wanted, ...others, ...left].filter(Boolean))) {
       if (lane === undefined && (await this.#takeBack(one))) lane = one;
     }
     if (lane === undefined) lane = await this.takeNew();
     else this.#have(lane);
-    const [wanted] = known;
-    return { lane, refused: wanted === lane ? undefined : wanted };
+    return { lane, refused: wanted === lane ? undefined : wanted, left };
+  }
+
+  /**
+   * Waits a moment for clients of the page whose views are gone: what was written with them leaves before what is written now.
+   * Gives their lanes. Another user's sends what it has itself, as long as it is there.
+   */
+  async #succeed() {
+    const gone = this.#neighbours().filter((other) => other.#isGone && other.user === this.user);
+    await Promise.all(gone.map((other) => inTime(other.onWanted())));
+    return gone.flatMap((other) => other.#left);
   }
 
   /** Notes our lane in the tab's memory. One that another client of the page has is not forgotten for it. */
@@ -151,6 +165,7 @@ export class Lanes {
 
   /** Gives everything back, for good. */
   close() {
+    this.#left = [...new Set([this.#own, ...this.held].filter(Boolean))];
     this.releaseAll();
     this.leave(true);
     this.#page.delete(this);
@@ -261,12 +276,8 @@ export class Lanes {
   async #ask(lane) {
     const holder = this.#neighbours().find((other) => other.holds(lane));
     if (!holder || (holder.#own === lane && holder.#slot !== undefined)) return false;
-    let timer;
-    const tooLong = new Promise((resolve) => {
-      timer = setTimeout(resolve, HANDOVER_MS_MAX);
-    });
-    await Promise.race([holder.onWanted(lane), tooLong]);
-    clearTimeout(timer);
+    if (holder.#isGone && holder.user !== this.user) return false;
+    await inTime(holder.onWanted(lane));
     return true;
   }
 
@@ -323,6 +334,16 @@ export class Lanes {
     this.#waiting.clear();
     this.onLost();
   }
+}
+
+/** Resolves when a handover is through, or has taken too long. */
+async function inTime(handover) {
+  let timer;
+  const tooLong = new Promise((resolve) => {
+    timer = setTimeout(resolve, HANDOVER_MS_MAX);
+  });
+  await Promise.race([handover, tooLong]);
+  clearTimeout(timer);
 }
 
 function keyOf({ workerUrl, spaceId }) {

@@ -137,9 +137,10 @@ export class Outbox {
    * @param {(error: unknown) => void} events.onLost Storage failed; memory serves from now on.
    * @param {() => Promise<void>} events.onWanted Another client of the page is there for what this one, which leaves, still
    *   holds: resolves once that is closed.
-   * @param {object} [parts] Stand-ins: `lanes`, and `makeDatabase(place, { onLost, onDeleted })`.
+   * @param {object} [parts] `user`: who uses the client, where the app says so. Stand-ins: `lanes`, and
+   *   `makeDatabase(place, { onLost, onDeleted })`.
    */
-  constructor(place, tell, events, { lanes = new Lanes(place), makeDatabase = openDatabase } = {}) {
+  constructor(place, tell, events, { user, lanes = new Lanes(place), makeDatabase = openDatabase } = {}) {
     this.#channelName = `kuratchi-spaces:${JSON.stringify([place.workerUrl, place.spaceId])}`;
     this.#workerUrl = place.workerUrl;
     this.#tell = tell;
@@ -149,6 +150,7 @@ export class Outbox {
       this.#becomeReady = resolve;
     });
     this.#persistence = expectedPersistence(lanes.areShared);
+    lanes.user = user;
     lanes.onLost = () => this.#loseLocks();
     lanes.onFreed = () => this.#lookAround();
     lanes.onWanted = (lane) => (this.#isLeaving || this.#isEnding ? events.onWanted() : this.#giveBack(lane));
@@ -304,7 +306,7 @@ export class Outbox {
 
   #giveWay() {
     this.#lanes.leave(true);
-    if (this.#lanes.hasNeighbours) this.#events.onWanted();
+    if (this.#lanes.hasSuccessor) this.#events.onWanted();
   }
 
   /** Gives everything back. What is kept stays for others, or for the tab's next client. */
@@ -429,10 +431,10 @@ export class Outbox {
 
   /** Takes the tab's lane, and those taken over before that are still free. Gives what they hold. */
   async #gather() {
-    const { lane: before, refused } = await this.#lanes.takeOwn(this.#lane);
-    const known = new Set([...this.#rows.values()].map((entry) => entry.lane));
+    const { lane: before, refused, left } = await this.#lanes.takeOwn(this.#lane);
+    const known = new Set([...[...this.#rows.values()].map((entry) => entry.lane), ...left]);
     // What a client before left is found by nobody else where there are no locks.
-    if (!this.#lanes.areShared) for (const left of this.#lanes.left()) known.add(left);
+    if (!this.#lanes.areShared) for (const remembered of this.#lanes.left()) known.add(remembered);
     let lane = before;
     let own = await this.#database.read(lane);
     // What is to be written may say whose they are.
@@ -441,11 +443,18 @@ export class Outbox {
       own = [];
     }
     const lanes = [];
+    const read = [];
     for (const other of known) {
       const isOver = [lane, before, refused].includes(other) || this.#areOthers(this.#rowsOf(other));
-      if (!isOver && (await this.#lanes.take(other))) lanes.push(other);
+      if (isOver || !(await this.#lanes.take(other))) continue;
+      const entries = await this.#database.read(other);
+      if (entries.length === 0 || this.#areOthers(entries.map(({ row }) => row))) {
+        this.#lanes.release(other);
+        continue;
+      }
+      lanes.push(other);
+      read.push(entries);
     }
-    const read = await Promise.all(lanes.map((name) => this.#database.read(name)));
     if (lane !== this.#lane) {
       this.#lane = lane;
       this.#nextPosition = 0;

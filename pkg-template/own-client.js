@@ -10,7 +10,7 @@
 
 import { CALLBACK_OF } from './events.js';
 import { keepRooms } from './keeper.js';
-import { POLLS_ONLY, placeOf, readWorkerUrl } from './options.js';
+import { CONNECTS_SOON, POLLS_ONLY, placeOf, readWorkerUrl } from './options.js';
 
 /** A function that tells of nothing, but is there while the adapter uses it, too. */
 const TOKEN_FOR = 'tokenFor';
@@ -61,6 +61,7 @@ export class OwnClient {
     }
     if (isFunction(own.spaceToken)) own.spaceToken = this.#ask;
     this.#shown = own.spaceToken;
+    own[CONNECTS_SOON] = true;
     this.space = createClient(config && own);
   }
 

@@ -232,19 +232,21 @@ test('a_token_for_other_rooms_that_a_later_config_takes_back_is_not_asked_any_mo
 });
 
 test('an_app_that_gives_no_token_for_a_room_is_told_once_why_it_waits', async () => {
-  const rooms = ['throws', 'nothing', 'page', 'silence'].map((kind) => stack.newSpace(kind));
+  const rooms = ['throws', 'nothing', 'page', 'silence', 'another'].map((kind) => stack.newSpace(kind));
   const ada = await stack.newPerson('ada', stack.newSpace('home'));
   await ada.open();
   ada.network.goDown();
-  const tokenUrl = `${stack.peopleUrl}/token?userId=ada&expiryMs=3600000&spaceId=`;
+  const tokenUrl = `${stack.peopleUrl}/token?expiryMs=3600000`;
   await ada.tab.evaluate(
     async ([rooms, home, workerUrl, tokenUrl]) => {
       const { client } = await import('/kuratchi-spaces/index.js');
       globalThis.warnings = [];
       console.warn = (text) => globalThis.warnings.push(text);
-      const tokenOf = async (spaceId) => (await fetch(tokenUrl + encodeURIComponent(spaceId))).text();
+      globalThis.asked = 0;
+      const tokenOf = async (spaceId, userId = 'ada') =>
+        (await fetch(`${tokenUrl}&${new URLSearchParams({ spaceId, userId })}`)).text();
       for (const spaceId of rooms) {
-        const left = client({ spaceId, workerUrl, spaceToken: () => tokenOf(spaceId) });
+        const left = client({ spaceId, userId: 'ada', workerUrl, spaceToken: () => tokenOf(spaceId) });
         left.connect().catch(() => {});
         await left.sendMessage({ senderId: 'ada', senderType: 'user', text: `to ${spaceId}` });
         left.close();
@@ -256,32 +258,41 @@ test('an_app_that_gives_no_token_for_a_room_is_told_once_why_it_waits', async ()
         nothing: () => undefined,
         page: () => '<!doctype html>',
         silence: () => new Promise(() => {}),
+        // Somebody else has signed in, in another tab.
+        another: (spaceId) => {
+          globalThis.asked += 1;
+          return tokenOf(spaceId, 'bob');
+        },
       };
       globalThis.isMended = false;
       const tokenFor = (spaceId) => {
         const kind = Object.keys(answers).find((name) => spaceId.startsWith(name));
         return globalThis.isMended ? tokenOf(spaceId) : answers[kind](spaceId);
       };
-      const shown = client({ spaceId: home, workerUrl, spaceToken: () => tokenOf(home), tokenFor });
-      shown.connect().catch(() => {});
+      const config = { spaceId: home, userId: 'ada', workerUrl, spaceToken: () => tokenOf(home), tokenFor };
+      client(config)
+        .connect()
+        .catch(() => {});
     },
     [rooms, stack.newSpace('home'), ada.network.url, tokenUrl],
   );
   const told = () => ada.tab.evaluate(() => globalThis.warnings);
-  await until(async () => (await told()).length === 4, 'each kind is told', 20_000);
+  await until(async () => (await told()).length === 5, 'each kind is told', 20_000);
+  assert.ok((await ada.tab.evaluate(() => globalThis.asked)) <= 4, 'it rests');
   const texts = (await told()).sort();
   for (const [kind, said] of [
     ['nothing', 'gave nothing'],
     ['page', 'gave something that is no token'],
     ['silence', 'gave no answer within 10 s'],
     ['throws', 'failed (no luck with <token> sorry)'],
+    ['another', 'the token names another user than `userId`'],
   ]) {
     const text = texts.find((text) => text.includes(`the room '${kind}`));
     assert.ok(text?.includes(said), text);
   }
   // It goes on, and says no more.
   ada.network.heal();
-  await until(async () => (await pending(ada)).length === 4, 'all still wait');
+  await until(async () => (await pending(ada)).length === 5, 'all still wait');
   await ada.tab.evaluate(() => globalThis.dispatchEvent(new Event('online')));
   await ada.tab.waitForTimeout(1_000);
   await ada.tab.evaluate(() => {
@@ -289,7 +300,7 @@ test('an_app_that_gives_no_token_for_a_room_is_told_once_why_it_waits', async ()
     globalThis.dispatchEvent(new Event('online'));
   });
   await until(async () => (await pending(ada)).length === 0, 'nothing to wait', 30_000);
-  assert.equal((await told()).length, 4);
+  assert.equal((await told()).length, 5);
 });
 
 test('a_room_that_is_left_before_its_token_is_there_and_sends_by_itself_is_not_told_of', async () => {
@@ -695,6 +706,119 @@ test('what_one_user_wrote_without_a_token_is_not_shown_to_the_next_one_nor_sent_
   assert.deepEqual(await senders(), [
     ['bob', 'by Bob'],
     ['ada', 'by Ada'],
+  ]);
+  assertNoProblems(ada.tab, reader.tab);
+});
+
+test('what_a_user_writes_before_and_after_another_one_leaves_in_order_though_the_wasm_was_slow', async () => {
+  const room = stack.newSpace('back-and-forth');
+  const reader = await stack.newPerson('reader', room);
+  await reader.arrive();
+  const ada = await stack.newPerson('ada', room);
+  await ada.open();
+  const tokenUrl = `${stack.peopleUrl}/token?expiryMs=3600000`;
+  for (const pauseMs of [0, 150]) {
+    await ada.tab.evaluate(
+      async ([room, workerUrl, tokenUrl, pauseMs]) => {
+        const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+        const { client } = await import('/kuratchi-spaces/index.js');
+        const { leave, hold } = await import('/kuratchi-spaces/holding.js');
+        const wasm = await (await fetch('/kuratchi-spaces/kuratchi_spaces_bg.wasm')).arrayBuffer();
+        const loaded = sleep(600).then(() => WebAssembly.compile(wasm));
+        const { instantiate, instantiateStreaming } = WebAssembly;
+        WebAssembly.instantiateStreaming = async (...given) => {
+          await loaded;
+          return instantiateStreaming(...given);
+        };
+        WebAssembly.instantiate = async (...given) => {
+          await loaded;
+          return instantiate(...given);
+        };
+        const view = (userId) => {
+          const spaceToken = async () =>
+            (await fetch(`${tokenUrl}&${new URLSearchParams({ userId, spaceId: room })}`)).text();
+          const space = client({ spaceId: room, userId, workerUrl, spaceToken });
+          return { space, end: hold(space, () => leave(space)) };
+        };
+        const sent = [];
+        const say = ({ space }, text) => sent.push(space.sendMessage({ text }));
+        const first = view('ada');
+        say(first, `a1 ${pauseMs}`);
+        say(first, `a2 ${pauseMs}`);
+        await sleep(pauseMs);
+        first.end();
+        const his = view('bob');
+        say(his, `b ${pauseMs}`);
+        await sleep(pauseMs);
+        his.end();
+        say(view('ada'), `a3 ${pauseMs}`);
+        await Promise.all(sent);
+      },
+      [room, ada.network.url, tokenUrl, pauseMs],
+    );
+    await reader.sees(`a3 ${pauseMs}`);
+    await reader.sees(`b ${pauseMs}`);
+    const { shown } = await reader.report();
+    const ofAda = shown.filter((text) => text.startsWith('a') && text.endsWith(` ${pauseMs}`));
+    assert.deepEqual(ofAda, [`a1 ${pauseMs}`, `a2 ${pauseMs}`, `a3 ${pauseMs}`]);
+    await ada.open();
+  }
+  assertNoProblems(ada.tab, reader.tab);
+});
+
+test('what_a_user_left_in_a_tab_that_is_gone_is_shown_in_the_next_one_before_any_token', async () => {
+  const room = stack.newSpace('next-tab');
+  const ada = await stack.newPerson('ada', room);
+  const show = (text) =>
+    ada.tab.evaluate(
+      async ([room, workerUrl, text]) => {
+        const { client } = await import('/kuratchi-spaces/index.js');
+        const spaceToken = async () => {
+          throw new TypeError('Failed to fetch');
+        };
+        globalThis.space = client({ spaceId: room, userId: 'ada', workerUrl, spaceToken });
+        globalThis.space.subscribe(() => {});
+        globalThis.space.connect().catch(() => {});
+        if (text) await globalThis.space.sendMessage({ text });
+      },
+      [room, ada.network.url, text],
+    );
+  const shown = () => ada.tab.evaluate(() => globalThis.space.getSnapshot().messages.map(({ text }) => text));
+  await ada.open();
+  await show('written offline');
+  // A tab of its own has a memory of its own.
+  await ada.tab.evaluate(() => sessionStorage.clear());
+  await ada.open();
+  await show();
+  await until(async () => (await shown()).length > 0, 'it to be shown', 5_000);
+  assert.deepEqual(await shown(), ['written offline']);
+  assertNoProblems(ada.tab);
+});
+
+test('what_is_sent_with_a_token_of_nobody_s_is_of_whom_the_app_says', async () => {
+  const room = stack.newSpace('guest');
+  const reader = await stack.newPerson('reader', room);
+  await reader.arrive();
+  const ada = await stack.newPerson('ada', room);
+  await ada.open();
+  await ada.tab.evaluate(
+    async ([room, workerUrl, tokenUrl]) => {
+      const { client } = await import('/kuratchi-spaces/index.js');
+      const spaceToken = async () => (await fetch(tokenUrl + encodeURIComponent(room))).text();
+      for (const text of ['before', 'after']) {
+        const space = client({ spaceId: room, userId: 'guest-7', workerUrl, spaceToken });
+        if (text === 'after') await space.connect();
+        await space.sendMessage({ text }, { until: 'stored' });
+      }
+    },
+    [room, ada.network.url, `${stack.peopleUrl}/token?expiryMs=3600000&spaceId=`],
+  );
+  await reader.sees('after');
+  const senders = () =>
+    globalThis.person.client.getSnapshot().messages.map(({ senderId, verified }) => [senderId, verified]);
+  assert.deepEqual(await reader.tab.evaluate(senders), [
+    ['guest-7', false],
+    ['guest-7', false],
   ]);
   assertNoProblems(ada.tab, reader.tab);
 });

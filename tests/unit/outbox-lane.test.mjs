@@ -37,7 +37,28 @@ describe("the tab's own lane", () => {
     assert.equal(refused, undefined);
     before.close();
     await nextTask();
-    assert.deepEqual(await lanesIn(locks).takeOwn(), { lane, refused: undefined });
+    assert.deepEqual(await lanesIn(locks).takeOwn(), { lane, refused: undefined, left: [] });
+  });
+
+  test('of a client whose view went before it had one is left to the next of the same user', async () => {
+    const locks = new FakeLocks();
+    const clientOf = (user) => Object.assign(lanesIn(locks), { user });
+    const [first, other, next] = [clientOf('ada'), clientOf('bob'), clientOf('ada')];
+    const asked = [];
+    for (const [name, gone] of Object.entries({ first, other })) {
+      gone.onWanted = async () => {
+        asked.push(name);
+        // It is through once it has its lane, and has written.
+        await nextTask();
+        gone.close();
+      };
+      gone.leave(true);
+    }
+    const taking = [first, other, next].map((lanes) => lanes.takeOwn());
+    const [{ lane }, his, own] = await Promise.all(taking);
+    assert.deepEqual(asked, ['first'], 'what is of somebody else is sent by their own');
+    assert.deepEqual([own.lane, own.left], [lane, [lane]]);
+    assert.notEqual(his.lane, lane);
   });
 
   test('is found again by each client of a page, in the order in which they came', async () => {
@@ -300,6 +321,7 @@ describe('locks', () => {
       lost += 1;
     };
     const taking = lanes.takeOwn();
+    await nextTask();
     t.mock.timers.tick(1_999);
     await nextTask();
     assert.equal(lanes.areShared, true);

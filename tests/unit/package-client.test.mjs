@@ -10,6 +10,7 @@ import { setImmediate as nextTask } from 'node:timers/promises';
 import { inspect } from 'node:util';
 
 import { SpaceClient } from '../../pkg-template/client.js';
+import { CONNECTS_SOON } from '../../pkg-template/options.js';
 import { tabId } from '../../pkg-template/tab-memory.js';
 import { CONFIG, CoreDouble, setUp, setUpConnected } from './lib/core-double.mjs';
 
@@ -109,6 +110,24 @@ describe('loading', () => {
     const expected = ['getMetadata', 'connect', 'sendMessage', 'getMessages', 'editMessage', 'deleteMessage'];
     assert.deepEqual(core.names(), expected);
     client.close();
+  });
+
+  test('what is sent before the view that connects waits for it, a second at most', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    for (const isShown of [true, false]) {
+      const { client, load } = setUp({ [CONNECTS_SOON]: true });
+      client.sendMessage({ text: '1' }).catch(() => {});
+      const core = await load();
+      await nextTask();
+      t.mock.timers.tick(900);
+      await nextTask();
+      assert.deepEqual(core.names(), []);
+      if (isShown) client.connect().catch(() => {});
+      else t.mock.timers.tick(100);
+      await nextTask();
+      assert.deepEqual(core.names(), isShown ? ['connect', 'sendMessage'] : ['sendMessage']);
+      client.close();
+    }
   });
 
   test('a further call while an attempt is waited for makes it at once, and no other does', async () => {

@@ -1,19 +1,21 @@
 //! When to try again, and how long an attempt may take.
 //!
-//! The first retry comes within a second, spread, because a server that goes cuts everybody at once. Later ones come after full
+//! The first retries come within a second, spread, because a server that goes cuts everybody at once. Later ones come after full
 //! jitter over a span that doubles: up to 4 s in the first minute, so that whoever was away for half a minute is back within
 //! seconds, and up to 20 s later. An attempt that the network swallows is given up all the sooner the younger the outage is.
 //!
 //! Source of the method: Brooker, "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015), "full jitter".
 
 use protocol::limits::{
-    BACKOFF_BASE_MS, BACKOFF_EARLY_MAX_MS, BACKOFF_FIRST_MS, BACKOFF_MAX_MS, CONNECT_MS_MAX,
-    RECONNECT_MS_MAX,
+    BACKOFF_EARLY_MAX_MS, BACKOFF_FIRST_MS, BACKOFF_MAX_MS, CONNECT_MS_MAX, RECONNECT_MS_MAX,
 };
 use protocol::time::Instant;
 
 use crate::random::Random;
 
+/// So many retries come after up to [`BACKOFF_FIRST_MS`], and each after them over twice the span of the one before. A link that
+/// is cut soon after it was made counts as a failure in the end: none of these is shorter, for it may be of a crowd.
+const SHORT_RETRIES: u32 = 3;
 /// How long spans stay below [`BACKOFF_EARLY_MAX_MS`].
 const EARLY_MS: u64 = 60_000;
 /// How long attempts to come back stay at [`RECONNECT_MS_MAX`].
@@ -53,15 +55,13 @@ impl Backoff {
     /// Counts a failure and gives the delay before the next attempt, in milliseconds.
     pub(crate) fn next_delay_ms(&mut self, now: Instant, random: &mut Random) -> u64 {
         let failures = self.count(now);
-        let Some(doublings) = failures.checked_sub(1) else {
-            return random.up_to(BACKOFF_FIRST_MS);
-        };
         let longest = if self.lasts_ms(now) < EARLY_MS {
             BACKOFF_EARLY_MAX_MS
         } else {
             BACKOFF_MAX_MS
         };
-        let span = BACKOFF_BASE_MS.saturating_mul(1 << doublings.min(16));
+        let doublings = failures.saturating_sub(SHORT_RETRIES - 1);
+        let span = BACKOFF_FIRST_MS.saturating_mul(1 << doublings.min(16));
         random.up_to(span.min(longest))
     }
 
@@ -117,12 +117,12 @@ mod tests {
     }
 
     #[test]
-    fn the_first_retry_comes_within_a_second_and_later_ones_spread_over_a_doubling_span() {
+    fn the_first_retries_come_within_a_second_and_later_ones_spread_over_a_doubling_span() {
         for (at, most) in [(Instant(59_999), 4_000), (Instant(60_000), 20_000)] {
             let longest = longest(at);
             assert!(longest[0] > 900 && longest[0] <= 1_000, "{}", longest[0]);
             for (failures, longest) in longest.iter().enumerate().skip(1) {
-                let span = (500_u64 << (failures - 1)).min(most);
+                let span = (1_000_u64 << failures.saturating_sub(2)).min(most);
                 assert!(
                     *longest <= span && *longest > span * 9 / 10,
                     "after {failures} failures: {longest} of {span}"

@@ -402,9 +402,9 @@ impl<J: Json> Outbox<J> {
         self.identity.take().is_some()
     }
 
-    /// Whether one of the rows is of who uses the client.
+    /// Whether one of the rows is of who uses the client, or of whom the app says while no token came.
     pub(crate) fn owns_any(&self, rows: &[OutboxRow<J>]) -> bool {
-        rows.iter().any(|row| self.owns(row))
+        rows.iter().any(|row| self.shows(row))
     }
 
     /// Whose token is in use, if that is known.

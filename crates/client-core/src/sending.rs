@@ -9,14 +9,14 @@ use protocol::http::query_component;
 use protocol::ids::ClientMessageId;
 use protocol::json::{Json, Shape};
 use protocol::time::Instant;
-use protocol::wire::Key;
+use protocol::wire::{Key, Word};
 use protocol::{change, draft};
 
 use crate::client::Client;
 use crate::connection::Link;
 use crate::entry::{Entry, Wait, Waiter, bytes_of};
 use crate::error::{ClientError, Code};
-use crate::identity::Identity;
+use crate::identity::{Identity, sender};
 use crate::io::{
     CallId, Operation, OutboxChange, OutboxRow, OutboxStatus, Output, Owner, Reply, Transport,
 };
@@ -43,11 +43,29 @@ impl<J: Json> Client<J> {
         let checked = body.and_then(|body| draft::check(&body).map(|()| body));
         match checked {
             Ok(body) => {
+                let body = self.signed(body);
                 self.end_own_typing(&body);
                 self.submit(call, Operation::Send, body, until_stored, now);
             }
             Err(error) => self.settle(call, Err(error.into())),
         }
+    }
+
+    /// Lets a message be of whom the app names, while no token does: sent with one that names nobody, it needs a sender.
+    fn signed(&self, body: J) -> J {
+        let is_named = matches!(self.outbox.identity(), Some(Identity(Some(_))));
+        let user = self.config.user.as_ref().filter(|_| !is_named);
+        let Some(user) = user.filter(|_| sender(&body).is_none()) else {
+            return body;
+        };
+        let signed = J::extended(&body, &[(Key::SenderId, J::from_text(user))]);
+        let says_type = body
+            .get(Key::SenderType)
+            .is_some_and(|it| it.shape() != Shape::Null);
+        if says_type {
+            return signed;
+        }
+        J::extended(&signed, &[(Key::SenderType, J::from_word(Word::User))])
     }
 
     fn end_own_typing(&mut self, body: &J) {

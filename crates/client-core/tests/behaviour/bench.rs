@@ -42,6 +42,8 @@ pub(crate) struct Bench {
     /// Whether the store answers what it holds.
     pub(crate) loads: bool,
     /// Requests that were ended.
+    /// What the outbox was told last: whether it is known who uses the client.
+    pub(crate) is_known: Option<bool>,
     pub(crate) ended: Vec<FetchId>,
     seen: Vec<String>,
 }
@@ -122,6 +124,7 @@ impl Bench {
             frames: Vec::new(),
             persists: true,
             loads: true,
+            is_known: None,
             ended: Vec::new(),
             seen: Vec::new(),
         }
@@ -418,7 +421,10 @@ impl Bench {
                 return None;
             }
             Output::ReclaimOutbox => "reclaim".to_owned(),
-            Output::Identified(_) => return None,
+            Output::Identified(is_known) => {
+                self.is_known = Some(is_known);
+                return None;
+            }
             Output::Persist(change) => {
                 self.follow(change);
                 return None;

@@ -995,6 +995,52 @@ fn with_a_token_that_names_nobody_it_is_of_whom_the_app_says() {
     // With it, too: whoever shares the browser is somebody else.
     let ada = Owner::User("ada".into());
     assert_eq!(write(&mut bench, 6, &json!({"text": "with it"})), ada);
+    // Such a token needs a sender, which is the one that the list shows.
+    for text in ["new", "with it"] {
+        let row = bench.rows.iter().find(|row| row.body["text"] == text);
+        let body = &row.unwrap().body;
+        assert_eq!(
+            (&body["senderId"], &body["senderType"]),
+            (&json!("ada"), &json!("user"))
+        );
+    }
+    bench.fetch_token(&token_of("ada", 3_600_000));
+    let named = json!({"text": "of support", "senderType": "support"});
+    write(&mut bench, 7, &named);
+    let body = &bench.rows.last().unwrap().body;
+    assert_eq!(
+        (&body["senderId"], &body["senderType"]),
+        (&json!("ada"), &json!("support"))
+    );
+}
+
+#[test]
+fn what_a_named_user_sends_says_no_sender() {
+    let mut bench = Bench::of_user("ada");
+    bench.client.connect(CallId(1), bench.now);
+    bench.drain();
+    bench.fetch_token(&token_of("ada", 3_600_000));
+    bench.welcome(r#""seq":4"#);
+    write(&mut bench, 6, &json!({"text": "short"}));
+    assert_eq!(bench.rows.last().unwrap().body, json!({"text": "short"}));
+}
+
+#[test]
+fn whom_the_app_says_is_known_from_the_first_and_after_a_sign_out() {
+    let mut bench = said_to_be_ada_s();
+    assert_eq!(bench.is_known, Some(true));
+    let is_ours = |bench: &Bench, owner| bench.client.owns_any(&[row("in another tab", owner)]);
+    assert!(is_ours(&bench, Owner::User("ada".into())));
+    assert!(!is_ours(&bench, Owner::User("bob".into())));
+    bench.fetch_token(&token_of("ada", 3_600_000));
+    bench.welcome(r#""seq":4"#);
+    bench.client.disconnect(bench.now);
+    bench.drain();
+    assert_eq!(bench.is_known, Some(true));
+    let mut bench = Bench::new();
+    bench.client.connect(CallId(1), bench.now);
+    bench.drain();
+    assert_eq!(bench.is_known, None);
 }
 
 #[test]
