@@ -109,9 +109,9 @@ export class Lanes {
    *   could not be had, and lanes that clients of the page left whose views are gone.
    */
   async takeOwn(previous) {
-    this.#enter(previous);
+    const place = this.#enter(previous);
     const left = await this.#succeed();
-    const [wanted, ...others] = [previous, this.#recalled()[this.#slot]].filter(Boolean);
+    const [wanted, ...others] = [previous, this.#recalled()[place]].filter(Boolean);
     let lane;
     for (const one of new Set([wanted, ...others, ...left].filter(Boolean))) {
       if (lane === undefined && (await this.#takeBack(one))) lane = one;
@@ -241,16 +241,21 @@ export class Lanes {
     return [...this.#page].filter((other) => other !== this && keyOf(other.#place) === key);
   }
 
-  /** Takes the place in the tab's memory that a lane has, or the first free one. Who leaves needs none where others take over. */
+  /**
+   * Takes the place in the tab's memory that a lane has, or the first free one. Gives it. Who leaves takes none where others take
+   * over, and begins with what is remembered there all the same: a page's first client may have to go before it has been loaded.
+   */
   #enter(lane) {
     this.#page.add(this);
-    if (this.#isGone && this.areShared) return;
     const taken = new Set(this.#neighbours().map((other) => other.#slot));
     const before = this.#recalled().indexOf(lane);
-    if (before >= 0 && !taken.has(before)) this.#slot ??= before;
-    for (let slot = 0; this.#slot === undefined; slot += 1) {
-      if (!taken.has(slot)) this.#slot = slot;
+    let place = this.#slot;
+    if (before >= 0 && !taken.has(before)) place ??= before;
+    for (let slot = 0; place === undefined; slot += 1) {
+      if (!taken.has(slot)) place = slot;
     }
+    if (!this.#isGone || !this.areShared) this.#slot = place;
+    return place;
   }
 
   /** By place, the lanes that the tab remembers; an empty text where there is none. */

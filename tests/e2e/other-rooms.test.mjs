@@ -710,59 +710,86 @@ test('what_one_user_wrote_without_a_token_is_not_shown_to_the_next_one_nor_sent_
   assertNoProblems(ada.tab, reader.tab);
 });
 
+/** Gives a tab `view(userId)`, a view of `room`, and has the Wasm take its time. */
+async function prepareViews(ada, room) {
+  await ada.open();
+  await ada.tab.evaluate(
+    async ([room, workerUrl, tokenUrl]) => {
+      const { client } = await import('/kuratchi-spaces/index.js');
+      const { leave, hold } = await import('/kuratchi-spaces/holding.js');
+      globalThis.sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+      const loaded = sleep(600);
+      for (const name of ['instantiate', 'instantiateStreaming']) {
+        const original = WebAssembly[name];
+        WebAssembly[name] = async (...given) => {
+          await loaded;
+          return original(...given);
+        };
+      }
+      globalThis.view = (userId) => {
+        const spaceToken = async () =>
+          (await fetch(`${tokenUrl}&${new URLSearchParams({ userId, spaceId: room })}`)).text();
+        const space = client({ spaceId: room, userId, workerUrl, spaceToken });
+        return { space, end: hold(space, () => leave(space)) };
+      };
+    },
+    [room, ada.network.url, `${stack.peopleUrl}/token?expiryMs=3600000`],
+  );
+}
+
 test('what_a_user_writes_before_and_after_another_one_leaves_in_order_though_the_wasm_was_slow', async () => {
   const room = stack.newSpace('back-and-forth');
   const reader = await stack.newPerson('reader', room);
   await reader.arrive();
   const ada = await stack.newPerson('ada', room);
-  await ada.open();
-  const tokenUrl = `${stack.peopleUrl}/token?expiryMs=3600000`;
   for (const pauseMs of [0, 150]) {
-    await ada.tab.evaluate(
-      async ([room, workerUrl, tokenUrl, pauseMs]) => {
-        const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-        const { client } = await import('/kuratchi-spaces/index.js');
-        const { leave, hold } = await import('/kuratchi-spaces/holding.js');
-        const wasm = await (await fetch('/kuratchi-spaces/kuratchi_spaces_bg.wasm')).arrayBuffer();
-        const loaded = sleep(600).then(() => WebAssembly.compile(wasm));
-        const { instantiate, instantiateStreaming } = WebAssembly;
-        WebAssembly.instantiateStreaming = async (...given) => {
-          await loaded;
-          return instantiateStreaming(...given);
-        };
-        WebAssembly.instantiate = async (...given) => {
-          await loaded;
-          return instantiate(...given);
-        };
-        const view = (userId) => {
-          const spaceToken = async () =>
-            (await fetch(`${tokenUrl}&${new URLSearchParams({ userId, spaceId: room })}`)).text();
-          const space = client({ spaceId: room, userId, workerUrl, spaceToken });
-          return { space, end: hold(space, () => leave(space)) };
-        };
-        const sent = [];
-        const say = ({ space }, text) => sent.push(space.sendMessage({ text }));
-        const first = view('ada');
-        say(first, `a1 ${pauseMs}`);
-        say(first, `a2 ${pauseMs}`);
-        await sleep(pauseMs);
-        first.end();
-        const his = view('bob');
-        say(his, `b ${pauseMs}`);
-        await sleep(pauseMs);
-        his.end();
-        say(view('ada'), `a3 ${pauseMs}`);
-        await Promise.all(sent);
-      },
-      [room, ada.network.url, tokenUrl, pauseMs],
-    );
+    await prepareViews(ada, room);
+    await ada.tab.evaluate(async (pauseMs) => {
+      const sent = [];
+      const say = ({ space }, text) => sent.push(space.sendMessage({ text }));
+      const first = view('ada');
+      say(first, `a1 ${pauseMs}`);
+      say(first, `a2 ${pauseMs}`);
+      await sleep(pauseMs);
+      first.end();
+      const his = view('bob');
+      say(his, `b ${pauseMs}`);
+      await sleep(pauseMs);
+      his.end();
+      say(view('ada'), `a3 ${pauseMs}`);
+      await Promise.all(sent);
+    }, pauseMs);
     await reader.sees(`a3 ${pauseMs}`);
     await reader.sees(`b ${pauseMs}`);
     const { shown } = await reader.report();
     const ofAda = shown.filter((text) => text.startsWith('a') && text.endsWith(` ${pauseMs}`));
     assert.deepEqual(ofAda, [`a1 ${pauseMs}`, `a2 ${pauseMs}`, `a3 ${pauseMs}`]);
-    await ada.open();
   }
+  assertNoProblems(ada.tab, reader.tab);
+});
+
+test('what_a_view_sends_that_is_gone_before_the_wasm_came_leaves_behind_what_waited_before_the_reload', async () => {
+  const room = stack.newSpace('reloaded');
+  const reader = await stack.newPerson('reader', room);
+  await reader.arrive();
+  const ada = await stack.newPerson('ada', room);
+  await prepareViews(ada, room);
+  ada.network.goDown();
+  await ada.tab.evaluate(async () => {
+    const { space } = view('ada');
+    for (const text of ['1', '2']) await space.sendMessage({ text });
+  });
+  ada.network.heal();
+  await prepareViews(ada, room);
+  await ada.tab.evaluate(async () => {
+    const { space, end } = view('ada');
+    const sent = ['3', '4'].map((text) => space.sendMessage({ text }));
+    await sleep(50);
+    end();
+    await Promise.all(sent);
+  });
+  await until(async () => (await reader.report()).shown.length === 4, 'all to arrive', SENT_WITHIN_MS);
+  assert.deepEqual((await reader.report()).shown, ['1', '2', '3', '4']);
   assertNoProblems(ada.tab, reader.tab);
 });
 
