@@ -22,6 +22,9 @@ use crate::live::Live;
 /// The close code of a connection that ended without one.
 pub(crate) const ABNORMAL: u16 = 1006;
 pub(crate) const NORMAL: u16 = 1000;
+/// Values of `readyState`.
+const CONNECTING: f64 = 0.0;
+const CLOSED: f64 = 3.0;
 /// A longer reason makes `close` throw.
 const REASON_BYTES_MAX: usize = 123;
 
@@ -108,7 +111,15 @@ impl Socket {
             _live: Live::new(),
         };
         socket.attach()?;
+        // One that the page's Content-Security-Policy forbids is made closed by Chromium, and tells of no close.
+        if socket.ready_state() == Some(CLOSED) {
+            return Err(JsValue::from_str("the page may not connect there"));
+        }
         Ok(socket)
+    }
+
+    fn ready_state(&self) -> Option<f64> {
+        self.socket.ready_state().ok()?.as_f64()
     }
 
     fn attach(&self) -> Result<(), JsValue> {
@@ -149,9 +160,7 @@ impl Socket {
     /// Closes the socket, or, where that does harm, leaves it to be closed later: see [`handshakes::leave`]. None of its events
     /// is told any more.
     pub(crate) fn leave(self: Rc<Self>, code: u16, reason: &str, now: Instant) {
-        const CONNECTING: f64 = 0.0;
-        let state = self.socket.ready_state().ok();
-        let is_connecting = state.and_then(|state| state.as_f64()) == Some(CONNECTING);
+        let is_connecting = self.ready_state() == Some(CONNECTING);
         let left_ms = u32::try_from(self.until.ms_since(now)).unwrap_or_default();
         if is_connecting && left_ms > 0 && handshakes::is_page() {
             return handshakes::leave(self, left_ms);

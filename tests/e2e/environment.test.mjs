@@ -101,6 +101,26 @@ test('without wasm-unsafe-eval the client says what is missing', async () => {
   await tab.context().close();
 });
 
+test('a_policy_that_forbids_sockets_is_polled_around_at_once', async () => {
+  const tab = await stack.newBareTab();
+  const states = await tab.evaluate(async () => {
+    const policy = document.createElement('meta');
+    policy.httpEquiv = 'Content-Security-Policy';
+    policy.content = "connect-src 'self' http:";
+    document.head.append(policy);
+    const spaces = await import('/kuratchi-spaces/index.js');
+    const { spaceId, spaceToken, workerUrl } = await fetch('/api/chat/init').then((r) => r.json());
+    const client = spaces.client({ spaceId, spaceToken, workerUrl });
+    const states = [];
+    client.on('stateChange', ({ state, transport }) => states.push(transport ?? state));
+    // A handshake that hangs is given up after 15 s.
+    await client.connect({ timeoutMs: 14_000 });
+    return states;
+  });
+  assert.equal(states.at(-1), 'polling');
+  await tab.context().close();
+});
+
 test('a message settles where the Wasm never comes, and the next one loads it', async () => {
   const tab = await stack.newBareTab();
   await tab.route('**/*.wasm', () => {});
