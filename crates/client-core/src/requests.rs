@@ -574,11 +574,15 @@ impl<J: Json> Client<J> {
         let goes_on = is_first || self.serves_the_link(&pending.purpose);
         let token = pending.token.as_ref().filter(|_| goes_on);
         token.is_some_and(|token| {
-            // It may be told to other calls, which say themselves what failed.
+            // It may be told to other calls, which say themselves what failed, and stands in the page: the server's sentence, where
+            // this call's own error has the whole body.
             let prefix = pending.purpose.prefix();
-            let told = error.message.strip_prefix(prefix);
+            let told = error.message.strip_prefix(prefix).unwrap_or(&error.message);
+            let sentence = J::parse(&J::text_from(told)).map(|body| incoming::error(&body).error);
             let error = ClientError {
-                message: told.unwrap_or(&error.message).to_owned(),
+                message: sentence
+                    .filter(|said| !said.is_empty())
+                    .unwrap_or_else(|| told.to_owned()),
                 ..error.clone()
             };
             let may_ask = self.credentials.refuse(token, &error, now);

@@ -44,6 +44,8 @@ pub(crate) struct Bench {
     /// Requests that were ended.
     /// What the outbox was told last: whether it is known who uses the client.
     pub(crate) is_known: Option<bool>,
+    /// The messages of the errors that the app was told of.
+    pub(crate) errors: Vec<String>,
     pub(crate) ended: Vec<FetchId>,
     seen: Vec<String>,
 }
@@ -125,6 +127,7 @@ impl Bench {
             persists: true,
             loads: true,
             is_known: None,
+            errors: Vec::new(),
             ended: Vec::new(),
             seen: Vec::new(),
         }
@@ -398,8 +401,8 @@ impl Bench {
                     transport,
                     ..
                 } => match (retry_in_ms, transport) {
-                    // The first retry, which comes at some time within a second.
-                    (Some(0..=1_000), None) => format!("{} in soon", state.as_str()),
+                    // One of the first retries.
+                    (Some(0..=1_200), None) => format!("{} in soon", state.as_str()),
                     (Some(ms), None) => format!("{} in {ms}", state.as_str()),
                     (None, None | Some(Transport::WebSocket)) => state.as_str().to_owned(),
                     (None, Some(other)) => format!("{} {}", state.as_str(), other.as_str()),
@@ -410,7 +413,10 @@ impl Bench {
                 Event::Participant(participant) => format!("participant {}", participant["userId"]),
                 Event::Metadata(changes) => format!("metadata {changes}"),
                 Event::Discontinuity { reason } => format!("discontinuity {reason}"),
-                Event::Error(error) => format!("error {}", error.code.as_str()),
+                Event::Error(error) => {
+                    self.errors.push(error.message.clone());
+                    format!("error {}", error.code.as_str())
+                }
             },
             Output::YieldTask => "yield".to_owned(),
             Output::LoadOutbox if !self.loads => return None,

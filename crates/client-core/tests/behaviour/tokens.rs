@@ -832,11 +832,35 @@ fn a_refused_call_names_what_failed_once() {
         told.extend(bench.take());
     }
     told.retain(|words| words.starts_with(['3', '4']));
-    let refused = r#"Failed to get messages: {"code":"tokenExpired","error":"Token expired"}"#;
+    // The one that was answered has the whole body, as with the SDK.
+    let body = r#"{"code":"tokenExpired","error":"Token expired"}"#;
     assert_eq!(
         told,
-        [3, 4].map(|call| format!("{call} tokenExpired: {refused}"))
+        [(3, body), (4, "Token expired")]
+            .map(|(call, told)| format!("{call} tokenExpired: Failed to get messages: {told}"))
     );
+}
+
+#[test]
+fn a_page_shows_the_sentence_of_a_refusal_whichever_request_met_it() {
+    let mut bench = Bench::new();
+    bench.client.connect(CallId(1), bench.now);
+    bench.history(3, json!({"limit": 10}));
+    bench.drain();
+    let token = token_of("ada", 3_600_000);
+    bench.fetch_token(&token);
+    let body = json!({"code": "tokenInvalid", "error": "Invalid token signature"});
+    for _ in 0..80 {
+        // Answers come before the socket is through.
+        bench.answer(401, &body);
+        bench.fetch_token(&token);
+        bench.advance(500);
+    }
+    bench.take();
+    let is_of_the_link = |text: &String| text == "WebSocket error";
+    bench.errors.retain(|text| !is_of_the_link(text));
+    bench.errors.dedup();
+    assert_eq!(bench.errors, ["Invalid token signature"]);
 }
 
 #[test]
