@@ -6,7 +6,7 @@
 use crate::codes::ErrorCode;
 use crate::ids::{ClientMessageId, ConnectionId, Epoch, MarkId, Seq};
 use crate::json::{Json, Shape, whole_number};
-use crate::limits::{BATCH_ENTRIES_MAX, EPOCH_BYTES_MAX, RETRY_AFTER_MS_MAX};
+use crate::limits::{ATTACHMENTS_MAX, BATCH_ENTRIES_MAX, EPOCH_BYTES_MAX, RETRY_AFTER_MS_MAX};
 use crate::time::UnixMillis;
 use crate::wire::{Key, Word};
 
@@ -317,7 +317,8 @@ pub fn read_message<J: Json>(value: J) -> Option<J> {
     Some(bare)
 }
 
-/// Whether attachments can be shown: each has an address and a name.
+/// Whether attachments can be shown: each has an address and a name, and there are no more than a message may have. A page lays
+/// out all of them.
 fn are_good<J: Json>(list: &J) -> bool {
     const HAS: [(Key, Shape); 2] = [(Key::Url, Shape::String), (Key::Filename, Shape::String)];
     const MAY_HAVE: [(Key, Shape); 3] = [
@@ -327,6 +328,7 @@ fn are_good<J: Json>(list: &J) -> bool {
     ];
     let is_good = |item: J| has(&item, &HAS) && may_have(&item, &MAY_HAVE);
     list.items()
+        .filter(|count| *count <= ATTACHMENTS_MAX)
         .is_some_and(|count| (0..count).all(|index| list.item(index).is_some_and(is_good)))
 }
 

@@ -219,6 +219,11 @@ fn attachments_that_cannot_be_shown_are_left_out_and_their_message_stays() {
             json!([{"url": "/a", "filename": "a", "size": {}}]),
             json!([]),
         ),
+        // A page lays out each of them.
+        (
+            json!(vec![json!({"url": "/a", "filename": "a"}); 21]),
+            json!([]),
+        ),
     ] {
         let message = message_with(json!({"attachments": attachments, "reactions": [1]}));
         let mut bench = Bench::ready();
