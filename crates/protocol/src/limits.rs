@@ -191,7 +191,7 @@ pub const TYPING_REPEAT_MS: u64 = 3_000;
 /// A peer's typing is shown this long after its last sign, in milliseconds.
 pub const TYPING_SHOWN_MS: u64 = 6_000;
 /// The first three retries come each after up to this time, in milliseconds; from then on it doubles with each.
-pub const BACKOFF_FIRST_MS: u64 = 1_000;
+pub const BACKOFF_FIRST_MS: u64 = 1_200;
 /// Longest span of the reconnect back-off in the first minute without a link, in milliseconds.
 pub const BACKOFF_EARLY_MAX_MS: u64 = 4_000;
 /// Longest span of the reconnect back-off later, in milliseconds.
