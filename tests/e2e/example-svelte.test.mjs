@@ -246,6 +246,33 @@ test('earlier messages are a button away, and the reader stays where they are', 
   await end(visitor);
 });
 
+test('of a flood the newest are shown, and earlier ones a button away', async () => {
+  const visitor = await visit();
+  await visitor.open();
+  const { spaceId } = await visitor.name();
+  const peer = stack.newPeer(spaceId);
+  await peer.postAll(Array.from({ length: 130 }, (_, index) => `line ${index + 1}`));
+  await visitor.sees('line 130');
+  await until(async () => (await visitor.texts.count()) === 100, 'the newest are there');
+  await visitor.log.evaluate((log) => log.scrollTo(0, 0));
+  const topOf = (text) => visitor.row(text).evaluate((row) => row.getBoundingClientRect().top);
+  await visitor.row('line 31').waitFor();
+  const before = await topOf('line 35');
+  // What comes while one reads takes nothing away.
+  await peer.postAll(['line 131', 'line 132']);
+  await visitor.row('line 132').waitFor();
+  assert.equal(await visitor.texts.count(), 102);
+  assert.ok(Math.abs((await topOf('line 35')) - before) < 2, 'the row is where it was');
+  await visitor.tab.getByRole('button', { name: 'Show earlier messages' }).click();
+  await until(async () => (await visitor.texts.count()) === 132, 'all are there');
+  assert.ok(Math.abs((await topOf('line 35')) - before) < 60, 'the row is about where it was');
+  // Who is back at the end has the newest again.
+  await visitor.log.evaluate((log) => log.scrollTo(0, log.scrollHeight));
+  await visitor.say('done');
+  await until(async () => (await visitor.texts.count()) === 100, 'the newest are there');
+  await end(visitor);
+});
+
 test('a list that was read to its end stays there, however high the field is', async () => {
   const visitor = await visit();
   await visitor.open();

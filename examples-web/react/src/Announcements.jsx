@@ -18,14 +18,17 @@ export function Announcements({ ownId }) {
     () =>
       space.on('message', (message) => {
         if (isBy(message, ownId)) return;
-        setHeard((before) => [...before, message].slice(-KEPT));
+        // A place of its own: an id is the server's to choose, twice the same one too.
+        setHeard((before) =>
+          [...before, { ...message, place: (before.at(-1)?.place ?? 0) + 1 }].slice(-KEPT),
+        );
       }),
     [space, ownId],
   );
   return (
     <div className="visually-hidden" aria-live="polite" aria-relevant="additions">
-      {heard.map(({ id, senderId, verified, text }) => (
-        <p key={id}>
+      {heard.map(({ place, senderId, verified, text }) => (
+        <p key={place}>
           <bdi>{nameInUserId(senderId)}</bdi>
           {verified === false && ` (${UNVERIFIED_WORDS})`}: {spoken(text)}
         </p>

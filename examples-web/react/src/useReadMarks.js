@@ -5,7 +5,8 @@ import { rememberedMarks, rememberMarks } from './memory.js';
 export function useReadMarks(session) {
   const [marks, setMarks] = useState(() => rememberedMarks(session));
   const mark = useCallback((room, createdAt) => {
-    setMarks((before) => (before[room] >= createdAt ? before : { ...before, [room]: createdAt }));
+    // Back as well: what was told of a time to come, by whatever server there was, must not count as read for good.
+    setMarks((before) => (before[room] === createdAt ? before : { ...before, [room]: createdAt }));
   }, []);
   useEffect(() => rememberMarks(session, marks), [session, marks]);
   return [marks, mark];
