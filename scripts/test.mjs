@@ -119,15 +119,15 @@ const SUITES = {
     command: () => nodeTests('snippets', { CHROMIUM_BIN: chromium() }),
   },
   docs: {
-    lane: SERVERS,
+    lane: BROWSERS,
     needs: { modules: true, chromium: true },
     command: () => nodeTests('docs', { CHROMIUM_BIN: chromium() }),
   },
   e2e: {
     lane: BROWSERS,
     needs: { modules: true, wasm: true, bindgen: true, chromium: true, client: true, workerTest: true },
-    // Two files at a time: for most of it they wait for clocks and networks.
-    command: () => nodeTests('e2e', { CHROMIUM_BIN: chromium() }, ['--test-concurrency=2']),
+    // Three files at a time: for most of it they wait for clocks and networks.
+    command: () => nodeTests('e2e', { CHROMIUM_BIN: chromium() }, ['--test-concurrency=3']),
   },
   // Attacks that were seen, and what they cost now: it prints both.
   abuse: {
