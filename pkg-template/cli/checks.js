@@ -236,7 +236,7 @@ export async function checkSameKey(workerUrl, gatewayKey, data) {
       return [
         fail(
           'The local backend has another gateway key: every token of this server is refused',
-          `Its key is in ${data}/gateway-key: set KURATCHI_GATEWAY_KEY to that, or have "npx kuratchi-spaces dev --write-env .env.local" write it.`,
+          `Its key is in ${data}/gateway-key: set KURATCHI_GATEWAY_KEY to that, or unset it and have "npx kuratchi-spaces dev --write-env .env.local" write it.`,
         ),
       ];
     }

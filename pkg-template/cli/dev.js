@@ -37,9 +37,10 @@ const API_TOKEN_VARIABLE = 'CLOUDFLARE_API_TOKEN';
  * @param {string} options.data Folder for the data.
  * @param {string} [options.writeEnv] File that gets the address and the key.
  * @param {string[]} options.var Settings of the Worker, as `NAME=value`.
+ * @param {Map<string, string>} origins Which file of the folder each variable comes from; the others are the environment's.
  * @returns {Promise<number>} The exit code.
  */
-export async function dev({ port, host, data, writeEnv, var: settings }) {
+export async function dev({ port, host, data, writeEnv, var: settings }, origins) {
   const folder = resolve(data);
   const vars = readVariables(settings, folder);
   const modules = getWorkerModules();
@@ -75,7 +76,9 @@ export async function dev({ port, host, data, writeEnv, var: settings }) {
   const stopped = new Promise((resolvePromise) => onStop(resolvePromise));
   try {
     tellAddress(folder, backend.url);
-    if (writeEnv) writeInto(resolve(writeEnv), { [URL_VARIABLE]: backend.url, [KEY_VARIABLE]: gatewayKey });
+    if (writeEnv) {
+      writeInto(resolve(writeEnv), { [URL_VARIABLE]: backend.url, [KEY_VARIABLE]: gatewayKey }, origins);
+    }
     announce({ url: backend.url, folder, version, gatewayKey, writeEnv });
     for (const entry of await misconfigured(`${backend.url}/admin/settings`, gatewayKey, SETTINGS_MS_MAX)) {
       note(paint(process.stderr, 'yellow', harmless(entry)));
@@ -88,10 +91,19 @@ export async function dev({ port, host, data, writeEnv, var: settings }) {
   return EXIT_OK;
 }
 
-function writeInto(file, variables) {
+function writeInto(file, variables, origins) {
   const warn = (text) => note(paint(process.stderr, 'yellow', text));
   const { isPrivate, kept } = setInFile(file, variables, [KEY_VARIABLE]);
   if (kept.length > 0) warn(`${shown(file)} had another ${KEY_VARIABLE}: it stands there as a comment now.`);
+  const [other] = Object.keys(variables).filter(
+    (name) => !origins.has(name) && (process.env[name] || variables[name]) !== variables[name],
+  );
+  if (other) {
+    // As Node's --env-file and Vite have it.
+    warn(
+      `${other} is set here to something else, which counts before ${shown(file)} in whatever is started from here: unset it.`,
+    );
+  }
   if (!isPrivate) {
     warn(
       `The permissions of ${shown(file)} are not yours to change: whoever may read it has the gateway key. Have its owner ` +

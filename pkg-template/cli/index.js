@@ -67,7 +67,7 @@ function makeProgram(done) {
       (value, all) => [...all, value],
       [],
     )
-    .action(async (options) => done(await (await import('./dev.js')).dev(options)));
+    .action(async (options) => done(await (await import('./dev.js')).dev(options, origins)));
   program
     .command('token')
     .description('make a token for a space, and print it')

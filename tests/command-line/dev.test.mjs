@@ -169,7 +169,18 @@ describe('dev and token', () => {
     assert.equal(code, 0, stdout);
     assert.match(stdout, /^ok {4}The gateway key is there \(KURATCHI_GATEWAY_KEY, 43 characters\)$/m);
     assert.match(stdout, /^ok {4}A WebSocket opens and is welcomed$/m);
+    assert.doesNotMatch(command.stderr, /is set here/);
     await stop(command);
+    // What the shell has counts before any file.
+    const exported = { env: { KURATCHI_GATEWAY_KEY: 'another key of another Worker' } };
+    const again = start(folder, ['dev', '--port', '0', '--write-env', '.env.local'], exported);
+    await again.says(/Ctrl-C stops/);
+    assert.match(
+      again.stderr,
+      /KURATCHI_GATEWAY_KEY is set here to something else.*before \.env\.local.*unset it/,
+    );
+    assert.doesNotMatch(again.stderr, /another Worker/);
+    await stop(again);
     writeFileSync(file, '');
   });
 
