@@ -61,7 +61,7 @@ pub(crate) fn change(
             return Err(not_found("the message was deleted"));
         }
         let seq = stored.changed.unwrap_or(stored.message.seq);
-        keep_record(send_key, hash, seq, sender, transaction)?;
+        keep_record(send_key, hash, seq, change, sender, transaction)?;
         return Ok(Changed {
             message: stored.message,
             seq,
@@ -96,7 +96,7 @@ pub(crate) fn change(
         origin: stored.origin,
         changed: Some(seq),
     })?;
-    keep_record(send_key, hash, seq, sender, transaction)?;
+    keep_record(send_key, hash, seq, change, sender, transaction)?;
     Ok(Changed { message, seq })
 }
 
@@ -108,11 +108,13 @@ fn keep_record(
     key: Option<String>,
     hash: String,
     seq: Seq,
+    change: &Change,
     sender: Sender<'_>,
     transaction: &mut Transaction<'_>,
 ) -> Result<(), StorageError> {
     match key {
-        Some(key) if transaction.has_room(sender.principal)? => {
+        // For an edit there was room, which it may have taken itself.
+        Some(key) if change.text.is_some() || transaction.has_room(sender.principal)? => {
             let at = transaction.now;
             transaction.put_send_record(key, SendRecord { hash, seq, at })
         }

@@ -243,3 +243,32 @@ fn what_is_deleted_fills_nobody_elses_half() {
     let of_ada = taken(&mut shell, ada, named, 0);
     assert!((75..100).contains(&of_ada), "{of_ada}");
 }
+
+#[test]
+fn an_edit_that_fills_the_space_is_followed_once() {
+    let mut shell = shell(20_000);
+    let ada = shell.join(user("ada"));
+    taken(&mut shell, ada, named, 0);
+    let (_, page) = shell.list(None, None);
+    let messages = page["messages"].as_array().unwrap();
+    shell.say(
+        ada,
+        json!({"type": "delete", "messageId": messages[0]["id"], "clientMessageId": "d"}),
+    );
+    shell.pass(20);
+    shell.forget_heard();
+    let edit = json!({"type": "edit", "messageId": messages[1]["id"], "text": "y".repeat(3_000), "clientMessageId": "e"});
+    let mut follow = || {
+        shell.say(ada, edit.clone());
+        shell.pass(20);
+        let heard = shell.heard(ada);
+        let ack = heard.iter().find(|frame| frame["type"] == "ack");
+        ack.unwrap_or_else(|| panic!("{heard:?}"))["seq"].clone()
+    };
+    let first = follow();
+    // Its ack was lost, and there is no room any more.
+    assert_eq!(follow(), first);
+    shell.say(ada, named(900));
+    shell.pass(20);
+    assert_eq!(shell.heard(ada)[0]["code"], "quotaExceeded");
+}
