@@ -302,8 +302,11 @@ pub fn read_message<J: Json>(value: J) -> Option<J> {
     let attachments = value.get(Key::Attachments);
     let known = HAS.len() + count(&value, &MAY_HAVE)? + usize::from(attachments.is_some());
     let message = match attachments {
-        Some(list) if !are_good(&list) => value.changed(Key::Attachments, Some(J::array(&[]))),
-        Some(_) | None => value,
+        Some(list) => match shown_of(&list) {
+            Some(shown) => value.changed(Key::Attachments, Some(shown)),
+            None => value,
+        },
+        None => value,
     };
     if message.fields() <= known {
         // All that our Worker sends is known, so that nothing has to be looked for.
@@ -317,19 +320,25 @@ pub fn read_message<J: Json>(value: J) -> Option<J> {
     Some(bare)
 }
 
-/// Whether attachments can be shown: each has an address and a name, and there are no more than a message may have. A page lays
-/// out all of them.
-fn are_good<J: Json>(list: &J) -> bool {
+/// What is shown of a message's attachments, if not all of it: the first ones, since a page lays out each of them, and none where
+/// one of these has no address or no name.
+fn shown_of<J: Json>(list: &J) -> Option<J> {
     const HAS: [(Key, Shape); 2] = [(Key::Url, Shape::String), (Key::Filename, Shape::String)];
     const MAY_HAVE: [(Key, Shape); 3] = [
         (Key::Id, Shape::String),
         (Key::ContentType, Shape::String),
         (Key::Size, Shape::Number),
     ];
-    let is_good = |item: J| has(&item, &HAS) && may_have(&item, &MAY_HAVE);
-    list.items()
-        .filter(|count| *count <= ATTACHMENTS_MAX)
-        .is_some_and(|count| (0..count).all(|index| list.item(index).is_some_and(is_good)))
+    let is_good = |item: &J| has(item, &HAS) && may_have(item, &MAY_HAVE);
+    let Some(count) = list.items() else {
+        return Some(J::array(&[]));
+    };
+    let first = (0..count.min(ATTACHMENTS_MAX)).map(|index| list.item(index).filter(is_good));
+    match first.collect::<Option<Vec<J>>>() {
+        None => Some(J::array(&[])),
+        Some(_) if count <= ATTACHMENTS_MAX => None,
+        Some(few) => Some(J::array(&few)),
+    }
 }
 
 /// Whether a value says of somebody what an app relies on.

@@ -222,7 +222,7 @@ fn attachments_that_cannot_be_shown_are_left_out_and_their_message_stays() {
         // A page lays out each of them.
         (
             json!(vec![json!({"url": "/a", "filename": "a"}); 21]),
-            json!([]),
+            json!(vec![json!({"url": "/a", "filename": "a"}); 20]),
         ),
     ] {
         let message = message_with(json!({"attachments": attachments, "reactions": [1]}));
