@@ -9,7 +9,7 @@
 import { createHost } from './core-host.js';
 import { ChatError } from './errors.js';
 import { CALLBACK_OF, Events } from './events.js';
-import { areLookedAfter, enterRoom, gotThrough, keepRooms, leaveRoom } from './keeper.js';
+import { enterRoom, gotThrough, keepRooms, leaveRoom } from './keeper.js';
 import { Older } from './older.js';
 import {
   copyOf,
@@ -392,13 +392,13 @@ export class SpaceClient {
 
   /** For views that are gone: what was sent right before is safe first. */
   [CLOSE_WHEN_SAFE]() {
+    // No view connects it any more.
+    if (this.#isExpected) this.#stopExpecting();
     const isSafe = () => this.#unsafe.size === 0 && !this.#store.hasWaiting();
     if (isSafe()) {
       this.close();
       return;
     }
-    // There others see nobody come and go.
-    const isLookedAfter = this.persistence !== 'memory' && areLookedAfter(placeOf(this.#config));
     let isWanted = false;
     let isLate = false;
     const ended = createDeferred();
@@ -424,8 +424,7 @@ export class SpaceClient {
       return (waits && goesFromHere) || (this.#isLoading && this.#unsafe.size > 0);
     };
     const look = () => {
-      const isLeft = isWanted || isLookedAfter;
-      if (isSafe() || (isLeft && isReady()) || (isOver && !isOnlyHere())) end();
+      if (isSafe() || (isWanted && isReady()) || (isOver && !isOnlyHere())) end();
     };
     const whenOver = () => {
       isOver = true;

@@ -72,11 +72,11 @@ function tellOfToken(means, { workerUrl, spaceId }, kind, what) {
 }
 
 /**
- * Asks the app for a room's token. Tells whether it gave one.
+ * Asks the app for a room's token. Gives it, or nothing where the app gave none.
  *
  * @throws {unknown} What the app threw, or that it did not answer.
  */
-async function hasToken(means, place) {
+async function askForToken(means, place) {
   const tell = (kind, what) => tellOfToken(means, place, kind, what);
   let timer;
   const silence = new Promise((_, reject) => {
@@ -92,19 +92,15 @@ async function hasToken(means, place) {
   });
   const token = await Promise.race([asked, silence]).finally(() => clearTimeout(timer));
   const isToken = typeof token === 'string' && TOKEN_PATTERN.test(token);
-  if (!isToken) tell('nothing', token ? 'gave something that is no token' : 'gave nothing');
-  return isToken;
+  if (isToken) return token;
+  tell('nothing', token ? 'gave something that is no token' : 'gave nothing');
+  return undefined;
 }
 
 /** A client of this room is there: nobody else sees to it. */
 export function enterRoom(place) {
   open.set(keyOf(place), (open.get(keyOf(place)) ?? 0) + 1);
   keepers.get(place.workerUrl)?.leave(place.spaceId);
-}
-
-/** Whether what waits in a room that nobody has open is sent, as far as the app lets it. */
-export function areLookedAfter({ workerUrl }) {
-  return keepers.get(workerUrl)?.hasWay ?? false;
 }
 
 /** A client of this Worker got through: others may as well. */
@@ -180,11 +176,6 @@ class Keeper {
   constructor(workerUrl) {
     this.#workerUrl = workerUrl;
     globalThis.addEventListener?.('online', this.#whenOnline);
-  }
-
-  /** Whether the app gives tokens of other rooms. */
-  get hasWay() {
-    return this.#means.some(({ tokenFor }) => tokenFor);
   }
 
   use(means) {
@@ -267,13 +258,19 @@ class Keeper {
     let isOnItsWay = false;
     try {
       // An app may not want a room looked after, or have no token for it any more.
-      if (await hasToken(means, place)) {
+      let token = await askForToken(means, place);
+      if (token) {
         if (isOpen() || this.#isOver) return false;
-        const client = means.makeClient(spaceId, () => means.tokenFor?.(spaceId));
+        const source = () => {
+          const first = token;
+          token = undefined;
+          return first ?? means.tokenFor?.(spaceId);
+        };
+        const client = means.makeClient(spaceId, source);
         this.#current = { spaceId, client };
         // It gives tokens, and none that serves: somebody else may have signed in elsewhere. Other rooms have their turn.
         client.on('error', (error) => {
-          if (error.code !== 'tokenUnavailable') return;
+          if (error.code !== 'tokenUnavailable' || client.isConnected()) return;
           tellOfToken(means, place, 'failure', `failed (${saidOf(error)})`);
           client.close();
         });

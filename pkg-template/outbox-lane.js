@@ -97,7 +97,7 @@ export class Lanes {
 
   /** Whether the page has another client of the space that sends what this one leaves. */
   get hasSuccessor() {
-    return this.#neighbours().some((other) => other.#slot !== undefined && other.user === this.user);
+    return this.#neighbours().some((other) => other.#slot !== undefined && !this.#isAnothers(other));
   }
 
   /**
@@ -126,7 +126,7 @@ export class Lanes {
    * Gives their lanes. Another user's sends what it has itself, as long as it is there.
    */
   async #succeed() {
-    const gone = this.#neighbours().filter((other) => other.#isGone && other.user === this.user);
+    const gone = this.#neighbours().filter((other) => other.#isGone && !this.#isAnothers(other));
     await Promise.all(gone.map((other) => inTime(other.onWanted())));
     return gone.flatMap((other) => other.#left);
   }
@@ -236,6 +236,11 @@ export class Lanes {
     }
   }
 
+  /** Whether a client of the page is another user's, as far as the app says. */
+  #isAnothers(other) {
+    return this.user !== undefined && other.user !== undefined && other.user !== this.user;
+  }
+
   #neighbours() {
     const key = keyOf(this.#place);
     return [...this.#page].filter((other) => other !== this && keyOf(other.#place) === key);
@@ -281,7 +286,7 @@ export class Lanes {
   async #ask(lane) {
     const holder = this.#neighbours().find((other) => other.holds(lane));
     if (!holder || (holder.#own === lane && holder.#slot !== undefined)) return false;
-    if (holder.#isGone && holder.user !== this.user) return false;
+    if (holder.#isGone && this.#isAnothers(holder)) return false;
     await inTime(holder.onWanted(lane));
     return true;
   }

@@ -89,8 +89,10 @@ export class Outbox {
   /** Fulfilled once the lane is known; rows wait for it. */
   #ready;
   #becomeReady;
-  /** Whether it is known who uses the client. */
+  /** Whether a token told who uses the client. */
   #isIdentified = false;
+  /** Whether the app said so. */
+  #isSaid;
   /** Whether the core ever asked for its rows. */
   #isStarted = false;
   /** Whether there is a link, or one is being made. */
@@ -151,6 +153,7 @@ export class Outbox {
     });
     this.#persistence = expectedPersistence(lanes.areShared);
     lanes.user = user;
+    this.#isSaid = user !== undefined;
     lanes.onLost = () => this.#loseLocks();
     lanes.onFreed = () => this.#lookAround();
     lanes.onWanted = (lane) => (this.#isLeaving || this.#isEnding ? events.onWanted() : this.#giveBack(lane));
@@ -524,16 +527,24 @@ export class Outbox {
 
   /** Whether rows are other people's, all of them: whoever holds their lane keeps those out. */
   #areOthers(rows) {
-    let isOurs = rows.length === 0 || !this.#isIdentified || !this.#isFound;
+    let isOurs = rows.length === 0 || !this.#isKnown || !this.#isFound;
     this.#tell((core) => {
       isOurs ||= core.ownsAny(rows);
     });
     return !isOurs;
   }
 
-  /** Lines up for the lanes of others: each is ours once its tab is no more. Who it is has to be known. */
+  /** Whether it is known who uses the client, or by whom it is said to be used. */
+  get #isKnown() {
+    return this.#isIdentified || this.#isSaid;
+  }
+
+  /**
+   * Lines up for the lanes of others: each is ours once its tab is no more. Who it is has to be known. While no token came, lanes are
+   * taken that are free, to be shown: a tab that cannot send lines up for none.
+   */
   async #lookAround() {
-    if (!this.#isHolding || !this.#database || !this.#isIdentified) {
+    if (!this.#isHolding || !this.#database || !this.#isKnown) {
       return;
     }
     const lanes = await this.#database.lanes().catch(() => []);
@@ -589,7 +600,7 @@ export class Outbox {
   /** Waits until a lane's lock is held. Gives whether it is; not when all lanes were given up meanwhile. */
   async #seek(lane, turn) {
     let isTaken = await this.#lanes.take(lane);
-    while (!isTaken && turn === this.#turn && this.#lanes.areShared) {
+    while (!isTaken && turn === this.#turn && this.#lanes.areShared && this.#isIdentified) {
       // A client of this page is no page that reloads.
       const leaveAloneMs = this.#lanes.isNeighbours(lane) ? 0 : RELOAD_MS;
       if (await this.#lanes.wait(lane)) {

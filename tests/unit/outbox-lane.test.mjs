@@ -56,9 +56,13 @@ describe("the tab's own lane", () => {
     }
     const taking = [first, other, next].map((lanes) => lanes.takeOwn());
     const [{ lane }, his, own] = await Promise.all(taking);
-    assert.deepEqual(asked, ['first'], 'what is of somebody else is sent by their own');
+    assert.deepEqual(asked, ['first'], 'what is of somebody else is sent by their own client');
     assert.deepEqual([own.lane, own.left], [lane, [lane]]);
     assert.notEqual(his.lane, lane);
+    // One that does not say whose it is may be the same person's.
+    next.onWanted = async () => next.close();
+    next.leave(true);
+    assert.equal((await clientOf(undefined).takeOwn()).lane, lane);
   });
 
   test('is found again by each client of a page, in the order in which they came', async () => {

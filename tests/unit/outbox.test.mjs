@@ -84,7 +84,7 @@ function lanesOf(page) {
 /** One client in a tab of its own: a page, a memory and a core that notes what it is told, and knows who uses it. */
 function openTab(parts) {
   const { disk, locks, storage = new FakeStorage(), page = new EventTarget() } = parts;
-  const { user = 'ada', place = PLACE } = parts;
+  const { user = 'ada', said, place = PLACE } = parts;
   define('sessionStorage', storage);
   define('window', page);
   define('document', Object.assign(new EventTarget(), { hidden: false }));
@@ -92,8 +92,9 @@ function openTab(parts) {
   const name = ({ id, fresh }) => (fresh ? `${id} fresh` : id);
   const word = (value) => (Array.isArray(value) ? value.map(name).join('+') || 'none' : value);
   const tab = { user };
+  const owner = () => `user:${tab.user || said}`;
   const core = new Proxy(
-    { ownsAny: (rows) => rows.some(({ owner }) => owner === `user:${tab.user}`) },
+    { ownsAny: (rows) => rows.some((row) => row.owner === owner()) },
     {
       get: (own, name) => own[name] ?? ((value) => told.push([name, word(value)].filter(Boolean).join(' '))),
     },
@@ -111,6 +112,7 @@ function openTab(parts) {
       },
     },
     {
+      user: said,
       lanes: new Lanes(place, locks, lanesOf(page)),
       makeDatabase: (place, events) => new OutboxDatabase(place, events, disk.open),
     },
@@ -839,6 +841,28 @@ describe('several people', () => {
     await settle();
     const told = tab.take().at(-1);
     assert.match(`${told} ${sibling.take().join()}`, /outboxLoaded a/);
+  });
+
+  test('whom the app names is shown what was left, and lines up for nothing while no token came', async (t) => {
+    const { disk, locks } = browser();
+    const open = await loadedTab({ disk, locks });
+    open.outbox.put(row('a'));
+    await settle();
+    const waiting = await loadedTab({ disk, locks, user: '', said: 'ada' });
+    // It reloads slowly: nobody takes what it will show again.
+    open.outbox.close();
+    t.mock.timers.tick(RELOADED_MS);
+    await settle();
+    assert.deepEqual(waiting.take(), ['outboxLoaded none']);
+    const next = await loadedTab({ disk, locks, user: '', said: 'ada' });
+    assert.deepEqual(next.take(), ['outboxLoaded none', 'outboxLoaded a']);
+    const other = await loadedTab({ disk, locks, user: '', said: 'ben' });
+    next.outbox.close();
+    await settle();
+    assert.deepEqual(other.take(), ['outboxLoaded none']);
+    waiting.outbox.identified(true);
+    await settle();
+    assert.deepEqual(waiting.take(), ['outboxLoaded a']);
   });
 
   test('what is to be written is looked at before anything is left: it may say whose a row is', async () => {

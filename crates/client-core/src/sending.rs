@@ -39,11 +39,10 @@ impl<J: Json> Client<J> {
     pub fn send_message(&mut self, call: CallId, options: &J, until_stored: bool, now: Instant) {
         const EXPECTED: &str = "an object {senderId, senderType, text, attachments?}";
         let keys = [Key::SenderId, Key::SenderType, Key::Text, Key::Attachments];
-        let body = own_fields(options, &keys, EXPECTED);
+        let body = own_fields(options, &keys, EXPECTED).map(|body| self.signed(body));
         let checked = body.and_then(|body| draft::check(&body).map(|()| body));
         match checked {
             Ok(body) => {
-                let body = self.signed(body);
                 self.end_own_typing(&body);
                 self.submit(call, Operation::Send, body, until_stored, now);
             }

@@ -338,10 +338,6 @@ impl<J: Json> Client<J> {
         let due = waits.then(|| now.plus_ms(LOADED_WITHIN_MS));
         self.timers.set(Timer::Load, due);
         self.outputs.push_back(Output::LoadOutbox);
-        // Whom the app names is known before there is a token: what they left in other tabs is shown.
-        if self.config.user.is_some() {
-            self.outputs.push_back(Output::Identified(true));
-        }
     }
 
     /// The store does not answer: what is here goes out. Should it answer after all, what it holds follows.
@@ -400,8 +396,7 @@ impl<J: Json> Client<J> {
     pub(crate) fn forget_identity(&mut self) {
         if self.outbox.forget_identity() {
             self.typing.stop();
-            let is_known = self.config.user.is_some();
-            self.outputs.push_back(Output::Identified(is_known));
+            self.outputs.push_back(Output::Identified(false));
         }
     }
 

@@ -42,8 +42,6 @@ pub(crate) struct Bench {
     /// Whether the store answers what it holds.
     pub(crate) loads: bool,
     /// Requests that were ended.
-    /// What the outbox was told last: whether it is known who uses the client.
-    pub(crate) is_known: Option<bool>,
     /// The messages of the errors that the app was told of.
     pub(crate) errors: Vec<String>,
     pub(crate) ended: Vec<FetchId>,
@@ -126,7 +124,6 @@ impl Bench {
             frames: Vec::new(),
             persists: true,
             loads: true,
-            is_known: None,
             errors: Vec::new(),
             ended: Vec::new(),
             seen: Vec::new(),
@@ -267,7 +264,7 @@ impl Bench {
 
     /// Passes the time until the first retry after a loss.
     pub(crate) fn retry(&mut self) {
-        self.advance(1_000);
+        self.advance(1_200);
     }
 
     /// The frames that were transmitted since the last look.
@@ -427,10 +424,7 @@ impl Bench {
                 return None;
             }
             Output::ReclaimOutbox => "reclaim".to_owned(),
-            Output::Identified(is_known) => {
-                self.is_known = Some(is_known);
-                return None;
-            }
+            Output::Identified(_) => return None,
             Output::Persist(change) => {
                 self.follow(change);
                 return None;

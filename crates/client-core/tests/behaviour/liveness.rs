@@ -188,7 +188,7 @@ fn waking_up_probes_a_link_and_shortens_a_wait() {
     assert_eq!(
         bench.take().last().unwrap(),
         "open",
-        "the first retry comes within a second"
+        "the first retry comes soon"
     );
     bench.close(1006);
     let told = bench.take();
