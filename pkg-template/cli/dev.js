@@ -95,10 +95,10 @@ function writeInto(file, variables, origins) {
   const warn = (text) => note(paint(process.stderr, 'yellow', text));
   const { isPrivate, kept } = setInFile(file, variables, [KEY_VARIABLE]);
   if (kept.length > 0) warn(`${shown(file)} had another ${KEY_VARIABLE}: it stands there as a comment now.`);
-  const [other] = Object.keys(variables).filter(
+  const others = Object.keys(variables).filter(
     (name) => !origins.has(name) && (process.env[name] || variables[name]) !== variables[name],
   );
-  if (other) {
+  for (const other of others) {
     // As Node's --env-file and Vite have it.
     warn(
       `${other} is set here to something else, which counts before ${shown(file)} in whatever is started from here: unset it.`,
