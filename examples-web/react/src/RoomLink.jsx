@@ -2,6 +2,7 @@
 import { useMessages, useSpace } from 'kuratchi-spaces/react';
 import { useMemo } from 'react';
 import { isBy } from '../../shared/words.js';
+import { isWaiting } from './messages.js';
 
 /** More are not told apart. */
 const COUNT_MAX = 99;
@@ -38,6 +39,8 @@ function countNew(messages, readUntil, ownId) {
   let count = 0;
   for (let index = messages.length - 1; index >= 0 && count <= COUNT_MAX; index -= 1) {
     const message = messages[index];
+    // One's own that wait stand last, whenever they were written.
+    if (isWaiting(message)) continue;
     if (message.createdAt <= readUntil) break;
     if (!isBy(message, ownId) && message.deletedAt === undefined) count += 1;
   }

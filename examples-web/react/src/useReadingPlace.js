@@ -64,10 +64,8 @@ export function useReadingPlace(log, messages, ownId) {
   }, [log, scrollToEnd]);
 
   useLayoutEffect(() => {
-    const last = messages.at(-1);
-    const lastBefore = shown.current.at(-1);
+    const isSent = hasSent(messages, shown.current);
     shown.current = messages;
-    const isSent = last && isWaiting(last) && keyOf(last) !== (lastBefore && keyOf(lastBefore));
     if (isSent) goToEnd();
     else if (follows.current) scrollToEnd();
   }, [messages, goToEnd, scrollToEnd]);
@@ -94,6 +92,14 @@ export function useReading(messages, isAtEnd, onRead) {
   }, [isAtEnd, newest, onRead]);
 }
 
+/** Whether the reader has written since: one that has failed may come to stand last without that. */
+function hasSent(messages, before) {
+  const last = messages.at(-1);
+  if (!last || !isWaiting(last)) return false;
+  const key = keyOf(last);
+  return !before.some((message) => keyOf(message) === key);
+}
+
 /** When the last stored message was stored. */
 function newestAt(messages) {
   return messages.findLast((message) => !isWaiting(message))?.createdAt ?? 0;
@@ -101,7 +107,10 @@ function newestAt(messages) {
 
 function countSince(messages, moment, ownId) {
   let count = 0;
-  for (let index = messages.length - 1; index >= 0 && messages[index].createdAt > moment; index -= 1) {
+  for (let index = messages.length - 1; index >= 0; index -= 1) {
+    // One's own that wait stand last, whenever they were written.
+    if (isWaiting(messages[index])) continue;
+    if (messages[index].createdAt <= moment) break;
     if (!isBy(messages[index], ownId)) count += 1;
   }
   return count;
