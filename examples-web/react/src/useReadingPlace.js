@@ -92,12 +92,12 @@ export function useReading(messages, isAtEnd, onRead) {
   }, [isAtEnd, newest, onRead]);
 }
 
-/** Whether the reader has written since: one that has failed may come to stand last without that. */
+/** Whether the last one was written, or is tried again: one that has failed may come to stand last without that. */
 function hasSent(messages, before) {
   const last = messages.at(-1);
   if (!last || !isWaiting(last)) return false;
-  const key = keyOf(last);
-  return !before.some((message) => keyOf(message) === key);
+  const known = before.find((message) => keyOf(message) === keyOf(last));
+  return !known || (known.status === 'failed' && last.status !== 'failed');
 }
 
 /** When the last stored message was stored. */

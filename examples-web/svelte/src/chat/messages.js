@@ -14,6 +14,14 @@ export function isWaiting({ id, clientMessageId }) {
   return id === clientMessageId;
 }
 
+/** Whether the last one was written, or is tried again: one that has failed may come to stand last without that. */
+export function hasSent(messages, before) {
+  const last = messages.at(-1);
+  if (!last || !isWaiting(last)) return false;
+  const known = before.find((message) => keyOf(message) === keyOf(last));
+  return !known || (known.status === 'failed' && last.status !== 'failed');
+}
+
 /** Whether a day begins with a message. */
 export function isNewDay(message, previous) {
   return !previous || !isSameDay(previous.createdAt, message.createdAt);
