@@ -61,13 +61,15 @@ export class Lanes {
   user;
   /** Called once when locks turn out to be none. */
   onLost = () => {};
+  /** Whether rows may be of who uses the client: it sends what a client of somebody else leaves no sooner than that would. */
+  owns = (_rows) => true;
   /** Called where there are no locks, and another client of the page gave a lane up. */
   onFreed = () => {};
   /**
    * Called where another client of the page has more of a claim to a lane that is held, or comes after this one, whose view is
-   * gone: resolves once it is given up.
+   * gone: resolves once it is given up. `owns` says which rows that one would send.
    */
-  onWanted = async (_lane) => {};
+  onWanted = async (_lane, _owns) => {};
 
   /**
    * @param {{ workerUrl: string, spaceId: string }} place
@@ -96,8 +98,9 @@ export class Lanes {
   }
 
   /** Whether the page has another client of the space that sends what this one leaves. */
-  get hasSuccessor() {
-    return this.#neighbours().some((other) => other.#slot !== undefined && !this.#isAnothers(other));
+  hasSuccessor(rows) {
+    const sends = (other) => !this.#isAnothers(other) && other.owns(rows);
+    return this.#neighbours().some((other) => other.#slot !== undefined && sends(other));
   }
 
   /**
@@ -127,7 +130,7 @@ export class Lanes {
    */
   async #succeed() {
     const gone = this.#neighbours().filter((other) => other.#isGone && !this.#isAnothers(other));
-    await Promise.all(gone.map((other) => inTime(other.onWanted())));
+    await Promise.all(gone.map((other) => inTime(other.onWanted(undefined, this.owns))));
     return gone.flatMap((other) => other.#left);
   }
 
@@ -287,7 +290,7 @@ export class Lanes {
     const holder = this.#neighbours().find((other) => other.holds(lane));
     if (!holder || (holder.#own === lane && holder.#slot !== undefined)) return false;
     if (holder.#isGone && this.#isAnothers(holder)) return false;
-    await inTime(holder.onWanted(lane));
+    await inTime(holder.onWanted(lane, this.owns));
     return true;
   }
 

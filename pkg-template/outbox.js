@@ -30,6 +30,8 @@ const KEEP_MS = 1_000;
 const RELOAD_MS = 2_000;
 /** How long what a closed client wrote before anybody was known is still of who is known first, in milliseconds. */
 const LEFT_MS = 10_000;
+/** What stands before a lane's name where a tab that could send it lines up for it. */
+const WANTED = '?';
 /** The owner of a row that was written before there was a token, where the app does not say who uses the client. */
 const UNKNOWN = 'unknown';
 
@@ -156,7 +158,11 @@ export class Outbox {
     this.#isSaid = user !== undefined;
     lanes.onLost = () => this.#loseLocks();
     lanes.onFreed = () => this.#lookAround();
-    lanes.onWanted = (lane) => (this.#isLeaving || this.#isEnding ? events.onWanted() : this.#giveBack(lane));
+    lanes.owns = (rows) => !this.#areOthers(rows);
+    lanes.onWanted = async (lane, owns) => {
+      if (!this.#isLeaving && !this.#isEnding) await this.#giveBack(lane);
+      else if (owns(this.#kept)) await events.onWanted();
+    };
     this.#isInMemory = this.#persistence === 'memory';
     if (this.#isInMemory) {
       this.#database = new MemoryDatabase(place);
@@ -180,7 +186,12 @@ export class Outbox {
 
   /** Whether something waits of which nobody knows yet whose it is. */
   get hasOwnerless() {
-    return [...this.#rows.values()].some(({ row }) => row.owner === UNKNOWN && !row.failure);
+    return this.#kept.some(({ owner, failure }) => owner === UNKNOWN && !failure);
+  }
+
+  /** Every row that is kept. */
+  get #kept() {
+    return [...this.#rows.values()].map(({ row }) => row);
   }
 
   /** The core asks what is left; it is told as soon as the lane is claimed. */
@@ -309,7 +320,7 @@ export class Outbox {
 
   #giveWay() {
     this.#lanes.leave(true);
-    if (this.#lanes.hasSuccessor) this.#events.onWanted();
+    if (this.#lanes.hasSuccessor(this.#kept)) this.#events.onWanted();
   }
 
   /** Gives everything back. What is kept stays for others, or for the tab's next client. */
@@ -386,14 +397,14 @@ export class Outbox {
     for (const [id, entry] of this.#rows) {
       if (entry.lane === lane) this.#rows.delete(id);
     }
-    const left = [...this.#rows.values()].map(({ row }) => row);
+    const left = this.#kept;
     this.#tell((core) => {
       core.outboxReleased();
       core.outboxReclaimed(left);
     });
     this.#lanes.release(lane);
-    // Should that client go, it is lined up for again.
-    setTimeout(() => this.#lookAround(), KEEP_MS).unref?.();
+    // Should that client go, it is lined up for again. Another tab has it for good.
+    if (this.#isIdentified) setTimeout(() => this.#lookAround(), KEEP_MS).unref?.();
   }
 
   /** Whether a row of a lane changes a message of another one that waits as well: they are sent from one place, in order. */
@@ -603,6 +614,8 @@ export class Outbox {
     while (!isTaken && turn === this.#turn && this.#lanes.areShared && this.#isIdentified) {
       // A client of this page is no page that reloads.
       const leaveAloneMs = this.#lanes.isNeighbours(lane) ? 0 : RELOAD_MS;
+      // A tab that cannot send may only show it.
+      this.#channel?.postMessage(WANTED + lane);
       if (await this.#lanes.wait(lane)) {
         this.#lanes.release(lane);
         await new Promise((resolve) => setTimeout(resolve, leaveAloneMs));
@@ -699,7 +712,7 @@ export class Outbox {
 
   /** Storage failed. Lanes that are held stay so: what is on the disk is sent from here. */
   #degrade(error) {
-    const rows = [...this.#rows.values()].map(({ row }) => row);
+    const rows = this.#kept;
     this.#database = undefined;
     this.#persistence = 'memory';
     // Nothing is looked for any more, and nothing given up.
@@ -752,7 +765,10 @@ export class Outbox {
     if (!this.#lanes.areShared || this.#channel) return;
     try {
       this.#channel = new BroadcastChannel(this.#channelName);
-      this.#channel.onmessage = () => this.#lookAround();
+      this.#channel.onmessage = ({ data }) => {
+        if (typeof data !== 'string' || !data.startsWith(WANTED)) this.#lookAround();
+        else if (!this.#isIdentified) this.#giveBack(data.slice(WANTED.length));
+      };
     } catch {
       // There is none, or none for this page: lanes are looked for when the page is shown.
     }

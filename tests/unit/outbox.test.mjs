@@ -865,6 +865,42 @@ describe('several people', () => {
     assert.deepEqual(waiting.take(), ['outboxLoaded a']);
   });
 
+  test('a tab that only shows what was left gives it to one that can send it', async (t) => {
+    const { disk, locks } = browser();
+    const open = await loadedTab({ disk, locks });
+    open.outbox.put(row('a'));
+    await settle();
+    open.outbox.close();
+    await settle();
+    const shows = await loadedTab({ disk, locks, user: '', said: 'ada' });
+    assert.deepEqual(shows.take(), ['outboxLoaded none', 'outboxLoaded a']);
+    const sends = await loadedTab({ disk, locks });
+    await settle();
+    assert.deepEqual(shows.take(), ['outboxReleased', 'outboxReclaimed none']);
+    t.mock.timers.tick(RELOADED_MS);
+    await settle();
+    assert.deepEqual(sends.take(), ['outboxLoaded none', 'outboxLoaded a']);
+    assert.deepEqual(shows.take(), []);
+  });
+
+  test('what is on its way is not handed to a client of the page that may not send it', async () => {
+    const { disk, locks } = browser();
+    for (const [user, isHandedOver] of [
+      ['ben', false],
+      ['ada', true],
+    ]) {
+      const parts = { disk, locks, storage: new FakeStorage(), page: new EventTarget() };
+      const leaving = await loadedTab(parts);
+      leaving.outbox.put(row(`of ada, before ${user}`));
+      await settle();
+      leaving.take();
+      leaving.outbox.leave();
+      // It does not say whose it is: its token does.
+      await loadedTab({ ...parts, user: '', said: user });
+      assert.equal(leaving.take().includes('wanted'), isHandedOver, user);
+    }
+  });
+
   test('what is to be written is looked at before anything is left: it may say whose a row is', async () => {
     const { disk, locks } = browser();
     const tab = await loadedTab({ disk, locks, user: '' });
