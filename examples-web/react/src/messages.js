@@ -1,18 +1,11 @@
 /** What the views ask of a message. Pure. */
+import { isWaiting } from '../../shared/rows.js';
 import { areBySame, isBy, isSameDay } from '../../shared/words.js';
+
+export { hasSent, isWaiting, keyOf } from '../../shared/rows.js';
 
 /** Messages of one sender within this time stand together. */
 const TOGETHER_MS = 5 * 60_000;
-
-/** The same for a message before and after it is stored, though not while it is changed: for rows, not for state. */
-export function keyOf({ id, key }) {
-  return key ?? id;
-}
-
-/** Whether it is one's own and not stored yet. */
-export function isWaiting({ id, clientMessageId }) {
-  return id === clientMessageId;
-}
 
 /** Whether its reader may edit and delete it now. */
 export function isChangeable(message, ownId) {

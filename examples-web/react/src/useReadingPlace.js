@@ -6,7 +6,7 @@
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react';
 import { FIELD_HEIGHT } from '../../shared/field-height.js';
 import { isBy } from '../../shared/words.js';
-import { isWaiting, keyOf } from './messages.js';
+import { hasSent, isWaiting } from './messages.js';
 
 /** Closer to the end than this, and the reader follows what comes. */
 const END_PX = 64;
@@ -90,14 +90,6 @@ export function useReading(messages, isAtEnd, onRead) {
     document.addEventListener('visibilitychange', look);
     return () => document.removeEventListener('visibilitychange', look);
   }, [isAtEnd, newest, onRead]);
-}
-
-/** Whether the last one was written, or is tried again: one that has failed may come to stand last without that. */
-function hasSent(messages, before) {
-  const last = messages.at(-1);
-  if (!last || !isWaiting(last)) return false;
-  const known = before.find((message) => keyOf(message) === keyOf(last));
-  return !known || (known.status === 'failed' && last.status !== 'failed');
 }
 
 /** When the last stored message was stored. */

@@ -1,26 +1,11 @@
 /** What the views ask of a message. Pure. */
+import { isWaiting } from '../../../shared/rows.js';
 import { areBySame, isSameDay, nameInUserId } from '../../../shared/words.js';
+
+export { hasSent, isWaiting, keyOf } from '../../../shared/rows.js';
 
 /** Messages of one sender within this time stand together. */
 const TOGETHER_MS = 5 * 60_000;
-
-/** The same for a message before and after it is stored. */
-export function keyOf({ id, key }) {
-  return key ?? id;
-}
-
-/** Whether it is one's own and not stored yet. */
-export function isWaiting({ id, clientMessageId }) {
-  return id === clientMessageId;
-}
-
-/** Whether the last one was written, or is tried again: one that has failed may come to stand last without that. */
-export function hasSent(messages, before) {
-  const last = messages.at(-1);
-  if (!last || !isWaiting(last)) return false;
-  const known = before.find((message) => keyOf(message) === keyOf(last));
-  return !known || (known.status === 'failed' && last.status !== 'failed');
-}
 
 /** Whether a day begins with a message. */
 export function isNewDay(message, previous) {
