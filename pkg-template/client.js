@@ -70,9 +70,9 @@ export class SpaceClient {
   /** The core, once it is made. */
   #core;
   #isLoading = false;
-  /** Whether a view is about to connect: what is sent before waits for that. `#viewed` ends it. */
+  /** Whether a view is about to connect: what is sent before waits for that. `#viewTimer` ends it. */
   #isExpected;
-  #viewed;
+  #viewTimer;
   /** Calls that wait for the core, oldest first. While there are any, later ones line up behind them. */
   #waiting = [];
   /** Calls whose messages are not safe yet. */
@@ -540,7 +540,7 @@ export class SpaceClient {
     }
     this.#waiting.splice(before, 0, call);
     if (isEarly && this.#isExpected) {
-      this.#viewed ??= setTimeout(() => this.#stopExpecting(), VIEW_MS_MAX);
+      this.#viewTimer ??= setTimeout(() => this.#stopExpecting(), VIEW_MS_MAX);
     }
     if (this.#core) {
       queueMicrotask(() => this.#catchUp());
@@ -552,7 +552,7 @@ export class SpaceClient {
   /** The view has connected, or does not come. */
   #stopExpecting() {
     this.#isExpected = false;
-    clearTimeout(this.#viewed);
+    clearTimeout(this.#viewTimer);
     queueMicrotask(() => this.#catchUp());
   }
 

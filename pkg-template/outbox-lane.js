@@ -113,7 +113,7 @@ export class Lanes {
    */
   async takeOwn(previous) {
     const place = this.#enter(previous);
-    const left = await this.#succeed();
+    const left = await this.#awaitLeaving();
     const [wanted, ...others] = [previous, this.#recalled()[place]].filter(Boolean);
     let lane;
     for (const one of new Set([wanted, ...others, ...left].filter(Boolean))) {
@@ -128,7 +128,7 @@ export class Lanes {
    * Waits a moment for clients of the page whose views are gone: what was written with them leaves before what is written now.
    * Gives their lanes. Another user's sends what it has itself, as long as it is there.
    */
-  async #succeed() {
+  async #awaitLeaving() {
     const gone = this.#neighbours().filter((other) => other.#isGone && !this.#isAnothers(other));
     await Promise.all(gone.map((other) => inTime(other.onWanted(undefined, this.owns))));
     return gone.flatMap((other) => other.#left);

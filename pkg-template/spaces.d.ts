@@ -75,8 +75,8 @@ export interface SpaceClientConfig {
    * Who uses the client, by the id that its tokens name: for as long as a token function can not be reached. What is written then is
    * this user's from the first moment, is sent as nobody else, and what they left is shown at once, also after a reload without a
    * network. A client is that of a place and a user: for another user make another one, as the hooks do. A token that names another user
-   * is not used: a function is asked again, a text of `setToken()` leaves the connection that is there as it is, and a call that needs a
-   * text fails with `invalidArgument`, field `userId`. Where tokens name nobody it keeps people apart who share a browser, and is the
+   * is not used: a function is asked again, a text given to `setToken()` changes nothing while there is a connection, and where there is
+   * none, calls fail with `invalidArgument`, field `userId`. Where tokens name nobody it keeps people apart who share a browser, and is the
    * sender of what says none. Without it, what is written before a token came is of whoever is known first, and asks
    * before it is sent once the view is gone (`ownerUnknown`).
    *
